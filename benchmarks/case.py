@@ -1,0 +1,47 @@
+"""A case: one candidate, one workload, its settings; what a worker is given to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.contract import Contract
+from benchmarks.data import Row
+from model_registry.candidate import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a worker may use. Memory counts what it takes beyond its start; None is no limit."""
+
+    memory_bytes: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The rows of a study: tuned on, held out, asked."""
+
+    train: tuple[Row, ...] = ()
+    valid: tuple[Row, ...] = ()
+    prompts: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Candidate × workload × settings. Its id is the key of its rows in every file of a run."""
+
+    candidate: Candidate
+    workload: str  # a name of benchmarks.worker.WORKLOADS
+    contract: Contract
+    task: Task = field(repr=False, default_factory=Task)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    limits: Limits = Limits()
+    keep: str | None = None  # folder for what the case makes, such as an adapter
+
+    @property
+    def id(self) -> str:
+        """Readable and unique within a run: gemma-2-2b-it/fine-tune/rank=16."""
+        parts = [f"{name}={value}" for name, value in sorted(self.settings.items())]
+        return "/".join([self.candidate.name, self.workload, *parts])

@@ -1,0 +1,261 @@
+"""The default engine: each case in a process of its own on this machine, one after the other.
+
+The worker is watched from outside: its time and its memory are limited, and whatever happens to
+it is a row. Workers are forked from a server that has imported the heavy modules once; where that
+server has touched CUDA, each worker starts fresh instead and the cost of that is reported.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.forkserver
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from benchmarks.case import Case
+from benchmarks.measure import resident_bytes
+from model_registry.records import Loss, Peak, Reply, Result
+
+_TICK_SECONDS = 0.01
+Event = tuple[Any, ...]
+Listener = Callable[[Event], None]
+
+
+@dataclass(slots=True)
+class CaseOutcome:
+    """All that a case gave, however it ended. `wall_seconds` is what the engine waited."""
+
+    result: Result
+    replies: list[Reply] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    wall_seconds: float = 0.0
+
+
+class LocalEngine:
+    """Runs cases here, one at a time.
+
+    Args:
+        start_method: "forkserver" or "spawn"; None picks fork server unless it touches CUDA.
+    """
+
+    def __init__(self, start_method: str | None = None) -> None:
+        self.start_method = start_method or "forkserver"
+        self._context: Any = None
+
+    def start(self, device: str = "cpu") -> float:
+        """Bring the fork server up; the seconds that took. Done by the first case otherwise."""
+        begin = time.perf_counter()
+        self._ready_context(device)
+        return time.perf_counter() - begin
+
+    def run(self, case: Case, listen: Listener = lambda event: None) -> CaseOutcome:
+        """Do one case; returns however it ends.
+
+        Args:
+            case: what to do.
+            listen: is told every event of the worker, for a progress display.
+        """
+        context = self._ready_context(case.contract.device)
+        receive, send = context.Pipe(duplex=False)
+        begin = time.perf_counter()
+        process = context.Process(target=_worker_main, args=(case, send), daemon=True)
+        process.start()
+        send.close()
+        watch = _Watch(case, process, receive, listen)
+        try:
+            outcome = watch.follow()
+        finally:
+            _end(process)
+            receive.close()
+        outcome.wall_seconds = time.perf_counter() - begin
+        return outcome
+
+    def _ready_context(self, device: str) -> Any:
+        if self._context is not None:
+            return self._context
+        context: Any = multiprocessing.get_context(self.start_method)
+        if self.start_method == "forkserver":
+            context.set_forkserver_preload(["benchmarks.engines.preload"])
+            if not _fork_is_safe(context, device):
+                self.start_method = "spawn"
+                context = multiprocessing.get_context("spawn")
+        self._context = context
+        return context
+
+    def close(self) -> None:
+        """Nothing outlives a case but the fork server, which ends with this process."""
+
+
+def _worker_main(case: Case, connection: Connection) -> None:
+    # Imported here, where a spawned worker pays for it and a forked one finds it done.
+    from benchmarks import worker
+    from benchmarks.engines import preload  # noqa: F401
+
+    worker.main(case, connection)
+
+
+def _fork_is_safe(context: Any, device: str) -> bool:
+    """Ask a child of the fork server whether CUDA is still untouched there."""
+    receive, send = context.Pipe(duplex=False)
+    process = context.Process(target=_tell_touched, args=(send,), daemon=True)
+    process.start()
+    send.close()
+    try:
+        touched = bool(receive.recv())
+    except EOFError:
+        touched = True
+    process.join()
+    return device != "cuda" or not touched
+
+
+def _tell_touched(connection: Connection) -> None:
+    from benchmarks.engines.preload import touched_cuda
+
+    connection.send(touched_cuda())
+
+
+def _end(process: BaseProcess) -> None:
+    """Make sure that the worker is gone before the next one starts."""
+    process.join(timeout=5)
+    if process.is_alive():
+        process.kill()
+        process.join()
+
+
+class _Watch:
+    """Follows one worker: takes what it sends, holds it to its limits, says how it ended."""
+
+    def __init__(
+        self, case: Case, process: BaseProcess, pipe: Connection, listen: Listener
+    ) -> None:
+        self.case, self.process, self.pipe, self.listen = case, process, pipe, listen
+        self.stage = "start"
+        self.seconds: dict[str, float] = {}
+        self.peaks: dict[str, Peak] = {}
+        self.replies: list[Reply] = []
+        self.losses: list[Loss] = []
+        self.result: Result | None = None
+        self.baseline: int | None = None
+        self.highest = 0
+        self.began = time.perf_counter()
+        self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self.kernel_kills = _oom_kills()
+
+    def follow(self) -> CaseOutcome:
+        """Until the worker has said its result, has died, or was ended by us."""
+        verdict: tuple[str, str] | None = None
+        while self.result is None:
+            ready = wait([self.pipe, self.process.sentinel], timeout=_TICK_SECONDS)
+            if self.pipe in ready and self._drain():
+                continue
+            if self.process.sentinel in ready and not self.pipe.poll():
+                break
+            verdict = self._over_limit()
+            if verdict is not None:
+                self.process.kill()
+                break
+        self._drain()
+        result = self.result or self._result_of_the_dead(verdict)
+        return CaseOutcome(result, self.replies, self.losses)
+
+    def _drain(self) -> bool:
+        """Take all messages that are there; False where the pipe is closed or silent."""
+        took = False
+        try:
+            while self.pipe.poll():
+                self._take(self.pipe.recv())
+                took = True
+        except (EOFError, ConnectionResetError):
+            return False
+        return took
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case ("hello", _, baseline):
+                self.baseline = baseline
+            case ("stage" | "failed", name):
+                self.stage = name
+            case ("phase", name, seconds, peak):
+                self.seconds[name], self.peaks[name] = seconds, peak
+            case ("reply", reply):
+                self.replies.append(reply)
+            case ("loss", loss):
+                self.losses.append(loss)
+            case ("done", result):
+                self.result = result
+        self.listen(event)
+
+    def _over_limit(self) -> tuple[str, str] | None:
+        """(status, message) if the worker uses more than it may."""
+        limits = self.case.limits
+        elapsed = time.perf_counter() - self.began
+        if limits.seconds is not None and elapsed > limits.seconds:
+            return "timeout", f"stopped after {elapsed:.1f} s, the limit is {limits.seconds:g} s"
+        if self.process.pid is None or self.baseline is None:
+            return None
+        used = (resident_bytes(self.process.pid) or 0) - self.baseline
+        self.highest = max(self.highest, used)
+        # On CUDA the allocator itself holds the limit: host memory is not what it speaks of.
+        if self.case.contract.device == "cuda" or limits.memory_bytes is None:
+            return None
+        if used > limits.memory_bytes:
+            return self._oom(f"held {_mib(used)} MiB, the limit is {_mib(limits.memory_bytes)} MiB")
+        return None
+
+    def _oom(self, message: str) -> tuple[str, str]:
+        from benchmarks.worker import oom_status
+
+        return oom_status(self.stage, self.case.workload), message
+
+    def _result_of_the_dead(self, verdict: tuple[str, str] | None) -> Result:
+        """A row for a worker that did not live to write its own."""
+        self.process.join()
+        if verdict is None:
+            verdict = self._why_dead()
+        peaks = dict(self.peaks)
+        if self.stage not in peaks and self.baseline is not None:
+            high = self.baseline + self.highest
+            peaks[self.stage] = Peak(None, None, high, self.baseline, "seen from outside")
+        return Result(
+            case=self.case.id,
+            candidate=self.case.candidate.name,
+            workload=self.case.workload,
+            settings=dict(self.case.settings),
+            contract=self.case.contract.hash,
+            status=verdict[0],
+            stage=self.stage,
+            message=verdict[1],
+            seconds=self.seconds,
+            peaks=peaks,
+            weights=self.case.contract.weights,
+            started_at=self.started_at,
+        )
+
+    def _why_dead(self) -> tuple[str, str]:
+        code = self.process.exitcode
+        if code == -9 and _oom_kills() > self.kernel_kills:
+            return self._oom("the kernel ended the worker: the machine's memory ran out")
+        if code is not None and code < 0:
+            return "killed", f"ended by signal {-code}, which was not ours"
+        return "error", f"the worker ended without a result (exit code {code})"
+
+
+def _oom_kills() -> int:
+    """How many processes this machine's kernel has ended for want of memory."""
+    try:
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    except OSError:
+        pass
+    return 0
+
+
+def _mib(count: int) -> int:
+    return round(count / 2**20)

@@ -1,0 +1,1 @@
+"""Reads a run folder and writes what people read."""

@@ -1,0 +1,198 @@
+"""One case in one process: load, warm up, run; each phase with its own seconds and peak.
+
+A worker speaks through a pipe while it works, so that what it found is known even if it dies:
+("stage", name), ("phase", name, seconds, peak), ("progress", done, total), ("reply", Reply),
+("loss", Loss), and last ("done", Result).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from benchmarks.case import Case
+from benchmarks.measure import Measurement, measured, resident_bytes
+from benchmarks.workloads.log import WorkLog
+from model_registry import machine
+from model_registry.errors import LoadError
+from model_registry.records import Loss, Peak, Reply, Result
+from model_registry.weights import LoadedModel, load
+
+Workload = Callable[[Case, LoadedModel, WorkLog], Any]
+
+
+def _inference(case: Case, loaded: LoadedModel, log: WorkLog) -> Any:
+    from benchmarks.workloads import inference
+
+    return inference.run(case.id, loaded, case.task.prompts, case.contract, log)
+
+
+def _fine_tune(case: Case, loaded: LoadedModel, log: WorkLog) -> Any:
+    from benchmarks.workloads import fine_tune
+
+    return fine_tune.run(
+        case.id,
+        loaded,
+        case.task.train,
+        case.task.valid,
+        case.task.prompts,
+        case.contract,
+        log,
+        rank=case.settings["rank"],
+        keep=Path(case.keep) if case.keep else None,
+    )
+
+
+#: Kinds of work by name. What a case of each is called in a status: out of memory while …
+WORKLOADS: dict[str, Workload] = {"inference": _inference, "fine-tune": _fine_tune}
+_OOM = {"load": "oom_load", "inference": "oom_inference", "fine-tune": "oom_training"}
+
+
+@dataclass(slots=True)
+class CaseLog:
+    """Sends everything on as it comes and remembers the phases for the result."""
+
+    send: Callable[[tuple[Any, ...]], None]
+    device: str
+    stage: str = "start"
+    seconds: dict[str, float] = field(default_factory=dict)
+    peaks: dict[str, Peak] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[Measurement]:
+        self.stage = name
+        self.send(("stage", name))
+        with measured(self.device) as measurement:
+            try:
+                yield measurement
+            except BaseException:
+                self.send(("failed", name))
+                raise
+        assert measurement.peak is not None
+        self.seconds[name], self.peaks[name] = measurement.seconds, measurement.peak
+        self.send(("phase", name, measurement.seconds, measurement.peak))
+
+    def progress(self, done: int, total: int) -> None:
+        self.send(("progress", done, total))
+
+    def reply(self, reply: Reply) -> None:
+        self.send(("reply", reply))
+
+    def loss(self, loss: Loss) -> None:
+        self.send(("loss", loss))
+
+
+def main(case: Case, connection: Connection) -> None:
+    """A worker's whole life."""
+    _die_with_parent()
+    connection.send(("hello", os.getpid(), resident_bytes()))
+    log = CaseLog(connection.send, case.contract.device)
+    result = run_case(case, log)
+    connection.send(("done", result))
+    connection.close()
+
+
+def run_case(case: Case, log: CaseLog) -> Result:
+    """Do a case and say how it ended; no exception leaves this function."""
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    facts: dict[str, Any] = {}
+    try:
+        _prepare(case)
+        facts["machine"] = machine.describe(case.contract.device)
+        facts["versions"] = machine.versions()
+        with log.phase("load"):
+            loaded = load(
+                case.candidate,
+                source=case.contract.weights,
+                scale=case.contract.scale,
+                device=case.contract.device,
+                dtype=case.contract.dtype,
+                seed=case.contract.seed,
+            )
+        facts["weights"] = loaded.source
+        outcome = WORKLOADS[case.workload](case, loaded, log)
+        facts |= {"steps": outcome.steps, "tokens": outcome.tokens, "figures": outcome.figures}
+        status, message = "ok", None
+    except Exception as error:  # noqa: BLE001 - a failed case is a row, whatever failed
+        status = status_of(error, log.stage, case.workload)
+        message = one_line(error)
+    return Result(
+        case=case.id,
+        candidate=case.candidate.name,
+        workload=case.workload,
+        settings=dict(case.settings),
+        contract=case.contract.hash,
+        status=status,
+        stage=None if status == "ok" else log.stage,
+        message=message,
+        seconds=log.seconds,
+        peaks=log.peaks,
+        started_at=started,
+        **facts,
+    )
+
+
+def _prepare(case: Case) -> None:
+    """Threads and limits that hold inside the process."""
+    import torch
+
+    torch.set_num_threads(case.contract.threads)
+    if case.contract.device == "cuda" and case.limits.memory_bytes is not None:
+        total = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, case.limits.memory_bytes / total))
+
+
+def status_of(error: BaseException, stage: str, workload: str) -> str:
+    """The status that an exception means, by what it is and where it came."""
+    if isinstance(error, LoadError):
+        return error.status
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if "NanLoss" in names:
+        return "nan_loss"
+    message = str(error)
+    if is_out_of_memory(error):
+        return oom_status(stage, workload)
+    if "not implemented for" in message or "CUBLAS_STATUS_NOT_SUPPORTED" in message:
+        return "unsupported_device"
+    return "error"
+
+
+def oom_status(stage: str, workload: str) -> str:
+    """Which out of memory it is: while loading, answering or training."""
+    if stage in ("start", "load"):
+        return _OOM["load"]
+    return _OOM["inference"] if stage in ("inference", "replies") else _OOM[workload]
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, in any of the ways libraries say it."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    message = str(error)
+    return any(
+        words in message
+        for words in ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    )
+
+
+def one_line(error: BaseException) -> str:
+    """Exception class and first line of its message."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to end this worker when the fork server goes: no orphan keeps the memory."""
+    pr_set_pdeathsig = 1
+    try:
+        ctypes.CDLL("libc.so.6").prctl(pr_set_pdeathsig, signal.SIGKILL)
+    except (OSError, AttributeError):  # not Linux: the closed pipe ends it at its next message
+        return

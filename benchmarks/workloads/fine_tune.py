@@ -1,0 +1,264 @@
+"""The fine-tuning workload: a short LoRA tune, written out from the first row to the last step.
+
+The base model must be a fresh one: peft changes it in place. One policy holds for every
+candidate: the same rows in the same order, all linear layers, loss on the answer only.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.contract import Contract
+from benchmarks.data import Row
+from benchmarks.workloads.inference import Outcome, make_replies
+from benchmarks.workloads.log import WorkLog
+from model_registry.prompting import IGNORED, EncodedRow, check_rows, encode_row, end_token_id
+from model_registry.records import Loss
+from model_registry.weights import LoadedModel
+
+if TYPE_CHECKING:
+    import torch
+
+
+class NanLoss(ArithmeticError):
+    """The loss became NaN or infinite, so that further steps would only spoil the weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Right-padded rows: three int64 tensors of shape (rows, longest row)."""
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    labels: torch.Tensor
+
+
+def run(
+    case: str,
+    loaded: LoadedModel,
+    train: Sequence[Row],
+    valid: Sequence[Row],
+    prompts: Sequence[Row],
+    contract: Contract,
+    log: WorkLog,
+    *,
+    rank: int,
+    keep: Path | None = None,
+) -> Outcome:
+    """Tune a fresh base with LoRA and answer the prompts again.
+
+    Args:
+        case: the case's id, for losses and replies.
+        loaded: a freshly loaded base model; it is changed.
+        train: the rows tuned on.
+        valid: rows whose loss is taken before and after; may be empty.
+        prompts: asked after the tune; may be empty.
+        contract: the shared policy.
+        log: takes phases "validation_before", "warm_up", "training", "validation_after" and
+            "replies".
+        rank: LoRA's r.
+        keep: folder for the adapter.
+
+    Raises:
+        BadTrainingRow: a row would teach something wrong; before anything is trained.
+        NanLoss: the loss is no number.
+    """
+    policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
+    rows = [encode_row(policy, tokenizer, row.prompt, row.reply) for row in train]
+    check_rows(rows, end_token_id(policy, tokenizer), contract.max_length)
+    held_out = [encode_row(policy, tokenizer, row.prompt, row.reply) for row in valid]
+    with log.phase("validation_before"):
+        before = validation_loss(loaded.model, held_out, contract)
+
+    with log.phase("warm_up"):
+        model = add_lora(loaded.model, rank, contract)
+        steps = training_batches(rows, contract, tokenizer.pad_token_id, _device(model))
+        warm_up(model, steps[: contract.warm_up])
+    with log.phase("training"):
+        losses = train_steps(model, steps, learning_rate(loaded, contract), contract, log)
+    for step, loss in enumerate(losses, start=1):
+        log.loss(Loss(case, step, loss))
+
+    loaded.model = model.eval()
+    with log.phase("validation_after"):
+        after = validation_loss(model, held_out, contract)
+    for step, loss_value in ((0, before), (len(losses), after)):
+        if loss_value is not None:
+            log.loss(Loss(case, step, loss_value, "valid"))
+    if keep is not None:
+        model.save_pretrained(keep)
+    if prompts:
+        make_replies(case, loaded, prompts, contract, log, tuned=rank)
+    return Outcome(
+        steps=len(losses),
+        tokens=sum(int(batch.attention_mask.sum()) for batch in steps),
+        figures={
+            "loss_first": losses[0],
+            "loss_last": losses[-1],
+            "validation_loss_before": before,
+            "validation_loss_after": after,
+            "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+            "longest_row_tokens": max(len(row.input_ids) for row in rows),
+            "learning_rate": learning_rate(loaded, contract),
+        },
+    )
+
+
+def learning_rate(loaded: LoadedModel, contract: Contract) -> float:
+    """The candidate's own rate, else the contract's."""
+    return loaded.candidate.learning_rate or contract.learning_rate
+
+
+def add_lora(model: Any, rank: int, contract: Contract) -> Any:
+    """The model with LoRA on the layers that the contract names, ready to train.
+
+    Seeded, so that the same case starts from the same adapter every time.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(contract.seed)
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=contract.lora_alpha,
+        lora_dropout=contract.lora_dropout,
+        target_modules=contract.lora_targets,
+        init_lora_weights=contract.lora_init,
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config).train()
+
+
+def training_batches(
+    rows: Sequence[EncodedRow], contract: Contract, pad_id: int, device: str
+) -> list[Batch]:
+    """All steps' batches, made before the clock runs: each epoch in its own seeded order."""
+    import torch
+
+    generator = torch.Generator().manual_seed(contract.seed)
+    batches = []
+    for _ in range(contract.epochs):
+        order = torch.randperm(len(rows), generator=generator).tolist()
+        for start in range(0, len(order), contract.batch_size):
+            chosen = [rows[i] for i in order[start : start + contract.batch_size]]
+            batches.append(collate(chosen, pad_id, device))
+    return batches
+
+
+def collate(rows: Sequence[EncodedRow], pad_id: int, device: str) -> Batch:
+    """Rows padded on the right to the longest of them."""
+    import torch
+
+    width = max(len(row.input_ids) for row in rows)
+
+    def padded(values: Sequence[int], filler: int) -> list[int]:
+        return [*values, *[filler] * (width - len(values))]
+
+    return Batch(
+        input_ids=torch.tensor([padded(r.input_ids, pad_id) for r in rows], device=device),
+        attention_mask=torch.tensor(
+            [padded([1] * len(r.input_ids), 0) for r in rows], device=device
+        ),
+        labels=torch.tensor([padded(r.labels, IGNORED) for r in rows], device=device),
+    )
+
+
+def answer_loss(model: Any, batch: Batch) -> torch.Tensor:
+    """Mean cross entropy over the labelled tokens of a batch.
+
+    Logits are made from the first labelled position on, where the model can be told to: for a
+    vocabulary of 256,000 they outweigh everything else, and the prompt's are never looked at.
+    """
+    import torch
+
+    first = (
+        int((batch.labels != IGNORED).any(dim=0).nonzero()[0]) - 1
+    )  # a token is told by its left
+    first = max(first, 0)
+    labels = batch.labels[:, first + 1 :]
+    options: dict[str, Any] = {}
+    if takes_logits_to_keep(model):
+        options["logits_to_keep"] = batch.labels.shape[1] - first
+    logits = model(
+        input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=False, **options
+    ).logits
+    if not options:
+        logits = logits[:, first:]
+    return torch.nn.functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED
+    )
+
+
+def takes_logits_to_keep(model: Any) -> bool:
+    """Whether the model's forward can leave out the logits of early positions."""
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return "logits_to_keep" in inspect.signature(base.forward).parameters
+
+
+def warm_up(model: Any, batches: Sequence[Batch]) -> None:
+    """Forward and backward without a step, so that the first measured one is like the others."""
+    import torch
+
+    with torch.random.fork_rng():
+        for batch in batches:
+            answer_loss(model, batch).backward()
+    model.zero_grad(set_to_none=True)
+
+
+def train_steps(
+    model: Any, batches: Sequence[Batch], rate: float, contract: Contract, log: WorkLog
+) -> list[float]:
+    """One optimiser step a batch: AdamW, linear decay to 0, gradients clipped by their norm.
+
+    These are the defaults of transformers' Trainer, whose loss curve ours agrees with.
+
+    Returns:
+        The loss of each step, before that step's update.
+
+    Raises:
+        NanLoss: as soon as a loss is no number.
+    """
+    import torch
+
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: 1 - s / len(batches))
+    losses = []
+    for done, batch in enumerate(batches):
+        loss = answer_loss(model, batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, contract.max_grad_norm)
+        optimiser.step()
+        schedule.step()
+        optimiser.zero_grad(set_to_none=True)
+        losses.append(loss.item())
+        if not math.isfinite(losses[-1]):
+            raise NanLoss(f"the loss is {losses[-1]} at step {done + 1} (learning rate {rate:g})")
+        log.progress(done + 1, len(batches))
+    return losses
+
+
+def validation_loss(model: Any, rows: Sequence[EncodedRow], contract: Contract) -> float | None:
+    """Mean loss per answer token over rows; None where there are no rows."""
+    import torch
+
+    if not rows:
+        return None
+    total, count = 0.0, 0
+    device = _device(model)
+    with torch.inference_mode():
+        for start in range(0, len(rows), contract.batch_size):
+            batch = collate(rows[start : start + contract.batch_size], 0, device)
+            tokens = int((batch.labels != IGNORED).sum())
+            total += answer_loss(model, batch).item() * tokens
+            count += tokens
+    return total / count
+
+
+def _device(model: Any) -> str:
+    return str(next(model.parameters()).device)

@@ -1,0 +1,141 @@
+"""The inference workload: what answering costs, and the replies that people grade.
+
+Latency is measured greedily, one prompt at a time, after a warm-up. The replies for grading are
+made in batches, a greedy pass and sampled ones, under one seed for all candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.contract import Contract
+from benchmarks.data import Row
+from benchmarks.workloads.log import Figures, WorkLog
+from model_registry.backends.backend import Answer, GenerationSettings, conversation
+from model_registry.backends.transformers_local import answer_batch, answer_one
+from model_registry.records import Reply
+from model_registry.weights import LoadedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a workload gives beside replies and losses: steps, tokens and figures of its own."""
+
+    steps: int
+    tokens: int
+    figures: Figures
+
+
+def greedy(contract: Contract) -> GenerationSettings:
+    """The settings of the greedy pass."""
+    return GenerationSettings(max_new_tokens=contract.max_new_tokens, seed=contract.seed)
+
+
+def passes(contract: Contract) -> dict[str, GenerationSettings]:
+    """The passes whose replies are kept: "greedy", then "sample 1" and so on, each with a seed."""
+    settings = {"greedy": greedy(contract)}
+    for k in range(1, contract.samples + 1):
+        settings[f"sample {k}"] = GenerationSettings(
+            contract.max_new_tokens, contract.temperature, contract.top_p, contract.seed + k
+        )
+    return settings
+
+
+def run(
+    case: str, loaded: LoadedModel, prompts: Sequence[Row], contract: Contract, log: WorkLog
+) -> Outcome:
+    """Warm up, measure latency one by one, make the replies in batches.
+
+    Args:
+        case: the case's id, for the replies.
+        loaded: the model, never tuned.
+        prompts: the questions; their answers are kept as references where there are any.
+        contract: the shared policy.
+        log: takes phases "warm_up", "inference" and "replies", and the replies.
+    """
+    with log.phase("warm_up"):
+        for row in prompts[: contract.warm_up]:
+            answer_one(loaded, conversation(row.prompt), greedy(contract))
+    singles: list[Answer] = []
+    with log.phase("inference") as measurement:
+        for done, row in enumerate(prompts):
+            log.progress(done, len(prompts))
+            singles.append(answer_one(loaded, conversation(row.prompt), greedy(contract)))
+    replies = make_replies(case, loaded, prompts, contract, log, tuned=None)
+    return Outcome(
+        steps=len(singles),
+        tokens=sum(answer.new_tokens or 0 for answer in singles),
+        figures={
+            **_latency(singles, measurement.seconds),
+            "batch_differs": _differing(singles, replies),
+        },
+    )
+
+
+def make_replies(
+    case: str,
+    loaded: LoadedModel,
+    prompts: Sequence[Row],
+    contract: Contract,
+    log: WorkLog,
+    tuned: int | None,
+) -> list[Reply]:
+    """The replies of all passes, in batches; latency is the single pass's to tell.
+
+    Args:
+        tuned: the LoRA rank the model was tuned at, None before tuning.
+    """
+    conversations = [conversation(row.prompt) for row in prompts]
+    made: list[Reply] = []
+    with log.phase("replies"):
+        for done, (name, settings) in enumerate(passes(contract).items()):
+            log.progress(done, contract.samples + 1)
+            answers = answer_batch(loaded, conversations, settings)
+            for row, answer in zip(prompts, answers, strict=True):
+                made.append(_reply(case, loaded, row, answer, name, tuned))
+    for reply in made:
+        log.reply(reply)
+    return made
+
+
+def _reply(
+    case: str, loaded: LoadedModel, row: Row, answer: Answer, name: str, tuned: int | None
+) -> Reply:
+    return Reply(
+        case=case,
+        candidate=loaded.candidate.name,
+        prompt=row.prompt,
+        reply=answer.text,
+        pass_=name,
+        tuned=tuned,
+        new_tokens=answer.new_tokens,
+        finish_reason=answer.finish_reason,
+        reference=row.reply or None,
+        problems=answer.problems,
+    )
+
+
+def _latency(answers: Sequence[Answer], seconds: float) -> Figures:
+    """Prefill and decode apart. Figures that nothing was measured for are None."""
+    tokens = sum(a.new_tokens or 0 for a in answers)
+    timed = [a for a in answers if a.seconds is not None and a.first_token_seconds is not None]
+    decode_seconds = sum((a.seconds or 0) - (a.first_token_seconds or 0) for a in timed)
+    decode_tokens = sum((a.new_tokens or 1) - 1 for a in timed)
+    hangul = sum("가" <= c <= "힣" for a in answers for c in a.text)
+    return {
+        "seconds_per_prompt": seconds / len(answers) if answers else None,
+        "first_token_seconds": median(a.first_token_seconds or 0 for a in timed) if timed else None,
+        "decode_tokens_per_second": decode_tokens / decode_seconds if decode_seconds else None,
+        "tokens_per_second": tokens / seconds if seconds else None,
+        "seconds_per_100_korean_characters": 100 * seconds / hangul if hangul else None,
+        "stopped": sum(a.finish_reason == "stop" for a in answers),
+    }
+
+
+def _differing(singles: Sequence[Answer], replies: Sequence[Reply]) -> int:
+    """Greedy replies whose batch gave another text than the single pass: rounding, in half
+    precision; 0 in fp32 as a rule. Told, because people grade the batch's."""
+    batch = [reply.reply for reply in replies if reply.pass_ == "greedy"]
+    return sum(one.text != many for one, many in zip(singles, batch, strict=True))

@@ -1,0 +1,55 @@
+"""What a workload tells while it works: phases, progress, replies, losses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from benchmarks.measure import Measurement, measured
+from model_registry.records import Loss, Reply
+
+
+class WorkLog(Protocol):
+    """Where a workload puts what it finds; the worker sends it on, tests keep it."""
+
+    def phase(self, name: str) -> AbstractContextManager[Measurement]:
+        """Time a phase and find its peak."""
+
+    def progress(self, done: int, total: int) -> None:
+        """How far the present phase is."""
+
+    def reply(self, reply: Reply) -> None:
+        """Keep a reply."""
+
+    def loss(self, loss: Loss) -> None:
+        """Keep a loss."""
+
+
+@dataclass(slots=True)
+class MemoryLog:
+    """Keeps everything in memory: for tests and for work done in one's own process."""
+
+    device: str = "cpu"
+    phases: dict[str, Measurement] = field(default_factory=dict)
+    replies: list[Reply] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[Measurement]:
+        with measured(self.device) as measurement:
+            self.phases[name] = measurement
+            yield measurement
+
+    def progress(self, done: int, total: int) -> None:
+        """Nobody is watching."""
+
+    def reply(self, reply: Reply) -> None:
+        self.replies.append(reply)
+
+    def loss(self, loss: Loss) -> None:
+        self.losses.append(loss)
+
+
+Figures = dict[str, Any]

@@ -1,0 +1,1 @@
+"""Who can answer, and how to get an answer."""

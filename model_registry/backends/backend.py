@@ -1,0 +1,73 @@
+"""What a backend is: a way to get answers from a candidate, local or remote."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from model_registry.candidate import Candidate
+    from model_registry.prompting import Message
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationSettings:
+    """How an answer is made. Temperature 0 is greedy; `top_p` then does nothing."""
+
+    max_new_tokens: int = 80
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer. `finish_reason` is "stop" (by itself), "length" (cut off) or "error"."""
+
+    text: str
+    new_tokens: int | None
+    finish_reason: str
+    seconds: float | None = None
+    first_token_seconds: float | None = None
+    problems: tuple[str, ...] = ()
+
+
+class Backend(Protocol):
+    """Answers for one candidate. Not shared between threads unless a backend says so."""
+
+    def reply(self, messages: Sequence[Message], settings: GenerationSettings) -> Answer:
+        """Answer the last of `messages` ({"role", "content"}; roles system, user, assistant)."""
+
+    def stream(
+        self, messages: Sequence[Message], settings: GenerationSettings
+    ) -> Generator[str, None, Answer]:
+        """Like `reply`, yielding the text piece by piece; the generator returns the Answer.
+
+        Closing the generator stops the work.
+        """
+
+    def close(self) -> None:
+        """Let go of what the backend holds. Safe to call twice."""
+
+
+class BackendFactory(Protocol):
+    """Makes a backend ready to answer; what plugins register under a name."""
+
+    def __call__(self, candidate: Candidate, *, weights: str, device: str) -> Backend:
+        """Load or connect.
+
+        Args:
+            candidate: whom to ask.
+            weights: "hub", "path", "bundled" or "random"; remote backends ignore it.
+            device: "cpu" or "cuda"; remote backends ignore it.
+
+        Raises:
+            LoadError: with the status that a case of this candidate gets.
+        """
+
+
+def conversation(prompt: str, system: str | None = None) -> list[dict[str, str]]:
+    """The messages of a single question."""
+    messages = [{"role": "system", "content": system}] if system else []
+    return [*messages, {"role": "user", "content": prompt}]

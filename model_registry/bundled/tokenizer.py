@@ -1,0 +1,55 @@
+"""Trains a byte-level BPE tokenizer: whatever is written, no character is unknown to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+PAD, END = "<|pad|>", "<|end|>"
+ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
+
+#: Longest input, in tokens: what the models' rotary positions are made for.
+CONTEXT = 2048
+
+#: Each turn is its role's token, the text and the end token; an answer continues the last role.
+CHAT_TEMPLATE = (
+    "{%- for message in messages -%}"
+    "{{- '<|' + message['role'] + '|>' + message['content'] + '<|end|>' -}}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}"
+)
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Any:
+    """A transformers tokenizer with a chat template, trained on these texts alone.
+
+    The end token closes every turn and so every answer; padding has a token of its own, because
+    a loss that leaves padding out must not leave the end out with it.
+
+    Args:
+        texts: prompts and replies.
+        vocab_size: tokens in all, the special ones and the 256 bytes included.
+    """
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE())
+    bpe.normalizer = normalizers.NFC()
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[PAD, END, *ROLES],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        pad_token=PAD,
+        eos_token=END,
+        extra_special_tokens=list(ROLES),
+        chat_template=CHAT_TEMPLATE,
+        model_max_length=CONTEXT,
+        clean_up_tokenization_spaces=False,
+    )

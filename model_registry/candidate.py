@@ -1,0 +1,100 @@
+"""A candidate: one model that may be chosen, as a frozen row of comparable values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal
+
+Free = Literal["yes", "no", "conditional", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class License:
+    """Under which terms the weights may be used, and where that was read."""
+
+    name: str  # SPDX identifier, or the name of the vendor's terms
+    free: Free
+    source: str = ""  # where it was read
+    read_on: date | None = None
+    note: str = ""
+
+    @property
+    def is_free(self) -> bool:
+        """Only what is known to be free is free: "conditional" and "unknown" are not."""
+        return self.free == "yes"
+
+    def why_not_free(self) -> str:
+        """The reason in words, for a rejection."""
+        if self.free == "unknown":
+            return f"its licence is unknown ({self.note or 'verify at the publisher'})"
+        kind = {"conditional": "a conditional licence", "no": "not a free licence"}
+        return f"{self.name} is {kind.get(self.free, 'a free licence')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaderboard:
+    """A published average, with the day it was read."""
+
+    name: str
+    value: float
+    date: date
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPolicy:
+    """How a prompt becomes the model's input.
+
+    `kind` "chat" uses the tokenizer's own chat template; "plain" uses `form`, in which
+    `{prompt}` stands for the question and which ends where the answer begins.
+    """
+
+    kind: Literal["chat", "plain"] = "chat"
+    form: str = "### 질문: {prompt} ### 답변: "
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One model that may be chosen.
+
+    `parameters` is counted from the architecture, tied weights once (None where nothing can be
+    counted, as for a model behind an API; `parameters_note` then says why, as it does where the
+    count is further than 2 % from `published_parameters`).
+    """
+
+    name: str
+    license: License
+    hub_id: str | None = None
+    revision: str | None = None
+    path: str | None = None  # a folder with weights, instead of a hub
+    publisher: str = ""
+    parameters: int | None = None
+    published_parameters: int | None = None
+    parameters_note: str = ""
+    languages: tuple[str, ...] = ()
+    traits: tuple[str, ...] = ()
+    task: str = "text-generation"
+    leaderboard: Leaderboard | None = None
+    prompting: PromptPolicy = PromptPolicy()
+    learning_rate: float | None = None  # for LoRA; None takes the study's
+    architecture: Mapping[str, Any] = field(
+        default_factory=dict, hash=False
+    )  # of its configuration
+    backend: str = "transformers"
+    endpoint: Mapping[str, Any] = field(default_factory=dict, hash=False)  # for remote backends
+    catalog: str = ""
+    note: str = ""
+
+    @property
+    def needs_remote_code(self) -> bool:
+        return "remote-code" in self.traits
+
+    def size(self) -> str:
+        """The counted parameters for people: 2.61 B, 464 M, 0.4 M."""
+        if self.parameters is None:
+            return "?"
+        if self.parameters >= 1e9:
+            return f"{self.parameters / 1e9:.2f} B"
+        millions = self.parameters / 1e6
+        return f"{millions:.0f} M" if millions >= 10 else f"{millions:.1f} M"

@@ -1,0 +1,22 @@
+"""English or Korean: the language of the texts that the program prints."""
+
+from __future__ import annotations
+
+import locale
+import os
+
+
+def is_korean() -> bool:
+    """Whether the user's locale is Korean. OHLORA_LANG=ko or en overrides it."""
+    chosen = os.environ.get("OHLORA_LANG")
+    if chosen:
+        return chosen.lower().startswith("ko")
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if os.environ.get(variable):
+            return os.environ[variable].lower().startswith("ko")
+    return (locale.getlocale()[0] or "").lower().startswith("ko")
+
+
+def text(english: str, korean: str) -> str:
+    """The one of two texts that the user reads: both stand side by side where they are used."""
+    return korean if is_korean() else english

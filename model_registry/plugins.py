@@ -1,0 +1,135 @@
+"""Plugins: installed packages (entry points of group "ohlora") and single files (`--plugin`).
+
+`plugin_manager` returns a fresh manager; nothing is kept globally, so tests and callers make
+their own. A plugin that does not import, or that implements a hook we do not have, is a warning
+that names it: somebody else's mistake must not stop a run.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from model_registry.errors import BadFile, OhloraError
+from model_registry.hookspecs import PROJECT
+
+
+class PluginWarning(UserWarning):
+    """A plugin was left out, or one of its hooks failed."""
+
+
+def plugin_manager(
+    hookspecs: Sequence[ModuleType],
+    builtins: Sequence[ModuleType] = (),
+    files: Iterable[Path | str] = (),
+    *,
+    entry_points: bool = True,
+) -> pluggy.PluginManager:
+    """A plugin manager with these hooks, our own plugins, installed ones and files.
+
+    Raises:
+        BadFile: a file named by the user is missing or does not import.
+    """
+    manager = pluggy.PluginManager(PROJECT)
+    for spec in hookspecs:
+        manager.add_hookspecs(spec)
+    for builtin in builtins:
+        manager.register(builtin, name=f"built-in {builtin.__name__}")
+    if entry_points:
+        _load_entry_points(manager)
+    for file in files:
+        _register(manager, _import_file(Path(file)), name=str(file))
+    return manager
+
+
+def _load_entry_points(manager: pluggy.PluginManager) -> None:
+    """Load installed plugins one by one: pluggy's own loader stops at the first broken one."""
+    for entry in importlib.metadata.entry_points(group=PROJECT):
+        package = entry.dist.name if entry.dist else entry.name
+        try:
+            plugin = entry.load()
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's module raises
+            _warn(f"plugin {entry.name} of package {package} was left out: {_first_line(error)}")
+            continue
+        _register(manager, plugin, name=f"{package}:{entry.name}")
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise BadFile(path, None, "no such plugin file")
+    spec = importlib.util.spec_from_file_location(f"ohlora_plugin_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise BadFile(path, None, "a plugin file must end in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise BadFile(path, _line_in(path, error), f"plugin: {_first_line(error)}") from error
+    return module
+
+
+def _register(manager: pluggy.PluginManager, plugin: Any, name: str) -> None:
+    """Register one plugin and speak up about hooks that nobody will ever call.
+
+    Our hooks live in two packages with a manager each, so a hook of the other package is fine:
+    only names that neither has are misspelt.
+    """
+    manager.register(plugin, name=name)
+    for attribute in dir(plugin):
+        marked = getattr(getattr(plugin, attribute, None), f"{PROJECT}_impl", None)
+        if marked is not None and attribute not in HOOK_NAMES:
+            _warn(f"plugin {name} implements {attribute}, which is no hook of ours")
+
+
+#: All hooks, whichever package's manager calls them.
+HOOK_NAMES = ("register_candidates", "register_backends", "register_evaluators")
+
+
+def call_each(
+    manager: pluggy.PluginManager, hook: str, register: Callable[..., None]
+) -> list[tuple[str, BaseException]]:
+    """Call a hook plugin by plugin, so that one that raises costs only itself.
+
+    Returns the failures as (plugin's name, exception). Our own errors (two of one name, a
+    broken line of a catalog) pass through: their message is for the user.
+    """
+    failures: list[tuple[str, BaseException]] = []
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
+        try:
+            implementation.function(register)
+        except OhloraError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's plugin raises
+            failures.append((implementation.plugin_name, error))
+            _warn(f"plugin {implementation.plugin_name}: {hook} failed: {_first_line(error)}")
+    return failures
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+
+
+def _line_in(path: Path, error: BaseException) -> int | None:
+    """The last line of this file in the error's traceback (or the line of a syntax error)."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return error.lineno
+    line, trace = None, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, PluginWarning, stacklevel=3)

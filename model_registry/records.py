@@ -1,0 +1,243 @@
+"""What the files of a run hold, and how they are appended to and read back.
+
+Files are JSON lines. A line is written whole or not at all as far as readers are concerned: a
+last line that a kill cut short is ignored by `read_rows` and cut off by the next `append_rows`.
+Nothing is rewritten; where two rows share a key, the last one counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from model_registry.errors import BadFile
+
+SCHEMA = 1
+
+#: Every way a case can end. The text tells a reader what happened.
+STATUSES = {
+    "ok": "done",
+    "oom_load": "out of memory while loading",
+    "oom_inference": "out of memory while answering",
+    "oom_training": "out of memory while training",
+    "timeout": "took longer than the time limit",
+    "killed": "ended by a signal that was not ours",
+    "nan_loss": "the loss became NaN or infinite",
+    "unsupported_device": "this machine can't do what was asked",
+    "unsupported_architecture": "the installed libraries don't know this architecture",
+    "needs_remote_code": "needs code from its publisher, which is not run",
+    "gated": "the publisher asks for a login or an agreement first",
+    "license_blocked": "its licence was not accepted",
+    "unreachable": "could not be fetched or reached",
+    "error": "failed otherwise",
+}
+
+#: The five grades a person gives, best first, with their value from 5 to 1.
+GRADES = {"최상": 5, "상": 4, "중": 3, "하": 2, "최하": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """An evaluator's judgement: a value, or None with the reason why there is none."""
+
+    value: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The most memory one phase held, in bytes. None where a figure does not apply.
+
+    `allocated_bytes` and `reserved_bytes` are the CUDA allocator's; `process_bytes` is the
+    high-water mark of the whole process on that device, of which `baseline_bytes` were in use
+    when the phase began.
+    """
+
+    allocated_bytes: int | None
+    reserved_bytes: int | None
+    process_bytes: int | None
+    baseline_bytes: int | None
+    method: str
+
+    @property
+    def bytes(self) -> int | None:
+        """The figure that tables show: CUDA's allocated peak, else growth over the baseline."""
+        if self.allocated_bytes is not None:
+            return self.allocated_bytes
+        if self.process_bytes is None or self.baseline_bytes is None:
+            return None
+        return max(0, self.process_bytes - self.baseline_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer to one prompt."""
+
+    case: str
+    candidate: str
+    prompt: str
+    reply: str
+    pass_: str  # "greedy", or "sample 1", "sample 2", …
+    tuned: int | None  # None before tuning, else the LoRA rank
+    new_tokens: int | None
+    finish_reason: str  # "stop", "length" or "error"
+    seconds: float | None = None
+    first_token_seconds: float | None = None
+    reference: str | None = None
+    problems: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[Hashable, ...]:
+        return (self.case, self.prompt, self.pass_, self.tuned)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one case gave. Seconds and peaks are by phase: load, warm_up, inference, training …"""
+
+    case: str
+    candidate: str
+    workload: str
+    settings: dict[str, Any]
+    contract: str
+    status: str
+    stage: str | None = None
+    message: str | None = None  # exception class and first line, for everything but ok
+    cure: str | None = None  # the smallest change that would help
+    seconds: dict[str, float] = field(default_factory=dict)
+    steps: int | None = None
+    tokens: int | None = None
+    peaks: dict[str, Peak] = field(default_factory=dict)
+    predicted_bytes: int | None = None
+    figures: dict[str, Any] = field(default_factory=dict)  # what only this workload has
+    weights: str | None = None  # hub, path, bundled or random, as it was loaded
+    machine: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    started_at: str | None = None
+    schema: int = SCHEMA
+
+    @property
+    def key(self) -> str:
+        return self.case
+
+    @property
+    def ok(self) -> bool:
+        return self.status == "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """The loss of one training step (or of the valid rows, where `split` is "valid")."""
+
+    case: str
+    step: int
+    loss: float
+    split: str = "train"
+
+    @property
+    def key(self) -> tuple[Hashable, ...]:
+        return (self.case, self.split, self.step)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One evaluator's score of one reply, as `scores.jsonl` holds it."""
+
+    case: str
+    candidate: str
+    prompt: str
+    pass_: str
+    tuned: int | None
+    evaluator: str
+    value: float | None
+    reason: str = ""
+
+    @property
+    def key(self) -> tuple[Hashable, ...]:
+        return (self.case, self.prompt, self.pass_, self.tuned, self.evaluator)
+
+
+Record = TypeVar("Record", Result, Reply, Loss, ScoreRow)
+
+
+def to_json(record: Result | Reply | Loss | ScoreRow) -> dict[str, Any]:
+    """The record as it stands in a file; `pass_` is written `pass`, a Python keyword."""
+    row = asdict(record)
+    if "pass_" in row:
+        row["pass"] = row.pop("pass_")
+    return row
+
+
+def from_json(kind: type[Record], row: dict[str, Any]) -> Record:
+    """A record from its row. Keys of a newer schema are dropped."""
+    row = dict(row)
+    if "pass" in row:
+        row["pass_"] = row.pop("pass")
+    known = {name: row[name] for name in kind.__dataclass_fields__ if name in row}
+    if "peaks" in known:
+        known["peaks"] = {phase: Peak(**peak) for phase, peak in known["peaks"].items()}
+    if "problems" in known:
+        known["problems"] = tuple(known["problems"])
+    return kind(**known)
+
+
+def append_rows(path: Path, records: Iterable[Result | Reply | Loss | ScoreRow]) -> None:
+    """Append records to a JSON lines file and wait until they are on disk."""
+    lines = "".join(json.dumps(to_json(r), ensure_ascii=False) + "\n" for r in records)
+    if not lines:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        _cut_torn_line(file)
+        # A lone surrogate can come out of a model; it must not cost the run its file.
+        file.write(lines.encode("utf-8", errors="replace"))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _cut_torn_line(file: Any) -> None:
+    """Drop a last line without its newline: a kill cut it, and its row was never complete."""
+    end = file.seek(0, os.SEEK_END)
+    if end == 0:
+        return
+    file.seek(end - 1)
+    if file.read(1) == b"\n":
+        return
+    file.seek(0)
+    file.truncate(file.read().rfind(b"\n") + 1)
+    file.seek(0, os.SEEK_END)
+
+
+def read_rows(path: Path, kind: type[Record]) -> list[Record]:
+    """All records of a file in order, the last one of each key only; none if there is no file.
+
+    Raises:
+        BadFile: a line in the middle of the file is not a record.
+    """
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    lines.pop()  # empty after a complete last line, else what a kill left of one
+    rows: dict[Hashable, Record] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = from_json(kind, json.loads(line))
+        except (ValueError, TypeError) as error:
+            raise BadFile(path, number, f"not a {kind.__name__.lower()} row ({error})") from error
+        rows.pop(record.key, None)
+        rows[record.key] = record
+    return list(rows.values())
+
+
+def group_by(records: Iterable[Record], key: Callable[[Record], str]) -> dict[str, list[Record]]:
+    """Records by the text that `key` gives, in order of first appearance."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(key(record), []).append(record)
+    return groups

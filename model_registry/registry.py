@@ -1,0 +1,105 @@
+"""All candidates and backends that are known: those of the catalogs, and those of plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pluggy
+
+from model_registry import backends, catalog, hookspecs
+from model_registry.backends.backend import BackendFactory
+from model_registry.candidate import Candidate
+from model_registry.errors import DuplicateName, UnknownName
+from model_registry.plugins import call_each, plugin_manager
+
+
+def registry_manager(files: Iterable[Path | str] = ()) -> pluggy.PluginManager:
+    """A plugin manager for candidates and backends: built-ins, installed plugins, files."""
+    return plugin_manager([hookspecs], [backends], files)
+
+
+class Registry:
+    """Candidates and backends by name.
+
+    Args:
+        files: plugin files named by the user.
+        manager: another plugin manager, for tests.
+    """
+
+    def __init__(
+        self, files: Iterable[Path | str] = (), manager: pluggy.PluginManager | None = None
+    ) -> None:
+        self.manager = manager or registry_manager(files)
+        self.backends: dict[str, BackendFactory] = {}
+        self._plugin_candidates: list[Candidate] = []
+        call_each(self.manager, "register_backends", self._add_backend)
+        call_each(self.manager, "register_candidates", self._plugin_candidates.append)
+
+    def _add_backend(self, name: str, factory: BackendFactory) -> None:
+        if name in self.backends:
+            raise DuplicateName(f"Two backends are called {name}. Rename one of them.")
+        self.backends[name] = factory
+
+    def candidates(self, catalog_name: str | None = None) -> list[Candidate]:
+        """The candidates of one catalog (a name or a file) or of all, plugins' ones included.
+
+        Candidates of plugins belong to every catalog whose name they bear, and to "all".
+
+        Raises:
+            UnknownName: no such catalog.
+            DuplicateName: two candidates of one name.
+        """
+        if catalog_name is None:
+            names: Iterable[str] = catalog.catalog_names()
+        else:
+            names = [catalog_name]
+        found: list[Candidate] = []
+        for name in names:
+            if not self._only_of_plugins(name):
+                found += catalog.read_catalog(catalog.catalog_path(name))
+        found += [
+            candidate
+            for candidate in self._plugin_candidates
+            if catalog_name in (None, candidate.catalog)
+        ]
+        return list(_by_name(found).values())
+
+    def _only_of_plugins(self, name: str) -> bool:
+        own = name.endswith(".toml") or name in catalog.catalog_names()
+        return not own and any(c.catalog == name for c in self._plugin_candidates)
+
+    def candidate(self, name: str) -> Candidate:
+        """One candidate by its name or its hub id.
+
+        Raises:
+            UnknownName: there is none; the message names the nearest.
+        """
+        known = _by_name(self.candidates())
+        for candidate in known.values():
+            if name in (candidate.name, candidate.hub_id):
+                return candidate
+        raise UnknownName("candidate", name, known)
+
+    def backend(self, name: str) -> BackendFactory:
+        """The factory of a backend.
+
+        Raises:
+            UnknownName: there is none.
+        """
+        if name not in self.backends:
+            raise UnknownName("backend", name, self.backends)
+        return self.backends[name]
+
+
+def _by_name(candidates: Iterable[Candidate]) -> dict[str, Candidate]:
+    by_name: dict[str, Candidate] = {}
+    for candidate in candidates:
+        other = by_name.get(candidate.name)
+        if other is not None:
+            raise DuplicateName(
+                f"Two candidates are called {candidate.name} (catalogs {other.catalog or '?'} and "
+                f"{candidate.catalog or '?'}). Rename one of them."
+            )
+        by_name[candidate.name] = candidate
+    return by_name

@@ -1,0 +1,170 @@
+"""Criteria in, candidates out: what was accepted, ranked, and what was rejected and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from model_registry.candidate import Candidate
+from model_registry.errors import OhloraError
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A licence accepted although the criterion refuses it: by whom, and why. Kept in the run."""
+
+    candidate: str
+    license: str
+    reason: str
+    decided_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A candidate that a criterion refused, with the reasons in words."""
+
+    candidate: Candidate
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """`accepted` by leaderboard, best first; `overridden` names those accepted by an override."""
+
+    accepted: tuple[Candidate, ...]
+    rejected: tuple[Rejected, ...]
+    overridden: tuple[Override, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """What a candidate must satisfy. None and empty ask for nothing. Sizes in parameters."""
+
+    license: str | None = None  # "free", or a licence's name
+    min_params: int | None = None
+    max_params: int | None = None
+    language: str | None = None
+    task: str | None = None
+    with_traits: tuple[str, ...] = ()
+    without_traits: tuple[str, ...] = ()
+
+    def why_not(self, candidate: Candidate, overrides: Mapping[str, Override]) -> str | None:
+        """Every reason why this candidate is refused, in one sentence; None where it is not."""
+        reasons = [
+            self._license(candidate, overrides.get(candidate.name)),
+            self._size(candidate),
+            self._language(candidate),
+            self._task(candidate),
+            *self._traits(candidate),
+        ]
+        return "; ".join(reason for reason in reasons if reason) or None
+
+    def _license(self, candidate: Candidate, override: Override | None) -> str | None:
+        wanted, has = self.license, candidate.license
+        if wanted is None or (wanted == "free" and has.is_free) or wanted == has.name:
+            return None
+        if override is not None and override.license == has.name:
+            return None
+        return has.why_not_free() if wanted == "free" else f"its licence is {has.name}"
+
+    def _size(self, candidate: Candidate) -> str | None:
+        """The counted parameters decide; where nothing could be counted, the published ones."""
+        count = candidate.parameters or candidate.published_parameters
+        if count is None:
+            if self.min_params is None and self.max_params is None:
+                return None
+            return f"its size is unknown ({candidate.parameters_note or 'never published'})"
+        if self.max_params is not None and count > self.max_params:
+            return f"too large: {_size(count)}, at most {_size(self.max_params)}"
+        if self.min_params is not None and count < self.min_params:
+            return f"too small: {_size(count)}, at least {_size(self.min_params)}"
+        return None
+
+    def _language(self, candidate: Candidate) -> str | None:
+        if self.language is None or self.language in candidate.languages:
+            return None
+        known = ", ".join(candidate.languages) or "no declared language"
+        return f"no {self.language}: it is for {known}"
+
+    def _task(self, candidate: Candidate) -> str | None:
+        if self.task is None or self.task == candidate.task:
+            return None
+        return f"its task is {candidate.task}, not {self.task}"
+
+    def _traits(self, candidate: Candidate) -> list[str]:
+        missing = [f"not {t}" for t in self.with_traits if t not in candidate.traits]
+        unwanted = [f"specialised: {t}" for t in self.without_traits if t in candidate.traits]
+        return missing + unwanted
+
+
+def select(
+    candidates: Iterable[Candidate], criteria: Criteria, overrides: Iterable[Override] = ()
+) -> Selection:
+    """Split candidates into accepted and rejected; nothing is dropped silently."""
+    by_name = {override.candidate: override for override in overrides}
+    accepted, rejected, used = [], [], []
+    for candidate in candidates:
+        reason = criteria.why_not(candidate, by_name)
+        if reason is not None:
+            rejected.append(Rejected(candidate, reason))
+            continue
+        accepted.append(candidate)
+        if candidate.name in by_name and criteria.why_not(candidate, {}) is not None:
+            used.append(by_name[candidate.name])
+    return Selection(tuple(sorted(accepted, key=_by_leaderboard)), tuple(rejected), tuple(used))
+
+
+def _by_leaderboard(candidate: Candidate) -> tuple[bool, float, str]:
+    """Best value first, those without one last."""
+    board = candidate.leaderboard
+    return (board is None, -board.value if board else 0.0, candidate.name)
+
+
+_UNITS: dict[str, float] = {"": 1, "k": 1e3, "m": 1e6, "b": 1e9}
+
+
+def parse_count(text: str) -> int:
+    """ "0.25B", "350M" or "1000000" as a number of parameters.
+
+    Raises:
+        OhloraError: it is none of these.
+    """
+    return _parse(text, _UNITS, "a number of parameters such as 0.25B or 350M")
+
+
+_BYTES: dict[str, float] = {
+    "": 1, "b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30, "kib": 2**10, "mib": 2**20, "gib": 2**30,
+}  # fmt: skip
+
+
+def parse_bytes(text: str) -> int:
+    """ "12GB" as bytes; GB means 2^30 bytes here, as on the label of a graphics card.
+
+    Raises:
+        OhloraError: it is no amount of memory.
+    """
+    return _parse(text, _BYTES, "an amount of memory such as 12GB or 500MB")
+
+
+_SECONDS: dict[str, float] = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
+
+
+def parse_seconds(text: str) -> int:
+    """ "10m", "90s" or "2h" as seconds.
+
+    Raises:
+        OhloraError: it is no length of time.
+    """
+    return _parse(text, _SECONDS, "a length of time such as 90s, 10m or 2h")
+
+
+def _parse(text: str, units: Mapping[str, float], wanted: str) -> int:
+    found = re.fullmatch(r"\s*(\d+(?:[._]\d+)*|\.\d+)\s*([a-zA-Z]*)\s*", text)
+    if not found or found.group(2).lower() not in units:
+        raise OhloraError(f"{text!r} is not {wanted}.")
+    return int(float(found.group(1).replace("_", "")) * units[found.group(2).lower()])
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} B" if count >= 1e9 else f"{count / 1e6:.0f} M"
