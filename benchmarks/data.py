@@ -90,6 +90,24 @@ def read_folder(folder: Path) -> Rows:
     return Rows(tuple(row for part in parts for row in part.rows), left_out)
 
 
+def read_facts(path: Path) -> dict[str, tuple[str, ...]]:
+    """Facts of a persona: for each, the words of which a right reply holds one.
+
+    They stand in facts.json beside the rows; none where there is no such file.
+
+    Raises:
+        BadFile: it is no list of {"fact", "any_of"}.
+    """
+    file = (path if path.is_dir() else path.parent) / "facts.json"
+    if not file.exists():
+        return {}
+    try:
+        entries = json.loads(read_text(file))
+        return {entry["fact"]: tuple(entry["any_of"]) for entry in entries}
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadFile(file, None, f'not a list of {{"fact", "any_of"}} ({error!r})') from error
+
+
 def read_data(path: Path) -> Rows:
     """Rows of a file, or of a folder of splits."""
     return read_folder(path) if path.is_dir() else read_rows(path)

@@ -93,6 +93,7 @@ class CaseLog:
 def main(case: Case, connection: Connection) -> None:
     """A worker's whole life."""
     _die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the engine's to act on
     connection.send(("hello", os.getpid(), resident_bytes()))
     log = CaseLog(connection.send, case.contract.device)
     result = run_case(case, log)

@@ -28,7 +28,8 @@ class License:
     def why_not_free(self) -> str:
         """The reason in words, for a rejection."""
         if self.free == "unknown":
-            return f"its licence is unknown ({self.note or 'verify at the publisher'})"
+            where = f": {self.note}" if self.note else " at the publisher"
+            return f"its licence is unknown, verify{where}"
         kind = {"conditional": "a conditional licence", "no": "not a free licence"}
         return f"{self.name} is {kind.get(self.free, 'a free licence')}"
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from model_registry.candidate import Candidate, Leaderboard, License, PromptPolicy
 from model_registry.errors import BadFile, UnknownName
@@ -26,6 +27,12 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "learning_rate": (int, float), "languages": (list,), "traits": (list,),
     "prompting": (dict,), "endpoint": (dict,),
 }  # fmt: skip
+_LICENSE_TYPES: dict[str, type] = {
+    "name": str, "free": str, "source": str, "read_on": date, "note": str
+}  # fmt: skip
+
+#: TOML has no null: an architecture's value that must be None is written so.
+_NULL = "null"
 
 
 def catalog_names() -> list[str]:
@@ -54,9 +61,12 @@ def read_catalog(path: Path) -> list[Candidate]:
         BadFile: with the line, where the file is no TOML or says something that can't be.
     """
     try:
-        source = path.read_text(encoding="utf-8")
+        source = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise BadFile(path, None, f"can't be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise BadFile(path, line, "is not UTF-8: save it as UTF-8") from error
     try:
         document = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
@@ -85,10 +95,7 @@ class _Reader:
         ]
 
     def candidates(self) -> list[Candidate]:
-        unknown = set(self.document) - {"catalog", "licenses", "architectures", "candidates"}
-        if unknown:
-            table = sorted(unknown)[0]
-            raise BadFile(self.path, self.find(table), f"unknown table {table}")
+        self.check_tables()
         candidates = []
         names: set[str] = set()
         for index, entry in enumerate(self.document.get("candidates", [])):
@@ -98,6 +105,21 @@ class _Reader:
             names.add(candidate.name)
             candidates.append(candidate)
         return candidates
+
+    def check_tables(self) -> None:
+        """Refuse what is no table where a table belongs, before anything is read from it."""
+        for table, entries in self.document.items():
+            if table not in ("catalog", "licenses", "architectures", "candidates"):
+                raise BadFile(self.path, self.find(table), f"unknown table {table}")
+            if table == "candidates":
+                if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+                    raise BadFile(self.path, self.find(table), "write [[candidates]], twice [ ]")
+            elif not isinstance(entries, dict):
+                raise BadFile(self.path, self.find(table), f"{table} must be a table: [{table}]")
+        for table in ("licenses", "architectures"):
+            for name, entry in self.document.get(table, {}).items():
+                if not isinstance(entry, dict):
+                    raise BadFile(self.path, self.find(name), f"write it as [{table}.{name}]")
 
     def candidate(self, index: int, entry: dict[str, Any]) -> Candidate:
         self.check(index, entry)
@@ -114,8 +136,10 @@ class _Reader:
             values["architecture"] = self.architecture(index, entry["architecture"])
         if "endpoint" in entry:
             values["endpoint"] = dict(entry["endpoint"])
-        if "path" in entry and not Path(entry["path"]).is_absolute():
-            values["path"] = str(HERE / entry["path"])
+        if "path" in entry:
+            # Our own catalogs speak of folders of this package, a user's of folders beside it.
+            base = HERE if self.path.parent == CATALOGS else self.path.parent
+            values["path"] = str(base / entry["path"])
         values.setdefault("publisher", (entry.get("hub_id") or "").partition("/")[0])
         return Candidate(catalog=str(catalog.get("name", self.path.stem)), **values)
 
@@ -127,47 +151,57 @@ class _Reader:
             if key not in _KEYS:
                 self.fail(index, key, f"unknown key {key}")
             kinds = _TYPES.get(key, (str,))
-            if key != "license" and (not isinstance(value, kinds) or isinstance(value, bool)):
+            if not isinstance(value, kinds) or isinstance(value, bool):
                 wanted = " or ".join(kind.__name__ for kind in kinds)
                 self.fail(index, key, f"{key} must be {wanted}, not {value!r}")
+            if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+                self.fail(index, key, f"{key} must hold only texts in quotes")
+            if isinstance(value, int | float) and not 0 < value < math.inf:
+                self.fail(index, key, f"{key} must be a number above 0, not {value!r}")
 
-    def license(self, index: int, name: Any) -> License:
+    def license(self, index: int, name: str) -> License:
         entry = self.document.get("licenses", {}).get(name)
         if entry is None:
             self.fail(index, "license", f"licence {name} has no [licenses] entry")
+        for key, value in entry.items():
+            wanted = _LICENSE_TYPES.get(key)
+            if wanted is None:
+                raise BadFile(self.path, self.find(name), f"licence {name}: unknown key {key}")
+            if not isinstance(value, wanted):
+                problem = f"licence {name}: {key} must be {wanted.__name__}, not {value!r}"
+                raise BadFile(self.path, self.find(name), problem)
         if entry.get("free") not in _FREE:
-            line = self.find(f"licenses.{name}") or self.find(f'licenses."{name}"')
-            raise BadFile(self.path, line, f"licence {name}: free must be one of {_FREE}")
-        return License(
-            name=entry.get("name", name), **{k: v for k, v in entry.items() if k != "name"}
-        )
+            problem = f"licence {name}: free must be one of {', '.join(_FREE)}"
+            raise BadFile(self.path, self.find(name), problem)
+        return License(**({"name": name} | entry))
 
     def leaderboard(self, index: int, value: float, catalog: Mapping[str, Any]) -> Leaderboard:
         board = catalog.get("leaderboard")
-        if not board or not isinstance(board.get("date"), date):
+        if not (
+            isinstance(board, dict)
+            and isinstance(board.get("name"), str)
+            and isinstance(board.get("date"), date)
+        ):
             self.fail(index, "leaderboard", "needs [catalog] leaderboard = {name, date}")
-        assert board is not None
         return Leaderboard(name=board["name"], value=float(value), date=board["date"])
 
     def prompting(self, index: int, entry: dict[str, Any]) -> PromptPolicy:
-        policy = PromptPolicy(**entry) if set(entry) <= {"kind", "form"} else None
-        if policy is None or policy.kind not in ("chat", "plain"):
+        known = set(entry) <= {"kind", "form"} and isinstance(entry.get("form", ""), str)
+        if not known or entry.get("kind", "chat") not in ("chat", "plain"):
             self.fail(index, "prompting", 'prompting must be {kind = "chat" or "plain", form = …}')
-        assert policy is not None
-        if policy.kind == "plain" and "{prompt}" not in policy.form:
+        if "{prompt}" not in entry.get("form", "{prompt}"):
             self.fail(index, "prompting", "the form must hold {prompt}")
-        return policy
+        return PromptPolicy(**entry)
 
     def architecture(self, index: int, name: str) -> Mapping[str, Any]:
         values = self.document.get("architectures", {}).get(name)
         if values is None:
             self.fail(index, "architecture", f"{name} has no [architectures] entry")
-        assert values is not None
-        if "model_type" not in values:
+        if not isinstance(values.get("model_type"), str):
             raise BadFile(self.path, self.find(name), f"architecture {name} has no model_type")
-        return dict(values)
+        return {key: None if value == _NULL else value for key, value in values.items()}
 
-    def fail(self, index: int, key: str | None, problem: str) -> None:
+    def fail(self, index: int, key: str | None, problem: str) -> NoReturn:
         """Raise with the line of a candidate's key, or of the candidate itself."""
         start = self.starts[index] if index < len(self.starts) else None
         line = start
@@ -179,10 +213,10 @@ class _Reader:
                     break
         raise BadFile(self.path, line, problem)
 
-    def find(self, table: str) -> int | None:
-        """The line where a table or key of this name begins."""
-        pattern = rf"\s*\[*\s*{re.escape(table)}\b|\s*\[+\w+\.\"?{re.escape(table)}\b"
+    def find(self, name: str) -> int | None:
+        """The line where a table, an entry of a table or a key of this name begins."""
+        start = rf"\s*\[*\s*(?:\w+\s*\.\s*)?[\"']?{re.escape(name)}[\"']?\s*[\].=]"
         for number, line in enumerate(self.lines, start=1):
-            if re.match(pattern, line):
+            if re.match(start, line):
                 return number
         return None

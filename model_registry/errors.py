@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+MANY = 12  # names that a message lists before it says "and more"
+
 
 class OhloraError(Exception):
     """The user must act; the message says how. The command line prints it and exits with 1."""
@@ -17,11 +19,15 @@ class UnknownName(OhloraError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind, self.name = kind, name
         known = sorted(known)
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        folded = {other.casefold(): other for other in known}
+        wanted = name.casefold()
+        near = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.5)
+        near = near or [other for other in folded if wanted and wanted in other]
         if near:
-            hint = f"Did you mean {near[0]}?"
+            hint = f"Did you mean {folded[near[0]]}?"
         elif known:
-            hint = f"There are: {', '.join(known)}."
+            rest = f" and {len(known) - MANY} more" if len(known) > MANY else ""
+            hint = f"There are: {', '.join(known[:MANY])}{rest}."
         else:
             hint = "There are none."
         super().__init__(f"No {kind} is called {name}. {hint}")

@@ -7,6 +7,7 @@ that names it: somebody else's mistake must not stop a run.
 
 from __future__ import annotations
 
+import difflib
 import importlib.metadata
 import importlib.util
 import sys
@@ -45,8 +46,12 @@ def plugin_manager(
         manager.register(builtin, name=f"built-in {builtin.__name__}")
     if entry_points:
         _load_entry_points(manager)
-    for file in files:
-        _register(manager, _import_file(Path(file)), name=str(file))
+    for path in dict.fromkeys(Path(file).resolve() for file in files):
+        module = _import_file(path)
+        try:
+            _register(manager, module, name=str(path))
+        except pluggy.PluginValidationError as error:
+            raise BadFile(path, None, f"plugin: {_reason(error)}") from error
     return manager
 
 
@@ -56,10 +61,10 @@ def _load_entry_points(manager: pluggy.PluginManager) -> None:
         package = entry.dist.name if entry.dist else entry.name
         try:
             plugin = entry.load()
-        except Exception as error:  # noqa: BLE001 - whatever a stranger's module raises
-            _warn(f"plugin {entry.name} of package {package} was left out: {_first_line(error)}")
-            continue
-        _register(manager, plugin, name=f"{package}:{entry.name}")
+            if not manager.is_registered(plugin):  # one plugin may have two entry points
+                _register(manager, plugin, name=f"{package}:{entry.name}")
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's module raises
+            _warn(f"plugin {entry.name} of package {package} was left out: {_reason(error)}")
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -72,8 +77,8 @@ def _import_file(path: Path) -> ModuleType:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise BadFile(path, _line_in(path, error), f"plugin: {_first_line(error)}") from error
+    except (Exception, SystemExit) as error:
+        raise BadFile(path, _line_in(path, error), f"plugin: {_reason(error)}") from error
     return module
 
 
@@ -86,8 +91,10 @@ def _register(manager: pluggy.PluginManager, plugin: Any, name: str) -> None:
     manager.register(plugin, name=name)
     for attribute in dir(plugin):
         marked = getattr(getattr(plugin, attribute, None), f"{PROJECT}_impl", None)
-        if marked is not None and attribute not in HOOK_NAMES:
-            _warn(f"plugin {name} implements {attribute}, which is no hook of ours")
+        hook = (marked or {}).get("specname") or attribute
+        if marked is not None and hook not in HOOK_NAMES:
+            near = difflib.get_close_matches(hook, HOOK_NAMES, n=1, cutoff=0)
+            _warn(f"plugin {name} implements {hook}, which is no hook. Did you mean {near[0]}?")
 
 
 #: All hooks, whichever package's manager calls them.
@@ -110,13 +117,17 @@ def call_each(
             raise
         except Exception as error:  # noqa: BLE001 - whatever a stranger's plugin raises
             failures.append((implementation.plugin_name, error))
-            _warn(f"plugin {implementation.plugin_name}: {hook} failed: {_first_line(error)}")
+            _warn(f"plugin {implementation.plugin_name}: {hook} failed: {_reason(error)}")
     return failures
 
 
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+def _reason(error: BaseException) -> str:
+    """The error in one line. pluggy says what is wrong in its last line, others in the first."""
+    lines = str(error).strip().splitlines()
+    if not lines:
+        return type(error).__name__
+    line = lines[-1] if isinstance(error, pluggy.PluginValidationError) else lines[0]
+    return f"{type(error).__name__}: {line}"
 
 
 def _line_in(path: Path, error: BaseException) -> int | None:
@@ -133,3 +144,28 @@ def _line_in(path: Path, error: BaseException) -> int | None:
 
 def _warn(message: str) -> None:
     warnings.warn(message, PluginWarning, stacklevel=3)
+
+
+def offered(manager: pluggy.PluginManager, hook: str) -> list[dict[str, Any]]:
+    """What each plugin offers through a hook: rows of plugin, hook ("offers") and names."""
+    rows = []
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
+        names: list[str] = []
+
+        def note(*args: Any, names: list[str] = names) -> None:
+            names.append(args[0] if isinstance(args[0], str) else args[0].name)
+
+        problem = None
+        try:
+            implementation.function(note)
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's plugin raises
+            problem = _reason(error)
+        rows.append(
+            {
+                "plugin": implementation.plugin_name,
+                "offers": hook.removeprefix("register_"),
+                "names": names,
+                "problem": problem,
+            }
+        )
+    return rows

@@ -63,15 +63,6 @@ class Peak:
     baseline_bytes: int | None
     method: str
 
-    @property
-    def bytes(self) -> int | None:
-        """The figure that tables show: CUDA's allocated peak, else growth over the baseline."""
-        if self.allocated_bytes is not None:
-            return self.allocated_bytes
-        if self.process_bytes is None or self.baseline_bytes is None:
-            return None
-        return max(0, self.process_bytes - self.baseline_bytes)
-
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -127,6 +118,21 @@ class Result:
     @property
     def ok(self) -> bool:
         return self.status == "ok"
+
+    def peak_bytes(self, phase: str) -> int | None:
+        """The most memory held in a phase, weights included; None where it was not measured.
+
+        On CUDA that is the allocator's peak. On the CPU it is the process's high-water mark less
+        what the process held before it loaded anything: Python and the libraries are not counted.
+        """
+        peak, load = self.peaks.get(phase), self.peaks.get("load")
+        if peak is None:
+            return None
+        if peak.allocated_bytes is not None:
+            return peak.allocated_bytes
+        if peak.process_bytes is None or load is None or load.baseline_bytes is None:
+            return None
+        return max(0, peak.process_bytes - load.baseline_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,10 +234,12 @@ def read_rows(path: Path, kind: type[Record]) -> list[Record]:
             continue
         try:
             record = from_json(kind, json.loads(line))
-        except (ValueError, TypeError) as error:
+            key = record.key
+            hash(key)
+        except (ValueError, TypeError, AttributeError) as error:
             raise BadFile(path, number, f"not a {kind.__name__.lower()} row ({error})") from error
-        rows.pop(record.key, None)
-        rows[record.key] = record
+        rows.pop(key, None)  # the later row takes the later place
+        rows[key] = record
     return list(rows.values())
 
 

@@ -34,7 +34,12 @@ class Registry:
         self.backends: dict[str, BackendFactory] = {}
         self._plugin_candidates: list[Candidate] = []
         call_each(self.manager, "register_backends", self._add_backend)
-        call_each(self.manager, "register_candidates", self._plugin_candidates.append)
+        call_each(self.manager, "register_candidates", self._add_candidate)
+
+    def _add_candidate(self, candidate: Candidate) -> None:
+        if not isinstance(candidate, Candidate):
+            raise TypeError(f"register takes a Candidate, not a {type(candidate).__name__}")
+        self._plugin_candidates.append(candidate)
 
     def _add_backend(self, name: str, factory: BackendFactory) -> None:
         if name in self.backends:

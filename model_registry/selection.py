@@ -62,7 +62,9 @@ class Criteria:
 
     def _license(self, candidate: Candidate, override: Override | None) -> str | None:
         wanted, has = self.license, candidate.license
-        if wanted is None or (wanted == "free" and has.is_free) or wanted == has.name:
+        if wanted is None or (wanted == "free" and has.is_free):
+            return None
+        if wanted.casefold() == has.name.casefold():
             return None
         if override is not None and override.license == has.name:
             return None
@@ -134,7 +136,8 @@ def parse_count(text: str) -> int:
 
 
 _BYTES: dict[str, float] = {
-    "": 1, "b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30, "kib": 2**10, "mib": 2**20, "gib": 2**30,
+    "": 1, "b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40,
+    "k": 2**10, "m": 2**20, "g": 2**30, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
 }  # fmt: skip
 
 
@@ -160,10 +163,11 @@ def parse_seconds(text: str) -> int:
 
 
 def _parse(text: str, units: Mapping[str, float], wanted: str) -> int:
-    found = re.fullmatch(r"\s*(\d+(?:[._]\d+)*|\.\d+)\s*([a-zA-Z]*)\s*", text)
+    found = re.fullmatch(r"\s*(\d[\d_]*(?:\.\d+)?|\.\d+)\s*([a-zA-Z]*)\s*", text, re.ASCII)
     if not found or found.group(2).lower() not in units:
         raise OhloraError(f"{text!r} is not {wanted}.")
-    return int(float(found.group(1).replace("_", "")) * units[found.group(2).lower()])
+    # Rounded: 0.57 * 1e9 falls just short of 570 million.
+    return round(float(found.group(1).replace("_", "")) * units[found.group(2).lower()])
 
 
 def _size(count: int) -> str:

@@ -40,11 +40,13 @@ _TINY: dict[str, dict[str, Any]] = {
     "opt": {"word_embed_proj_dim": 32, "ffn_dim": 128},
     "gpt_neo": {
         "num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]],
+        "bos_token_id": 0, "eos_token_id": 0,
     },
     "deepseek_v2": {
         "kv_lora_rank": 16, "qk_nope_head_dim": 16, "qk_rope_head_dim": 8, "v_head_dim": 16,
         "head_dim": 8, "moe_intermediate_size": 32, "n_routed_experts": 4, "n_shared_experts": 1,
         "num_experts_per_tok": 2, "first_k_dense_replace": 1,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
     },
 }  # fmt: skip
 
@@ -143,7 +145,8 @@ def _load_pretrained(
         if known is None:
             raise
         raise known from error
-    return _ready(candidate, model.to(device), tokenizer, source, "full")
+    model.to(device)  # type: ignore[arg-type]
+    return _ready(candidate, model, tokenizer, source, "full")
 
 
 def load_error(candidate: Candidate, error: Exception) -> LoadError | None:
@@ -215,13 +218,18 @@ def build_config(values: Mapping[str, Any]) -> Any:
     """A transformers configuration from an architecture's values.
 
     Raises:
-        LoadError: "unsupported_architecture" where transformers does not know the model type.
+        LoadError: "unsupported_architecture" where transformers does not know the model type,
+            "error" where the values can't be.
     """
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
     rest = {key: value for key, value in values.items() if key != "model_type"}
     try:
         return AutoConfig.for_model(values["model_type"], **rest)
+    except StrictDataclassError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise LoadError("error", f"An architecture can't have these values: {reason}") from error
     except ValueError as error:
         raise LoadError(
             "unsupported_architecture",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import multiprocessing.forkserver
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from benchmarks.measure import resident_bytes
 from model_registry.records import Loss, Peak, Reply, Result
 
 _TICK_SECONDS = 0.01
+_ROOT = Path(__file__).resolve().parents[2]
 Event = tuple[Any, ...]
 Listener = Callable[[Event], None]
 
@@ -70,6 +72,9 @@ class LocalEngine:
         watch = _Watch(case, process, receive, listen)
         try:
             outcome = watch.follow()
+        except BaseException:  # Ctrl+C among them: nobody waits for this worker any more
+            process.kill()
+            raise
         finally:
             _end(process)
             receive.close()
@@ -82,6 +87,7 @@ class LocalEngine:
         context: Any = multiprocessing.get_context(self.start_method)
         if self.start_method == "forkserver":
             context.set_forkserver_preload(["benchmarks.engines.preload"])
+            _start_server()
             if not _fork_is_safe(context, device):
                 self.start_method = "spawn"
                 context = multiprocessing.get_context("spawn")
@@ -98,6 +104,23 @@ def _worker_main(case: Case, connection: Connection) -> None:
     from benchmarks.engines import preload  # noqa: F401
 
     worker.main(case, connection)
+
+
+def _start_server() -> None:
+    """Start the fork server where it finds our modules, whatever the working directory.
+
+    It imports before it is told our sys.path and passes over what it can't find: every case
+    would then import for seconds.
+    """
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), before]))
+    try:
+        multiprocessing.forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def _fork_is_safe(context: Any, device: str) -> bool:
@@ -143,6 +166,7 @@ class _Watch:
         self.result: Result | None = None
         self.baseline: int | None = None
         self.highest = 0
+        self.stage_over: str | None = None  # the phase whose own peak was over the limit
         self.began = time.perf_counter()
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self.kernel_kills = _oom_kills()
@@ -150,19 +174,20 @@ class _Watch:
     def follow(self) -> CaseOutcome:
         """Until the worker has said its result, has died, or was ended by us."""
         verdict: tuple[str, str] | None = None
-        while self.result is None:
+        while self.result is None and verdict is None:
             ready = wait([self.pipe, self.process.sentinel], timeout=_TICK_SECONDS)
-            if self.pipe in ready and self._drain():
-                continue
-            if self.process.sentinel in ready and not self.pipe.poll():
-                break
+            told = self.pipe in ready and self._drain()
+            # Asked after every message too: a worker that tells much must not outrun its limits.
             verdict = self._over_limit()
-            if verdict is not None:
-                self.process.kill()
+            if self.process.sentinel in ready and not told:
                 break
-        self._drain()
-        result = self.result or self._result_of_the_dead(verdict)
-        return CaseOutcome(result, self.replies, self.losses)
+        if verdict is not None:
+            self.process.kill()
+        else:
+            self._drain()
+        if self.result is None or verdict is not None:
+            self.result = self._result_of_the_dead(verdict)
+        return CaseOutcome(self.result, self.replies, self.losses)
 
     def _drain(self) -> bool:
         """Take all messages that are there; False where the pipe is closed or silent."""
@@ -171,7 +196,7 @@ class _Watch:
             while self.pipe.poll():
                 self._take(self.pipe.recv())
                 took = True
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # closed, or closed in the middle of a message
             return False
         return took
 
@@ -183,6 +208,7 @@ class _Watch:
                 self.stage = name
             case ("phase", name, seconds, peak):
                 self.seconds[name], self.peaks[name] = seconds, peak
+                self._note_peak(name, peak)
             case ("reply", reply):
                 self.replies.append(reply)
             case ("loss", loss):
@@ -191,22 +217,37 @@ class _Watch:
                 self.result = result
         self.listen(event)
 
+    def _note_peak(self, phase: str, peak: Peak) -> None:
+        """The kernel's mark tells of a peak that came and went between two looks."""
+        if peak.process_bytes is None or self.baseline is None or self._on_cuda:
+            return
+        self.highest = max(self.highest, peak.process_bytes - self.baseline)
+        limit = self.case.limits.memory_bytes
+        if limit is not None and self.highest > limit and self.stage_over is None:
+            self.stage_over = phase
+
+    @property
+    def _on_cuda(self) -> bool:
+        return self.case.contract.device == "cuda"
+
     def _over_limit(self) -> tuple[str, str] | None:
-        """(status, message) if the worker uses more than it may."""
+        """(status, message) if the worker uses, or used, more than it may."""
         limits = self.case.limits
         elapsed = time.perf_counter() - self.began
-        if limits.seconds is not None and elapsed > limits.seconds:
+        late = limits.seconds is not None and elapsed > limits.seconds
+        if late and self.result is None:
             return "timeout", f"stopped after {elapsed:.1f} s, the limit is {limits.seconds:g} s"
         if self.process.pid is None or self.baseline is None:
             return None
         used = (resident_bytes(self.process.pid) or 0) - self.baseline
         self.highest = max(self.highest, used)
         # On CUDA the allocator itself holds the limit: host memory is not what it speaks of.
-        if self.case.contract.device == "cuda" or limits.memory_bytes is None:
+        if self._on_cuda or limits.memory_bytes is None or self.highest <= limits.memory_bytes:
             return None
-        if used > limits.memory_bytes:
-            return self._oom(f"held {_mib(used)} MiB, the limit is {_mib(limits.memory_bytes)} MiB")
-        return None
+        self.stage = self.stage_over or self.stage
+        return self._oom(
+            f"held {_mib(self.highest)} MiB, the limit is {_mib(limits.memory_bytes)} MiB"
+        )
 
     def _oom(self, message: str) -> tuple[str, str]:
         from benchmarks.worker import oom_status

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,10 +129,13 @@ def add_lora(model: Any, rank: int, contract: Contract) -> Any:
         lora_alpha=contract.lora_alpha,
         lora_dropout=contract.lora_dropout,
         target_modules=contract.lora_targets,
-        init_lora_weights=contract.lora_init,
+        init_lora_weights=contract.lora_init,  # type: ignore[arg-type]
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config).train()
+    with warnings.catch_warnings():
+        # peft asks transformers by a name that newer transformers call deprecated.
+        warnings.simplefilter("ignore", FutureWarning)
+        return get_peft_model(model, config).train()
 
 
 def training_batches(

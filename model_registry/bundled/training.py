@@ -13,8 +13,7 @@ from model_registry.candidate import PromptPolicy
 from model_registry.prompting import IGNORED, EncodedRow, check_rows, encode_row, end_token_id
 
 CHAT = PromptPolicy(kind="chat")
-VARIANTS = 12  # of each prompt; drawn once, because writing and encoding them takes time
-EARLIER_TURN = 0.1  # the share of rows that follow another exchange, as in a conversation
+EARLIER_TURN = 0.1  # the share of batches that go on after another exchange, as people do
 
 Row = dict[str, str]
 
@@ -28,6 +27,7 @@ class TrainingPlan:
     batch_size: int = 16
     warmup_steps: int = 20
     weight_decay: float = 0.05
+    betas: tuple[float, float] = (0.9, 0.95)
     clip_norm: float = 1.0
     seed: int = 20261121
 
@@ -55,17 +55,20 @@ def train(
     import torch
 
     draw = Random(plan.seed)
-    variants = encode_variants(tokenizer, rows, draw)
     total = plan.steps(len(rows))
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay
+        model.parameters(),
+        lr=plan.learning_rate,
+        betas=plan.betas,
+        weight_decay=plan.weight_decay,
+        fused=True,
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: warmup_cosine(step, plan.warmup_steps, total)
     )
     model.train()
     for _ in range(plan.epochs):
-        for batch in epoch_batches(variants, plan.batch_size, draw):
+        for batch in epoch_batches(tokenizer, rows, plan.batch_size, draw):
             input_ids, labels = pad_right(batch, tokenizer.pad_token_id)
             # No attention mask: a causal model never looks right, where the padding is.
             loss = model(input_ids=input_ids, labels=labels).loss
@@ -85,30 +88,24 @@ def warmup_cosine(step: int, warmup: int, total: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
 
 
-def encode_variants(tokenizer: Any, rows: Sequence[Row], draw: Random) -> list[list[EncodedRow]]:
-    """For each row VARIANTS encodings, the prompt said in different ways; all checked."""
-    variants = [
-        [
-            encode_row(CHAT, tokenizer, vary(row["prompt"], draw), row["reply"])
-            for _ in range(VARIANTS)
-        ]
-        for row in rows
-    ]
-    end = end_token_id(CHAT, tokenizer)
-    check_rows([row for several in variants for row in several], end)
-    return variants
-
-
 def epoch_batches(
-    variants: Sequence[Sequence[EncodedRow]], batch_size: int, draw: Random
+    tokenizer: Any, rows: Sequence[Row], batch_size: int, draw: Random
 ) -> list[list[EncodedRow]]:
-    """Each row once, in one of its variants, in a new order."""
-    chosen = [draw.choice(several) for several in variants]
-    draw.shuffle(chosen)
-    chosen = [
-        after(draw.choice(chosen), row) if draw.random() < EARLIER_TURN else row for row in chosen
-    ]
-    return [chosen[i : i + batch_size] for i in range(0, len(chosen), batch_size)]
+    """Each row once, its prompt said in some way, in a new order; checked before it is used."""
+    shuffled = draw.sample(rows, len(rows))
+    encoded = [encode_row(CHAT, tokenizer, vary(r["prompt"], draw), r["reply"]) for r in shuffled]
+    check_rows(encoded, end_token_id(CHAT, tokenizer))
+    batches = [encoded[i : i + batch_size] for i in range(0, len(encoded), batch_size)]
+    return [_continued(batch, encoded, draw) for batch in batches]
+
+
+def _continued(
+    batch: list[EncodedRow], rows: Sequence[EncodedRow], draw: Random
+) -> list[EncodedRow]:
+    """Sometimes the whole batch behind other exchanges: mixed, short rows would be padding."""
+    if draw.random() >= EARLIER_TURN:
+        return batch
+    return [after(draw.choice(rows), row) for row in batch]
 
 
 def after(earlier: EncodedRow, row: EncodedRow) -> EncodedRow:

@@ -1,0 +1,245 @@
+"""A study and a machine in, cases out; and in words what they will do, download and need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.case import Case, Limits, Task
+from benchmarks.contract import Contract
+from benchmarks.data import DATASETS, Row, Rows, hash_texts, read_data, read_facts
+from benchmarks.study import Span, Study
+from model_registry import machine
+from model_registry.candidate import Candidate
+from model_registry.errors import OhloraError, UnknownName
+from model_registry.language import text
+from model_registry.registry import Registry
+from model_registry.selection import Selection, select
+from model_registry.weights import resolve_source
+
+#: Below this many parameters a second thread costs more than it gives (measured; see LIBRARIES
+#: of thread pools: waking a thread takes longer than the smallest layers).
+_TWO_THREADS_FROM = 50_000_000
+
+_VALID_ROWS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a user may change of a study for one run."""
+
+    weights: str = "auto"
+    scale: str = "full"
+    device: str = "auto"
+    data: Path | None = None
+    only: tuple[str, ...] = ()
+    ranks: tuple[int, ...] = ()
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that will be done.
+
+    `notes` are things a reader of the report must know; `facts` are, for prompts that ask for one
+    of the persona's facts, the words of which a right reply holds one.
+    """
+
+    study: Study
+    selection: Selection
+    candidates: tuple[Candidate, ...]
+    contract: Contract
+    task: Task
+    cases: tuple[Case, ...]
+    notes: tuple[str, ...] = ()
+    facts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def download_bytes(self) -> int:
+        """What a hub would send at most, at two bytes a parameter; 0 for other weights."""
+        if self.contract.weights != "hub":
+            return 0
+        return sum(2 * (c.parameters or c.published_parameters or 0) for c in self.candidates)
+
+
+def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> Plan:
+    """Resolve a study on this machine.
+
+    Raises:
+        OhloraError: nothing is left to do, or the data can't serve.
+    """
+    source = resolve_source(options.weights)
+    device = machine.pick_device(options.device)
+    selection = select(registry.candidates(study.catalog), study.criteria, study.overrides)
+    candidates = _stand_ins(study, selection, registry, source)
+    candidates = _only(candidates, options.only)
+    where = options.data or _data_path(study.data.path)
+    rows, facts = read_data(where), read_facts(where)
+    task, data_notes = _task(study, rows, given=options.data is not None)
+    contract = _contract(study, source, device, options.scale, candidates, task)
+    ranks = options.ranks or study.work.ranks
+    cases = _cases(study, candidates, contract, task, ranks, options.limits, out)
+    notes = [*_weights_notes(options, source, contract.scale), *data_notes]
+    asked = {row.prompt: facts[row.fact] for row in task.prompts if row.fact in facts}
+    return Plan(study, selection, candidates, contract, task, cases, tuple(notes), asked)
+
+
+def _stand_ins(
+    study: Study, selection: Selection, registry: Registry, source: str
+) -> tuple[Candidate, ...]:
+    """The accepted candidates; the bundled ones in their place where weights are bundled."""
+    if source == "bundled" and study.catalog != "bundled":
+        return tuple(registry.candidates("bundled"))
+    if not selection.accepted:
+        reasons = "; ".join(f"{r.candidate.name}: {r.reason}" for r in selection.rejected)
+        raise OhloraError(f"The study {study.name} accepts no candidate. {reasons}")
+    return selection.accepted
+
+
+def _only(candidates: tuple[Candidate, ...], names: Sequence[str]) -> tuple[Candidate, ...]:
+    known = {candidate.name: candidate for candidate in candidates}
+    for name in names:
+        if name not in known:
+            raise UnknownName("candidate of this run", name, known)
+    return tuple(c for c in candidates if not names or c.name in names)
+
+
+def _data_path(name: str) -> Path:
+    inside = DATASETS / name
+    return inside if inside.exists() else Path(name)
+
+
+def _task(study: Study, rows: Rows, given: bool) -> tuple[Task, list[str]]:
+    """Rows tuned on, valid rows and prompts: disjoint, and said where they come from."""
+    notes: list[str] = []
+    train = [row for row in rows.rows if row.split == "train"]
+    prompts = [row for row in rows.rows if row.split == "test"]
+    plan = study.data
+    tuned_span, prompt_span = plan.tuned_on, plan.prompts
+    if given and not prompts:
+        tuned_span, prompt_span = _spans_that_fit(plan.other_tuned_on, plan.other_prompts, train)
+    if prompt_span is not None:
+        prompts = train[prompt_span.first : prompt_span.last]
+        notes.append(
+            text(
+                f"prompts: rows {prompt_span.first}–{prompt_span.last - 1} of the train rows",
+                f"질문: 학습 행 {prompt_span.first}–{prompt_span.last - 1}번",
+            )
+        )
+    tuned_on = [row for row in train[tuned_span.first : tuned_span.last] if row.reply]
+    if not tuned_on or not prompts:
+        raise OhloraError(
+            f"The data has {len(train)} train rows, too few for rows "
+            f"{tuned_span.first}–{tuned_span.last - 1} to tune on and prompts to ask."
+        )
+    used = {row.prompt for row in [*tuned_on, *prompts]}
+    valid = [row for row in rows.of("valid") if row.prompt not in used]
+    if not valid:
+        valid = [row for row in train if row.reply and row.prompt not in used][:_VALID_ROWS]
+        if valid:
+            notes.append(
+                text(
+                    f"no valid rows with an answer: {len(valid)} other train rows serve",
+                    f"답이 있는 검증 행이 없어 다른 학습 행 {len(valid)}개로 검증합니다",
+                )
+            )
+    for reason, count in rows.left_out.items():
+        notes.append(text(f"left out: {count} {reason}", f"제외: {reason} {count}개"))
+    return Task(tuple(tuned_on), tuple(valid), tuple(prompts)), notes
+
+
+def _spans_that_fit(tuned_on: Span, prompts: Span, train: Sequence[Row]) -> tuple[Span, Span]:
+    """The study's spans where the file is long enough, else its beginning and its end."""
+    total = len(train)
+    if max(tuned_on.last, prompts.last) <= total:
+        return tuned_on, prompts
+    tuned = min(tuned_on.count, total // 2)
+    return Span(0, tuned), Span(max(tuned, total - prompts.count), total)
+
+
+def _contract(
+    study: Study,
+    source: str,
+    device: str,
+    scale: str,
+    candidates: Sequence[Candidate],
+    task: Task,
+) -> Contract:
+    facts = machine.describe(device)
+    largest = max((c.parameters or 0 for c in candidates), default=0)
+    small = (scale == "tiny" and source == "random") or largest < _TWO_THREADS_FROM
+    policy: dict[str, Any] = {
+        "dtype": _default_dtype(device, bool(facts["native_bf16"])),
+        "threads": 1 if small else facts["cores"],
+    }
+    policy |= dict(study.policy)
+    texts = [
+        t for row in (*task.train, *task.valid, *task.prompts) for t in (row.prompt, row.reply)
+    ]
+    return Contract(
+        weights=source,
+        scale=scale if source == "random" else "full",
+        device=device,
+        machine=str(facts["name"]),
+        data=hash_texts(texts),
+        **policy,
+    )
+
+
+def _default_dtype(device: str, native_bf16: bool) -> str:
+    """Half precision where the device computes in it, else fp32: emulation is slower."""
+    if device != "cuda":
+        return "float32"
+    return "bfloat16" if native_bf16 else "float16"
+
+
+def _cases(
+    study: Study,
+    candidates: Sequence[Candidate],
+    contract: Contract,
+    task: Task,
+    ranks: Sequence[int],
+    limits: Limits,
+    out: Path,
+) -> tuple[Case, ...]:
+    cases = []
+    for candidate in candidates:
+        if study.work.inference:
+            cases.append(Case(candidate, "inference", contract, task, {}, limits))
+        for rank in ranks:
+            case = Case(candidate, "fine-tune", contract, task, {"rank": rank}, limits)
+            cases.append(replace(case, keep=str(out / "adapters" / candidate.name / f"r{rank}")))
+    return tuple(cases)
+
+
+def _weights_notes(options: Options, source: str, scale: str) -> list[str]:
+    notes = []
+    if options.weights == "auto":
+        notes.append(
+            text(
+                "the hub can be reached: its weights are used"
+                if source == "hub"
+                else "no hub can be reached: the bundled models stand in for the candidates",
+                "허브에 연결되어 허브의 가중치를 씁니다"
+                if source == "hub"
+                else "허브에 연결할 수 없어 내장 모델이 후보를 대신합니다",
+            )
+        )
+    if source == "bundled":
+        notes.append(
+            text(
+                "bundled models show how the tool works; they say nothing about real candidates",
+                "내장 모델은 도구의 흐름을 보여 줄 뿐, 실제 후보에 대한 결과가 아닙니다",
+            )
+        )
+    if source == "random":
+        size = "real size" if scale == "full" else "tiny size"
+        notes.append(
+            text(
+                f"random weights at {size}: time and memory only, replies mean nothing",
+                f"무작위 가중치({size}): 시간과 메모리만 뜻이 있고 답변은 뜻이 없습니다",
+            )
+        )
+    return notes

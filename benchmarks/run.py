@@ -1,0 +1,79 @@
+"""Runs a plan: case after case into a run folder, resumable, and then judges the replies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from benchmarks.case import Case
+from benchmarks.engines.local import CaseOutcome, Listener
+from benchmarks.plan import Plan
+from benchmarks.run_folder import RunFolder
+from evaluators.registry import judge_replies, load_evaluators
+from model_registry.records import Result
+
+
+class Engine(Protocol):
+    """Something that does a case and always gives an outcome."""
+
+    def run(self, case: Case, listen: Listener) -> CaseOutcome:
+        """Do one case, telling its events to `listen`."""
+
+
+class Watcher(Protocol):
+    """Who shows how far a run is."""
+
+    def begin(self, cases: int, done: int) -> None:
+        """So many cases, so many of them done in an earlier run."""
+
+    def case_begins(self, case: Case) -> None:
+        """A case starts."""
+
+    def event(self, event: tuple[object, ...]) -> None:
+        """Something that the worker told."""
+
+    def case_ends(self, result: Result, wall_seconds: float) -> None:
+        """A case ended, in whatever way."""
+
+
+def run_plan(
+    plan: Plan, folder: RunFolder, engine: Engine, watcher: Watcher, *, resume: bool = False
+) -> list[Result]:
+    """Do all cases that have no result yet; the results of all.
+
+    Raises:
+        OhloraError: the folder holds another run, or one and `resume` is off.
+    """
+    folder.begin(plan, resume=resume)
+    finished = {result.case for result in folder.results()}
+    todo = [case for case in plan.cases if case.id not in finished]
+    watcher.begin(len(plan.cases), len(plan.cases) - len(todo))
+    for case in todo:
+        watcher.case_begins(case)
+        outcome = engine.run(case, watcher.event)
+        folder.add_case(outcome.result, outcome.replies, outcome.losses)
+        watcher.case_ends(outcome.result, outcome.wall_seconds)
+    wanted = {case.id for case in plan.cases}
+    return [result for result in folder.results() if result.case in wanted]
+
+
+def judge_run(folder: RunFolder, plugin_files: Iterable[Path | str] = ()) -> dict[str, float]:
+    """Score all replies that have no score yet; the seconds that each evaluator took.
+
+    Replies of a case are judged together, because some evaluators compare them.
+    """
+    evaluators = load_evaluators(plugin_files)
+    judged = {(row.case, row.evaluator) for row in folder.scores()}
+    replies = folder.replies()
+    seconds: dict[str, float] = {}
+    cases = list(dict.fromkeys(reply.case for reply in replies))
+    for case in cases:
+        missing = {name: e for name, e in evaluators.items() if (case, name) not in judged}
+        if not missing:
+            continue
+        rows, took = judge_replies(missing, [reply for reply in replies if reply.case == case])
+        folder.add_scores(rows)
+        for name, spent in took.items():
+            seconds[name] = seconds.get(name, 0.0) + spent
+    return seconds

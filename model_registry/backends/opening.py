@@ -1,0 +1,51 @@
+"""Opens a backend for whatever a user names: a candidate, an adapter's folder, a model's folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from model_registry import machine
+from model_registry.backends.backend import Backend
+from model_registry.candidate import Candidate
+from model_registry.errors import OhloraError
+from model_registry.registry import Registry
+from model_registry.tuned import find_candidate, is_tuned, load_tuned
+from model_registry.weights import network_is_up
+
+
+def open_backend(
+    name: str, registry: Registry, *, weights: str = "auto", device: str = "auto"
+) -> Backend:
+    """A backend ready to answer as `name`.
+
+    Raises:
+        UnknownName: nothing is called so.
+        OhloraError: it can't be loaded; the message says what would help.
+    """
+    where = machine.pick_device(device)
+    if is_tuned(Path(name)):
+        from model_registry.backends.transformers_local import TransformersBackend
+
+        source = "hub" if weights == "auto" else weights
+        return TransformersBackend(load_tuned(Path(name), registry, source=source, device=where))
+    candidate = find_candidate(name, registry)
+    source = source_for(candidate, weights)
+    return registry.backend(candidate.backend)(candidate, weights=source, device=where)
+
+
+def source_for(candidate: Candidate, weights: str) -> str:
+    """Where this candidate's weights come from; "auto" is its folder, else the hub.
+
+    Raises:
+        OhloraError: they would have to be fetched and there is no network.
+    """
+    if weights != "auto":
+        return weights
+    if candidate.path is not None or candidate.backend != "transformers":
+        return "path"
+    if not network_is_up():
+        raise OhloraError(
+            f"{candidate.name} must be fetched from the hub, which can't be reached. The bundled "
+            "ones need no network: `ohlora candidates --catalog bundled` lists them."
+        )
+    return "hub"

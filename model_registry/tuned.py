@@ -1,0 +1,125 @@
+"""What a tune leaves behind: an adapter folder that can be asked, and merged into a model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from model_registry.candidate import Candidate, License, PromptPolicy
+from model_registry.errors import BadFile, OhloraError
+from model_registry.registry import Registry
+from model_registry.weights import LoadedModel, load
+
+CARD = "ohlora_tune.json"  # beside the adapter: which base, asked in which form
+WEIGHTS = "adapter_model.safetensors"
+
+
+def write_card(folder: Path, candidate: Candidate, figures: dict[str, Any]) -> None:
+    """Say beside an adapter what it belongs to."""
+    card = {
+        "base": candidate.name,
+        "hub_id": candidate.hub_id,
+        "revision": candidate.revision,
+        "prompting": {"kind": candidate.prompting.kind, "form": candidate.prompting.form},
+        **figures,
+    }
+    text = json.dumps(card, ensure_ascii=False, indent=2)
+    (folder / CARD).write_text(text + "\n", encoding="utf-8")
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """What `write_card` wrote.
+
+    Raises:
+        OhloraError: the folder holds no finished tune.
+        BadFile: its card is no JSON.
+    """
+    path = folder / CARD
+    if not path.exists() or not (folder / WEIGHTS).exists():
+        raise OhloraError(f"{folder} holds no finished tune. `ohlora tune … --out DIR` makes one.")
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise BadFile(path, None, f"not JSON ({error})") from error
+
+
+def is_tuned(folder: Path) -> bool:
+    """Whether a folder holds a finished tune."""
+    return (folder / CARD).exists()
+
+
+def candidate_in(folder: Path) -> Candidate:
+    """A folder with a whole model, exported or downloaded, as a candidate of its own."""
+    has_template = (folder / "chat_template.jinja").exists()
+    return Candidate(
+        name=folder.name,
+        license=License("unknown", "unknown", note="a folder of your own"),
+        path=str(folder),
+        prompting=PromptPolicy("chat" if has_template else "plain"),
+    )
+
+
+def find_candidate(name: str, registry: Registry) -> Candidate:
+    """A registered candidate, or a model in a folder of that path.
+
+    Raises:
+        UnknownName: neither.
+    """
+    folder = Path(name)
+    if (folder / "config.json").exists():
+        return candidate_in(folder)
+    return registry.candidate(name)
+
+
+def load_tuned(folder: Path, registry: Registry, *, source: str, device: str) -> LoadedModel:
+    """The base model with the adapter of this folder on it.
+
+    Raises:
+        OhloraError: no finished tune is there.
+        LoadError: the base can't be loaded.
+    """
+    from peft import PeftModel
+
+    card = read_card(folder)
+    base = registry.candidate(card["base"])
+    loaded = load(base, source=source, device=device)
+    loaded.model = PeftModel.from_pretrained(loaded.model, str(folder)).eval()
+    loaded.candidate = replace(base, name=f"{base.name} + {folder.name}")
+    return loaded
+
+
+def export(folder: Path, out: Path, registry: Registry, *, source: str) -> Path:
+    """Merge the adapter into its base and write a whole model that anything can load.
+
+    A base without a chat template gets one that writes the plain form it was tuned in, so that
+    whoever serves the model asks it in that form.
+
+    Raises:
+        OhloraError: no finished tune is there, or `out` holds something.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise OhloraError(f"{out} is not empty. Choose another --out.")
+    loaded = load_tuned(folder, registry, source=source, device="cpu")
+    model = loaded.model.merge_and_unload()
+    tokenizer = loaded.tokenizer
+    if not getattr(tokenizer, "chat_template", None):
+        tokenizer.chat_template = plain_template(loaded.candidate.prompting.form)
+    model.generation_config.eos_token_id = list(loaded.end_ids)
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    return out
+
+
+def plain_template(form: str) -> str:
+    """A chat template (Jinja) that writes what `PromptPolicy` of kind "plain" writes."""
+    before, _, after = form.partition("{prompt}")
+    return (
+        "{% for m in messages %}"
+        "{% if m['role'] == 'user' %}"
+        f"{{{{ {before!r} + m['content'] + {after!r} }}}}"
+        "{% elif m['role'] == 'system' %}{{ m['content'] + '\\n\\n' }}"
+        "{% else %}{{ m['content'] + '\\n' }}{% endif %}"
+        "{% endfor %}"
+    )
