@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from model_registry.errors import OhloraError
 from model_registry.language import text
@@ -34,6 +34,7 @@ app = typer.Typer(
         "파인튜닝할 작은 한국어 모델을 근거를 가지고 고릅니다.",
     ),
     no_args_is_help=True,
+    rich_markup_mode=None,  # plain help is there in half the time
     pretty_exceptions_enable=False,
     add_completion=False,
 )
@@ -160,23 +161,28 @@ def _selection_document(selection: Selection) -> dict[str, Any]:
 
 
 def _print_selection(selection: Selection, explain: bool) -> None:
-    table = Table(box=None, header_style="bold")
-    for title, justify in (
-        (text("candidate", "후보"), "left"),
-        (text("parameters", "파라미터"), "right"),
-        (text("licence", "라이선스"), "left"),
-        (text("free", "자유"), "left"),
-        (text("leaderboard", "리더보드"), "right"),
-        (text("traits", "특성"), "left"),
-    ):
-        table.add_column(title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    for c in selection.accepted:
-        board = f"{c.leaderboard.value:.2f}" if c.leaderboard else ""
-        row = (c.name, c.size(), c.license.name, _free(c), board, ", ".join(c.traits))
-        table.add_row(*(escape(cell) for cell in row))
-    out.print(table)
+    header = (
+        text("candidate", "후보"),
+        text("parameters", "파라미터"),
+        text("licence", "라이선스"),
+        text("free", "자유"),
+        text("leaderboard", "리더보드"),
+        text("traits", "특성"),
+    )
+    rows = [
+        (
+            c.name,
+            c.size(),
+            c.license.name,
+            _free(c),
+            f"{c.leaderboard.value:.2f}" if c.leaderboard else "",
+            ", ".join(c.traits),
+        )
+        for c in selection.accepted
+    ]
+    _print_columns([header, *rows], right=(1, 4))
     count = len(selection.rejected)
-    out.print(
+    print(
         text(
             f"{len(selection.accepted)} accepted, {count} rejected.",
             f"{len(selection.accepted)}개 통과, {count}개 탈락.",
@@ -184,9 +190,22 @@ def _print_selection(selection: Selection, explain: bool) -> None:
     )
     if explain:
         for rejected in selection.rejected:
-            out.print(f"  [bold]{escape(rejected.candidate.name)}[/]: {escape(rejected.reason)}")
+            print(f"  {rejected.candidate.name}: {rejected.reason}")
     elif count:
-        out.print(text("`--explain` says why.", "이유는 `--explain`으로 볼 수 있습니다."))
+        print(text("`--explain` says why.", "이유는 `--explain`으로 볼 수 있습니다."))
+
+
+def _print_columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
+    """Aligned columns, Korean taking two cells; rich's own table takes longer than all the rest."""
+    from rich.cells import cell_len
+
+    widths = [max(cell_len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        cells = []
+        for i, cell in enumerate(row):
+            blank = " " * (widths[i] - cell_len(cell))
+            cells.append(blank + cell if i in right else cell + blank)
+        print("  ".join(cells).rstrip())
 
 
 def _free(candidate: Candidate) -> str:
@@ -512,13 +531,11 @@ def score(
     if as_json:
         _print_json(document)
         return
-    table = Table(box=None, header_style="bold")
-    table.add_column(text("evaluator", "평가"))
-    table.add_column(text("mean", "평균"), justify="right")
-    for name, mean in document["mean"].items():
-        table.add_row(escape(name), "—" if mean is None else f"{mean:.3f}")
-    out.print(table)
-    out.print(text(f"{len(document['rows'])} replies.", f"답변 {len(document['rows'])}개."))
+    means = [
+        (name, "—" if mean is None else f"{mean:.3f}") for name, mean in document["mean"].items()
+    ]
+    _print_columns([(text("evaluator", "평가"), text("mean", "평균")), *means], right=(1,))
+    print(text(f"{len(document['rows'])} replies.", f"답변 {len(document['rows'])}개."))
 
 
 @app.command(help=text("Decide on a run or a table.", "실행 결과나 표로 결정합니다."))
@@ -531,13 +548,12 @@ def decide(
     as_json: Json = False,
 ) -> None:
     """Decide by the study's criteria."""
-    from benchmarks.report.terminal import decision_table
-
-    from benchmarks import decision as deciding
-    from benchmarks.run_folder import RunFolder
-
     if (run_dir is None) == (table is None):
         raise typer.BadParameter(text("give a RUN or --table FILE", "RUN 또는 --table FILE 하나"))
+    from benchmarks import decision as deciding
+    from benchmarks.report.terminal import decision_table
+    from benchmarks.run_folder import RunFolder
+
     if table is not None:
         decision = deciding.decide_table(table, ignore_license=ignore_license)
         records = None
