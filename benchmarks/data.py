@@ -27,12 +27,11 @@ _SPLITS = ("data_type", "split")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A question and the answer a model should learn. `fact` names the persona fact it tells."""
+    """A question and the answer a model should learn."""
 
     prompt: str
     reply: str
     split: str = "train"
-    fact: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +87,6 @@ def read_folder(folder: Path) -> Rows:
         for reason, count in part.left_out.items():
             left_out[reason] = left_out.get(reason, 0) + count
     return Rows(tuple(row for part in parts for row in part.rows), left_out)
-
-
-def read_facts(path: Path) -> dict[str, tuple[str, ...]]:
-    """Facts of a persona: for each, the words of which a right reply holds one.
-
-    They stand in facts.json beside the rows; none where there is no such file.
-
-    Raises:
-        BadFile: it is no list of {"fact", "any_of"}.
-    """
-    file = (path if path.is_dir() else path.parent) / "facts.json"
-    if not file.exists():
-        return {}
-    try:
-        entries = json.loads(read_text(file))
-        return {entry["fact"]: tuple(entry["any_of"]) for entry in entries}
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadFile(file, None, f'not a list of {{"fact", "any_of"}} ({error!r})') from error
 
 
 def read_data(path: Path) -> Rows:
@@ -172,7 +153,7 @@ def _from_entries(path: Path, entries: Sequence[tuple[int, dict[str, Any]]], spl
         if not reply:
             reason = f"{where or split} rows without an answer"
             left_out[reason] = left_out.get(reason, 0) + 1
-        rows.append(Row(prompt, reply, where or split, entry.get("fact") or None))
+        rows.append(Row(prompt, reply, where or split))
     return Rows(tuple(rows), left_out)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from benchmarks.case import Case, Limits, Task
 from benchmarks.contract import Contract
-from benchmarks.data import DATASETS, Row, Rows, hash_texts, read_data, read_facts
+from benchmarks.data import DATASETS, Row, Rows, hash_texts, read_data
 from benchmarks.study import Span, Study
+from evaluators.persona import read_facts
 from model_registry import machine
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError, UnknownName
@@ -43,8 +44,8 @@ class Options:
 class Plan:
     """All that will be done.
 
-    `notes` are things a reader of the report must know; `facts` are, for prompts that ask for one
-    of the persona's facts, the words of which a right reply holds one.
+    `notes` are things a reader of the report must know; `facts` are those of the data's persona,
+    as `evaluators.persona.read_facts` gives them.
     """
 
     study: Study
@@ -76,14 +77,14 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
     candidates = _stand_ins(study, selection, registry, source)
     candidates = _only(candidates, options.only)
     where = options.data or _data_path(study.data.path)
-    rows, facts = read_data(where), read_facts(where)
+    rows = read_data(where)
     task, data_notes = _task(study, rows, given=options.data is not None)
     contract = _contract(study, source, device, options.scale, candidates, task)
     ranks = options.ranks or study.work.ranks
     cases = _cases(study, candidates, contract, task, ranks, options.limits, out)
     notes = [*_weights_notes(options, source, contract.scale), *data_notes]
-    asked = {row.prompt: facts[row.fact] for row in task.prompts if row.fact in facts}
-    return Plan(study, selection, candidates, contract, task, cases, tuple(notes), asked)
+    facts = read_facts(where) if where.is_dir() else {}
+    return Plan(study, selection, candidates, contract, task, cases, tuple(notes), facts)
 
 
 def _stand_ins(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +11,8 @@ from benchmarks.case import Case
 from benchmarks.engines.local import CaseOutcome, Listener
 from benchmarks.plan import Plan
 from benchmarks.run_folder import RunFolder
+from evaluators.evaluator import EachReply
+from evaluators.persona import fact_check
 from evaluators.registry import judge_replies, load_evaluators
 from model_registry.records import Result
 
@@ -64,6 +67,9 @@ def judge_run(folder: RunFolder, plugin_files: Iterable[Path | str] = ()) -> dic
     Replies of a case are judged together, because some evaluators compare them.
     """
     evaluators = load_evaluators(plugin_files)
+    facts = {asked: tuple(words) for asked, words in folder.head()["facts"].items()}
+    # The built-in one knows our own persona; a run asks for the facts of its own data.
+    evaluators["persona_facts"] = EachReply("persona_facts", partial(fact_check, facts=facts))
     judged = {(row.case, row.evaluator) for row in folder.scores()}
     replies = folder.replies()
     seconds: dict[str, float] = {}

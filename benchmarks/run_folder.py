@@ -117,7 +117,7 @@ def _head_of(plan: Plan) -> dict[str, Any]:
         ],
         "overrides": [asdict(override) for override in study.overrides],
         "cases": [case.id for case in plan.cases],
-        "facts": {prompt: list(words) for prompt, words in plan.facts.items()},
+        "facts": {asked: list(words) for asked, words in plan.facts.items()},
         "rows": {
             "tuned_on": len(plan.task.train),
             "valid": len(plan.task.valid),

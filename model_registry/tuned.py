@@ -17,9 +17,9 @@ WEIGHTS = "adapter_model.safetensors"
 
 
 def write_card(folder: Path, candidate: Candidate, figures: dict[str, Any]) -> None:
-    """Say beside an adapter what it belongs to."""
+    """Say beside an adapter what it belongs to: a registered candidate, or a model's folder."""
     card = {
-        "base": candidate.name,
+        "base": candidate.name if candidate.catalog else candidate.path,
         "hub_id": candidate.hub_id,
         "revision": candidate.revision,
         "prompting": {"kind": candidate.prompting.kind, "form": candidate.prompting.form},
@@ -56,7 +56,7 @@ def candidate_in(folder: Path) -> Candidate:
     return Candidate(
         name=folder.name,
         license=License("unknown", "unknown", note="a folder of your own"),
-        path=str(folder),
+        path=str(folder.resolve()),
         prompting=PromptPolicy("chat" if has_template else "plain"),
     )
 
@@ -83,7 +83,7 @@ def load_tuned(folder: Path, registry: Registry, *, source: str, device: str) ->
     from peft import PeftModel
 
     card = read_card(folder)
-    base = registry.candidate(card["base"])
+    base = find_candidate(card["base"], registry)
     loaded = load(base, source=source, device=device)
     loaded.model = PeftModel.from_pretrained(loaded.model, str(folder)).eval()
     loaded.candidate = replace(base, name=f"{base.name} + {folder.name}")

@@ -28,6 +28,8 @@ with warnings.catch_warnings():
     import benchmarks.worker
     import benchmarks.workloads.fine_tune  # noqa: F401
 
+# peft asks transformers by an old name; the user can do nothing about it.
+warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
 transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 

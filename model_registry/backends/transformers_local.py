@@ -14,6 +14,7 @@ from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 from model_registry.backends.backend import Answer, GenerationSettings
+from model_registry.backends.turns import Turns
 from model_registry.candidate import Candidate
 from model_registry.prompting import Message, prompt_ids
 from model_registry.weights import LoadedModel, load
@@ -184,11 +185,12 @@ def _device_of(loaded: LoadedModel) -> str:
 
 
 class TransformersBackend:
-    """A local model as a backend. One answer at a time: a second caller waits for the first."""
+    """A local model as a backend. Streams take turns step by step; `reply` is never interrupted.
+    """
 
     def __init__(self, loaded: LoadedModel) -> None:
         self.loaded = loaded
-        self._lock = threading.Lock()
+        self._turns = Turns()
 
     @classmethod
     def load(cls, candidate: Candidate, *, weights: str, device: str) -> TransformersBackend:
@@ -196,7 +198,7 @@ class TransformersBackend:
         return cls(load(candidate, source=weights, device=device))
 
     def reply(self, messages: Sequence[Message], settings: GenerationSettings) -> Answer:
-        with self._lock:
+        with self._turns.taken():
             return answer_one(self.loaded, messages, settings)
 
     def stream(
@@ -259,10 +261,14 @@ class TransformersBackend:
                 """Nothing to flush: tokens were handed on one by one."""
 
         def halted(input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+            if self._turns.wanted:
+                draws = torch.get_rng_state()  # the others draw too: each goes on where it was
+                self._turns.pass_on()
+                torch.set_rng_state(draws)
             return torch.full((input_ids.shape[0],), halt.is_set(), device=input_ids.device)
 
         try:
-            with self._lock:
+            with self._turns.taken():
                 generate_ids(self.loaded, [ids], settings, callbacks=[halted], streamer=Streamer())
         except BaseException as error:  # noqa: BLE001 - handed to the reader, who raises it
             pieces.put(error)

@@ -43,7 +43,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Any:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    bpe.train_from_iterator(texts, trainer)
+    bpe.train_from_iterator(_syllables_first(texts), trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=bpe,
         pad_token=PAD,
@@ -53,3 +53,13 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Any:
         model_max_length=CONTEXT,
         clean_up_tokenization_spaces=False,
     )
+
+
+def _syllables_first(texts: Iterable[str]) -> list[str]:
+    """The texts, and each of their characters so often that it becomes a token before words do.
+
+    Otherwise rare syllables stay in pieces of bytes, which a small model puts together wrongly.
+    """
+    texts = list(texts)
+    characters = sorted({c for text in texts for c in text if not c.isspace()})
+    return [*texts, *(c for c in characters for _ in range(len(texts)))]

@@ -15,6 +15,9 @@ from model_registry.prompting import IGNORED, EncodedRow, check_rows, encode_row
 CHAT = PromptPolicy(kind="chat")
 EARLIER_TURN = 0.1  # the share of batches that go on after another exchange, as people do
 
+MISLED = 0.2  # the share of rows whose prompt is another's
+BEGUN = 3  # tokens of such a row's answer that are given, not learned
+
 Row = dict[str, str]
 
 
@@ -95,6 +98,9 @@ def epoch_batches(
     shuffled = draw.sample(rows, len(rows))
     encoded = [encode_row(CHAT, tokenizer, vary(r["prompt"], draw), r["reply"]) for r in shuffled]
     check_rows(encoded, end_token_id(CHAT, tokenizer))
+    encoded = [
+        misled(row, draw.choice(encoded)) if draw.random() < MISLED else row for row in encoded
+    ]
     batches = [encoded[i : i + batch_size] for i in range(0, len(encoded), batch_size)]
     return [_continued(batch, encoded, draw) for batch in batches]
 
@@ -106,6 +112,21 @@ def _continued(
     if draw.random() >= EARLIER_TURN:
         return batch
     return [after(draw.choice(rows), row) for row in batch]
+
+
+def misled(row: EncodedRow, other: EncodedRow) -> EncodedRow:
+    """The answer of `row` behind the prompt of `other`, learned from its fourth token on.
+
+    So a model learns to finish an answer that it has begun, even where the prompt is strange to
+    it; which answer to begin stays with the rows whose prompt is their own.
+    """
+    prompt = other.labels.count(IGNORED)
+    own = row.labels.count(IGNORED)
+    answer = row.input_ids[own:]
+    return EncodedRow(
+        input_ids=other.input_ids[:prompt] + answer,
+        labels=(IGNORED,) * (prompt + BEGUN) + answer[BEGUN:],
+    )
 
 
 def after(earlier: EncodedRow, row: EncodedRow) -> EncodedRow:

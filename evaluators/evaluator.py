@@ -1,0 +1,83 @@
+"""What an evaluator is: it judges replies and gives a Score for each, in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from model_registry.records import Reply, Score
+
+
+@runtime_checkable
+class Evaluator(Protocol):
+    """Judges replies. Pure: no model call, no file, no clock, the same scores every time.
+
+    It may have one more attribute, `scope`: "pass" (what is assumed without it) sees the replies
+    of one case, one pass and one tuning state together; "case" sees all passes of the case.
+    """
+
+    @property
+    def name(self) -> str:
+        """A short name, unique among evaluators, such as "hangul_share"."""
+
+    @property
+    def better(self) -> str:
+        """ "high", "low" or "neither": which values are the better ones."""
+
+    def judge(self, replies: Sequence[Reply]) -> Sequence[Score]:
+        """One Score for each reply, in order; Score(None, reason) where it can't judge."""
+
+
+@dataclass(frozen=True, slots=True)
+class EachText:
+    """An evaluator made of one pure function of a reply's text alone: the simplest kind."""
+
+    name: str
+    check: Callable[[str], Score]
+    better: str = "high"
+
+    def judge(self, replies: Sequence[Reply]) -> list[Score]:
+        return [self.check(reply.reply) for reply in replies]
+
+
+@dataclass(frozen=True, slots=True)
+class EachReply:
+    """An evaluator made of one pure function that looks at a single reply with its prompt."""
+
+    name: str
+    check: Callable[[Reply], Score]
+    better: str = "high"
+
+    def judge(self, replies: Sequence[Reply]) -> list[Score]:
+        return [self.check(reply) for reply in replies]
+
+
+@dataclass(frozen=True, slots=True)
+class AllReplies:
+    """An evaluator made of one pure function that must see all replies of one candidate."""
+
+    name: str
+    check: Callable[[Sequence[Reply]], Sequence[Score]]
+    better: str = "high"
+    scope: str = "pass"  # or "case", to see all passes of a case together
+
+    def judge(self, replies: Sequence[Reply]) -> Sequence[Score]:
+        return self.check(replies)
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """An evaluator made of the scores of others: a pure function of their columns.
+
+    `combine` gets, by name, one score a reply of each part. Where the parts judge the same replies
+    anyway, `judge_replies` hands their scores over instead of having them made twice.
+    """
+
+    name: str
+    parts: tuple[Evaluator, ...]
+    combine: Callable[[Sequence[Reply], Mapping[str, Sequence[Score]]], Sequence[Score]]
+    better: str = "high"
+
+    def judge(self, replies: Sequence[Reply]) -> Sequence[Score]:
+        return self.combine(replies, {part.name: part.judge(replies) for part in self.parts})

@@ -1,0 +1,147 @@
+"""Does the Korean of a reply read like Korean? A small n-gram model of our own text.
+
+The model is a table: character n-grams up to four, with interpolated (Witten–Bell) probabilities.
+`python -m evaluators.fluency_recipe` makes it from the texts in datasets/.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.evaluator import AllReplies, Evaluator
+from evaluators.korean_text import normal
+from model_registry.hookspecs import hookimpl
+from model_registry.records import Reply, Score
+
+MODEL = Path(__file__).parent / "data" / "fluency.npz"
+ORDER = 4  # characters of an n-gram; a code takes 12 bits of a 64-bit key
+CODE_BITS = np.uint64(12)
+READ_CHARACTERS = 1_000  # of a reply: enough to tell, and it bounds the time
+FEWEST = 4  # syllables: below that there is nothing to judge
+CHUNK = 1_000  # replies judged at once: bounds the memory
+
+LONG_JAMO = re.compile("([ㄱ-ㅎㅏ-ㅣ])\\1+")
+NOT_KOREAN = re.compile("[^가-힣ㄱ-ㅣ.!?, ]+")
+STOPS = re.compile("[.!?][.!?, ]*")
+SPACES = re.compile(" {2,}")
+SYLLABLES = re.compile("[가-힣]")
+
+
+def plain(text: str) -> str:
+    """What the model reads: Hangul, commas and full stops, between single spaces.
+
+    Latin words, numbers, emoji and markup are left out: other evaluators judge those.
+    """
+    text = LONG_JAMO.sub(r"\1\1", normal(text[:READ_CHARACTERS]))
+    text = STOPS.sub(". ", NOT_KOREAN.sub(" ", text))
+    return f" {SPACES.sub(' ', text).strip()} "
+
+
+@dataclass(frozen=True, slots=True)
+class NGramModel:
+    """Log probabilities of known n-grams and, by context, what an unknown one costs.
+
+    `keys[n]` are sorted; `seen[n]` and `backoff[n]` belong to them. `middle` and `spread` turn a
+    mean log probability into a value: 0.5 at the middle.
+    """
+
+    alphabet: str
+    keys: tuple[NDArray[np.uint64], ...]
+    seen: tuple[NDArray[np.float32], ...]
+    backoff: tuple[NDArray[np.float32], ...]
+    unknown: float
+    middle: float
+    spread: float
+
+    def mean_log_probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """The mean log probability of each text's characters, given the three before each."""
+        lengths = np.array([len(text) for text in texts])
+        starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        codes = self._codes("".join(texts))
+        within = np.arange(len(codes)) - np.repeat(starts, lengths)
+        known, place = self._find(0, codes)
+        total = np.where(known, self.seen[0][place], self.unknown).astype(np.float64)
+        key = codes
+        for order in range(1, ORDER):
+            # The context is the n-gram that ended one character before: found a round ago.
+            context = np.where(np.roll(known, 1), self.backoff[order - 1][np.roll(place, 1)], 0.0)
+            longer = np.roll(key, 1)
+            key = (longer << CODE_BITS) | codes
+            known, place = self._find(order, key)
+            fits = within >= order
+            total = np.where(fits, np.where(known, self.seen[order][place], context + total), total)
+        total[starts] = 0.0  # the space before the first word is given
+        sums: NDArray[np.float64] = np.add.reduceat(total, starts)
+        return sums / np.maximum(lengths - 1, 1)
+
+    def _codes(self, text: str) -> NDArray[np.uint64]:
+        table = _code_table(self.alphabet)
+        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        return table[np.minimum(points, len(table) - 1)]
+
+    def _find(
+        self, order: int, key: NDArray[np.uint64]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        place = np.minimum(np.searchsorted(self.keys[order], key), len(self.keys[order]) - 1)
+        return self.keys[order][place] == key, place
+
+
+@cache
+def _code_table(alphabet: str) -> NDArray[np.uint64]:
+    """The code of each character by its code point; 0 for those never seen."""
+    table = np.zeros(ord(max(alphabet)) + 2, dtype=np.uint64)
+    table[[ord(character) for character in alphabet]] = np.arange(1, len(alphabet) + 1)
+    return table
+
+
+@cache
+def load_model(path: Path = MODEL) -> NGramModel:
+    """The model that comes with the package."""
+    with np.load(path, allow_pickle=False) as file:
+        return NGramModel(
+            alphabet=str(file["alphabet"]),
+            keys=tuple(np.cumsum(file[f"keys{n}"]).astype(np.uint64) for n in range(ORDER)),
+            seen=tuple(file[f"seen{n}"].astype(np.float32) for n in range(ORDER)),
+            backoff=tuple(file[f"backoff{n}"].astype(np.float32) for n in range(ORDER)),
+            unknown=float(file["unknown"]),
+            middle=float(file["middle"]),
+            spread=float(file["spread"]),
+        )
+
+
+def well_formed(replies: Sequence[Reply]) -> list[Score]:
+    """How much the Korean of the reply reads like Korean and not like scrambled Korean.
+
+    Range: 0 to 1; high is better. None for fewer than four Hangul syllables.
+    Source: mean log probability of the characters under an n-gram model of our own text, mapped so
+    that held-out sound text and the same text with shuffled words, swapped endings or strange
+    syllables fall on either side of 0.5.
+    Limits: it knows everyday language; rare words and technical prose lower it. Whether a sentence
+    makes sense, it can't see. The first 1,000 characters count; Latin words are passed over.
+    """
+    model = load_model()
+    scores: list[Score] = []
+    for start in range(0, len(replies), CHUNK):
+        texts = [plain(reply.reply) for reply in replies[start : start + CHUNK]]
+        values = np.atleast_1d(model.mean_log_probabilities(texts))
+        shares = 1 / (1 + np.exp(-(values - model.middle) / model.spread))
+        for text, share in zip(texts, shares.tolist(), strict=True):
+            enough = len(SYLLABLES.findall(text)) >= FEWEST
+            scores.append(Score(share) if enough else Score(None, "too little Korean to judge"))
+    return scores
+
+
+WELL_FORMED = AllReplies("well_formed", well_formed)
+
+
+@hookimpl
+def register_evaluators(register: Callable[[Evaluator], None]) -> None:
+    """Offer the evaluator of this file."""
+    register(WELL_FORMED)

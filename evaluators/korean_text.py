@@ -1,0 +1,44 @@
+"""Character classes and normal form that the evaluators share."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+#: Longer replies are judged by their beginning: chat replies have some hundred characters, and
+#: putting long runs of combining marks into normal form takes time quadratic in their length.
+MAX_CHARACTERS = 10_000
+
+SYLLABLES = "\uac00-\ud7a3"
+#: Compatibility jamo are Korean on purpose: ㅋㅋ, ㅠㅠ and ㅇㅇ are words of written chat. The
+#: Hangul fillers (U+3164, U+115F, U+1160, U+FFA0) are not: they are letters that nobody sees.
+JAMO = (
+    "\u3131-\u3163\u3165-\u318e\u1100-\u115e\u1161-\u11ff"
+    "\ua960-\ua97c\ud7b0-\ud7c6\ud7cb-\ud7fb\uffa1-\uffdc"
+)
+HANGUL = SYLLABLES + JAMO
+LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
+FILLERS = "\u3164\u115f\u1160\uffa0"
+#: Characters that \w takes for letters though they are numbers: ², ½, Ⅷ, ①.
+NUMBER_SIGNS = "\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u209c\u2150-\u218b\u2460-\u24ff\u2776-\u2793"
+
+HANGUL_RUN = re.compile(f"[{HANGUL}]+")
+SYLLABLE_RUN = re.compile(f"[{SYLLABLES}]+")
+#: Letters of any script but Hangul and Latin: Han, kana, Cyrillic, Arabic, Thai, …
+OTHER_SCRIPT_RUN = re.compile(rf"[^\W\d_{HANGUL}{LATIN}{FILLERS}{NUMBER_SIGNS}]+")
+
+
+def normal(text: str) -> str:
+    """The text in NFC, so that 한 and ᄒ+ᅡ+ᆫ are the same; at most MAX_CHARACTERS of it."""
+    return unicodedata.normalize("NFC", text[:MAX_CHARACTERS])
+
+
+def count_letters(text: str) -> int:
+    """How many characters are letters of any script (Hangul fillers are not)."""
+    letters = sum(map(str.isalpha, text))
+    return letters - sum(map(text.count, FILLERS))
+
+
+def count_hangul(text: str) -> int:
+    """How many characters are Hangul: syllables, and jamo as in ㅋㅋ."""
+    return sum(map(len, HANGUL_RUN.findall(text)))

@@ -1,0 +1,74 @@
+"""Is one level of politeness kept: 반말 or 존댓말?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from evaluators.evaluator import AllReplies, Evaluator
+from evaluators.korean_text import normal
+from model_registry.hookspecs import hookimpl
+from model_registry.records import Reply, Score
+
+READ_CHARACTERS = 1_000
+SENTENCE_END = re.compile(r"[.!?~…\n。！？]+|(?<=[가-힣])\s*[\U0001f300-\U0001faff☀-➿]+")
+TAIL = re.compile(r"([가-힣]+)[^가-힣]*$")
+POLITE = re.compile("(?:요|죠|니다|니까|시오|세여|네여|해여|여요|넵|^네|^예|^아뇨)$")
+#: Endings of 반말 and of plain writing (-다). Words that end a sentence without a verb (제목, 축하)
+#: have no level.
+PLAIN = re.compile(
+    "(?:[다야어아지네라냐니자걸게군래까데든며써워와줘봐돼해가나마줄]|잖아|거든|구나|응|렴|려고)$"
+)
+NO_LEVEL = re.compile(
+    "(?:하하|호호|파이팅|화이팅|안녕|축하|감사|만세|최고|대박|진짜|정말|너무|그러나|하나|누구나)$"
+)
+
+
+def sentence_levels(reply: str) -> list[str]:
+    """ "polite" or "plain" for each sentence that shows its level, in order."""
+    levels = []
+    for sentence in SENTENCE_END.split(normal(reply[:READ_CHARACTERS])):
+        tail = TAIL.search(sentence)
+        if tail is None or NO_LEVEL.search(tail[1]):
+            continue
+        if POLITE.search(tail[1]):
+            levels.append("polite")
+        elif PLAIN.search(tail[1]):
+            levels.append("plain")
+    return levels
+
+
+def mixed_levels(reply: str) -> float:
+    """The share of the sentences that leave the reply's own main level: 0 to 0.5."""
+    levels = sentence_levels(reply)
+    if len(levels) < 2:
+        return 0.0
+    polite = levels.count("polite") / len(levels)
+    return min(polite, 1 - polite)
+
+
+def politeness(replies: Sequence[Reply]) -> list[Score]:
+    """The share of a reply's sentences that keep the level which the candidate mostly speaks.
+
+    Range: 0 to 1; high is better. None where no sentence shows its level.
+    Source: the last words of sentences: -요, -니다, -죠 are 존댓말, other verb endings 반말 (or
+    plain writing in -다, which no polite speaker uses either). The main level is the one of most
+    sentences over all replies of the pass; at a tie, 존댓말.
+    Limits: quoted speech counts as the speaker's; nouns at the end show no level.
+    """
+    levels = [sentence_levels(reply.reply) for reply in replies]
+    polite = sum(one.count("polite") for one in levels)
+    main = "polite" if 2 * polite >= sum(map(len, levels)) else "plain"
+    return [
+        Score(one.count(main) / len(one)) if one else Score(None, "no sentence shows its level")
+        for one in levels
+    ]
+
+
+POLITENESS = AllReplies("politeness", politeness)
+
+
+@hookimpl
+def register_evaluators(register: Callable[[Evaluator], None]) -> None:
+    """Offer the evaluator of this file."""
+    register(POLITENESS)
