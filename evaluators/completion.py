@@ -19,6 +19,13 @@ END = re.compile(
 ENDING = re.compile("(?:[요다까죠네나래지어야걸군자봐해돼줘게래음함])$")
 
 
+#: What goes on with the prompt's sentence: a bare ending or particle, or the prompt's full stop.
+GOES_ON = re.compile(
+    r"(?:요|네요|는데|지만|면서|면|며|고|은|는|을|를|의|에|에서|으로|다고|라고)(?=[\s.,!?~…])"
+    r"|다(?=[.,!?~])|[.,)\]](?=\s*[^\s.…])"
+)
+
+
 def ends_complete(reply: str) -> bool:
     """Whether the text reads as finished: an end mark, or an ending of spoken Korean."""
     text = normal(reply[-200:]).rstrip()
@@ -44,6 +51,20 @@ def stopped_by_itself(reply: Reply) -> Score:
     return Score(float(ends_complete(reply.reply)), "judged by its last words")
 
 
+def continues_prompt(reply: str) -> Score:
+    """1 where the reply goes on with the prompt's sentence instead of answering it, else 0.
+
+    Range: 0 or 1; low is better. None for an empty reply.
+    Source: our own definition: it begins with a bare ending or particle (요. …, 면, …) or with the
+    full stop that the prompt had not. Base models do this, which complete texts.
+    Limits: a continuation that begins with a whole word is not seen.
+    """
+    text = normal(reply).strip()
+    if not text:
+        return Score(None, "the reply is empty")
+    return Score(float(bool(GOES_ON.match(text))))
+
+
 def length(reply: str) -> Score:
     """How many characters the reply has, in NFC, without spaces around it.
 
@@ -55,6 +76,7 @@ def length(reply: str) -> Score:
 
 
 STOPPED_BY_ITSELF = EachReply("stopped_by_itself", stopped_by_itself)
+CONTINUES_PROMPT = EachText("continues_prompt", continues_prompt, better="low")
 LENGTH = EachText("length", length, better="neither")
 
 
@@ -62,4 +84,5 @@ LENGTH = EachText("length", length, better="neither")
 def register_evaluators(register: Callable[[Evaluator], None]) -> None:
     """Offer the evaluators of this file."""
     register(STOPPED_BY_ITSELF)
+    register(CONTINUES_PROMPT)
     register(LENGTH)

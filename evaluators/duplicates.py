@@ -55,8 +55,10 @@ def same_samples(replies: Sequence[Reply]) -> list[Score]:
     samples: dict[str, int] = {}
     for reply in replies:
         samples[reply.prompt] = samples.get(reply.prompt, 0) + 1
-    scores = _judge(replies, lambda one, other: one.prompt == other.prompt, by_prompt=True)
     alone = Score(None, "the prompt has only one reply")
+    if len(samples) == len(replies):
+        return [alone] * len(replies)
+    scores = _judge(replies, lambda one, other: one.prompt == other.prompt, by_prompt=True)
     return [
         score if samples[reply.prompt] > 1 else alone
         for reply, score in zip(replies, scores, strict=True)

@@ -10,7 +10,7 @@ import json
 import math
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from evaluators.fluency import MODEL, ORDER, NGramModel, plain
 
 DATASETS = Path(__file__).resolve().parent.parent / "datasets"
+DISCOUNT = 0.75  # taken from every count for what was never seen
 VOCABULARY = 2_500  # syllables that written Korean makes use of: what an unseen one shares
 WORDS = "words"  # the one list of words; everything else holds sentences
 SENTENCES = 3  # of one source, joined to what a reply is long
@@ -44,37 +45,53 @@ def sources(folder: Path = DATASETS) -> dict[str, list[str]]:
 
 
 def train(texts: Sequence[str]) -> NGramModel:
-    """Witten–Bell interpolation: a context that was followed by many different characters leaves
-    much to the shorter one. Uncalibrated: middle 0 and spread 1.
+    """Interpolated Kneser–Ney smoothing (Kneser and Ney 1995). Uncalibrated: middle 0, spread 1.
+
+    The longest n-grams count how often they stand there, shorter ones in how many places: what
+    is frequent only behind one character is no likely beginning elsewhere.
     """
-    counts = [Counter[str]() for _ in range(ORDER)]
-    for text in map(plain, texts):
-        for end in range(1, len(text)):
-            for order in range(min(ORDER, end + 1)):
-                counts[order][text[end - order : end + 1]] += 1
+    tables = _counts(texts)
     total = [Counter[str]() for _ in range(ORDER)]
     kinds = [Counter[str]() for _ in range(ORDER)]
-    for order, table in enumerate(counts):
+    for order, table in enumerate(tables):
         for gram, count in table.items():
             total[order][gram[:-1]] += count
             kinds[order][gram[:-1]] += 1
     probability: dict[str, float] = {}
-    for order, table in enumerate(counts):
+    for order, table in enumerate(tables):
         for gram, count in table.items():
             shorter = probability[gram[1:]] if order else 1 / VOCABULARY
             context = gram[:-1]
-            mixed = count + kinds[order][context] * shorter
-            probability[gram] = mixed / (total[order][context] + kinds[order][context])
-    return _table(counts, probability, total, kinds)
+            kept = count - DISCOUNT + DISCOUNT * kinds[order][context] * shorter
+            probability[gram] = kept / total[order][context]
+
+    def left_over(context: str) -> float:
+        order = len(context)
+        if order >= ORDER or not total[order][context]:
+            return 0.0
+        return math.log(DISCOUNT * kinds[order][context] / total[order][context])
+
+    return _model([sorted(table) for table in tables], probability, left_over)
 
 
-def _table(
-    counts: list[Counter[str]],
-    probability: dict[str, float],
-    total: list[Counter[str]],
-    kinds: list[Counter[str]],
+def _counts(texts: Sequence[str]) -> list[Counter[str]]:
+    """How often each n-gram stands in the texts; below the longest, behind how many characters."""
+    tables = [Counter[str]() for _ in range(ORDER)]
+    for text in map(plain, texts):
+        for end in range(1, len(text)):
+            for order in range(min(ORDER, end + 1)):
+                tables[order][text[end - order : end + 1]] += 1
+    for order in range(ORDER - 1):
+        behind = Counter(gram[1:] for gram in tables[order + 1])
+        # What stands at the very beginning of texts only has nothing before it.
+        tables[order] = Counter({gram: behind[gram] or 1 for gram in tables[order]})
+    return tables
+
+
+def _model(
+    grams: list[list[str]], probability: dict[str, float], left_over: Callable[[str], float]
 ) -> NGramModel:
-    alphabet = "".join(sorted(counts[0]))
+    alphabet = "".join(grams[0])
     code = {character: number for number, character in enumerate(alphabet, start=1)}
 
     def key(gram: str) -> int:
@@ -83,25 +100,15 @@ def _table(
             value = value << 12 | code[character]
         return value
 
-    def left_over(order: int, context: str) -> float:
-        kind = kinds[order][context]
-        return math.log(kind / (total[order][context] + kind)) if kind else 0.0
+    def column(of: Callable[[str], float], table: list[str]) -> NDArray[np.float32]:
+        return np.array([of(gram) for gram in table], dtype=np.float32)
 
-    grams = [sorted(table, key=key) for table in counts]
     return NGramModel(
         alphabet=alphabet,
-        keys=tuple(np.array([key(g) for g in table], dtype=np.uint64) for table in grams),
-        seen=tuple(
-            np.array([math.log(probability[g]) for g in table], dtype=np.float32) for table in grams
-        ),
-        backoff=tuple(
-            np.array(
-                [left_over(order + 1, g) if order + 1 < ORDER else 0.0 for g in table],
-                dtype=np.float32,
-            )
-            for order, table in enumerate(grams)
-        ),
-        unknown=math.log(1 / VOCABULARY) + left_over(0, ""),
+        keys=tuple(np.array([key(gram) for gram in table], dtype=np.uint64) for table in grams),
+        seen=tuple(column(lambda gram: math.log(probability[gram]), table) for table in grams),
+        backoff=tuple(column(left_over, table) for table in grams),
+        unknown=math.log(1 / VOCABULARY) + left_over(""),
         middle=0.0,
         spread=1.0,
     )

@@ -30,7 +30,7 @@ def empty(reply: str) -> Score:
     """1 where the reply is empty or holds nothing but punctuation, else 0.
 
     Range: 0 or 1; low is better.
-    Source: the published selection, whose first choices answered with nothing or a lone full stop.
+    Source: the published selection, where many replies were nothing or a lone full stop.
     Limits: a lone emoji or ㅋㅋ is a reply; what it is worth is for other evaluators to say.
     """
     text = normal(reply)

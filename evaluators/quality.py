@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from evaluators.completion import STOPPED_BY_ITSELF
+from evaluators.completion import CONTINUES_PROMPT, STOPPED_BY_ITSELF
 from evaluators.duplicates import NEAR_DUPLICATE
 from evaluators.evaluator import Composite, Evaluator
 from evaluators.fluency import WELL_FORMED
@@ -30,10 +30,11 @@ WEIGHTS: Mapping[str, float] = {
     "broken": 0.8,  # unreadable characters
     "unnatural": 0.5,  # scrambled Korean; half only, since rare words look scrambled to our model
     "echo": 0.6,  # the question said again answers nothing
-    "off_topic": 0.5,  # answers something else; topics are guessed from words, so no more
+    "off_topic": 0.6,  # answers something else; topics are guessed from words, so no more
     "markup": 0.35,  # a person reads past it, code less so
-    "thin": 0.3,  # "응." answers, but gives nothing to talk about
+    "thin": 0.4,  # "응." answers, but gives nothing to talk about
     "duplicate": 0.3,  # said to other prompts too: it was not meant for this one
+    "continues": 0.15,  # odd to read, though what follows may still fit
     "cut": 0.12,  # the length limit is the test's doing as much as the model's
     "impolite": 0.1,  # 반말 and 존댓말 in one breath
 }
@@ -41,7 +42,7 @@ WORTH_NAMING = 0.05  # what a fault takes away, from which the reason names it
 BROKEN_TIMES = 5  # one broken character in five spoils the whole
 FULL_REPETITION = 0.6  # repeated 6-grams from which a reply is all repetition
 SOUND = 0.5  # well-formedness from which nothing is unnatural
-FITTING = 0.5  # relevance from which nothing is off topic
+FITTING = 0.7  # relevance from which nothing is off topic
 THIN_LETTERS = 6  # a reply of fewer letters is thin
 
 
@@ -50,7 +51,8 @@ def quality(replies: Sequence[Reply], scores: Mapping[str, Sequence[Score]]) -> 
 
     Range: 0 to 1; high is better. 0 for an empty reply; None where the reply was not made.
     Source: 1 less its faults (empty, foreign language, loops, broken characters, unnatural Korean,
-    off topic, echo, markup, thin, said before, cut off, mixed politeness), each by its weight in
+    off topic, echo, markup, thin, said before, going on with the
+    prompt, cut off, mixed politeness), each by its weight in
     `quality.WEIGHTS`; the scores of other evaluators say how grave each fault is. The reason names
     the gravest.
     Limits: it does not know whether what is said is true, kind or clever. Weights were set by hand
@@ -90,6 +92,7 @@ def faults(reply: Reply, values: Mapping[str, float | None]) -> dict[str, float]
         "markup": values["markup"] or 0.0,
         "thin": max(0.0, 1 - letters / THIN_LETTERS),
         "duplicate": values["near_duplicate"] or 0.0,
+        "continues": values["continues_prompt"] or 0.0,
         "cut": _shortfall(values["stopped_by_itself"], 1.0),
         "impolite": 2 * mixed_levels(reply.reply),
     }
@@ -113,6 +116,7 @@ QUALITY = Composite(
         ECHO,
         MARKUP,
         NEAR_DUPLICATE,
+        CONTINUES_PROMPT,
         STOPPED_BY_ITSELF,
     ),
     quality,

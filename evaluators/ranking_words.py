@@ -21,7 +21,6 @@ GROUPS = {
     "tunability": ("tunability", "튜닝 적합성"),
     "grades": ("human grades", "사람 평가"),
 }
-LEADS = 0.999  # a normalised value from which a candidate leads a criterion
 FEW = 2  # a candidate with fewer values than this is ranked on too little to be trusted
 
 
@@ -68,27 +67,44 @@ def reason_sentences(
         name = ranked[0].name
         return f"{name} is the only candidate left.", f"{name} — 남은 후보가 이것뿐입니다."
     first, second = ranked[0], ranked[1]
-    led_en, led_ko = _led_by(criteria, first)
+    led_en, led_ko = _led_by(criteria, ranked)
     fragile_en, fragile_ko = _fragility(criteria, flip, without)
     english = (
-        f"{first.name} scores {first.score:.2f} against {second.score:.2f} of {second.name}"
-        f", the reserve{led_en}; it wins {first.win_share:.0%} of the weight draws, {fragile_en}."
+        f"{first.name} scores {first.score:.2f}, {second.name} (the reserve) {second.score:.2f}: "
+        f"the first {led_en}; it wins {first.win_share:.0%} of the weight draws, {fragile_en}."
     )
     korean = (
-        f"{first.name} — 종합 점수 {first.score:.2f}, 예비 {second.name} {second.score:.2f}"
-        f"{led_ko}; 가중치를 무작위로 바꿔도 {first.win_share:.0%}에서 1위이고, {fragile_ko}."
+        f"{first.name} — 종합 점수 {first.score:.2f}, 예비 {second.name} {second.score:.2f} "
+        f"({led_ko}); 가중치를 무작위로 바꿔도 {first.win_share:.0%}에서 1위이고, {fragile_ko}."
     )
     return english, korean
 
 
-def _led_by(criteria: Sequence[Criterion], row: RankedRow) -> tuple[str, str]:
-    led = [c for c in criteria if (row.normalised[c.name] or 0.0) >= LEADS]
+def _led_by(criteria: Sequence[Criterion], rows: Sequence[RankedRow]) -> tuple[str, str]:
+    """In which criteria and groups the first row is the best of all."""
+    led = []
+    for unit in dict.fromkeys(criterion.unit for criterion in criteria):
+        own, *others = (_unit_value(criteria, unit, row) for row in rows)
+        known = [value for value in others if value is not None]
+        if own is not None and known and own > max(known):
+            led.append(unit_label(criteria, unit))
     if not led:
-        return ", without leading any criterion", " (단독으로 앞서는 기준은 없음)"
+        return "leads in nothing alone", "단독으로 앞서는 기준은 없음"
     return (
-        " and leads in " + ", ".join(c.label_en for c in led),
-        " (앞선 기준: " + ", ".join(c.label_ko for c in led) + ")",
+        "leads in " + ", ".join(english for english, _ in led),
+        "앞선 기준: " + ", ".join(korean for _, korean in led),
     )
+
+
+def _unit_value(criteria: Sequence[Criterion], unit: str, row: RankedRow) -> float | None:
+    """The row's normalised value of a group or criterion, over what it has of it."""
+    present = [
+        (value, criterion.weight or 1.0)
+        for criterion in criteria
+        if criterion.unit == unit and (value := row.normalised[criterion.name]) is not None
+    ]
+    total = sum(weight for _, weight in present)
+    return sum(value * weight for value, weight in present) / total if present else None
 
 
 def _fragility(

@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from evaluators.evaluator import EachReply, Evaluator
@@ -109,6 +109,7 @@ def _words() -> _Words:
     )
 
 
+@lru_cache(maxsize=50_000)
 def _topics(word: str, side: str) -> frozenset[str]:
     """The topics of the longest stem that the word begins with."""
     table = _words().topics[side]

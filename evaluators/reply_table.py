@@ -30,7 +30,7 @@ def read_replies(
         UnknownName: it has no such column.
     """
     path = Path(path)
-    rows = _rows(path, _decode(path))
+    rows = _rows(path, decode(path))
     columns = [prompt_column, reply_column] + ([reference_column] if reference_column else [])
     for column in columns:
         if column not in rows[0]:
@@ -54,7 +54,12 @@ def read_replies(
     ]
 
 
-def _decode(path: Path) -> str:
+def decode(path: Path) -> str:
+    """The text of a file in UTF-8 (with or without BOM), UTF-16 with BOM, or cp949.
+
+    Raises:
+        BadFile: it can't be read, or is in none of them.
+    """
     try:
         raw = path.read_bytes()
     except OSError as error:
