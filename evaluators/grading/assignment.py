@@ -1,0 +1,120 @@
+"""Who sees what, in which order: blind, random for each grader, and the same after a reload.
+
+The plan of a grader is drawn once from a seed made of the grader and the run, and kept as
+screens before the first one is shown: that is the log of what stood where.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from evaluators.grading.rubric import PRACTICE
+from evaluators.grading.run_folder import GradableRun, Item, identify
+from evaluators.grading.store import GradeStore, Screen, Shown, reply_hash
+
+#: More replies than this on one screen can't be kept in mind; the rest makes another screen.
+MOST_REPLIES = 7
+
+#: The share of items that come a second time, to see whether a person agrees with themselves.
+REPEATED = 0.1
+
+#: A repeated item comes at least this many screens after its first time, where there are enough.
+_GAP = 5
+
+PRACTICE_CANDIDATE = "(practice)"
+
+
+def plan(run: GradableRun, grader: str, *, skip: Iterable[str] = ()) -> list[Screen]:
+    """The screens of one grader: practice, items in random order, a tenth of them repeated.
+
+    Prompts in `skip` were planned before (the run has grown since): they are left out, and so
+    is the practice.
+    """
+    known = set(skip)
+    rng = random.Random(_seed(run.name, grader, str(len(known))))
+    items = [part for item in run.items if item.prompt not in known for part in _split(item, rng)]
+    rng.shuffle(items)
+    made = [("item", item) for item in items]
+    for item in rng.sample(items, k=_repeats(len(items))):
+        made.insert(_place_of_repeat(made, item, rng), ("repeat", item))
+    screens = [] if known else _practice(run.name, grader)
+    for kind, item in made:
+        screens.append(_screen(run.name, grader, kind, item.prompt, _shuffled(item, rng)))
+    return screens
+
+
+def _seed(*parts: str) -> int:
+    return int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest()[:8], "big")
+
+
+def _split(item: Item, rng: random.Random) -> list[Item]:
+    """An item of many replies as several of nearly equal size, dealt at random."""
+    parts = math.ceil(len(item.replies) / MOST_REPLIES)
+    if parts == 1:
+        return [item]
+    replies = rng.sample(item.replies, k=len(item.replies))
+    return [Item(item.prompt, tuple(replies[i::parts])) for i in range(parts)]
+
+
+def _repeats(count: int) -> int:
+    """A tenth, but at least one where there are five items or more."""
+    return max(round(count * REPEATED), 1) if count >= 5 else 0
+
+
+def _place_of_repeat(made: Sequence[tuple[str, Item]], item: Item, rng: random.Random) -> int:
+    first = next(i for i, (_, one) in enumerate(made) if one is item)
+    return rng.randint(min(first + _GAP, len(made)), len(made))
+
+
+def _shuffled(item: Item, rng: random.Random) -> tuple[Shown, ...]:
+    shown = [identify(reply) for reply in item.replies]
+    rng.shuffle(shown)
+    return tuple(shown)
+
+
+def _practice(run: str, grader: str) -> list[Screen]:
+    return [
+        _screen(
+            run,
+            grader,
+            "practice",
+            one.prompt,
+            tuple(
+                Shown("practice", PRACTICE_CANDIDATE, "greedy", None, reply_hash(r.reply))
+                for r in one.replies
+            ),
+        )
+        for one in PRACTICE
+    ]
+
+
+def _screen(run: str, grader: str, kind: str, prompt: str, shown: tuple[Shown, ...]) -> Screen:
+    return Screen(secrets.token_urlsafe(16), grader, run, -1, kind, prompt, shown)
+
+
+def screens_of(store: GradeStore, run: GradableRun, grader: str) -> list[Screen]:
+    """A grader's screens in a run, planned at the first call and grown with the run.
+
+    Screens whose replies are no longer in the run (its file was made anew) are left out.
+    """
+    kept = store.screens(grader, run.name)
+    planned = {screen.prompt for screen in kept if screen.kind != "practice"}
+    if any(item.prompt not in planned for item in run.items):
+        more = plan(run, grader, skip=planned)
+        store.add_screens(_numbered(more, start=len(kept)))
+        kept = store.screens(grader, run.name)  # what another tab may have kept first
+    here = {(item.prompt, identify(r)) for item in run.items for r in item.replies}
+    return [
+        screen
+        for screen in kept
+        if screen.kind == "practice" or all((screen.prompt, one) in here for one in screen.shown)
+    ]
+
+
+def _numbered(screens: Sequence[Screen], start: int) -> list[Screen]:
+    return [replace(screen, number=start + i) for i, screen in enumerate(screens)]

@@ -1,0 +1,157 @@
+"""The five grades, what each means with an example, the flags, and two practice items.
+
+Every text stands in English and Korean, side by side; the page shows one of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model_registry.records import GRADES
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One text in both languages."""
+
+    en: str
+    ko: str
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One of the five grades."""
+
+    value: int
+    name: str  # as Korean graders know it
+    english: str
+    meaning: Words
+    example: Words
+
+
+@dataclass(frozen=True, slots=True)
+class PracticeReply:
+    """A reply to try the grades on, with the grade most people give and why."""
+
+    reply: str
+    usual: int
+    why: Words
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """One practice item."""
+
+    prompt: str
+    replies: tuple[PracticeReply, ...]
+
+
+#: The prompt that the examples of the grades answer.
+EXAMPLE_PROMPT = Words("To “I did well in my exam!” …", "“나 시험 잘 봤어!”라는 말에 …")
+
+LEVELS = (
+    Level(
+        GRADES["최상"],
+        "최상",
+        "best",
+        Words(
+            "Fits, natural and kind: I would send it as it is.",
+            "말에 꼭 맞고 자연스럽다. 그대로 보내도 된다.",
+        ),
+        Words(
+            "“Great! All that work paid off. Which part went best?”",
+            "“와, 축하해! 열심히 하더니 해냈네. 어떤 문제가 제일 잘 풀렸어?”",
+        ),
+    ),
+    Level(
+        GRADES["상"],
+        "상",
+        "good",
+        Words("Fits; a word or two could be better.", "말에 맞는다. 한두 군데만 아쉽다."),
+        Words(
+            "“Congratulations. It is good that you did well.”",
+            "“축하해. 시험을 잘 봐서 좋은 일이네.”",
+        ),
+    ),
+    Level(
+        GRADES["중"],
+        "중",
+        "fair",
+        Words(
+            "Understandable, but vague, stiff or half beside the point.",
+            "뜻은 통하지만 두루뭉술하거나 어색하다.",
+        ),
+        Words("“An exam is important for everybody.”", "“시험은 누구에게나 중요한 것입니다.”"),
+    ),
+    Level(
+        GRADES["하"],
+        "하",
+        "poor",
+        Words("Mostly beside the point, or hard to read.", "대체로 엉뚱하거나 읽기 힘들다."),
+        Words("“Exam, exam yesterday was rain good.”", "“시험 어제 비가 시험을 좋은 했다.”"),
+    ),
+    Level(
+        GRADES["최하"],
+        "최하",
+        "worst",
+        Words(
+            "No answer: empty, broken, foreign, or harmful.",
+            "답이 아니다. 비었거나, 깨졌거나, 외국어이거나, 해롭다.",
+        ),
+        Words("“### ### the the the”", "“### ### the the the”"),
+    ),
+)
+
+#: What may be wrong with a reply, beside its grade.
+FLAGS = {
+    "foreign": Words("foreign language", "외국어"),
+    "repetition": Words("repetition", "반복"),
+    "no_answer": Words("no answer", "답이 아님"),
+    "harmful": Words("harmful", "해로움"),
+    "off_topic": Words("off topic", "주제에서 벗어남"),
+}
+
+#: Why an item may be left ungraded.
+SKIP_REASONS = {
+    "unclear": Words("I don't understand the prompt", "질문을 이해할 수 없다"),
+    "knowledge": Words("I can't judge this topic", "내가 판단할 수 없는 주제다"),
+    "upsetting": Words("I'd rather not read this", "읽고 싶지 않은 내용이다"),
+    "technical": Words("It is not shown properly", "화면에 제대로 나오지 않는다"),
+    "other": Words("another reason (see note)", "다른 이유 (메모 참고)"),
+}
+
+PRACTICE = (
+    Practice(
+        "오늘 너무 피곤해",
+        (
+            PracticeReply(
+                "고생 많았어. 오늘은 일찍 씻고 푹 자는 게 어때?",
+                5,
+                Words("It hears the person and helps.", "마음을 알아주고 도움이 된다."),
+            ),
+            PracticeReply(
+                "피곤 피곤 피곤 피곤 피곤 피곤",
+                1,
+                Words(
+                    "It only repeats a word: flag repetition.",
+                    "같은 말만 되풀이한다. ‘반복’을 표시한다.",
+                ),
+            ),
+        ),
+    ),
+    Practice(
+        "주말에 뭐 하면 좋을까?",
+        (
+            PracticeReply(
+                "주말은 토요일과 일요일입니다.",
+                2,
+                Words("True, but it does not answer.", "맞는 말이지만 물음에 답하지 않는다."),
+            ),
+            PracticeReply(
+                "날이 좋으면 가까운 산책길을 걸어 보고, 비가 오면 집에서 영화 한 편 어때?",
+                5,
+                Words("Two concrete ideas, friendly.", "구체적이고 다정하다."),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,83 @@
+"""What of a run can be graded: its prompts, each with the replies of all candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluators.grading.store import Shown, reply_hash
+from model_registry.errors import OhloraError
+from model_registry.records import Reply, read_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One prompt and the replies to grade, at most one of each candidate and tuning."""
+
+    prompt: str
+    replies: tuple[Reply, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GradableRun:
+    """A run as graders meet it."""
+
+    name: str
+    folder: Path
+    items: tuple[Item, ...]
+
+    @property
+    def candidates(self) -> list[str]:
+        """The names of all candidates that have a reply here, sorted."""
+        return sorted({reply.candidate for item in self.items for reply in item.replies})
+
+    def reply(self, prompt: str, shown: Shown) -> Reply | None:
+        """The reply that a screen showed, if it is still here with the very same text."""
+        for item in self.items:
+            if item.prompt == prompt:
+                return next((r for r in item.replies if identify(r) == shown), None)
+        return None
+
+
+def identify(reply: Reply) -> Shown:
+    """Which reply this is, as screens keep it."""
+    return Shown(reply.case, reply.candidate, reply.pass_, reply.tuned, reply_hash(reply.reply))
+
+
+def read_run(folder: Path) -> GradableRun:
+    """The gradable part of a run folder: prompts in the order they were asked.
+
+    Raises:
+        OhloraError: there is no such folder, or it holds no replies.
+        BadFile: its replies.jsonl can't be read.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise OhloraError(f"{folder} is no run folder. Make one: ohlora run STUDY --out {folder}")
+    replies = [r for r in read_rows(folder / "replies.jsonl", Reply) if r.finish_reason != "error"]
+    if not replies:
+        raise OhloraError(
+            f"{folder} holds no replies to grade: its replies.jsonl is missing or empty. "
+            f"Go on with the run: ohlora run STUDY --out {folder} --resume"
+        )
+    return GradableRun(folder.resolve().name, folder, tuple(_items(replies)))
+
+
+def _items(replies: Iterable[Reply]) -> list[Item]:
+    """Replies by prompt. Of several passes of one candidate, greedy or else the first is taken."""
+    by_prompt: dict[str, dict[tuple[str, int | None], Reply]] = {}
+    for reply in replies:
+        mine = by_prompt.setdefault(reply.prompt, {})
+        key = (reply.candidate, reply.tuned)
+        if key not in mine or (reply.pass_ == "greedy" and mine[key].pass_ != "greedy"):
+            mine[key] = reply
+    return [Item(prompt, tuple(mine.values())) for prompt, mine in by_prompt.items()]
+
+
+def find_runs(root: Path) -> list[Path]:
+    """Folders with replies, `root` itself or directly below it, the newest first."""
+    if not root.is_dir():
+        return []
+    folders = [f for f in (root, *root.iterdir()) if (f / "replies.jsonl").is_file()]
+    return sorted(folders, key=lambda f: (f / "replies.jsonl").stat().st_mtime, reverse=True)
