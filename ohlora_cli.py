@@ -316,6 +316,14 @@ def run(
     time_limit: Annotated[
         str | None, typer.Option(help=text("For each case: 10m.", "케이스마다. 예: 10m"))
     ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(help=text("A run to tell again.", "다시 재생할 실행 결과 폴더.")),
+    ] = None,
+    engine: Annotated[str, typer.Option(help=text("local or ray.", "local 또는 ray."))] = "local",
+    ray_address: Annotated[
+        str | None, typer.Option(help=text("Of a Ray cluster: host:6379.", "Ray 클러스터 주소."))
+    ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help=text("Download without asking.", "묻지 않고 받기."))
     ] = False,
@@ -327,12 +335,15 @@ def run(
 
     the_study = studies_module.read_study(studies_module.study_path(study))
     folder = RunFolder(out_dir or _new_folder(the_study.name))
-    options = _run_options(weights, scale, device, data, only, ranks, memory_limit, time_limit)
+    options = _run_options(
+        weights, scale, device, data, only, ranks, memory_limit, time_limit, replay
+    )
+    _chosen(engine, ("local", "ray"), "--engine")
     the_plan = plan.make_plan(the_study, _registry(), options, folder.path)
     _announce(the_plan, folder.path)
     if the_plan.download_bytes and not yes:
         _confirm_download()
-    _run_and_tell(the_plan, folder, resume)
+    _run_and_tell(the_plan, folder, resume, engine, ray_address)
 
 
 def _run_options(
@@ -344,6 +355,7 @@ def _run_options(
     ranks: str | None,
     memory_limit: str | None,
     time_limit: str | None,
+    replay: Path | None = None,
 ) -> Options:
     from benchmarks.case import Limits
     from benchmarks.plan import Options
@@ -361,6 +373,7 @@ def _run_options(
             parse_bytes(memory_limit) if memory_limit else None,
             parse_seconds(time_limit) if time_limit else None,
         ),
+        replay=replay,
     )
 
 
@@ -418,14 +431,17 @@ def _confirm_download() -> None:
         raise typer.Exit(1)
 
 
-def _run_and_tell(plan: Plan, folder: Any, resume: bool) -> None:
+def _run_and_tell(
+    plan: Plan, folder: Any, resume: bool, engine_name: str, ray_address: str | None
+) -> None:
     from benchmarks import run as runner
-    from benchmarks.engines.local import LocalEngine
+    from benchmarks.engines import make_engine
     from benchmarks.progress import RunProgress
 
     try:
         with RunProgress(out) as watcher:
-            results = runner.run_plan(plan, folder, LocalEngine(), watcher, resume=resume)
+            engine = make_engine(engine_name, ray_address)
+            results = runner.run_plan(plan, folder, engine, watcher, resume=resume)
         with out.status(text("judging the replies", "답변을 채점하는 중")):
             runner.judge_run(folder, plugin_files)
     except KeyboardInterrupt:

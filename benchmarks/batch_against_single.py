@@ -113,6 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     import torch
 
+    from benchmarks.engines import preload  # noqa: F401 - quiet libraries, as in a worker
+
     torch.set_num_threads(1)
     bundled = Registry().candidates("bundled")
     questions = read_data(DATASETS / "persona").rows

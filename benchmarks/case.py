@@ -39,6 +39,7 @@ class Case:
     settings: Mapping[str, Any] = field(default_factory=dict)
     limits: Limits = Limits()
     keep: str | None = None  # folder for what the case makes, such as an adapter
+    plugins: tuple[str, ...] = ()  # plugin files, for backends that they offer
 
     @property
     def id(self) -> str:

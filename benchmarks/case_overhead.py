@@ -77,7 +77,7 @@ def bare_seconds(candidate: Candidate, contract: Contract, work: Task) -> float:
 
 
 def compare_seconds(candidate: Candidate, contract: Contract, work: Task, rounds: int) -> str:
-    """Told against bare, in turn; which goes first changes, so that neither has the warmer cache."""
+    """Told against bare, in turn; which goes first changes, lest one have the warmer cache."""
     told, bare = [], []
     for number in range(rounds + 1):
         first, second = (told_seconds, bare_seconds)[:: 1 if number % 2 else -1]
@@ -118,8 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from benchmarks.engines import preload  # noqa: F401 - what a worker has imported too
 
     torch.set_num_threads(1)
-    candidates = Registry().candidates("bundled")
-    candidate = next((c for c in candidates if c.name == given.candidate), candidates[0])
+    bundled = Registry().candidates("bundled")
+    candidate = Registry().candidate(given.candidate) if given.candidate else bundled[0]
     contract, work = Contract(), task()
     print(compare_seconds(candidate, contract, work, given.rounds))
     for workload, settings in (("inference", {}), ("fine-tune", {"rank": RANK})):

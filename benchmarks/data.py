@@ -128,7 +128,8 @@ def _json_lines(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
 
 
 def _csv_rows(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    # Strict: an unclosed quote would otherwise take the rest of the file for one cell.
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
         # DictReader counts physical lines: a quoted answer may span several.
         return [(reader.line_num, dict(entry)) for entry in reader]

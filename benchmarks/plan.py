@@ -38,6 +38,7 @@ class Options:
     only: tuple[str, ...] = ()
     ranks: tuple[int, ...] = ()
     limits: Limits = Limits()
+    replay: Path | None = None  # a run folder whose replies are told again
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,10 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
     Raises:
         OhloraError: nothing is left to do, or the data can't serve.
     """
+    if study.work.ask:
+        from benchmarks.asking_plan import make_asking_plan
+
+        return make_asking_plan(study, registry, options, out)
     source = resolve_source(options.weights)
     device = machine.pick_device(options.device)
     selection = select(registry.candidates(study.catalog), study.criteria, study.overrides)

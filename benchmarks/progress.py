@@ -40,6 +40,7 @@ def progress_bar(console: Console) -> Progress:
         TextColumn(text("left", "남음")),
         TimeRemainingColumn(elapsed_when_finished=True),
         console=console,
+        transient=True,
     )
 
 

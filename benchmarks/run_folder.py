@@ -123,6 +123,7 @@ def _head_of(plan: Plan) -> dict[str, Any]:
             "valid": len(plan.task.valid),
             "prompts": len(plan.task.prompts),
         },
+        "limits": asdict(plan.cases[0].limits) if plan.cases else {},
         "notes": list(plan.notes),
         "study_source": study.source,
     }
@@ -136,6 +137,8 @@ def _candidate_row(candidate: Candidate) -> dict[str, Any]:
         "parameters": candidate.parameters,
         "license": candidate.license.name,
         "license_free": candidate.license.free,
+        "license_source": candidate.license.source,
+        "license_read_on": candidate.license.read_on,
         "leaderboard": board.value if board else None,
         "traits": list(candidate.traits),
     }

@@ -179,12 +179,17 @@ SIDES: dict[str, Callable[[Job, TurnTaker], None]] = {"ours": train_ours, "TRL":
 def _side_main(name: str, job: Job, turn_steps: int, pipe: Connection) -> None:
     import contextlib
     import io
+    import warnings
 
+    warnings.simplefilter("ignore", FutureWarning)  # of the libraries to each other
     from benchmarks.engines import preload  # noqa: F401
 
     if name == "TRL":
         import trl.trainer.sft_trainer  # noqa: F401
 
+        import datasets
+
+        datasets.disable_progress_bars()  # type: ignore[attr-defined]
     libraries = resident_bytes() or 0
     # The trainer prints every step's loss as a dict: a terminal full of them is not what was asked.
     with measured("cpu") as measurement, contextlib.redirect_stdout(io.StringIO()):

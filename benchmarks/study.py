@@ -11,12 +11,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import Contract
-from evaluators.criteria import Criterion
-from model_registry.errors import BadFile, OhloraError, UnknownName
+from benchmarks.toml_reader import TomlReader
+from evaluators.criteria import Criterion, check_criteria
+from model_registry.errors import BadFile, UnknownName
 from model_registry.language import text
 from model_registry.selection import Criteria, Override, parse_count
 
@@ -28,6 +30,8 @@ _TABLES = {"name", "title", "summary", "candidates", "overrides", "data", "work"
 _POLICY = {field.name for field in dataclasses.fields(Contract)} - {
     "weights", "scale", "device", "machine", "data", "varies",
 }  # fmt: skip
+_MAY_BE_ZERO = {"samples", "warm_up", "seed", "lora_dropout"}
+_DTYPES = ("float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class Work:
 
     inference: bool = True
     ranks: tuple[int, ...] = (16, 32, 64)
+    ask: bool = False  # ask backends, remote ones too, instead of measuring inference
+    transcript: str | None = None  # replayed where nobody can be asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +157,15 @@ def parse_study(source: str, path: Path) -> Study:
     return _Reader(path, source, document).study()
 
 
-class _Reader:
-    """One study being read; it knows where in the file things stand."""
-
-    def __init__(self, path: Path, source: str, document: dict[str, Any]) -> None:
-        self.path, self.source, self.document = path, source, document
+class _Reader(TomlReader):
+    """One study being read."""
 
     def study(self) -> Study:
         self.known(self.document, _TABLES, "")
         for key in ("name", "candidates"):
             if key not in self.document:
                 raise BadFile(self.path, None, f"a study needs {key}")
-        candidates = dict(self.document["candidates"])
+        candidates = self.table("candidates")
         name = str(self.document["name"])
         return Study(
             name=name,
@@ -172,7 +175,7 @@ class _Reader:
             criteria=self.criteria(candidates),
             overrides=tuple(
                 self.make(Override, entry, "overrides")
-                for entry in self.document.get("overrides", [])
+                for entry in self.tables(self.document, "overrides")
             ),
             data=self.data(),
             work=self.work(),
@@ -186,6 +189,7 @@ class _Reader:
         value = self.document.get(key, default)
         if isinstance(value, str):
             return {"en": value, "ko": value}
+        value = self.table(key)
         self.known(value, {"en", "ko"}, key)
         english = str(value.get("en", value.get("ko", default)))
         return {"en": english, "ko": str(value.get("ko", english))}
@@ -196,17 +200,17 @@ class _Reader:
         values: dict[str, Any] = {}
         for key, value in entry.items():
             if key in ("min_params", "max_params"):
-                values[key] = self.said(lambda v=value: parse_count(str(v)), key)
+                values[key] = self.said(partial(parse_count, str(value)), key)
             elif key in ("with", "without"):
-                values[f"{key}_traits"] = tuple(value)
+                values[f"{key}_traits"] = tuple(self.listed(value, str, key))
             else:
-                values[key] = value
+                values[key] = self.one(value, (str,), key)
         return Criteria(**values)
 
     def data(self) -> DataPlan:
-        entry = self.document.get("data", {})
+        entry = self.table("data")
         self.known(entry, {"path", "tuned_on", "prompts", "other"}, "data")
-        other = entry.get("other", {})
+        other = self.table("other", entry)
         self.known(other, {"tuned_on", "prompts"}, "data.other")
         values: dict[str, Any] = {}
         if "path" in entry:
@@ -230,60 +234,47 @@ class _Reader:
         return Span(value[0], value[1])
 
     def work(self) -> Work:
-        entry = self.document.get("work", {})
-        self.known(entry, {"inference", "ranks"}, "work")
-        ranks = entry.get("ranks", [16, 32, 64])
-        if not all(isinstance(rank, int) and rank > 0 for rank in ranks):
+        entry = self.table("work")
+        self.known(entry, {"inference", "ranks", "ask", "transcript"}, "work")
+        ranks = self.listed(entry.get("ranks", [16, 32, 64]), int, "ranks")
+        if not all(rank > 0 for rank in ranks):
             self.fail("ranks", f"ranks must be whole numbers above 0, not {ranks!r}")
-        return Work(bool(entry.get("inference", True)), tuple(ranks))
+        inference = entry.get("inference", True)
+        if not isinstance(inference, bool):
+            self.fail("inference", f"inference must be true or false, not {inference!r}")
+        ask = entry.get("ask", False)
+        if not isinstance(ask, bool):
+            self.fail("ask", f"ask must be true or false, not {ask!r}")
+        transcript = self.one(entry.get("transcript", ""), (str,), "transcript") or None
+        return Work(inference and not ask, tuple(ranks), ask, transcript)
 
     def policy(self) -> dict[str, Any]:
-        entry = self.document.get("contract", {})
+        entry = self.table("contract")
         self.known(entry, _POLICY, "contract")
         defaults = Contract()
         for key, value in entry.items():
             wanted = type(getattr(defaults, key))
-            right = isinstance(value, wanted) or (wanted is float and isinstance(value, int))
-            if not right or isinstance(value, bool):
-                self.fail(key, f"{key} must be {wanted.__name__}, not {value!r}")
-        return dict(entry)
+            self.one(value, (float, int) if wanted is float else (wanted,), key)
+            least = 0 if key in _MAY_BE_ZERO else 1 if wanted is int else 1e-12
+            if wanted is not str and value < least:
+                self.fail(
+                    key, f"{key} must be {'0 or more' if least == 0 else 'above 0'}, not {value!r}"
+                )
+        if entry.get("dtype", defaults.dtype) not in _DTYPES:
+            self.fail("dtype", f"dtype must be one of {', '.join(_DTYPES)}")
+        return entry
 
     def decision(self) -> DecisionPlan:
-        entry = dict(self.document.get("decision", {}))
+        entry = self.table("decision")
         self.known(entry, {"criteria", "normalization", "draws", "seed"}, "decision")
         criteria = tuple(
-            self.make(Criterion, each, "decision.criteria") for each in entry.pop("criteria", [])
+            self.make(Criterion, each, "decision.criteria")
+            for each in self.tables(entry, "criteria")
         )
-        return DecisionPlan(criteria, **entry)
-
-    def make(self, kind: Any, entry: Mapping[str, Any], where: str) -> Any:
-        """A dataclass from a table of exactly its fields."""
-        self.known(entry, {f.name for f in dataclasses.fields(kind)}, where)
-        needed = [
-            f.name
-            for f in dataclasses.fields(kind)
-            if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-        ]
-        for name in needed:
-            if name not in entry:
-                self.fail(where, f"{where} needs {name}")
-        return kind(**entry)
-
-    def known(self, entry: Mapping[str, Any], keys: set[str], where: str) -> None:
-        for key in entry:
-            if key not in keys:
-                place = f" in [{where}]" if where else ""
-                self.fail(key, f"unknown key {key}{place}; there are {', '.join(sorted(keys))}")
-
-    def said(self, parse: Any, key: str) -> Any:
-        try:
-            return parse()
-        except OhloraError as error:
-            self.fail(key, str(error))
-
-    def fail(self, key: str, problem: str) -> None:
-        """Raise with the line where the key or table stands."""
-        pattern = re.compile(rf"\s*({re.escape(key)}\s*=|\[+{re.escape(key)}\])")
-        lines = self.source.splitlines()
-        line = next((n for n, each in enumerate(lines, start=1) if pattern.match(each)), None)
-        raise BadFile(self.path, line, problem)
+        entry.pop("criteria", None)
+        for key in ("draws", "seed"):
+            self.one(entry.get(key, 0), (int,), key)
+        plan = DecisionPlan(criteria, **entry)
+        if criteria:
+            self.said(lambda: check_criteria(criteria, plan.normalization), "decision")
+        return plan

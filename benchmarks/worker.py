@@ -22,8 +22,10 @@ from benchmarks.case import Case
 from benchmarks.measure import Measurement, measured, resident_bytes
 from benchmarks.workloads.log import WorkLog
 from model_registry import machine
+from model_registry.candidate import Candidate
 from model_registry.errors import LoadError
 from model_registry.records import Loss, Peak, Reply, Result
+from model_registry.registry import Registry
 from model_registry.weights import LoadedModel, load
 
 Workload = Callable[[Case, LoadedModel, WorkLog], Any]
@@ -51,9 +53,30 @@ def _fine_tune(case: Case, loaded: LoadedModel, log: WorkLog) -> Any:
     )
 
 
+def _ask(case: Case, opened: Any, log: WorkLog) -> Any:
+    """`opened` is a loaded model, or the backend of a candidate that is asked elsewhere."""
+    from benchmarks.workloads import asking
+    from model_registry.backends.transformers_local import TransformersBackend
+
+    backend = TransformersBackend(opened) if isinstance(opened, LoadedModel) else opened
+    rank = case.settings.get("rank")
+    prompts = case.task.prompts
+    try:
+        return asking.run(
+            case.id, case.candidate.name, backend, prompts, case.contract, log, tuned=rank
+        )
+    finally:
+        backend.close()
+
+
 #: Kinds of work by name. What a case of each is called in a status: out of memory while …
-WORKLOADS: dict[str, Workload] = {"inference": _inference, "fine-tune": _fine_tune}
-_OOM = {"load": "oom_load", "inference": "oom_inference", "fine-tune": "oom_training"}
+WORKLOADS: dict[str, Workload] = {"inference": _inference, "fine-tune": _fine_tune, "ask": _ask}
+_OOM = {
+    "load": "oom_load",
+    "inference": "oom_inference",
+    "fine-tune": "oom_training",
+    "ask": "oom_inference",
+}
 
 
 @dataclass(slots=True)
@@ -110,21 +133,20 @@ def run_case(case: Case, log: CaseLog) -> Result:
         facts["machine"] = machine.describe(case.contract.device)
         facts["versions"] = machine.versions()
         with log.phase("load"):
-            loaded = load(
-                case.candidate,
-                source=case.contract.weights,
-                scale=case.contract.scale,
-                device=case.contract.device,
-                dtype=case.contract.dtype,
-                seed=case.contract.seed,
-            )
-        facts["weights"] = loaded.source
+            loaded = _load(case)
+        facts["weights"] = getattr(loaded, "source", None) or _asked_elsewhere(case.candidate)
         outcome = WORKLOADS[case.workload](case, loaded, log)
-        facts |= {"steps": outcome.steps, "tokens": outcome.tokens, "figures": outcome.figures}
+        facts |= _facts_of(outcome)
         status, message = "ok", None
     except Exception as error:  # noqa: BLE001 - a failed case is a row, whatever failed
         status = status_of(error, log.stage, case.workload)
         message = one_line(error)
+        if (outcome := getattr(error, "outcome", None)) is not None:
+            facts |= _facts_of(outcome)  # what was answered before it failed
+    remote = case.candidate.backend != "transformers"
+    seconds = dict(log.seconds)
+    if facts.get("figures", {}).get("answer_seconds") is not None:
+        seconds["inference"] = facts["figures"]["answer_seconds"]  # a replay's own are nobody's
     return Result(
         case=case.id,
         candidate=case.candidate.name,
@@ -134,11 +156,35 @@ def run_case(case: Case, log: CaseLog) -> Result:
         status=status,
         stage=None if status == "ok" else log.stage,
         message=message,
-        seconds=log.seconds,
-        peaks=log.peaks,
+        seconds=seconds,
+        peaks={} if remote else log.peaks,  # this process's memory is not the server's
         started_at=started,
         **facts,
     )
+
+
+def _load(case: Case) -> Any:
+    """The model, or the backend of a candidate that is asked elsewhere."""
+    candidate, contract = case.candidate, case.contract
+    if candidate.backend == "transformers":
+        return load(
+            candidate,
+            source=contract.weights,
+            scale=contract.scale,
+            device=contract.device,
+            dtype=contract.dtype,
+            seed=contract.seed,
+        )
+    factory = Registry(case.plugins).backend(candidate.backend)
+    return factory(candidate, weights=contract.weights, device=contract.device)
+
+
+def _asked_elsewhere(candidate: Candidate) -> str:
+    return "replay" if candidate.backend == "replay" else "remote"
+
+
+def _facts_of(outcome: Any) -> dict[str, Any]:
+    return {"steps": outcome.steps, "tokens": outcome.tokens, "figures": outcome.figures}
 
 
 def _prepare(case: Case) -> None:

@@ -80,6 +80,7 @@ class Reply:
     first_token_seconds: float | None = None
     reference: str | None = None
     problems: tuple[str, ...] = ()
+    connect_seconds: float | None = None  # of a remote answer; part of both times above
 
     @property
     def key(self) -> tuple[Hashable, ...]:

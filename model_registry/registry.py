@@ -30,6 +30,8 @@ class Registry:
     def __init__(
         self, files: Iterable[Path | str] = (), manager: pluggy.PluginManager | None = None
     ) -> None:
+        files = tuple(files)
+        self.files = tuple(str(file) for file in files)
         self.manager = manager or registry_manager(files)
         self.backends: dict[str, BackendFactory] = {}
         self._plugin_candidates: list[Candidate] = []

@@ -183,6 +183,10 @@ def _ready(
     candidate: Candidate, model: Any, tokenizer: Any, source: str, scale: str
 ) -> LoadedModel:
     model.eval()
+    if getattr(model.config, "rescale_every", 0) and model.dtype.itemsize > 2:
+        # RWKV divides the weights of its deeper layers while it answers, against overflow in half
+        # precision. LoRA's part is not divided with them: a tuned model would answer wrongly.
+        model.config.rescale_every = 0
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     end_ids = {end_token_id(candidate.prompting, tokenizer)}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from model_registry.backends.backend import Backend, BackendFactory
 from model_registry.candidate import Candidate
+from model_registry.errors import LoadError
 from model_registry.hookspecs import hookimpl
 
 
@@ -16,7 +18,41 @@ def _transformers(candidate: Candidate, *, weights: str, device: str) -> Backend
     return TransformersBackend.load(candidate, weights=weights, device=device)
 
 
+def _openai(candidate: Candidate, *, weights: str, device: str) -> Backend:
+    with _needing("remote"):
+        from model_registry.backends.openai_compatible import OpenAIBackend
+
+    return OpenAIBackend.connect(candidate)
+
+
+def _petals(candidate: Candidate, *, weights: str, device: str) -> Backend:
+    with _needing("remote"):
+        from model_registry.backends.petals import PetalsBackend
+
+    return PetalsBackend.connect(candidate)
+
+
+def _replay(candidate: Candidate, *, weights: str, device: str) -> Backend:
+    from model_registry.backends.replay import ReplayBackend
+
+    return ReplayBackend.open(candidate)
+
+
+@contextmanager
+def _needing(extra: str) -> Iterator[None]:
+    """Say what to install where a library is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise LoadError(
+            "error", f'{error.name} is not installed: pip install -e ".[{extra}]"'
+        ) from error
+
+
 @hookimpl
 def register_backends(register: Callable[[str, BackendFactory], None]) -> None:
     """The backends of the house."""
     register("transformers", _transformers)
+    register("openai", _openai)
+    register("petals", _petals)
+    register("replay", _replay)

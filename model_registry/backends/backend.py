@@ -31,6 +31,7 @@ class Answer:
     seconds: float | None = None
     first_token_seconds: float | None = None
     problems: tuple[str, ...] = ()
+    connect_seconds: float | None = None  # of a remote answer; part of both times above
 
 
 class Backend(Protocol):

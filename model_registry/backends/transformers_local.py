@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import Queue
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,8 @@ from model_registry.weights import LoadedModel, load
 if TYPE_CHECKING:
     import torch
 
-#: Model types whose state runs through padding, so that a batch must hold equal lengths only.
+#: Model types that answer one prompt at a time: their state runs through padding, and RWKV's
+#: decoding in transformers mixes the prompts of a batch even where they are equally long.
 RECURRENT = frozenset({"rwkv"})
 
 
@@ -68,7 +70,11 @@ def generate_ids(
     pad = loaded.tokenizer.pad_token_id
     padded = [[pad] * (width - len(ids)) + list(ids) for ids in prompts]
     mask = [[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts]
-    with torch.inference_mode(), torch.random.fork_rng(enabled=settings.temperature > 0):
+    with (
+        torch.inference_mode(),
+        torch.random.fork_rng(enabled=settings.temperature > 0),
+        _without_own_settings(loaded.model),
+    ):
         if settings.temperature > 0:
             torch.manual_seed(settings.seed)
         output = loaded.model.generate(
@@ -82,21 +88,32 @@ def generate_ids(
     return [_trim(row[width:].tolist(), loaded.end_ids if stop else ()) for row in output]
 
 
+@contextmanager
+def _without_own_settings(model: Any) -> Iterator[None]:
+    """Set aside what the model's publisher set for sampling: no candidate may be asked otherwise.
+
+    `generate` fills in whatever is not said from there: penalties, forbidden n-grams, top-k.
+    """
+    from transformers import GenerationConfig
+
+    own = model.generation_config
+    model.generation_config = GenerationConfig()
+    try:
+        yield
+    finally:
+        model.generation_config = own
+
+
 def _options(loaded: LoadedModel, settings: GenerationSettings, stop: bool) -> dict[str, Any]:
     options: dict[str, Any] = {
         "max_new_tokens": settings.max_new_tokens,
         "eos_token_id": list(loaded.end_ids) if stop else None,
         "do_sample": settings.temperature > 0,
-        # A model's own generation_config must not make one candidate's sampling differ.
-        "repetition_penalty": 1.0,
-        "num_beams": 1,
     }
     if not stop:
         options["min_new_tokens"] = settings.max_new_tokens
     if settings.temperature > 0:
         options |= {"temperature": settings.temperature, "top_p": settings.top_p, "top_k": 0}
-    else:
-        options |= {"temperature": None, "top_p": None, "top_k": None}
     return options
 
 
@@ -143,8 +160,8 @@ def answer_batch(
 ) -> list[Answer]:
     """Answers to many prompts in batches, in order; greedily the same tokens as one by one.
 
-    Recurrent models are batched with prompts of equal length only: their state would read the
-    padding. Times are left out: they would be the batch's.
+    Recurrent models get one prompt at a time, see RECURRENT. Times are left out: they would be
+    the batch's.
     """
     policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
     encoded = [prompt_ids(policy, tokenizer, messages) for messages in conversations]
@@ -168,16 +185,10 @@ def _batches(
 ) -> Iterator[list[int]]:
     """Indices of prompts, by length, so that little is padded."""
     order = sorted(range(len(encoded)), key=lambda i: (len(encoded[i]), i))
-    equal_only = loaded.model.config.model_type in RECURRENT
-    batch: list[int] = []
-    for index in order:
-        other = equal_only and batch and len(encoded[batch[0]]) != len(encoded[index])
-        if len(batch) == size or other:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
+    if loaded.model.config.model_type in RECURRENT:
+        size = 1
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
 
 
 def _device_of(loaded: LoadedModel) -> str:
@@ -185,8 +196,7 @@ def _device_of(loaded: LoadedModel) -> str:
 
 
 class TransformersBackend:
-    """A local model as a backend. Streams take turns step by step; `reply` is never interrupted.
-    """
+    """A local model as a backend. Streams take turns step by step; `reply` is never interrupted."""
 
     def __init__(self, loaded: LoadedModel) -> None:
         self.loaded = loaded

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.transformers_local import answer_batch
-from model_registry.bundled.training import CHAT, Row, pad_right
+from model_registry.bundled.training import CHAT, Row, answer_loss, pad_right
 from model_registry.candidate import Candidate
 from model_registry.prompting import IGNORED, encode_row
 from model_registry.weights import LoadedModel, load
@@ -48,7 +48,7 @@ def assess(
     return Assessment(
         parameters=sum(p.numel() for p in loaded.model.parameters()),
         bytes=sum(path.stat().st_size for path in folder.iterdir() if path.name != "README.md"),
-        loss=answer_loss(loaded, rows),
+        loss=mean_answer_loss(loaded, rows),
         exact=sum(reply == row["reply"] for reply, row in zip(asked, sample, strict=True)),
         replies=tuple(zip(unseen, answers(loaded, unseen), strict=True)),
     )
@@ -56,8 +56,6 @@ def assess(
 
 def at(candidate: Candidate, folder: Path) -> Candidate:
     """The same candidate with its weights in another folder."""
-    from dataclasses import replace
-
     return replace(candidate, path=str(folder))
 
 
@@ -67,7 +65,7 @@ def answers(loaded: LoadedModel, prompts: Sequence[str]) -> list[str]:
     return [answer.text for answer in answer_batch(loaded, conversations, GREEDY)]
 
 
-def answer_loss(loaded: LoadedModel, rows: Sequence[Row], batch_size: int = 64) -> float:
+def mean_answer_loss(loaded: LoadedModel, rows: Sequence[Row], batch_size: int = 64) -> float:
     """Mean cross entropy of the answers' tokens, each token counted once."""
     import torch
 
@@ -76,7 +74,7 @@ def answer_loss(loaded: LoadedModel, rows: Sequence[Row], batch_size: int = 64) 
     for start in range(0, len(encoded), batch_size):
         ids, labels = pad_right(encoded[start : start + batch_size], loaded.tokenizer.pad_token_id)
         with torch.inference_mode():
-            loss = loaded.model(input_ids=ids, labels=labels).loss.item()
+            loss = answer_loss(loaded.model(input_ids=ids).logits, labels).item()
         count = int((labels != IGNORED).sum())
         total, tokens = total + loss * count, tokens + count
     return total / tokens

@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", action="append", metavar="NAME", help="make only this one")
     parser.add_argument("--quick", action="store_true", help="one epoch of a few rows, to try it")
     options = parser.parse_args(arguments)
+    hide_other_bars()
     chosen = choose(options.only)
     talk, plans = read_small_talk(), PLANS
     if options.quick:
@@ -70,6 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             begin = time.perf_counter()
             found = make(candidate, plan, talk, options.out / candidate.name, progress, task)
             _tell(console, candidate, found, time.perf_counter() - begin)
+
+
+def hide_other_bars() -> None:
+    """Keep transformers' own progress bars, one for each file, out of ours."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
 
 def choose(names: Sequence[str] | None) -> list[Candidate]:

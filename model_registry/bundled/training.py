@@ -15,6 +15,7 @@ from model_registry.prompting import IGNORED, EncodedRow, check_rows, encode_row
 CHAT = PromptPolicy(kind="chat")
 EARLIER_TURN = 0.1  # the share of batches that go on after another exchange, as people do
 
+SMOOTHING = 0.1  # of labels: keeps a model unsure enough to be tuned to other answers later
 MISLED = 0.2  # the share of rows whose prompt is another's
 BEGUN = 3  # tokens of such a row's answer that are given, not learned
 
@@ -69,12 +70,13 @@ def train(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: warmup_cosine(step, plan.warmup_steps, total)
     )
+    keep_strange_tokens(model, tokenizer, rows)
     model.train()
     for _ in range(plan.epochs):
         for batch in epoch_batches(tokenizer, rows, plan.batch_size, draw):
             input_ids, labels = pad_right(batch, tokenizer.pad_token_id)
             # No attention mask: a causal model never looks right, where the padding is.
-            loss = model(input_ids=input_ids, labels=labels).loss
+            loss = answer_loss(model(input_ids=input_ids).logits, labels, SMOOTHING)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip_norm)
             optimizer.step()
@@ -82,6 +84,35 @@ def train(
             schedule.step()
             on_step(loss.item())
     model.eval()
+
+
+def keep_strange_tokens(model: Any, tokenizer: Any, rows: Sequence[Row]) -> None:
+    """Leave the embeddings of tokens that no answer holds as they were drawn.
+
+    They are only ever pushed away, all in one direction and by Adam at full speed, until they lie
+    in one place, where no later tune could tell one from another.
+    """
+    import torch
+
+    weight = model.get_input_embeddings().weight
+    used = torch.zeros(len(weight), 1)
+    for row in rows:
+        for text in row.values():
+            used[tokenizer(text)["input_ids"]] = 1
+    used[tokenizer.all_special_ids] = 1
+    weight.register_hook(lambda gradient: gradient * used)
+
+
+def answer_loss(logits: Any, labels: Any, smoothing: float = 0.0) -> Any:
+    """Mean cross entropy of the labelled tokens, each told by what stands left of it."""
+    import torch
+
+    return torch.nn.functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1),
+        labels[:, 1:].flatten(),
+        ignore_index=IGNORED,
+        label_smoothing=smoothing,
+    )
 
 
 def warmup_cosine(step: int, warmup: int, total: int) -> float:

@@ -1,0 +1,162 @@
+"""All that a report says rests on this: the records of a run, and the decision, if there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from benchmarks.criterion_values import value_of
+from benchmarks.decision import Decision, decide
+from benchmarks.human_grades import grades_of
+from benchmarks.report.words import stand_in
+from benchmarks.run_folder import RunFolder
+from benchmarks.run_records import RunRecords
+from evaluators.grading.store import Grade
+from evaluators.ranking import RankedRow
+from model_registry.errors import OhloraError
+from model_registry.records import Loss, Reply, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Tune:
+    """One way in which the candidates of a run were tuned: a workload and its settings."""
+
+    workload: str
+    variant: str  # such as "rank=16"
+
+    @property
+    def label(self) -> str:
+        """r16 for a LoRA of rank 16; for others what their settings say."""
+        words = [] if self.workload == "fine-tune" else [self.workload]
+        for part in filter(None, self.variant.split("/")):
+            name, _, value = part.partition("=")
+            words.append(f"r{value}" if name == "rank" else name if value == "True" else value)
+        return " ".join(words) or self.workload
+
+
+@dataclass(frozen=True)  # no slots: what is computed once is kept
+class Evidence:
+    """A run as its report reads it. `problem` says why there is no decision."""
+
+    records: RunRecords
+    decision: Decision | None
+    problem: str = ""
+    replies: tuple[Reply, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    grades: tuple[Grade, ...] = ()
+    unfiltered: str | None = None  # who would be chosen if licences did not matter
+
+    @classmethod
+    def read(cls, folder: RunFolder) -> Evidence:
+        """A run and its decision. A run that can't be decided on still has a report.
+
+        Raises:
+            OhloraError: there is no run, or its figures must not stand beside each other.
+        """
+        records = RunRecords.read(folder)
+        decision, problem, unfiltered = None, "", None
+        try:
+            decision = decide(folder)
+            unfiltered = decide(folder, ignore_license=True).ranking.chosen
+        except OhloraError as error:
+            problem = str(error)
+        replies, losses = tuple(folder.replies()), tuple(folder.losses())
+        grades = tuple(grades_of(folder.path, replies))
+        return cls(records, decision, problem, replies, losses, grades, unfiltered)
+
+    @property
+    def head(self) -> Mapping[str, Any]:
+        return self.records.head
+
+    @cached_property
+    def candidates(self) -> dict[str, Mapping[str, Any]]:
+        """The head's candidates by name: those of the ranking in its order, then the others."""
+        rows = {row["name"]: row for row in self.head["candidates"]}
+        ranked = [name for name in self.ranked if name in rows]
+        return {name: rows[name] for name in dict.fromkeys([*ranked, *rows])}
+
+    @cached_property
+    def ranked(self) -> dict[str, RankedRow]:
+        """The rows of the ranking by name."""
+        return {row.name: row for row in self.decision.ranking.rows} if self.decision else {}
+
+    @cached_property
+    def rejected(self) -> dict[str, str]:
+        """Why candidates of this run are not ranked."""
+        return dict(self.decision.rejected) if self.decision else {}
+
+    @cached_property
+    def results(self) -> tuple[Result, ...]:
+        """All results, candidate by candidate."""
+        return tuple(r for name in self.candidates for r in self.records.results.get(name, []))
+
+    @cached_property
+    def tunes(self) -> tuple[Tune, ...]:
+        """The ways of tuning in this run, planned or done, the lowest rank first."""
+        workloads = dict.fromkeys(
+            [case.removeprefix(f"{name}/").split("/")[0]
+             for name in self.candidates for case in self.head["cases"]
+             if case.startswith(f"{name}/")]
+            + [result.workload for result in self.results]
+        )  # fmt: skip
+        workloads.pop("inference", None)
+        workloads.pop("ask", None)
+        found = [
+            Tune(workload, variant)
+            for workload in workloads
+            for name in self.candidates
+            for variant in self.records.compared(name, workload)
+        ]
+        return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def ranks(self) -> tuple[int, ...]:
+        """The ranks at which there are replies after a tune."""
+        return tuple(sorted({r.tuned for r in self.replies if r.tuned is not None}))
+
+    @cached_property
+    def unfinished(self) -> tuple[str, ...]:
+        """Cases that were planned and have no result."""
+        done = {result.case for result in self.results}
+        return tuple(case for case in self.head["cases"] if case not in done)
+
+    @cached_property
+    def failures(self) -> tuple[Result, ...]:
+        return tuple(result for result in self.results if not result.ok)
+
+    @cached_property
+    def prompts(self) -> tuple[str, ...]:
+        """The prompts in the order they were asked."""
+        return tuple(dict.fromkeys(reply.prompt for reply in self.replies))
+
+    def answering(self, name: str) -> Result | None:
+        """The inference case that tables show: plain where that ran, else a quantised one."""
+        return next(iter(self.records.compared(name, "inference").values()), None)
+
+    def tuning(self, name: str, tune: Tune) -> Result | None:
+        """The case of one way of tuning, chosen likewise."""
+        return self.records.compared(name, tune.workload).get(tune.variant)
+
+    def tuned_at(self, name: str, rank: int) -> Result | None:
+        """The case whose model gave the replies of this rank."""
+        return next((case for case in self.records.results.get(name, [])
+                     if case.settings.get("rank") == rank), None)  # fmt: skip
+
+    def value(self, criterion: str, name: str) -> float | None:
+        """A criterion's value, as the decision computes it."""
+        return value_of(criterion, name, self.records)
+
+    def stand_in(self, name: str) -> str:
+        """The label without which a candidate's figures must not stand under its name."""
+        kinds = {result.weights for result in self.records.results.get(name, [])} - {None}
+        if kinds & {"remote", "replay"}:  # answered elsewhere: this run's weights are not theirs
+            return stand_in("replay") if "replay" in kinds else ""
+        kind = next((kind for kind in ("random", "bundled") if kind in kinds), self.head["weights"])
+        return stand_in(kind)
+
+    def shown(self, name: str) -> str:
+        """A candidate's name with that label, for pictures and lists."""
+        label = self.stand_in(name)
+        return f"{name} [{label}]" if label and "bundled" not in name else name

@@ -1,0 +1,64 @@
+"""The report as one HTML file: no script, no network, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from benchmarks.report.answer import answer_of
+from benchmarks.report.contents import samples, samples_note, sections
+from benchmarks.report.drawing import Picture
+from benchmarks.report.evidence import Evidence
+from benchmarks.report.main_table import main_table
+from benchmarks.report.record_tables import failures_table
+from benchmarks.report.words import banner
+from model_registry.language import text
+
+HERE = Path(__file__).resolve().parent
+
+
+def to_html(evidence: Evidence, pictures: Sequence[Picture]) -> str:
+    """The whole page. Everything but our own pictures and style is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    page = environment.get_template("report.html.jinja").render(
+        t=text,
+        css=Markup((HERE / "report.css.jinja").read_text(encoding="utf-8")),
+        title=title_of(evidence),
+        head=evidence.head,
+        begun=day_and_time(str(evidence.head["begun_at"])),
+        banner=banner(evidence.head),
+        unfinished=evidence.unfinished,
+        answer=answer_of(evidence),
+        main=main_table(evidence),
+        pictures=pictures,
+        failures=failures_table(evidence),
+        samples=samples(evidence),
+        samples_note=samples_note(evidence),
+        sections=sections(evidence),
+    )
+    return page.lstrip().replace("\x00", "")
+
+
+def title_of(evidence: Evidence) -> str:
+    """The study's title in the reader's language."""
+    title = evidence.head["title"]
+    return text(title["en"], title["ko"])
+
+
+def day_and_time(moment: str) -> str:
+    """2026-01-02 03:04 UTC of an ISO moment; the text as it stands where it is none."""
+    try:
+        return datetime.fromisoformat(moment).strftime("%Y-%m-%d %H:%M %Z").strip()
+    except ValueError:
+        return moment

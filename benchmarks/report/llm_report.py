@@ -1,0 +1,92 @@
+"""`llm_report.csv`: one row a candidate, whatever happened to it, for a spreadsheet.
+
+Columns:
+    name                 the candidate
+    hub_id               where its weights come from; empty where there is no hub id
+    weights              hub, path, bundled or random: whose figures these are
+    works                yes, no, or not run: whether it answered at all, plain or quantised
+    status               the status of the case these figures are from (ok, oom_load, timeout …)
+    memory_mb            the most memory held while answering, in MB of 2^20 bytes
+    response_seconds     mean seconds of one reply
+    quantization         none, int8, nf4 or gptq: how the weights were held in that case
+    quantization_needed  no (it runs plain), yes (it runs only quantised), or unknown
+    prompt               the test prompt: the first one asked
+    reply                its greedy reply, before any tuning
+    reply_status         stop (it ended by itself), length (cut off at the limit), or empty
+    reply_problems       such as bad format, where an answer was told to have one
+    error                exception and first line, where it failed
+
+What is unknown is an empty cell. The file has a byte order mark, for Excel.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from benchmarks.report.cells import megabytes
+from benchmarks.report.evidence import Evidence
+from benchmarks.run_records import quantization
+from evaluators.grading.export import neutral
+from model_registry.records import Reply, Result
+
+COLUMNS = (
+    "name", "hub_id", "weights", "works", "status", "memory_mb", "response_seconds",
+    "quantization", "quantization_needed", "prompt", "reply", "reply_status", "reply_problems",
+    "error",
+)  # fmt: skip
+
+
+def to_csv(evidence: Evidence) -> bytes:
+    """The file's bytes."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\r\n")
+    writer.writeheader()
+    for name in evidence.candidates:
+        writer.writerow({key: _cell(value) for key, value in _row(evidence, name).items()})
+    return out.getvalue().encode("utf-8-sig", errors="replace")
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    return neutral(value) if isinstance(value, str) else value
+
+
+def _row(evidence: Evidence, name: str) -> dict[str, Any]:
+    case = evidence.answering(name)
+    memory = megabytes(case.peak_bytes("inference")) if case and case.ok else None
+    seconds = case.figures.get("seconds_per_prompt") if case and case.ok else None
+    reply = _first_reply(evidence, name, case)
+    return {
+        "name": name,
+        "hub_id": evidence.candidates[name].get("hub_id"),
+        "weights": (case and case.weights) or evidence.head["weights"],
+        "works": "not run" if case is None else "yes" if case.ok else "no",
+        "status": case.status if case else None,
+        "memory_mb": None if memory is None else round(memory, 1),
+        "response_seconds": None if seconds is None else round(seconds, 4),
+        "quantization": quantization(case) if case else None,
+        "quantization_needed": quantization_needed(evidence, name),
+        "prompt": reply.prompt if reply else None,
+        "reply": reply.reply if reply else None,
+        "reply_status": reply.finish_reason if reply else None,
+        "reply_problems": ", ".join(reply.problems) if reply else None,
+        "error": case.message if case and not case.ok else None,
+    }
+
+
+def _first_reply(evidence: Evidence, name: str, case: Result | None) -> Reply | None:
+    mine = [r for r in evidence.replies if case is not None and r.case == case.case]
+    first = evidence.prompts[0] if evidence.prompts else None
+    return next((r for r in mine if r.prompt == first and r.pass_ == "greedy"), None)
+
+
+def quantization_needed(evidence: Evidence, name: str) -> str:
+    """Whether a candidate answers only when quantised, as far as that was tried."""
+    cases = evidence.records.of(name, "inference")
+    if any(case.ok and quantization(case) == "none" for case in cases):
+        return "no"
+    tried_plain = any(quantization(case) == "none" for case in cases)
+    return "yes" if tried_plain and any(case.ok for case in cases) else "unknown"

@@ -1,0 +1,171 @@
+"""The fixed texts of a report in English and Korean: statuses, cures, labels of stand-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from model_registry.language import text
+from model_registry.records import GRADES, STATUSES
+
+_STATUSES_KO = {
+    "ok": "완료",
+    "oom_load": "불러오는 중 메모리 부족",
+    "oom_inference": "답변 중 메모리 부족",
+    "oom_training": "학습 중 메모리 부족",
+    "timeout": "시간 제한 초과",
+    "killed": "외부 신호로 종료됨",
+    "nan_loss": "손실이 NaN 또는 무한대가 됨",
+    "unsupported_device": "이 장비로는 할 수 없음",
+    "unsupported_architecture": "설치된 라이브러리가 모르는 구조",
+    "needs_remote_code": "배포자의 코드가 필요해 실행하지 않음",
+    "gated": "배포자가 로그인이나 동의를 요구함",
+    "license_blocked": "라이선스가 받아들여지지 않음",
+    "unreachable": "가져오거나 연결할 수 없음",
+    "error": "그 밖의 실패",
+}
+
+#: What helps where a case itself names no cure.
+_CURES = {
+    "oom_load": (
+        "More memory, a smaller candidate, or weights in 4 bits.",
+        "더 큰 메모리, 더 작은 후보, 또는 4비트 가중치.",
+    ),
+    "oom_inference": (
+        "Fewer new tokens, a smaller candidate, or weights in 4 bits.",
+        "더 적은 새 토큰, 더 작은 후보, 또는 4비트 가중치.",
+    ),
+    "oom_training": (
+        "A smaller batch or rank, shorter rows, or 4-bit weights with LoRA.",
+        "더 작은 배치나 랭크, 더 짧은 행, 또는 4비트 가중치와 LoRA.",
+    ),
+    "timeout": (
+        "Raise --time-limit, or take fewer prompts or epochs.",
+        "--time-limit을 늘리거나 질문이나 에폭을 줄이세요.",
+    ),
+    "killed": (
+        "Most often the system ran out of memory: free some, then run again with --resume.",
+        "대개 시스템 메모리 부족입니다: 메모리를 비우고 --resume으로 다시 실행하세요.",
+    ),
+    "nan_loss": (
+        "A smaller learning rate for this candidate, or fp32 instead of half precision.",
+        "이 후보의 학습률을 낮추거나, 반정밀도 대신 fp32를 쓰세요.",
+    ),
+    "unsupported_device": (
+        "Another device or number format: `ohlora doctor` says what this one can do.",
+        "다른 장비나 수 형식: `ohlora doctor`가 이 장비의 기능을 알려 줍니다.",
+    ),
+    "unsupported_architecture": (
+        "A newer transformers that knows this architecture.",
+        "이 구조를 아는 더 새로운 transformers.",
+    ),
+    "needs_remote_code": (
+        "A candidate of the same size that transformers knows by itself.",
+        "transformers가 그대로 지원하는 같은 크기의 후보.",
+    ),
+    "gated": (
+        "Accept the publisher's terms on the hub and log in there.",
+        "허브에서 배포자의 약관에 동의하고 로그인하세요.",
+    ),
+    "license_blocked": (
+        "A recorded override in the study, once somebody has decided it.",
+        "누군가 결정했다면 연구 파일에 예외로 기록하세요.",
+    ),
+    "unreachable": (
+        "Check the network or the path, then run again with --resume.",
+        "네트워크나 경로를 확인하고 --resume으로 다시 실행하세요.",
+    ),
+    "error": (
+        "The message says what went wrong; `ohlora doctor` knows the common causes.",
+        "메시지가 원인을 알려 줍니다; `ohlora doctor`가 흔한 원인을 압니다.",
+    ),
+}
+
+_GRADE_WORDS = {
+    "최상": ("best", "최상"),
+    "상": ("good", "상"),
+    "중": ("fair", "중"),
+    "하": ("poor", "하"),
+    "최하": ("worst", "최하"),
+}
+
+_EVALUATORS = {
+    "quality": ("quality", "품질"),
+    "empty": ("empty", "빈 답변"),
+    "hangul_share": ("Hangul share", "한글 비율"),
+    "foreign_script": ("foreign script", "외국어"),
+    "markup": ("code or markup", "코드·마크업"),
+    "compression": ("compression", "압축률"),
+    "echo": ("echoes the prompt", "질문 되풀이"),
+    "repetition": ("repetition", "반복"),
+    "loop": ("loops", "되풀이"),
+    "broken_text": ("broken text", "깨진 글자"),
+    "stopped_by_itself": ("stopped by itself", "스스로 끝냄"),
+    "length": ("length", "길이"),
+    "near_duplicate": ("near-duplicate", "거의 같은 답변"),
+    "same_samples": ("same samples", "같은 표본"),
+    "chrf": ("chrF", "chrF"),
+    "rouge_l": ("ROUGE-L", "ROUGE-L"),
+    "persona_facts": ("persona facts", "페르소나 사실"),
+    "relevance": ("relevance", "관련성"),
+    "well_formed": ("well-formed", "자연스러움"),
+    "politeness": ("politeness", "말투 유지"),
+}
+
+
+def status_words(status: str) -> str:
+    """What a status means, in words."""
+    return text(STATUSES.get(status, status), _STATUSES_KO.get(status, status))
+
+
+def default_cure(status: str) -> str:
+    """What helps against a failure of this status in general."""
+    return text(*_CURES.get(status, ("", "")))
+
+
+def evaluator_words(name: str) -> str:
+    """An evaluator's name for people; a stranger's own name without its underscores."""
+    return text(*_EVALUATORS.get(name, (name.replace("_", " "), name)))
+
+
+def grade_words(mean: float) -> str:
+    """The grade nearest to a mean of grades, and the mean: good (4.1)."""
+    nearest = min(GRADES, key=lambda grade: abs(GRADES[grade] - mean))
+    return f"{text(*_GRADE_WORDS[nearest])} ({mean:.1f})"
+
+
+def stand_in(weights: str | None) -> str:
+    """What must stand beside a name whose figures are not the real model's; else nothing."""
+    if weights == "bundled":
+        return text("bundled stand-in", "내장 대역 모델")
+    if weights == "random":
+        return text("random weights", "무작위 가중치")
+    if weights == "replay":
+        return text("recorded", "기록 재생")
+    return ""
+
+
+def banner(head: Mapping[str, Any]) -> tuple[str, str] | None:
+    """What a report begins with where its weights are no real candidate's: headline and text."""
+    if head["weights"] == "bundled":
+        return (
+            text("Bundled stand-ins, not the real candidates", "실제 후보가 아닌 내장 대역 모델"),
+            text(
+                "The small models that come with the tool were measured. These figures show how "
+                "a study works; they say nothing about any real model.",
+                "도구에 딸린 작은 모델을 측정했습니다. 연구의 흐름을 보여 줄 뿐, 실제 모델에 "
+                "대한 결과가 아닙니다.",
+            ),
+        )
+    if head["weights"] == "random":
+        tiny = head["contract"].get("scale") != "full"
+        return (
+            text("Random weights, not the real candidates", "실제 후보가 아닌 무작위 가중치"),
+            text(
+                f"The architectures {'were shrunk to a tiny size' if tiny else 'have real size'}; "
+                "their weights are noise. Time and memory mean something, replies do not.",
+                f"{'구조를 아주 작게 줄였고' if tiny else '구조는 실제 크기이지만'} 가중치는 "
+                "무작위입니다. 시간과 메모리에만 뜻이 있고 답변에는 뜻이 없습니다.",
+            ),
+        )
+    return None

@@ -1,0 +1,215 @@
+"""Answers from any server that speaks OpenAI's chat API: ChatGPT, vLLM, llama.cpp, `transformers
+serve`, distributed-llama.
+
+Answers are always streamed, so that the first token has a time. A dialect says which fields are
+sent: distributed-llama ends its own process when it meets one that it can't read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import openai
+from openai.types.chat import ChatCompletionChunk
+
+from model_registry.backends.backend import Answer, GenerationSettings
+from model_registry.backends.endpoint import Endpoint, mask, read_endpoint
+from model_registry.backends.failures import AskError, Refused, connection_failure, one_line
+from model_registry.backends.retries import seconds_to_wait, with_retries
+from model_registry.backends.streamed_text import StreamedText
+from model_registry.backends.timed_http import TimedClient, Watch
+from model_registry.candidate import Candidate
+from model_registry.errors import OhloraError
+from model_registry.prompting import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What a kind of server reads and tells."""
+
+    names_model: bool = True
+    limit: str = "max_tokens"  # the field of the most new tokens
+    samples: bool = True  # whether temperature and top_p may be set
+    top_p: bool = True
+    usage: bool = True  # whether the last chunk can hold the count of tokens
+    one_token_a_piece: bool = False  # whether pieces may be counted as tokens
+
+
+#: By the `dialect` of an endpoint.
+DIALECTS = {
+    "openai": Dialect(),
+    # OpenAI's newer models: another field for the limit, no temperature.
+    "reasoning": Dialect(limit="max_completion_tokens", samples=False),
+    "dllama": Dialect(names_model=False, top_p=False, usage=False, one_token_a_piece=True),
+}
+
+
+class OpenAIBackend:
+    """One server, one model, one question at a time. Not shared between threads."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        if endpoint.dialect not in DIALECTS:
+            raise OhloraError(
+                f"No dialect is called {endpoint.dialect}. There are: {', '.join(DIALECTS)}."
+            )
+        self.endpoint, self.dialect = endpoint, DIALECTS[endpoint.dialect]
+        self._http = TimedClient(endpoint)
+        self._client = openai.OpenAI(
+            base_url=endpoint.base_url,
+            api_key=endpoint.api_key or "none",  # the library wants one; a local server reads none
+            max_retries=0,  # ours say how often they were needed
+            http_client=self._http.http,
+        )
+
+    @classmethod
+    def connect(cls, candidate: Candidate) -> OpenAIBackend:
+        """A backend for a candidate's endpoint; nothing is sent before a question is asked.
+
+        Raises:
+            LoadError: "unreachable", where its address or its key is not set.
+        """
+        return cls(read_endpoint(candidate))
+
+    def reply(self, messages: Sequence[Message], settings: GenerationSettings) -> Answer:
+        """The whole answer.
+
+        Raises:
+            AskError: there is none, or it broke off; with the status of the case.
+        """
+        pieces = self.stream(messages, settings)
+        while True:
+            try:
+                next(pieces)
+            except StopIteration as end:
+                return end.value
+
+    def stream(
+        self, messages: Sequence[Message], settings: GenerationSettings
+    ) -> Generator[str, None, Answer]:
+        """The answer piece by piece; closing the generator closes the connection.
+
+        Raises:
+            AskError: there is none, or it broke off; with the status of the case.
+        """
+        body = self.body(messages, settings)
+
+        def attempt() -> tuple[Watch, openai.Stream[ChatCompletionChunk]]:
+            watch = self._http.watch(self.endpoint.timeout)
+            try:
+                return watch, self._open(body, watch)
+            except BaseException:
+                watch.stop()
+                raise
+
+        (watch, events), attempts = with_retries(attempt, self.endpoint)
+        try:
+            return (yield from self._read(events, watch, settings, attempts))
+        finally:
+            watch.stop()
+            with suppress(Exception):
+                events.close()
+
+    def body(self, messages: Sequence[Message], settings: GenerationSettings) -> dict[str, Any]:
+        """Exactly the fields that the server's dialect reads."""
+        dialect = self.dialect
+        body: dict[str, Any] = {
+            "messages": [{"role": m["role"], "content": m["content"]} for m in messages],
+            "stream": True,
+            dialect.limit: settings.max_new_tokens,
+        }
+        if dialect.names_model:
+            body["model"] = self.endpoint.model
+        if dialect.usage:
+            body["stream_options"] = {"include_usage": True}
+        if dialect.samples:
+            body["temperature"] = settings.temperature
+            body["seed"] = settings.seed
+            if dialect.top_p and settings.temperature > 0:
+                body["top_p"] = settings.top_p
+        return body
+
+    def _open(self, body: dict[str, Any], watch: Watch) -> openai.Stream[ChatCompletionChunk]:
+        """Send the question; returns when the server begins to answer."""
+        try:
+            return self._client.post(
+                "/chat/completions",
+                body=body,
+                cast_to=ChatCompletionChunk,
+                stream=True,
+                stream_cls=openai.Stream[ChatCompletionChunk],
+            )
+        except openai.APIStatusError as error:
+            wait = seconds_to_wait(error.response.headers.get("retry-after"))
+            raise Refused(error.status_code, _said(error), wait) from None
+        except (openai.APIError, httpx2.HTTPError, OSError) as error:
+            raise self._lost(error, watch) from None
+
+    def _read(
+        self, events: Any, watch: Watch, settings: GenerationSettings, attempts: int
+    ) -> Generator[str, None, Answer]:
+        text = StreamedText(self.endpoint, watch)
+        reason, tokens = "", None
+        try:
+            for chunk in events:
+                if chunk.usage is not None:
+                    tokens = chunk.usage.completion_tokens
+                for choice in (chunk.choices or [])[:1]:
+                    reason = choice.finish_reason or reason
+                    # The last chunk of some servers has no delta at all.
+                    piece = choice.delta.content if choice.delta is not None else None
+                    if piece and (shown := text.feed(piece)):
+                        yield shown
+        except (openai.APIError, httpx2.HTTPError, OSError, ValueError, AttributeError) as error:
+            text.finish()
+            failure = self._lost(error, watch)
+            failure.answer = text.answer("error", None, watch.elapsed(), (failure.status,))
+            raise failure from None
+        seconds = watch.elapsed()
+        if shown := text.finish():
+            yield shown
+        notes = (f"asked {attempts} times",) if attempts > 1 else ()
+        if not reason:
+            message = f"{self.endpoint.shown_url} ended its stream in the middle of an answer"
+            status = "timeout" if watch.late else "unreachable"
+            broken = text.answer("error", None, seconds, (status, *notes))
+            raise AskError(status, message, answer=broken)
+        if self.dialect.one_token_a_piece:
+            tokens = text.pieces
+        return text.answer(self._finish(reason, tokens, settings), tokens, seconds, notes)
+
+    def _finish(self, reason: str, tokens: int | None, settings: GenerationSettings) -> str:
+        if self.dialect.one_token_a_piece:  # it says "stop" whatever ended the answer
+            return "length" if (tokens or 0) >= settings.max_new_tokens else "stop"
+        return {"length": "length", "content_filter": "error"}.get(reason, "stop")
+
+    def _lost(self, error: BaseException, watch: Watch) -> AskError:
+        """What an exception on the way means. The library wraps the network's own."""
+        cause = error.__cause__ or error
+        if isinstance(error, openai.APIConnectionError) or not isinstance(error, openai.APIError):
+            if isinstance(cause, (ValueError, AttributeError)) and not watch.late:
+                said = one_line(mask(str(cause), self.endpoint.secrets))
+                return AskError(
+                    "error",
+                    f"{self.endpoint.shown_url} sent what is no chat completion ({said})",
+                )
+            return connection_failure(cause, self.endpoint, late=watch.late)
+        said = one_line(mask(_said(error), self.endpoint.secrets))
+        return AskError("error", f"{self.endpoint.shown_url} broke off: {said}")
+
+    def close(self) -> None:
+        self._http.close()
+
+
+def _said(error: openai.APIError) -> str:
+    """The server's own words, without the library's."""
+    body = error.body
+    if isinstance(body, dict):
+        inner = body.get("error", body)
+        if isinstance(inner, dict) and (inner.get("message") or inner.get("detail")):
+            return str(inner.get("message") or inner.get("detail"))
+        return str(inner)
+    return str(body or error.message)

@@ -1,0 +1,259 @@
+"""Answers from a Petals swarm through its chat API, over a WebSocket or plain HTTP.
+
+The server applies no chat template: the candidate's prompt policy writes the text that is
+continued. Over a WebSocket tokens come one by one; over HTTP the whole answer comes at once, so
+that its first token has no time. Errors come with HTTP 200 and "ok": false.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+
+from model_registry.backends.backend import Answer, GenerationSettings
+from model_registry.backends.endpoint import Endpoint, mask, read_endpoint
+from model_registry.backends.failures import AskError, Refused, connection_failure, one_line
+from model_registry.backends.retries import seconds_to_wait, with_retries
+from model_registry.backends.streamed_text import StreamedText
+from model_registry.backends.timed_http import TimedClient
+from model_registry.candidate import Candidate, PromptPolicy
+from model_registry.errors import OhloraError
+from model_registry.prompting import Message, render
+
+TRANSPORTS = ("websocket", "http")
+
+
+class PetalsBackend:
+    """One swarm's chat API, one question at a time. Not shared between threads."""
+
+    def __init__(self, endpoint: Endpoint, prompting: PromptPolicy) -> None:
+        if endpoint.transport not in TRANSPORTS:
+            raise OhloraError(
+                f"No transport is called {endpoint.transport}. There are: {', '.join(TRANSPORTS)}."
+            )
+        self.endpoint, self.prompting = endpoint, prompting
+        self._http = TimedClient(endpoint)
+
+    @classmethod
+    def connect(cls, candidate: Candidate) -> PetalsBackend:
+        """A backend for a candidate's endpoint; nothing is sent before a question is asked.
+
+        Raises:
+            LoadError: "unreachable", where its address is not set.
+        """
+        return cls(read_endpoint(candidate), candidate.prompting)
+
+    def reply(self, messages: Sequence[Message], settings: GenerationSettings) -> Answer:
+        """The whole answer.
+
+        Raises:
+            AskError: there is none, or it broke off; with the status of the case.
+        """
+        pieces = self.stream(messages, settings)
+        while True:
+            try:
+                next(pieces)
+            except StopIteration as end:
+                return end.value
+
+    def stream(
+        self, messages: Sequence[Message], settings: GenerationSettings
+    ) -> Generator[str, None, Answer]:
+        """The answer piece by piece over a WebSocket, in one piece over HTTP.
+
+        Raises:
+            AskError: there is none, or it broke off; with the status of the case.
+        """
+        prompt = render(self.prompting, None, messages)
+        if self.endpoint.transport == "websocket":
+            return (yield from self._over_websocket(prompt, settings))
+        answer = self._over_http(prompt, settings)
+        if answer.text:
+            yield answer.text
+        return answer
+
+    # --- HTTP ------------------------------------------------------------------------------------
+
+    def _over_http(self, prompt: str, settings: GenerationSettings) -> Answer:
+        form = {"model": self.endpoint.model, "inputs": prompt,
+                "max_new_tokens": str(settings.max_new_tokens), "do_sample": "0"}  # fmt: skip
+        if settings.temperature > 0:
+            form |= {"do_sample": "1", "temperature": str(settings.temperature),
+                     "top_p": str(settings.top_p)}  # fmt: skip
+
+        (document, seconds, connect), attempts = with_retries(
+            lambda: self._post(form), self.endpoint
+        )
+        text = StreamedText(self.endpoint, _Clock(connect_seconds=connect), self._marks())
+        text.feed(str(self._checked(document).get("outputs", "")))
+        text.finish()
+        text.first_seconds = None  # it came with all the others
+        notes = (f"asked {attempts} times",) if attempts > 1 else ()
+        return text.answer("stop" if text.ended else "length", None, seconds, notes)
+
+    def _post(self, form: dict[str, str]) -> tuple[Any, float, float | None]:
+        watch = self._http.watch(self.endpoint.timeout)
+        try:
+            response = self._http.http.post(
+                f"{self.endpoint.base_url}/api/v1/generate", data=form, headers=self._headers()
+            )
+            if response.status_code != 200:
+                wait = seconds_to_wait(response.headers.get("retry-after"))
+                raise Refused(response.status_code, response.text, wait)
+            return response.json(), watch.elapsed(), watch.connect_seconds
+        except (httpx2.HTTPError, OSError) as error:
+            raise connection_failure(error, self.endpoint, late=watch.late) from None
+        except ValueError:
+            raise self._nonsense() from None
+        finally:
+            watch.stop()
+
+    def _headers(self) -> dict[str, str]:
+        key = self.endpoint.api_key
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
+    # --- WebSocket -------------------------------------------------------------------------------
+
+    def _over_websocket(
+        self, prompt: str, settings: GenerationSettings
+    ) -> Generator[str, None, Answer]:
+        from websockets.exceptions import WebSocketException
+
+        clock = _Clock()
+        text = StreamedText(self.endpoint, clock, self._marks())
+        channel: Any = None
+        try:
+            channel = self._dial(clock)
+            tokens, stop = 0, False
+            for message in self._ask(channel, prompt, settings, clock):
+                tokens += int(message.get("token_count") or 1)
+                stop = bool(message.get("stop"))
+                if shown := text.feed(str(message.get("outputs", ""))):
+                    yield shown
+                if stop or text.ended or tokens >= settings.max_new_tokens:
+                    break
+            seconds = clock.elapsed()
+        except (WebSocketException, OSError, TimeoutError) as error:
+            raise self._lost(error, text, clock) from None
+        except AskError as error:
+            text.finish()
+            if text.text:
+                error.answer = text.answer("error", None, clock.elapsed(), (error.status,))
+            raise
+        finally:
+            if channel is not None:
+                with suppress(Exception):
+                    channel.close()
+        if shown := text.finish():
+            yield shown
+        return text.answer("stop" if stop or text.ended else "length", tokens, seconds)
+
+    def _dial(self, clock: _Clock) -> Any:
+        """Connect, first the socket and then the WebSocket on it, each with its time."""
+        from websockets.sync.client import connect
+
+        parts = urlsplit(self.endpoint.base_url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        connection = socket.create_connection(
+            (parts.hostname or "", port), timeout=self.endpoint.connect_timeout
+        )
+        clock.connect_seconds = clock.elapsed()
+        scheme = "wss" if parts.scheme == "https" else "ws"
+        return connect(
+            f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}/api/v2/generate",
+            sock=connection,
+            open_timeout=self.endpoint.connect_timeout,
+            close_timeout=0.2,
+            additional_headers=self._headers(),
+        )
+
+    def _ask(
+        self, channel: Any, prompt: str, settings: GenerationSettings, clock: _Clock
+    ) -> Generator[dict[str, Any], None, None]:
+        """Open a session, ask, and give each message until the server says stop."""
+        # A token is at least a byte, so that a session of so many has room for all.
+        room = len(prompt.encode()) + settings.max_new_tokens + 1
+        opening = {"type": "open_inference_session", "model": self.endpoint.model,
+                   "max_length": room}  # fmt: skip
+        channel.send(json.dumps(opening))
+        self._receive(channel, clock)
+        question: dict[str, Any] = {
+            "type": "generate", "inputs": prompt, "max_new_tokens": 1, "do_sample": False,
+            # Without one the server stops after its first step.
+            "stop_sequence": self.endpoint.end_mark,
+        }  # fmt: skip
+        if settings.temperature > 0:
+            question |= {"do_sample": True, "temperature": settings.temperature,
+                         "top_p": settings.top_p}  # fmt: skip
+        channel.send(json.dumps(question, ensure_ascii=False))
+        while True:
+            yield self._receive(channel, clock)
+
+    def _receive(self, channel: Any, clock: _Clock) -> dict[str, Any]:
+        left = self.endpoint.timeout - clock.elapsed()
+        message = channel.recv(timeout=max(0.0, min(self.endpoint.stall_timeout, left)))
+        try:
+            return self._checked(json.loads(message))
+        except ValueError:
+            raise self._nonsense() from None
+
+    def _lost(self, error: BaseException, text: StreamedText, clock: _Clock) -> AskError:
+        late = clock.elapsed() >= self.endpoint.timeout
+        failure = connection_failure(error, self.endpoint, late=late)
+        if clock.connect_seconds is None and failure.status == "timeout":
+            failure = connection_failure(httpx2.ConnectTimeout(""), self.endpoint, late=False)
+        text.finish()
+        if text.text:
+            failure.answer = text.answer("error", None, clock.elapsed(), (failure.status,))
+        return failure
+
+    # --- Both ------------------------------------------------------------------------------------
+
+    def _checked(self, document: Any) -> dict[str, Any]:
+        """A message, if it is one and says that it is ok."""
+        if not isinstance(document, dict):
+            raise self._nonsense()
+        if document.get("ok"):
+            return document
+        lines = str(document.get("traceback") or "no reason").strip().splitlines()
+        said = one_line(mask(lines[-1], self.endpoint.secrets))
+        if said.startswith("KeyError"):
+            raise AskError(
+                "error",
+                f"{self.endpoint.shown_url} serves no model {self.endpoint.model!r} ({said})",
+                fatal=True,
+            )
+        # Its swarm is made of volunteers: blocks that nobody serves are an everyday answer.
+        status = "unreachable" if "MissingBlocks" in said else "error"
+        raise AskError(status, f"{self.endpoint.shown_url} failed: {said}")
+
+    def _nonsense(self) -> AskError:
+        return AskError("error", f"{self.endpoint.shown_url} sent what is no Petals message")
+
+    def _marks(self) -> list[str]:
+        """Where an answer ends: the end mark, or where the model asks the next question itself."""
+        asks = self.prompting.kind == "plain"
+        form = self.prompting.form.partition("{prompt}")[0].strip() if asks else ""
+        return [self.endpoint.end_mark, form]
+
+    def close(self) -> None:
+        self._http.close()
+
+
+@dataclass(slots=True)
+class _Clock:
+    """When asking began, and how long connecting took."""
+
+    began: float = field(default_factory=time.perf_counter)
+    connect_seconds: float | None = None
+
+    def elapsed(self) -> float:
+        return time.perf_counter() - self.began

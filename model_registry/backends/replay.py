@@ -1,0 +1,148 @@
+"""Answers that were given before: the replies of a run, told again without a model or a network.
+
+A transcript is a run folder, or any folder with its `run.json` and `replies.jsonl`: what was
+asked, of whom, what came back and how long it took. Times are those of the recording.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from model_registry.backends.backend import Answer, GenerationSettings
+from model_registry.backends.failures import AskError
+from model_registry.candidate import Candidate, License
+from model_registry.errors import BadFile, LoadError, OhloraError
+from model_registry.prompting import Message
+from model_registry.records import STATUSES, Reply, read_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What a run recorded."""
+
+    path: Path
+    head: dict[str, Any]
+    replies: tuple[Reply, ...]
+
+    @property
+    def tuned(self) -> tuple[int, ...]:
+        """The LoRA ranks after which somebody was asked again."""
+        return tuple(sorted({r.tuned for r in self.replies if r.tuned is not None}))
+
+    @property
+    def recorded_at(self) -> str:
+        return str(self.head.get("begun_at", ""))
+
+    def has(self, name: str, tuned: int | None) -> bool:
+        """Whether a candidate was asked, before its tune or after the one at this rank."""
+        return any(r.candidate == name and r.tuned == tuned for r in self.replies)
+
+    def candidates(self) -> list[Candidate]:
+        """Those who were asked, as candidates that answer from this transcript."""
+        return [self._candidate(row) for row in self.head["candidates"]]
+
+    def _candidate(self, row: dict[str, Any]) -> Candidate:
+        return Candidate(
+            name=row["name"],
+            hub_id=row.get("hub_id"),
+            parameters=row.get("parameters"),
+            license=License(row["license"], row["license_free"], note="as recorded"),
+            traits=tuple(row.get("traits", ())),
+            backend="replay",
+            endpoint={"transcript": str(self.path)},
+            note=f"replayed from a recording of {self.recorded_at[:10]}",
+        )
+
+
+def read_transcript(path: Path) -> Transcript:
+    """A transcript from its folder.
+
+    Raises:
+        OhloraError: there is none.
+        BadFile: a file of it can't be read.
+    """
+    head, replies = path / "run.json", path / "replies.jsonl"
+    if not head.exists() or not replies.exists():
+        raise OhloraError(f"{path} holds no transcript: it needs run.json and replies.jsonl.")
+    try:
+        said = json.loads(head.read_text(encoding="utf-8"))
+        if not isinstance(said.get("candidates"), list):
+            raise ValueError("it names no candidates")
+    except (ValueError, AttributeError) as error:
+        raise BadFile(head, None, f"not the head of a run ({error})") from error
+    return Transcript(path, said, tuple(read_rows(replies, Reply)))
+
+
+@cache
+def _kept(path: Path) -> Transcript:
+    """A transcript read once a process: its file is never rewritten."""
+    return read_transcript(path)
+
+
+class ReplayBackend:
+    """Tells what one candidate answered before. Asks nobody, needs no key."""
+
+    def __init__(self, transcript: Transcript, name: str, tuned: int | None = None) -> None:
+        self.name = name
+        self._greedy = {
+            reply.prompt: reply
+            for reply in transcript.replies
+            if reply.candidate == name and reply.tuned == tuned and reply.pass_ == "greedy"
+        }
+        self._path = transcript.path
+
+    @classmethod
+    def open(cls, candidate: Candidate) -> ReplayBackend:
+        """The recording that a candidate's endpoint names.
+
+        Raises:
+            LoadError: "unreachable", where there is none of this candidate.
+        """
+        path = str(candidate.endpoint.get("transcript", ""))
+        if not path:
+            raise LoadError("unreachable", f"{candidate.name}: its endpoint names no transcript.")
+        try:
+            transcript = _kept(Path(path))
+        except OhloraError as error:
+            raise LoadError("unreachable", str(error)) from error
+        tuned = candidate.endpoint.get("tuned")
+        name = str(candidate.endpoint.get("recorded_as", candidate.name))
+        if not transcript.has(name, tuned):
+            raise LoadError("unreachable", f"{path} holds no replies of {name}.")
+        return cls(transcript, name, tuned)
+
+    def reply(self, messages: Sequence[Message], settings: GenerationSettings) -> Answer:
+        """The recorded answer to the last question; its times are the recording's.
+
+        Raises:
+            AskError: it was never asked this, or gave no answer then either.
+        """
+        asked = messages[-1]["content"]
+        reply = self._greedy.get(asked)
+        if reply is None:
+            raise AskError("unreachable", f"{self._path} holds no answer of {self.name} to this.")
+        answer = Answer(
+            reply.reply, reply.new_tokens, reply.finish_reason, reply.seconds,
+            reply.first_token_seconds, reply.problems, reply.connect_seconds,
+        )  # fmt: skip
+        if reply.finish_reason == "error":
+            status = next((p for p in reply.problems if p in STATUSES), "error")
+            raise AskError(status, "it failed when this was recorded", answer=answer)
+        return answer
+
+    def stream(
+        self, messages: Sequence[Message], settings: GenerationSettings
+    ) -> Generator[str, None, Answer]:
+        """The recorded answer, in one piece and at once."""
+        answer = self.reply(messages, settings)
+        if answer.text:
+            yield answer.text
+        return answer
+
+    def close(self) -> None:
+        """Nothing is held."""

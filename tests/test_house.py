@@ -1,0 +1,89 @@
+"""The house keeps its order: who imports whom, what lies where, what the README says of it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Each imports only from those before it (and from itself).
+LAYERS = ("model_registry", "diagrams", "evaluators", "benchmarks", "pages")
+
+
+def tracked_files() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_package_imports_only_from_those_above_it(layer: str) -> None:
+    below = set(LAYERS[LAYERS.index(layer) + 1 :]) | {"ohlora_app", "ohlora_cli", "tests"}
+    for path in sorted((ROOT / layer).rglob("*.py")):
+        wrong = below & set(imports_of(path))
+        if "tests" in wrong and path.name in ("conftest.py",):
+            wrong.discard("tests")
+        assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
+
+
+def test_datasets_holds_no_python_or_hugging_face_s_package_would_not_be_found() -> None:
+    assert not list((ROOT / "datasets").rglob("*.py"))
+
+
+def test_the_package_lists_every_folder_that_holds_modules() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    listed = set(settings["tool"]["setuptools"]["packages"])
+    there = {
+        str(path.parent.relative_to(ROOT)).replace("/", ".")
+        for layer in LAYERS
+        for path in (ROOT / layer).rglob("__init__.py")
+    }
+    assert listed == there
+
+
+def test_the_readme_s_tree_names_every_module() -> None:
+    tree = (ROOT / "README.md").read_text(encoding="utf-8")
+    modules = [
+        path
+        for path in tracked_files()
+        if path.suffix == ".py" and path.name != "__init__.py" and "tests" not in path.parts
+    ]
+    missing = [str(p.relative_to(ROOT)) for p in modules if p.exists() and p.name not in tree]
+    assert not missing
+
+
+def test_no_file_names_a_path_of_somebody_s_machine() -> None:
+    pattern = re.compile(rb"/(?:home|Users)/\w+/|/root/|/work/")
+    for path in tracked_files():
+        if (
+            path.is_file()
+            and path.suffix not in (".safetensors", ".png")
+            and path != Path(__file__)
+        ):
+            found = pattern.search(path.read_bytes())
+            assert not found, f"{path.relative_to(ROOT)}: {found and found.group()!r}"
+
+
+def test_no_module_is_called_utils() -> None:
+    assert not [path for path in tracked_files() if path.name in ("utils.py", "helpers.py")]
