@@ -25,8 +25,7 @@ def ohlora(
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["ohlora", *map(str, arguments)])
-        monkeypatch.setattr(ohlora_cli, "out", ohlora_cli.Console(width=200))
-        monkeypatch.setattr(ohlora_cli, "err", ohlora_cli.Console(stderr=True, width=200))
+        monkeypatch.setenv("COLUMNS", "200")
         with pytest.raises(SystemExit) as ended:
             ohlora_cli.main()
         code = ended.value.code
@@ -90,7 +89,7 @@ def test_wrong_usage_is_exit_status_2(ohlora: Ohlora, arguments: tuple[str, ...]
     [
         (("candidates", "--min-params", "big"), "a number of parameters such as"),
         (("run", "korean-smal"), "Did you mean korean-small?"),
-        (("run", "bundled", "--memory-limit", "much"), "an amount of memory"),
+        (("run", "korean-small", "--memory-limit", "much"), "an amount of memory"),
         (("run", "missing.toml"), "missing.toml"),
         (("report", "no-such-run"), "holds no run"),
         (("decide", "no-such-run"), "holds no run"),

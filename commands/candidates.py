@@ -1,0 +1,191 @@
+"""Commands about who can answer: candidates, ask, plugins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from commands.terminal import (
+    DEVICES,
+    CatalogName,
+    Device,
+    Json,
+    Weights,
+    one_of,
+    out,
+    plugin_files,
+    print_columns,
+    print_json,
+    registry,
+)
+from model_registry.language import text
+
+if TYPE_CHECKING:
+    from model_registry.candidate import Candidate
+    from model_registry.selection import Selection
+
+app = typer.Typer()
+
+
+@app.command(help=text("List candidates by criteria.", "조건에 맞는 후보를 나열합니다."))
+def candidates(
+    catalog: CatalogName = None,
+    license: Annotated[
+        str | None, typer.Option(help=text('"free", or a licence.', '"free" 또는 라이선스 이름.'))
+    ] = None,
+    min_params: Annotated[
+        str | None, typer.Option(help=text("At least, such as 0.25B.", "최소 크기. 예: 0.25B"))
+    ] = None,
+    max_params: Annotated[
+        str | None, typer.Option(help=text("At most, such as 3B.", "최대 크기. 예: 3B"))
+    ] = None,
+    language: Annotated[str | None, typer.Option(help=text("Such as ko.", "예: ko"))] = None,
+    task: Annotated[
+        str | None, typer.Option(help=text("Such as text-generation.", "예: text-generation"))
+    ] = None,
+    with_: Annotated[
+        list[str] | None,
+        typer.Option("--with", help=text("A trait it must have.", "있어야 하는 특성.")),
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", help=text("A trait it must not have.", "없어야 하는 특성.")),
+    ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help=text("Show who was rejected, and why.", "탈락 이유도 표시.")
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List candidates by criteria."""
+    from model_registry.selection import Criteria, parse_count, select
+
+    criteria = Criteria(
+        license=license,
+        min_params=parse_count(min_params) if min_params else None,
+        max_params=parse_count(max_params) if max_params else None,
+        language=language,
+        task=task,
+        with_traits=tuple(with_ or ()),
+        without_traits=tuple(without or ()),
+    )
+    selection = select(registry().candidates(catalog), criteria)
+    if as_json:
+        print_json(_selection_document(selection))
+        return
+    _print_selection(selection, explain)
+
+
+def _selection_document(selection: Selection) -> dict[str, Any]:
+    return {
+        "accepted": [
+            {
+                "name": c.name,
+                "hub_id": c.hub_id,
+                "parameters": c.parameters,
+                "published_parameters": c.published_parameters,
+                "parameters_note": c.parameters_note,
+                "license": c.license.name,
+                "license_free": c.license.free,
+                "languages": list(c.languages),
+                "traits": list(c.traits),
+                "leaderboard": c.leaderboard.value if c.leaderboard else None,
+                "catalog": c.catalog,
+            }
+            for c in selection.accepted
+        ],
+        "rejected": [{"name": r.candidate.name, "reason": r.reason} for r in selection.rejected],
+    }
+
+
+def _print_selection(selection: Selection, explain: bool) -> None:
+    header = (
+        text("candidate", "후보"),
+        text("parameters", "파라미터"),
+        text("licence", "라이선스"),
+        text("free", "자유"),
+        text("leaderboard", "리더보드"),
+        text("traits", "특성"),
+    )
+    rows = [
+        (
+            c.name,
+            c.size(),
+            c.license.name,
+            _free(c),
+            f"{c.leaderboard.value:.2f}" if c.leaderboard else "",
+            ", ".join(c.traits),
+        )
+        for c in selection.accepted
+    ]
+    print_columns([header, *rows], right=(1, 4))
+    count = len(selection.rejected)
+    print(
+        text(
+            f"{len(selection.accepted)} accepted, {count} rejected.",
+            f"{len(selection.accepted)}개 통과, {count}개 탈락.",
+        )
+    )
+    if explain:
+        for rejected in selection.rejected:
+            print(f"  {rejected.candidate.name}: {rejected.reason}")
+    elif count:
+        print(text("`--explain` says why.", "이유는 `--explain`으로 볼 수 있습니다."))
+
+
+def _free(candidate: Candidate) -> str:
+    if candidate.license.free == "unknown":
+        return text("unknown, verify", "불명, 확인 필요")
+    return candidate.license.free
+
+
+@app.command(
+    help=text("Ask a candidate, or a model in a folder.", "후보나 폴더의 모델에게 묻습니다.")
+)
+def ask(
+    name: str,
+    question: str,
+    weights: Weights = "auto",
+    device: Device = "auto",
+    max_new_tokens: int = 200,
+    temperature: float = 0.0,
+    seed: int = 0,
+) -> None:
+    """Ask a candidate, a tuned adapter or a model in a folder; the reply is streamed."""
+    from model_registry.backends.backend import GenerationSettings, conversation
+    from model_registry.backends.opening import open_backend
+
+    one_of(device, DEVICES, "--device")
+    backend = open_backend(name, registry(), weights=weights, device=device)
+    settings = GenerationSettings(max_new_tokens, temperature, seed=seed)
+    try:
+        for piece in backend.stream(conversation(question), settings):
+            print(piece, end="", flush=True)
+        print()
+    finally:
+        backend.close()
+
+
+@app.command(help=text("List the plugins that are loaded.", "불러온 플러그인을 나열합니다."))
+def plugins(as_json: Json = False) -> None:
+    """List what is loaded and from where."""
+    from evaluators.registry import evaluator_manager
+    from model_registry.plugins import offered
+    from model_registry.registry import registry_manager
+
+    registry, evaluators = registry_manager(plugin_files), evaluator_manager(plugin_files)
+    rows = [
+        *offered(registry, "register_candidates"),
+        *offered(registry, "register_backends"),
+        *offered(evaluators, "register_evaluators"),
+    ]
+    if as_json:
+        print_json({"plugins": rows})
+        return
+    for row in rows:
+        names = row["problem"] or ", ".join(row["names"]) or text("nothing", "없음")
+        out.print(f"[bold]{escape(row['plugin'])}[/]  {row['offers']}: {escape(names)}")

@@ -1,0 +1,114 @@
+"""`ohlora diagram`: parse, draw, score and recommend diagrams that models wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands.terminal import Json, out, print_columns, print_json
+from model_registry.language import text
+
+app = typer.Typer(no_args_is_help=True)
+Files = Annotated[list[Path], typer.Argument(help=text("Texts, or CSV files.", "글 또는 CSV."))]
+ReplyColumn = Annotated[
+    str | None, typer.Option(help=text("Of a CSV file.", "CSV 파일의 답변 열."))
+]
+PromptColumn = Annotated[
+    str | None, typer.Option(help=text("Of a CSV file.", "CSV 파일의 질문 열."))
+]
+
+
+@app.command(help=text("Read nodes and edges.", "노드와 선을 읽습니다."))
+def parse(
+    files: Files, reply_column: ReplyColumn = None, prompt_column: PromptColumn = None
+) -> None:
+    """Nodes, whether the format was kept, and what was left out; always JSON."""
+    from diagrams.documents import parse_document, read_sources
+
+    print_json(parse_document(read_sources(files, reply_column, prompt_column)))
+
+
+@app.command(help=text("Draw as PNG or SVG.", "PNG나 SVG로 그립니다."))
+def draw(
+    files: Files,
+    out_dir: Annotated[Path, typer.Option("--out", help=text("Folder.", "폴더."))],
+    kind: Annotated[str, typer.Option("--format", help="png, svg")] = "png",
+    reply_column: ReplyColumn = None,
+    prompt_column: PromptColumn = None,
+    as_json: Json = False,
+) -> None:
+    """One picture for each text, on a fresh canvas."""
+    from diagrams.documents import draw_document, read_sources
+
+    document = draw_document(read_sources(files, reply_column, prompt_column), out_dir, kind)
+    if as_json:
+        print_json(document)
+        return
+    for row in document["rows"]:
+        print(row["file"] or f"{row['source']}: {'; '.join(row['problems'])}")
+
+
+@app.command(help=text("Score readability 0–5.", "가독성을 0–5로 매깁니다."))
+def score(
+    files: Files,
+    reply_column: ReplyColumn = None,
+    prompt_column: PromptColumn = None,
+    as_json: Json = False,
+) -> None:
+    """Format kept, geometry and readability."""
+    from diagrams.documents import read_sources, score_document
+
+    document = score_document(read_sources(files, reply_column, prompt_column))
+    if as_json:
+        print_json(document)
+        return
+    heads = (
+        text("text", "글"),
+        text("format", "형식"),
+        text("nodes", "노드"),
+        text("readable", "가독성"),
+    )
+    rows = [
+        (
+            row["source"],
+            "✓" if row["format_kept"] else "✗",
+            str(row["nodes"]),
+            "—" if row["readability"] is None else f"{row['readability']:.2f}",
+        )
+        for row in document["rows"]
+    ]
+    print_columns([heads, *rows], right=(2, 3))
+    kept, of = document["format_kept"], document["of"]
+    out.print(text(f"format kept: {kept} of {of}", f"형식 유지: {of}개 중 {kept}개"))
+
+
+@app.command(help=text("The best K of N diagrams.", "N개 중 가장 좋은 K개."))
+def recommend(
+    files: Files,
+    keep: Annotated[int, typer.Option(help=text("How many.", "몇 개."))] = 3,
+    scored: Annotated[
+        Path | None,
+        typer.Option(
+            help=text("CSV of diagram and score: a taste.", "diagram, score 열의 CSV: 취향.")
+        ),
+    ] = None,
+    readability_weight: float = 0.5,
+    reply_column: ReplyColumn = None,
+    prompt_column: PromptColumn = None,
+    as_json: Json = False,
+) -> None:
+    """By readability and by the taste of whoever scored some."""
+    from diagrams.documents import read_scored, read_sources, recommend_document
+
+    sources = read_sources(files, reply_column, prompt_column)
+    taste = read_scored(scored) if scored else ()
+    document = recommend_document(sources, keep, taste, readability_weight)
+    if as_json:
+        print_json(document)
+        return
+    for place, row in enumerate(document["best"], start=1):
+        print(f"{place}  {row['final']:.2f}  {row['source']}")
+    for note in document["notes"]:
+        print(note)

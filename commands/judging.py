@@ -1,0 +1,79 @@
+"""Commands about how good an answer is: score, decide, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from commands.terminal import Json, out, plugin_files, print_columns, print_json
+from model_registry.language import text
+
+app = typer.Typer()
+
+
+@app.command(help=text("Score any CSV of replies.", "답변이 담긴 CSV를 채점합니다."))
+def score(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv")],
+    prompt_column: str = "prompt",
+    reply_column: str = "reply",
+    reference_column: str | None = None,
+    as_json: Json = False,
+) -> None:
+    """Score the replies of a table with all evaluators."""
+    from evaluators.csv_scoring import score_csv
+    from evaluators.registry import load_evaluators
+
+    document = score_csv(
+        file, prompt_column, reply_column, reference_column, load_evaluators(plugin_files)
+    )
+    if as_json:
+        print_json(document)
+        return
+    means = [
+        (name, "—" if mean is None else f"{mean:.3f}") for name, mean in document["mean"].items()
+    ]
+    print_columns([(text("evaluator", "평가"), text("mean", "평균")), *means], right=(1,))
+    print(text(f"{len(document['rows'])} replies.", f"답변 {len(document['rows'])}개."))
+
+
+@app.command(help=text("Decide on a run or a table.", "실행 결과나 표로 결정합니다."))
+def decide(
+    run_dir: Annotated[Path | None, typer.Argument(metavar="RUN")] = None,
+    table: Annotated[
+        Path | None, typer.Option(help=text("A CSV of criteria.", "기준이 담긴 CSV."))
+    ] = None,
+    ignore_license: Annotated[bool, typer.Option("--ignore-license")] = False,
+    as_json: Json = False,
+) -> None:
+    """Decide by the study's criteria."""
+    if (run_dir is None) == (table is None):
+        raise typer.BadParameter(text("give a RUN or --table FILE", "RUN 또는 --table FILE 하나"))
+    from benchmarks import decision as deciding
+    from benchmarks.report.terminal import decision_table
+    from benchmarks.run_folder import RunFolder
+
+    if table is not None:
+        decision = deciding.decide_table(table, ignore_license=ignore_license)
+        records = None
+    else:
+        assert run_dir is not None
+        decision = deciding.decide(RunFolder(run_dir), ignore_license=ignore_license)
+        records = deciding.RunRecords.read(RunFolder(run_dir))
+    if as_json:
+        print_json(decision.to_json())
+        return
+    if records is not None:
+        out.print(decision_table(records, decision))
+    out.print(escape(decision.ranking.reason), highlight=False)
+
+
+@app.command(help=text("Write the report of a run.", "실행 결과의 보고서를 씁니다."))
+def report(run_dir: Annotated[Path, typer.Argument(metavar="RUN")]) -> None:
+    """Write HTML, Markdown and CSV from a run folder."""
+    from benchmarks.report.writing import write_report
+    from benchmarks.run_folder import RunFolder
+
+    out.print(str(write_report(RunFolder(run_dir)).html), soft_wrap=True)

@@ -1,0 +1,238 @@
+"""Commands that measure: studies, run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from commands.terminal import DEVICES, Device, Weights, err, one_of, out, plugin_files, registry
+from model_registry.errors import OhloraError
+from model_registry.language import text
+
+if TYPE_CHECKING:
+    from benchmarks.plan import Options, Plan
+
+app = typer.Typer()
+
+
+@app.command(help=text("List the studies that come with it.", "포함된 스터디를 나열합니다."))
+def studies(
+    template: Annotated[
+        bool,
+        typer.Option(
+            "--template", help=text("Print one for your own.", "직접 쓸 틀을 출력합니다.")
+        ),
+    ] = False,
+) -> None:
+    """List the studies, or print a commented template."""
+    from benchmarks import study
+
+    if template:
+        print(study.template(), end="")
+        return
+    for name in study.study_names():
+        each = study.read_study(study.study_path(name))
+        out.print(f"[bold]{name}[/]  {escape(each.title)}\n    {escape(each.summary)}")
+
+
+@app.command(help=text("Measure a study and decide.", "스터디를 측정하고 결정합니다."))
+def run(
+    study: Annotated[
+        str, typer.Argument(help=text("A name, or a TOML file.", "이름 또는 TOML 파일."))
+    ],
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help=text("Folder of the run.", "결과 폴더."))
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help=text("Go on with a run.", "중단된 실행을 이어갑니다."))
+    ] = False,
+    only: Annotated[
+        list[str] | None, typer.Option(help=text("Only this candidate.", "이 후보만."))
+    ] = None,
+    weights: Weights = "auto",
+    scale: Annotated[
+        str, typer.Option(help=text("Of random weights: tiny or full.", "무작위 가중치의 크기."))
+    ] = "full",
+    data: Annotated[
+        Path | None, typer.Option(help=text("Rows of your own.", "직접 준비한 데이터."))
+    ] = None,
+    ranks: Annotated[
+        str | None, typer.Option(help=text("Such as 16,32,64.", "예: 16,32,64"))
+    ] = None,
+    device: Device = "auto",
+    memory_limit: Annotated[
+        str | None, typer.Option(help=text("For each case: 12GB.", "케이스마다. 예: 12GB"))
+    ] = None,
+    time_limit: Annotated[
+        str | None, typer.Option(help=text("For each case: 10m.", "케이스마다. 예: 10m"))
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(help=text("A run to tell again.", "다시 재생할 실행 결과 폴더.")),
+    ] = None,
+    engine: Annotated[str, typer.Option(help=text("local or ray.", "local 또는 ray."))] = "local",
+    ray_address: Annotated[
+        str | None, typer.Option(help=text("Of a Ray cluster: host:6379.", "Ray 클러스터 주소."))
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help=text("Download without asking.", "묻지 않고 받기."))
+    ] = False,
+) -> None:
+    """Measure all cases of a study, judge the replies, decide, report."""
+    from benchmarks import plan
+    from benchmarks import study as studies_module
+    from benchmarks.run_folder import RunFolder
+
+    the_study = studies_module.read_study(studies_module.study_path(study))
+    folder = RunFolder(out_dir or _new_folder(the_study.name))
+    options = _run_options(
+        weights, scale, device, data, only, ranks, memory_limit, time_limit, replay
+    )
+    one_of(engine, ("local", "ray"), "--engine")
+    the_plan = plan.make_plan(the_study, registry(), options, folder.path)
+    _announce(the_plan, folder.path)
+    if the_plan.download_bytes and not yes:
+        _confirm_download()
+    _run_and_tell(the_plan, folder, resume, engine, ray_address)
+
+
+def _run_options(
+    weights: str,
+    scale: str,
+    device: str,
+    data: Path | None,
+    only: list[str] | None,
+    ranks: str | None,
+    memory_limit: str | None,
+    time_limit: str | None,
+    replay: Path | None = None,
+) -> Options:
+    from benchmarks.case import Limits
+    from benchmarks.plan import Options
+    from model_registry.selection import parse_bytes, parse_seconds
+    from model_registry.weights import SOURCES
+
+    return Options(
+        weights=one_of(weights, SOURCES, "--weights"),
+        scale=one_of(scale, ("tiny", "full"), "--scale"),
+        device=one_of(device, DEVICES, "--device"),
+        data=data,
+        only=tuple(only or ()),
+        ranks=_ranks(ranks),
+        limits=Limits(
+            parse_bytes(memory_limit) if memory_limit else None,
+            parse_seconds(time_limit) if time_limit else None,
+        ),
+        replay=replay,
+    )
+
+
+def _ranks(value: str | None) -> tuple[int, ...]:
+    try:
+        ranks = tuple(int(part) for part in value.split(",")) if value else ()
+    except ValueError:
+        ranks = (0,)
+    if any(rank < 1 for rank in ranks):
+        raise typer.BadParameter("ranks are whole numbers such as 16,32,64", param_hint="--ranks")
+    return ranks
+
+
+def _new_folder(name: str) -> Path:
+    from datetime import datetime
+
+    return Path("reports") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _announce(plan: Plan, path: Path) -> None:
+    """What will be done, downloaded and needed, before anything is."""
+    names = ", ".join(candidate.name for candidate in plan.candidates)
+    contract = plan.contract
+    out.print(f"[bold]{escape(plan.study.title)}[/]")
+    rows = [
+        (text("candidates", "후보"), f"{len(plan.candidates)}: {names}"),
+        (text("cases", "케이스"), str(len(plan.cases))),
+        (text("weights", "가중치"), contract.weights),
+        (text("machine", "장비"), f"{contract.machine} ({contract.device}, {contract.dtype})"),
+        (text("download", "다운로드"), _download_words(plan)),
+        (text("results", "결과"), str(path)),
+    ]
+    for label, value in rows:
+        out.print(f"  {label}: {escape(value)}", highlight=False)
+    for note in plan.notes:
+        out.print(f"  [yellow]•[/] {escape(note)}", highlight=False)
+
+
+def _download_words(plan: Plan) -> str:
+    if not plan.download_bytes:
+        return text("none", "없음")
+    gigabytes = plan.download_bytes / 1e9
+    return text(
+        f"at most {gigabytes:.1f} GB, as much disk, less what is in the hub's cache",
+        f"최대 {gigabytes:.1f} GB, 디스크도 같은 만큼 (허브 캐시에 있는 것은 제외)",
+    )
+
+
+def _confirm_download() -> None:
+    if not sys.stdin.isatty():
+        raise OhloraError(
+            text("This downloads weights: add --yes.", "가중치를 받습니다: --yes를 더하세요.")
+        )
+    if not typer.confirm(text("Download them?", "받을까요?")):
+        raise typer.Exit(1)
+
+
+def _run_and_tell(
+    plan: Plan, folder: Any, resume: bool, engine_name: str, ray_address: str | None
+) -> None:
+    from benchmarks import run as runner
+    from benchmarks.engines import make_engine
+    from benchmarks.progress import RunProgress
+
+    try:
+        with RunProgress(out) as watcher:
+            engine = make_engine(engine_name, ray_address)
+            results = runner.run_plan(plan, folder, engine, watcher, resume=resume)
+        with out.status(text("judging the replies", "답변을 채점하는 중")):
+            runner.judge_run(folder, plugin_files)
+    except KeyboardInterrupt:
+        err.print(
+            text(
+                "Stopped. What is finished is kept: the same command with --resume goes on.",
+                "멈췄습니다. 끝난 것은 남아 있습니다: 같은 명령에 --resume을 더하면 이어갑니다.",
+            )
+        )
+        raise typer.Exit(130) from None
+    _tell_decision(folder)
+    failed = [result for result in results if not result.ok]
+    if failed:
+        words = ", ".join(f"{result.case}: {result.status}" for result in failed)
+        out.print(
+            text(
+                f"{len(failed)} of {len(results)} cases failed and are rows: {words}",
+                f"{len(results)}개 중 {len(failed)}개 케이스가 실패했고 행으로 남았습니다: {words}",
+            ),
+            style="yellow",
+            highlight=False,
+        )
+
+
+def _tell_decision(folder: Any) -> None:
+    """The table, chosen and reserve, and where the report is."""
+    from benchmarks.decision import RunRecords, decide
+    from benchmarks.report.terminal import decision_table
+    from benchmarks.report.writing import write_report
+
+    with out.status(text("deciding and writing the report", "결정하고 보고서를 쓰는 중")):
+        decision = decide(folder)
+        paths = write_report(folder)
+    out.print(decision_table(RunRecords.read(folder), decision))
+    ranking = decision.ranking
+    none = text("none", "없음")
+    out.print(f"[bold green]{text('chosen', '선택')}: {escape(ranking.chosen or none)}[/]")
+    out.print(f"{text('reserve', '예비')}: {escape(ranking.reserve or none)}")
+    out.print(escape(ranking.reason), highlight=False)
+    out.print(f"{text('report', '보고서')}: {paths.html}", highlight=False, soft_wrap=True)

@@ -1,0 +1,54 @@
+"""Commands for the chosen model: tune, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands.terminal import Device, Weights, out, registry
+from model_registry.language import text
+
+app = typer.Typer()
+
+
+@app.command(help=text("Tune the chosen one for good.", "고른 모델을 제대로 튜닝합니다."))
+def tune(
+    name: str,
+    data: Annotated[Path, typer.Option(help=text("Rows to learn.", "학습할 데이터."))],
+    out_dir: Annotated[Path, typer.Option("--out", help=text("For the adapter.", "어댑터 폴더."))],
+    rank: int = 16,
+    epochs: int = 3,
+    weights: Weights = "auto",
+    device: Device = "auto",
+) -> None:
+    """Tune with LoRA over all rows; the same command goes on after a kill."""
+    from benchmarks.tune import tune_candidate
+
+    if rank < 1 or epochs < 1:
+        raise typer.BadParameter("rank and epochs are whole numbers above 0")
+    done = tune_candidate(
+        name, data, out_dir, registry(), rank=rank, epochs=epochs, weights=weights,
+        device=device, console=out,
+    )  # fmt: skip
+    out.print(
+        text(
+            f'Tuned: {done}\n  ohlora ask {done} "…"\n  ohlora export {done} --out MODEL',
+            f'튜닝 완료: {done}\n  ohlora ask {done} "…"\n  ohlora export {done} --out MODEL',
+        ),
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command(help=text("Merge a tuned adapter into a model.", "튜닝한 어댑터를 모델에 합칩니다."))
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    out_dir: Annotated[Path, typer.Option("--out", help=text("For the model.", "모델 폴더."))],
+    weights: Weights = "auto",
+) -> None:
+    """Write a whole model that transformers, vLLM and others load."""
+    from model_registry.tuned import export as merge
+
+    out.print(str(merge(folder, out_dir, registry(), source=weights)), soft_wrap=True)
