@@ -29,6 +29,9 @@ from model_registry.selection import Criteria, parse_bytes, parse_seconds
 #: The phase whose seconds are a benchmark's time, by workload.
 TIMED_PHASE = {"inference": "inference", "fine-tune": "training"}
 
+#: Does a case and keeps what it gave: workload, candidate's name, settings.
+Measure = Callable[..., None]
+
 _PLAN = pytest.StashKey[Plan]()
 _RESULTS = pytest.StashKey[list[Result]]()
 
@@ -163,9 +166,7 @@ def engine() -> LocalEngine:
 
 
 @pytest.fixture
-def measure(
-    benchmark: Any, engine: LocalEngine, request: pytest.FixtureRequest
-) -> Callable[..., None]:
+def measure(benchmark: Any, engine: LocalEngine, request: pytest.FixtureRequest) -> Measure:
     """`measure(workload, candidate_name, **settings)`: does that case and keeps what it gave."""
 
     def run(workload: str, candidate_name: str, **settings: Any) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.conftest import clock
+from benchmarks.conftest import Measure, clock
 
 
 @pytest.mark.benchmark(timer=clock, group="fine-tune")
-def test_fine_tune(measure, candidate_name, rank):
+def test_fine_tune(measure: Measure, candidate_name: str, rank: int) -> None:
     measure("fine-tune", candidate_name, rank=rank)

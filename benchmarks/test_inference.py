@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.conftest import clock
+from benchmarks.conftest import Measure, clock
 
 
 @pytest.mark.benchmark(timer=clock, group="inference")
-def test_inference(measure, candidate_name):
+def test_inference(measure: Measure, candidate_name: str) -> None:
     measure("inference", candidate_name)

@@ -200,3 +200,8 @@ def test_every_status_of_a_case_has_words_for_people():
 
 def test_the_five_grades_are_from_best_to_worst():
     assert list(GRADES.items()) == [("최상", 5), ("상", 4), ("중", 3), ("하", 2), ("최하", 1)]
+
+
+def test_the_documentation_of_runs_names_every_status() -> None:
+    page = (Path(__file__).resolve().parent.parent / "docs" / "runs.md").read_text("utf-8")
+    assert [name for name in STATUSES if f"| `{name}` |" not in page] == []

@@ -1,0 +1,180 @@
+"""A study and a machine become cases; what a reader must know about them is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.case import Limits
+from benchmarks.contract import Contract, differences
+from benchmarks.plan import Options, make_plan
+from benchmarks.study import read_study, study_path
+from model_registry.errors import OhloraError, UnknownName
+from model_registry.registry import Registry
+from tests.small_study import plan_study, write_rows, write_study
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT.parent / "shared" / "reference" / "OhLoRA_fine_tuning.csv"
+
+
+@pytest.fixture
+def study(tmp_path) -> Path:
+    return write_study(tmp_path, tmp_path / "no-model-is-needed-to-plan")
+
+
+def korean_small(tmp_path, **options):
+    options = {"weights": "bundled", "device": "cpu"} | options
+    return make_plan(
+        read_study(study_path("korean-small")), Registry(), Options(**options), tmp_path
+    )
+
+
+def test_each_candidate_has_one_inference_case_and_one_for_each_rank(study, tmp_path):
+    plan = plan_study(study, tmp_path / "out")
+    assert [case.id for case in plan.cases] == [
+        "one/inference", "one/fine-tune/rank=2", "one/fine-tune/rank=4",
+        "two/inference", "two/fine-tune/rank=2", "two/fine-tune/rank=4",
+    ]  # fmt: skip
+    assert len({case.contract.hash for case in plan.cases}) == 1
+
+
+def test_each_tune_keeps_its_adapter_in_a_folder_of_its_own(study, tmp_path):
+    plan = plan_study(study, tmp_path / "out")
+    kept = [case.keep for case in plan.cases if case.workload == "fine-tune"]
+    assert len(set(kept)) == 4
+    assert all(Path(folder).is_relative_to(tmp_path / "out") for folder in kept)
+
+
+def test_other_ranks_can_be_asked_for_and_candidates_left_out(study, tmp_path):
+    plan = plan_study(study, tmp_path, ranks=(8,), only=("two",))
+    assert [case.id for case in plan.cases] == ["two/inference", "two/fine-tune/rank=8"]
+
+
+def test_an_unknown_candidate_is_refused_with_the_nearest_name(study, tmp_path):
+    with pytest.raises(UnknownName, match="Did you mean two"):
+        plan_study(study, tmp_path, only=("twoo",))
+
+
+def test_limits_reach_every_case(study, tmp_path):
+    limits = Limits(memory_bytes=10, seconds=2.0)
+    plan = plan_study(study, tmp_path, limits=limits)
+    assert {case.limits for case in plan.cases} == {limits}
+
+
+def test_rows_tuned_on_held_out_and_asked_are_disjoint(study, tmp_path):
+    task = plan_study(study, tmp_path).task
+    tuned, valid, asked = ({row.prompt for row in rows} for rows in
+                           (task.train, task.valid, task.prompts))  # fmt: skip
+    assert (len(tuned), len(valid), len(asked)) == (4, 3, 3)
+    assert not tuned & valid and not tuned & asked and not valid & asked
+
+
+def test_a_valid_row_that_is_also_tuned_on_is_left_out(study, tmp_path):
+    rows = tmp_path / "rows"
+    (rows / "valid.jsonl").write_text(
+        '{"prompt": "train 1?", "reply": "겹침"}\n{"prompt": "새것", "reply": "네"}\n'
+    )
+    assert [row.prompt for row in plan_study(study, tmp_path).task.valid] == ["새것"]
+
+
+def test_without_valid_answers_other_train_rows_serve_and_that_is_said(study, tmp_path):
+    (tmp_path / "rows" / "valid.jsonl").unlink()
+    plan = plan_study(study, tmp_path)
+    assert [row.prompt for row in plan.task.valid] == [f"train {n}?" for n in range(4, 8)]
+    assert any("no valid rows with an answer: 4 other train rows" in note for note in plan.notes)
+
+
+@pytest.mark.skipif(not REFERENCE.exists(), reason="the reference data is not here")
+def test_the_real_fine_tuning_file_is_planned_as_published(tmp_path):
+    plan = korean_small(tmp_path, data=REFERENCE)
+    assert len(plan.task.train) == 20
+    assert len(plan.task.prompts) == 25
+    train = [row.prompt for row in plan.task.train]
+    import csv
+
+    with REFERENCE.open(encoding="utf-8-sig", newline="") as file:
+        questions = [row["input_data"].strip() for row in csv.DictReader(file)]
+    assert train == questions[120:140]
+    assert [row.prompt for row in plan.task.prompts] == questions[81:106]
+    assert any("left out: 50 valid rows without an answer" in note for note in plan.notes)
+
+
+def test_a_short_file_of_ones_own_is_used_from_both_ends(study, tmp_path):
+    short = tmp_path / "own.csv"
+    short.write_text("prompt,reply\n" + "".join(f"질문{n},답{n}\n" for n in range(10)))
+    task = plan_study(study, tmp_path, data=short).task
+    assert [row.prompt for row in task.train] == [f"질문{n}" for n in range(5)]
+    assert [row.prompt for row in task.prompts] == [f"질문{n}" for n in range(5, 10)]
+
+
+def test_a_file_with_too_few_rows_is_refused_in_words(study, tmp_path):
+    one = tmp_path / "one.csv"
+    one.write_text("prompt,reply\n질문,답\n")
+    with pytest.raises(OhloraError, match="1 train rows, too few"):
+        plan_study(study, tmp_path, data=one)
+
+
+def test_bundled_models_replace_the_studys_candidates_and_the_reader_is_told(tmp_path):
+    plan = korean_small(tmp_path)
+    names = {candidate.name for candidate in plan.candidates}
+    assert names and all(name.startswith("bundled-") for name in names)
+    assert any("say nothing about real candidates" in note for note in plan.notes)
+    assert plan.contract.weights == "bundled"
+    assert plan.download_bytes == 0
+
+
+def test_auto_says_which_weights_it_took(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    plan = korean_small(tmp_path, weights="auto")
+    assert plan.contract.weights == "bundled"
+    assert any("no hub can be reached" in note for note in plan.notes)
+
+
+def test_hub_weights_say_what_they_will_download(tmp_path):
+    plan = korean_small(tmp_path, weights="hub")
+    assert len(plan.candidates) == 7
+    assert plan.download_bytes == sum(2 * c.parameters for c in plan.candidates)
+
+
+def test_random_weights_say_that_replies_mean_nothing(tmp_path):
+    plan = korean_small(tmp_path, weights="random", scale="tiny")
+    assert len(plan.candidates) == 7
+    assert plan.contract.scale == "tiny"
+    assert any("replies mean nothing" in note for note in plan.notes)
+
+
+def test_a_study_that_accepts_nobody_says_why(tmp_path):
+    study = write_study(tmp_path, tmp_path)
+    strict = study.read_text().replace('catalog = "', 'min_params = "1B"\ncatalog = "', 1)
+    study.write_text(strict)
+    with pytest.raises(OhloraError, match=r"accepts no candidate.*one: too small"):
+        plan_study(study, tmp_path)
+
+
+def test_small_models_get_one_thread_and_large_ones_all_cores(tmp_path):
+    small = korean_small(tmp_path)
+    large = korean_small(tmp_path, weights="hub")
+    tiny = korean_small(tmp_path, weights="random", scale="tiny")
+    assert small.contract.threads == tiny.contract.threads == 1
+    from model_registry.machine import available_cores
+
+    assert large.contract.threads == available_cores()
+
+
+def test_other_rows_give_another_contract(study, tmp_path):
+    before = plan_study(study, tmp_path).contract
+    write_rows(tmp_path / "rows", test=4)
+    after = plan_study(study, tmp_path).contract
+    assert before.hash != after.hash
+    assert [line.split(":")[0] for line in differences(before.shared(), after.shared())] == ["data"]
+
+
+def test_the_contract_does_not_hash_what_the_study_varies():
+    assert Contract(varies=("rank",)).hash == Contract(varies=("rank", "tuned")).hash
+    assert Contract(seed=1).hash != Contract(seed=2).hash
+
+
+def test_a_difference_between_contracts_is_named_with_both_values():
+    one, other = Contract(dtype="float32").shared(), Contract(dtype="bfloat16").shared()
+    assert differences(one, other) == ["dtype: float32 / bfloat16"]
