@@ -68,6 +68,12 @@ def decide(
     if records is not None:
         out.print(decision_table(records, decision))
     out.print(escape(decision.ranking.reason), highlight=False)
+    if table is not None:
+        from evaluators.decision_table import read_table
+        from evaluators.decision_words import sensitivity_text
+
+        shares = sensitivity_text(read_table(table))
+        out.print("\n" + escape(shares), highlight=False, soft_wrap=True)
 
 
 @app.command(help=text("Write the report of a run.", "실행 결과의 보고서를 씁니다."))

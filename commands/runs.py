@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from commands.terminal import DEVICES, Device, Weights, err, one_of, out, plugin_files, registry
+from commands.terminal import (
+    DEVICES,
+    CatalogName,
+    Device,
+    Weights,
+    err,
+    one_of,
+    out,
+    plugin_files,
+    registry,
+)
 from model_registry.errors import OhloraError
 from model_registry.language import text
 
@@ -70,6 +81,7 @@ def run(
     time_limit: Annotated[
         str | None, typer.Option(help=text("For each case: 10m.", "케이스마다. 예: 10m"))
     ] = None,
+    catalog: CatalogName = None,
     replay: Annotated[
         Path | None,
         typer.Option(help=text("A run to tell again.", "다시 재생할 실행 결과 폴더.")),
@@ -78,6 +90,12 @@ def run(
     ray_address: Annotated[
         str | None, typer.Option(help=text("Of a Ray cluster: host:6379.", "Ray 클러스터 주소."))
     ] = None,
+    gpu_share: Annotated[
+        float,
+        typer.Option(
+            min=0.01, max=1.0, help=text("Of a GPU for each case (ray).", "케이스당 GPU 몫 (ray).")
+        ),
+    ] = 1.0,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help=text("Download without asking.", "묻지 않고 받기."))
     ] = False,
@@ -88,6 +106,8 @@ def run(
     from benchmarks.run_folder import RunFolder
 
     the_study = studies_module.read_study(studies_module.study_path(study))
+    if catalog is not None:
+        the_study = replace(the_study, catalog=catalog)
     folder = RunFolder(out_dir or _new_folder(the_study.name))
     options = _run_options(
         weights, scale, device, data, only, ranks, memory_limit, time_limit, replay
@@ -97,7 +117,7 @@ def run(
     _announce(the_plan, folder.path)
     if the_plan.download_bytes and not yes:
         _confirm_download()
-    _run_and_tell(the_plan, folder, resume, engine, ray_address)
+    _run_and_tell(the_plan, folder, resume, engine, ray_address, gpu_share)
 
 
 def _run_options(
@@ -186,15 +206,22 @@ def _confirm_download() -> None:
 
 
 def _run_and_tell(
-    plan: Plan, folder: Any, resume: bool, engine_name: str, ray_address: str | None
+    plan: Plan,
+    folder: Any,
+    resume: bool,
+    engine_name: str,
+    ray_address: str | None,
+    gpu_share: float,
 ) -> None:
     from benchmarks import run as runner
     from benchmarks.engines import make_engine
     from benchmarks.progress import RunProgress
+    from benchmarks.progress_table import ProgressTable
+
+    engine = make_engine(engine_name, ray_address, gpu_share)
 
     try:
-        with RunProgress(out) as watcher:
-            engine = make_engine(engine_name, ray_address)
+        with (ProgressTable if engine_name == "ray" else RunProgress)(out) as watcher:
             results = runner.run_plan(plan, folder, engine, watcher, resume=resume)
         with out.status(text("judging the replies", "답변을 채점하는 중")):
             runner.judge_run(folder, plugin_files)

@@ -39,9 +39,10 @@ def plain(text: str) -> str:
 
     Latin words, numbers, emoji and markup are left out: other evaluators judge those.
     """
-    text = LONG_JAMO.sub(r"\1\1", normal(text[:READ_CHARACTERS]))
-    text = STOPS.sub(". ", NOT_KOREAN.sub(" ", text))
-    return f" {SPACES.sub(' ', text).strip()} "
+    text = LONG_JAMO.sub(r"\1\1", normal(text[:READ_CHARACTERS]).strip())
+    # A line that ends without a mark ends a sentence all the same.
+    text = STOPS.sub(". ", NOT_KOREAN.sub(" ", text.replace("\n", ".")))
+    return f" {SPACES.sub(' ', text).strip().removeprefix('. ')} "
 
 
 class KeyIndex:

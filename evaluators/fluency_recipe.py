@@ -36,7 +36,7 @@ def sources(folder: Path = DATASETS) -> dict[str, list[str]]:
             if (path.stem == WORDS)
             else [line for line in lines if line.strip()]
         )
-    for path in sorted(folder.glob("*/train.jsonl")):
+    for path in (folder / "persona/train.jsonl", folder / "small_talk/train.jsonl"):
         rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
         texts[path.parent.name] = [row[side] for row in rows for side in ("prompt", "reply")]
     turns = json.loads((folder / "counselling/counselling.json").read_text(encoding="utf-8"))

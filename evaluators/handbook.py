@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluators.evaluator import Evaluator
+from evaluators.kiwi import KIWI_WELL_FORMED
 from evaluators.registry import load_evaluators
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "evaluators.md"
@@ -47,9 +48,9 @@ def describe(evaluator: Evaluator) -> Entry:
 
 
 def entries_as_markdown(evaluators: Mapping[str, Evaluator]) -> str:
-    """A section for each evaluator, in their order."""
+    """A section for each evaluator, in the order of their names."""
     sections = []
-    for entry in map(describe, evaluators.values()):
+    for entry in sorted(map(describe, evaluators.values()), key=lambda entry: entry.name):
         parts = zip(PARTS, (entry.range, entry.source, entry.limits), strict=True)
         lines = [f"### {entry.name}", "", f"*{BETTER[entry.better]}* — {entry.meaning}", ""]
         lines += [f"- **{part}:** {text}" for part, text in parts if text]
@@ -61,7 +62,10 @@ def page_with_entries(page: str) -> str:
     """The page with what stands between the marks made anew."""
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
-    entries = entries_as_markdown(load_evaluators(entry_points=False))
+    found = load_evaluators(entry_points=False)
+    # Shown whether or not the extra that it needs is installed where the page is made.
+    found[KIWI_WELL_FORMED.name] = KIWI_WELL_FORMED
+    entries = entries_as_markdown(found)
     return f"{before}{BEGIN}\n\n{entries}\n\n{END}{after}"
 
 

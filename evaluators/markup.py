@@ -4,55 +4,93 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from evaluators.evaluator import EachText, Evaluator
 from evaluators.korean_text import normal
 from model_registry.hookspecs import hookimpl
 from model_registry.records import Score
 
-#: What each sign weighs and how it is found. A reply is full of markup at 1.
-SIGNS: tuple[tuple[float, re.Pattern[str]], ...] = (
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One kind of markup: what it weighs, and characters without any of which it can't be there.
+
+    Most chat has none of those characters, so that most patterns need not be tried.
+    """
+
+    weight: float
+    needs: str
+    pattern: re.Pattern[str]
+
+    def weigh(self, text: str) -> float:
+        """What all finds in the text weigh together."""
+        if not any(character in text for character in self.needs):
+            return 0.0
+        return self.weight * len(self.pattern.findall(text))
+
+
+def _sign(weight: float, needs: str, pattern: str) -> Sign:
+    return Sign(weight, needs, re.compile(pattern, re.M))
+
+
+#: A reply is full of markup at 1.
+SIGNS: tuple[Sign, ...] = (
     # A model that writes its own special tokens or the next turn has lost the conversation.
-    (0.5, re.compile(r"<\|?/?\w{1,30}\|?>|\[/?(?:INST|SYS|UNK|PAD)\]|\]\(http")),
-    (
+    _sign(0.5, "<[]", r"<\|?/?\w{1,30}\s?/?\|?>|\[/?(?:INST|SYS|UNK|PAD)\]|\]\(http"),
+    _sign(
         0.5,
-        re.compile(
-            r"^\W{0,6}(?:질문|답변|사용자|user|assistant|human|system|Q|A)\s?[:：]", re.M | re.I
-        ),
+        ":：",
+        r"(?i:(?:^|#)\W{0,6}(?:질문|답변|사용자|user|assistant|human|system|Q|A)\s?[:：])",
+    ),
+    # A play: at least two lines that begin with who speaks.
+    _sign(
+        0.4,
+        ":：",
+        r"^\W{0,4}[^\W\d]{1,8}\W{0,2}[:：].{1,200}\n(?:.{0,200}\n){0,2}?"
+        r"\W{0,4}[^\W\d]{1,8}\W{0,2}[:：]",
     ),
     # Code: fences, statements, calls.
-    (1.0, re.compile(r"```")),
-    (
+    _sign(1.0, "`", r"```"),
+    _sign(
         0.3,
-        re.compile(
-            r"^\s{0,12}(?:import|def|class|return|print|var|val|let|const|public|for|if|while)\b"
-            r".{0,80}[(){};=:]|[\w)]\s?[{};]\s*$|=>|\(\);",
-            re.M,
-        ),
+        "(){};=:>",
+        r"^\s{0,12}(?:import|def|class|return|print|var|val|let|const|public|for|if|while)\b"
+        r".{0,80}[(){};=:]|[\w)]\s?[{};]\s*$|=>|\(\);",
     ),
     # Text laid out for a page: headings, lists, tables, links, tags in the text.
-    (0.3, re.compile(r"^\s{0,6}#{1,6}\s?\S", re.M)),
-    (0.2, re.compile(r"^\s{0,12}(?:[*•▶■○●]|[-–](?=\s)|\(?\d{1,2}[.)]\s|[A-Da-d]\)\s)", re.M)),
-    (0.3, re.compile(r"^\s{0,6}\|.{0,200}\|", re.M)),
-    (0.2, re.compile(r"\*\*[^*\n]{0,200}\*\*|__[^_\n]{1,200}__")),
-    (0.3, re.compile(r"https?://|www\.\w")),
-    (0.2, re.compile(r"(?<!\w)#[^\W\d_]\w{0,40}")),
-    (0.2, re.compile(r"\\[a-z]{2,20}\{|\$\$")),
+    _sign(0.3, "#", r"^\s{0,6}#{1,6}\s?\S|(?<=\S)\s#{2,6}\s?\S"),
+    _sign(0.2, "*•▶■○●-–)", r"^\s{0,12}(?:[*•▶■○●]|[-–](?=\s)|\(?\d{1,2}\)\s|[A-Da-d]\)\s)"),
+    _sign(0.2, "0123456789", r"^\s{0,12}\d{1,2}\.\s"),
+    _sign(0.3, "|", r"^\s{0,6}\|.{0,200}\|"),
+    _sign(0.2, "*_", r"\*\*[^*\n]{0,200}\*\*|__[^_\n]{1,200}__"),
+    _sign(0.3, "/w", r"https?://|www\.\w"),
+    _sign(0.2, "#", r"(?<![\w#])#[^\W\d_]\w{0,40}"),
+    _sign(0.2, "\\$", r"\\[a-z]{2,20}\{|\$\$"),
+    # What stands around the text of web pages.
+    _sign(0.3, "&ⓒ©", r"&(?:nbsp|lt|gt|amp|quot|#\d{1,5});|[ⓒ©]"),
+    _sign(0.3, "@", r"[\w.-]{1,40}@[\w-]{1,40}\.\w"),
+    _sign(
+        0.3,
+        "무재조출댓기",
+        r"무단 ?전재|재배포 ?금지|조회 ?수|\[?출처\]?\s?[:：\]]|댓글 ?\(?\d|[가-힣]{2,4} ?기자 ?=",
+    ),
 )
 
 
 def markup(reply: str) -> Score:
     """How much code or markup the reply holds: each sign adds its weight, up to 1.
 
-    Signs: special tokens and the next turn of the dialogue (0.5 each), code fences (1) and code
-    (0.3), headings, list items, tables, bold type, links, hashtags and formulas (0.2 or 0.3).
+    Signs: special tokens and the next turn of the dialogue (0.5 each), a play with speakers (0.4),
+    code fences (1) and code (0.3), headings, list items, tables, bold type, links, hashtags,
+    formulas and what stands around the text of web pages (0.2 or 0.3).
 
     Range: 0 to 1; low is better.
     Source: our own list of what a chat window doesn't show or a person wouldn't type.
     Limits: where code or a list was asked for, markup is right: leave this evaluator out there.
     """
     text = normal(reply)
-    return Score(min(1.0, sum(weight * len(sign.findall(text)) for weight, sign in SIGNS)))
+    return Score(min(1.0, sum(sign.weigh(text) for sign in SIGNS)))
 
 
 MARKUP = EachText("markup", markup, better="low")

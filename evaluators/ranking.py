@@ -7,8 +7,6 @@ the candidate's score is the weighted mean over what it has, and its row says wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
@@ -25,6 +23,7 @@ from evaluators.criteria import (
     unit_weights,
 )
 from evaluators.normalization import NORMALIZATIONS, Array
+from evaluators.ranking_result import RankedRow, Ranking
 from evaluators.ranking_words import lacking_note, reason_sentences, rejection
 from evaluators.robustness import (
     WeightChange,
@@ -40,68 +39,6 @@ from model_registry.language import text
 __all__ = ["NORMALIZATIONS", "Criterion", "RankedRow", "Ranking", "WeightChange", "rank"]
 
 DRAWS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class RankedRow:
-    """One candidate's place. `normalised` and `values` are by criterion, None where missing.
-
-    `score_range` is what the score would be if everything missing were the worst, or the best.
-    """
-
-    rank: int
-    name: str
-    score: float | None
-    score_range: tuple[float, float] | None
-    win_share: float
-    bootstrap_share: float | None
-    on_front: bool
-    values: dict[str, float | None]
-    normalised: dict[str, float | None]
-    missing: tuple[str, ...]
-    note_en: str
-    note_ko: str
-
-    @property
-    def note(self) -> str:
-        return text(self.note_en, self.note_ko)
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """The decision and how fragile it is.
-
-    `weights` are the declared shares by unit; `unused` are criteria in which nobody differs;
-    `without` names the winner when that criterion or group is left out, where it changes;
-    `flip` is the least change of a single weight that changes it.
-    """
-
-    normalization: str
-    weights: dict[str, float]
-    rows: tuple[RankedRow, ...]
-    rejected: tuple[tuple[str, str], ...]
-    chosen: str | None
-    reserve: str | None
-    reason_en: str
-    reason_ko: str
-    flip: WeightChange | None
-    without: dict[str, str]
-    unused: tuple[str, ...]
-    draws: int
-    seed: int
-
-    @property
-    def reason(self) -> str:
-        return text(self.reason_en, self.reason_ko)
-
-    @property
-    def front(self) -> tuple[str, ...]:
-        """The names on the Pareto front, in order of rank."""
-        return tuple(row.name for row in self.rows if row.on_front)
-
-    def to_json(self) -> dict[str, Any]:
-        """The whole ranking as JSON values."""
-        return asdict(self) | {"front": list(self.front)}
 
 
 def rank(
@@ -258,7 +195,9 @@ def _ranking(
     reserve = ranked[1] if len(ranked) > 1 else None
     flip = None
     if len(ranked) > 1 and not _nothing_tells_apart(table):
-        flip = smallest_weight_change(table.units, table.weights, table.unit_names, table.names)
+        flip = smallest_weight_change(
+            table.units, table.weights, table.unit_names, table.names, ranked[0].name
+        )
     without = _without_each(table, chosen.name) if chosen else {}
     reason_en, reason_ko = reason_sentences(table.criteria, rows, flip, without)
     total = table.weights.sum()

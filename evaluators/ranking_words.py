@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from evaluators.criteria import Criterion
-    from evaluators.ranking import RankedRow
+    from evaluators.ranking_result import RankedRow
     from evaluators.robustness import WeightChange
 
 #: Names of groups for people; a group that is not here is shown by its own name.

@@ -12,8 +12,10 @@ import pluggy
 import evaluators.hookspecs
 from evaluators import (
     completion,
+    diagram,
     duplicates,
     fluency,
+    kiwi,
     korean,
     markup,
     persona,
@@ -39,10 +41,12 @@ BUILTINS = (
     completion,
     duplicates,
     fluency,
+    kiwi,
     relevance,
     politeness,
     persona,
     reference,
+    diagram,
 )
 
 

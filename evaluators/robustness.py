@@ -104,23 +104,25 @@ def pareto_front(oriented: Array) -> list[bool]:
 
 
 def smallest_weight_change(
-    units: Array, weights: Array, names: Sequence[str], candidates: Sequence[str]
+    units: Array, weights: Array, names: Sequence[str], candidates: Sequence[str], chosen: str
 ) -> WeightChange | None:
-    """The least change of one unit's share of the weight by which another candidate wins.
+    """The least change of one unit's share of the weight by which the chosen one is beaten.
 
     The other units keep their proportions. Where a value is missing the scores are quotients of
     the share, so that two candidates meet where a polynomial of degree two is zero: exact, no
-    search. None where no change of a single weight does it.
+    search. None where no change of a single weight does it; if several then win together, the
+    first of them is named.
     """
     shares = weights / weights.sum()
-    winner = _winner(units, shares)
+    winner = candidates.index(chosen)
     found: list[tuple[float, int, float, int]] = []
     for unit in np.flatnonzero((shares < 1) & ~np.isnan(units).all(axis=1)).tolist():
         now = float(shares[unit])
         for share in _crossings(units, shares, unit, winner):
-            beyond = _winner(units, _with_share(shares, unit, _past(share, now)))
-            if beyond not in (winner, -1):
-                found.append((abs(share - now), unit, share, beyond))
+            for past in _past(share, now):
+                best = _best(units, _with_share(shares, unit, past))
+                if best and winner not in best:
+                    found.append((abs(share - now), unit, share, best[0]))
     if not found:
         return None
     _, unit, share, new = min(found)
@@ -153,16 +155,15 @@ def _with_share(shares: Array, unit: int, share: float) -> Array:
     return changed
 
 
-def _past(share: float, now: float) -> float:
-    step = BEYOND if share >= now else -BEYOND
-    return min(max(share + step, 0.0), 1.0 - TIE)
+def _past(share: float, now: float) -> list[float]:
+    """Shares just beyond a crossing, seen from now; on both sides of it where it is now."""
+    sides = [BEYOND, -BEYOND] if abs(share - now) < TIE else [BEYOND if share > now else -BEYOND]
+    return [min(max(share + side, 0.0), 1.0 - TIE) for side in sides]
 
 
-def _winner(units: Array, shares: Array) -> int:
-    """The position of the best score, -1 where there is none or more than one."""
+def _best(units: Array, shares: Array) -> list[int]:
+    """The positions of the best score, several where they are equal."""
     scores = weighted_mean(units, shares)
     if np.isnan(scores).all():
-        return -1
-    best = np.nanmax(scores)
-    first = np.flatnonzero(scores >= best - TIE)
-    return int(first[0]) if len(first) == 1 else -1
+        return []
+    return np.flatnonzero(scores >= np.nanmax(scores) - TIE).tolist()

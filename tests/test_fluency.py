@@ -80,7 +80,7 @@ def _probability(gram: str, counts: list[Counter[str]]) -> float:
 
 
 def test_the_probabilities_of_what_may_follow_sum_to_one() -> None:
-    counts = _counts([text for text in SOUND])
+    counts = _counts(SOUND)
     for context in ("", "어", "요.", " 가족"):
         follows = sum(_probability(context + c, counts) for c in counts[0])
         unseen = _probability(context + "뷁", counts)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +13,7 @@ from evaluators.registry import judge_replies, load_evaluators
 from model_registry.errors import BadFile, DuplicateName
 from model_registry.plugins import PluginWarning
 from model_registry.records import Reply, Score
-from tests.replies import a_reply
+from tests.replies import ROOT, a_reply
 
 PLUGIN = """
 from evaluators.evaluator import EachText
@@ -131,3 +133,15 @@ def test_loading_the_built_ins_warns_of_nothing() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load_evaluators(entry_points=False)
+
+
+def test_the_evaluators_are_there_without_loading_what_only_some_need() -> None:
+    heavy = "torch transformers sacrebleu scipy pandas matplotlib gradio kiwipiepy"
+    program = (
+        "import sys; from evaluators.registry import load_evaluators; load_evaluators(); "
+        f"print([name for name in {heavy.split()!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -38,8 +38,8 @@ def test_a_short_reply_has_no_repetition_to_measure() -> None:
 
 
 def test_a_million_characters_take_bounded_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for text in ("가나다 " * 250_000, "a" * 1_000_000, "ab" * 500_000 + "c"):
         repetition(text)
         loop(text)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from benchmarks.report.asking import asked_backends, asking_table
 from benchmarks.report.cells import Table
 from benchmarks.report.detail_tables import (
     answering_table,
@@ -26,7 +27,7 @@ from benchmarks.report.record_tables import (
 from model_registry.language import text
 from model_registry.records import Reply
 
-SAMPLES = 5  # prompts whose replies stand in the report
+SAMPLES = 6  # prompts whose replies stand in the report
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,9 @@ def _quality(evidence: Evidence) -> Iterator[Part]:
     title = text("What the tune did", "튜닝의 결과")
     yield from _rows(Part(title, tuning_table(evidence), wide=True))
     title = text("Speed of answering", "답변 속도")
-    yield from _rows(Part(title, answering_table(evidence), wide=True))
+    asked = asked_backends(evidence)
+    table = asking_table(evidence) if asked else answering_table(evidence)
+    yield from _rows(Part(title, table, wide=True, open=asked))
 
 
 def _memory(evidence: Evidence) -> Iterator[Part]:

@@ -109,6 +109,8 @@ _EVALUATORS = {
     "persona_facts": ("persona facts", "페르소나 사실"),
     "relevance": ("relevance", "관련성"),
     "well_formed": ("well-formed", "자연스러움"),
+    "kiwi_well_formed": ("well-formed (kiwi)", "자연스러움 (kiwi)"),
+    "continues_prompt": ("continues the prompt", "질문 이어 쓰기"),
     "politeness": ("politeness", "말투 유지"),
 }
 

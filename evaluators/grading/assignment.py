@@ -108,11 +108,10 @@ def screens_of(store: GradeStore, run: GradableRun, grader: str) -> list[Screen]
         more = plan(run, grader, skip=planned)
         store.add_screens(_numbered(more, start=len(kept)))
         kept = store.screens(grader, run.name)  # what another tab may have kept first
-    here = {(item.prompt, identify(r)) for item in run.items for r in item.replies}
     return [
         screen
         for screen in kept
-        if screen.kind == "practice" or all((screen.prompt, one) in here for one in screen.shown)
+        if screen.kind == "practice" or all(run.reply(screen.prompt, one) for one in screen.shown)
     ]
 
 

@@ -17,7 +17,6 @@ from typing import Any
 
 from evaluators.grading.agreement import grader_reports
 from evaluators.grading.assignment import screens_of
-from evaluators.grading.masking import Mask
 from evaluators.grading.rubric import PRACTICE
 from evaluators.grading.run_folder import GradableRun, read_run
 from evaluators.grading.store import Grade, Grader, GradeStore, Screen, Shown
@@ -199,7 +198,7 @@ class Desk:
                 case=shown.case,
                 candidate=shown.candidate,
                 prompt=screen.prompt,
-                reply=_replytext(run, screen, position),
+                reply=_reply_text(run, screen, position),
                 grade=given["grade"],
                 screen=screen.id,
                 kind=screen.kind,
@@ -227,7 +226,6 @@ class Desk:
     ) -> dict[str, Any]:
         screen = screens[place]
         folder = self.run(run)
-        mask = Mask(folder.candidates)
         practice = sum(s.kind == "practice" for s in screens)
         earlier = {g.position: g for g in mine if g.screen == screen.id}
         return {
@@ -240,7 +238,8 @@ class Desk:
             "total": len(screens) - practice if screen.kind != "practice" else practice,
             "prompt": screen.prompt,
             "replies": [
-                mask(_replytext(folder, screen, position)) for position in range(len(screen.shown))
+                folder.mask(_reply_text(folder, screen, position))
+                for position in range(len(screen.shown))
             ],
             "earlier": [_own(earlier.get(i)) for i in range(len(screen.shown))]
             if earlier
@@ -269,7 +268,7 @@ class Desk:
         return [n for n in self._runs if asked & {_bare(i.prompt) for i in self.run(n).items}]
 
 
-def _replytext(run: GradableRun | None, screen: Screen, position: int) -> str:
+def _reply_text(run: GradableRun | None, screen: Screen, position: int) -> str:
     shown: Shown = screen.shown[position]
     if screen.kind == "practice" or run is None:
         practice = next(one for one in PRACTICE if one.prompt == screen.prompt)

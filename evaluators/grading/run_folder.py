@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from evaluators.grading.masking import Mask
 from evaluators.grading.store import Shown, reply_hash
 from model_registry.errors import OhloraError
 from model_registry.records import Reply, read_rows
@@ -19,7 +21,7 @@ class Item:
     replies: tuple[Reply, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what is computed once is kept
 class GradableRun:
     """A run as graders meet it."""
 
@@ -27,17 +29,24 @@ class GradableRun:
     folder: Path
     items: tuple[Item, ...]
 
-    @property
+    @cached_property
     def candidates(self) -> list[str]:
         """The names of all candidates that have a reply here, sorted."""
         return sorted({reply.candidate for item in self.items for reply in item.replies})
 
+    @cached_property
+    def mask(self) -> Mask:
+        """Hides these candidates' names in their replies."""
+        return Mask(self.candidates)
+
+    @cached_property
+    def by_identity(self) -> dict[tuple[str, Shown], Reply]:
+        """Every reply by its prompt and by which one it is."""
+        return {(item.prompt, identify(r)): r for item in self.items for r in item.replies}
+
     def reply(self, prompt: str, shown: Shown) -> Reply | None:
         """The reply that a screen showed, if it is still here with the very same text."""
-        for item in self.items:
-            if item.prompt == prompt:
-                return next((r for r in item.replies if identify(r) == shown), None)
-        return None
+        return self.by_identity.get((prompt, shown))
 
 
 def identify(reply: Reply) -> Shown:

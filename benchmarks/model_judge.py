@@ -1,0 +1,148 @@
+"""Have a model grade the replies of a run: `python -m benchmarks.model_judge RUN --judge NAME`.
+
+Its grades go into the run's scores as "judge:NAME", beside the evaluators and apart from people's;
+how far it agrees with people is printed, where people graded too.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from benchmarks.human_grades import grades_of
+from benchmarks.run_folder import RunFolder
+from evaluators.grading.agreement import alpha_of, reply_key, usable
+from evaluators.grading.store import Grade, reply_hash
+from evaluators.judge import (
+    REPEATS,
+    Ask,
+    Judgement,
+    JudgeReport,
+    judge_replies_by_model,
+    report,
+    score_rows,
+)
+from evaluators.transcript import record, replay
+from model_registry.backends.backend import GenerationSettings, conversation
+from model_registry.errors import OhloraError
+from model_registry.language import text
+
+ANSWER_TOKENS = 200  # eight letters with their grades, and some chatter
+
+
+@dataclass(frozen=True, slots=True)
+class WithPeople:
+    """A judge beside people, over the replies that both graded."""
+
+    replies: int
+    alpha: float | None  # Krippendorff's ordinal alpha of the judge and people's median
+    near: float | None  # share of replies at most one grade apart
+
+
+def judge_run(folder: RunFolder, ask: Ask, name: str, repeats: int = REPEATS) -> list[Judgement]:
+    """Grade the greedy replies of a run, before and after tuning apart, and add the scores.
+
+    Raises:
+        OhloraError: there is nothing to grade.
+    """
+    replies = [reply for reply in folder.replies() if reply.pass_ == "greedy"]
+    if not replies:
+        raise OhloraError(f"{folder.path} holds no replies to grade.")
+    judgements: list[Judgement] = []
+    for tuned in dict.fromkeys(reply.tuned for reply in replies):
+        same = [reply for reply in replies if reply.tuned == tuned]
+        judgements += judge_replies_by_model(ask, same, name, repeats)
+    folder.add_scores(score_rows(judgements))
+    return judgements
+
+
+def with_people(judgements: Sequence[Judgement], grades: Sequence[Grade]) -> WithPeople:
+    """How far a judge agrees with the people who graded the same replies."""
+    people: dict[tuple[str, str, str, int | None, str], list[int]] = defaultdict(list)
+    for grade in usable(grades):
+        if grade.grade is not None:
+            people[reply_key(grade)].append(grade.grade)
+    pairs = []
+    for judgement in judgements:
+        reply, value = judgement.reply, judgement.value
+        key = (reply.case, reply.prompt, reply.pass_, reply.tuned, reply_hash(reply.reply))
+        if value is not None and people.get(key):
+            pairs.append((round(value), round(median(people[key]))))
+    if not pairs:
+        return WithPeople(0, None, None)
+    near = sum(abs(judged - graded) <= 1 for judged, graded in pairs) / len(pairs)
+    return WithPeople(len(pairs), alpha_of(pairs), near)
+
+
+def summary(judged: JudgeReport, people: WithPeople) -> str:
+    """Both in words."""
+    lines = [
+        text(
+            f"{judged.judge}: {judged.asked - judged.missing} of {judged.asked} grades given",
+            f"{judged.judge}: {judged.asked}번 중 {judged.asked - judged.missing}번 등급을 줌",
+        )
+    ]
+    if judged.steady is not None:
+        lines.append(
+            text(
+                f"the same grade every time: {judged.steady:.0%} of the replies",
+                f"매번 같은 등급: 답변의 {judged.steady:.0%}",
+            )
+        )
+    if judged.place_effect is not None:
+        lines.append(
+            text(
+                f"first place against last: {judged.place_effect:+.2f} grades",
+                f"첫 자리와 끝자리의 차이: {judged.place_effect:+.2f} 등급",
+            )
+        )
+    if people.replies:
+        alpha = "—" if people.alpha is None else f"{people.alpha:.2f}"
+        lines.append(
+            text(
+                f"with people, on {people.replies} replies: alpha {alpha}, "
+                f"at most one grade apart {people.near:.0%}",
+                f"사람과 비교 (답변 {people.replies}개): alpha {alpha}, "
+                f"한 등급 이내 {people.near:.0%}",
+            )
+        )
+    else:
+        lines.append(text("nobody graded these replies yet", "아직 사람의 평가가 없음"))
+    return "\n".join(lines)
+
+
+def _asking(name: str, weights: str) -> Ask:
+    """The model behind a name as a function; imported late, for it loads torch."""
+    from model_registry.backends.opening import open_backend
+    from model_registry.registry import Registry
+
+    backend = open_backend(name, Registry(), weights=weights)
+    settings = GenerationSettings(max_new_tokens=ANSWER_TOKENS)
+    return lambda question: backend.reply(conversation(question), settings).text
+
+
+def main() -> None:
+    """Grade a run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--judge", required=True, help="a candidate's name")
+    parser.add_argument("--weights", default="auto")
+    parser.add_argument("--repeats", type=int, default=REPEATS)
+    parser.add_argument("--record", type=Path, help="keep what was asked and answered here")
+    parser.add_argument("--replay", type=Path, help="take the answers from such a file")
+    given = parser.parse_args()
+    ask = replay(given.replay) if given.replay else _asking(given.judge, given.weights)
+    if given.record:
+        ask = record(ask, given.record)
+    judgements = judge_run(RunFolder(given.run), ask, given.judge, given.repeats)
+    replies = [judgement.reply for judgement in judgements]
+    people = with_people(judgements, grades_of(given.run, replies))
+    print(summary(report(judgements)[0], people))
+
+
+if __name__ == "__main__":
+    main()
