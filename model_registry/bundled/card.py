@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from model_registry.bundled.assessment import SAMPLE, Assessment
-from model_registry.bundled.training import TrainingPlan
+from model_registry.bundled.training import BEGUN, EARLIER_TURN, MISLED, TrainingPlan
 from model_registry.candidate import Candidate
 
 _FRONT = """\
@@ -68,10 +70,10 @@ def write_card(candidate: Candidate, plan: TrainingPlan, found: Assessment, rows
 
 
 def _summary(candidate: Candidate, model_type: str) -> str:
-    return (
+    return _lines(
         f"A very small Korean chat model ({model_type}, {candidate.size()} parameters), trained "
-        "from nothing\nfor this project on everyday small talk. `make bundled` makes it again; "
-        "this card is written by\nthe same run.\n"
+        "from nothing for this project on everyday small talk. `make bundled` makes it again; "
+        "this card is written by the same run."
     )
 
 
@@ -88,21 +90,28 @@ def _figures(found: Assessment, rows: int) -> str:
 
 def _making(candidate: Candidate, plan: TrainingPlan, rows: int) -> str:
     values = candidate.architecture
-    heads = values["num_attention_heads"]
-    return (
-        f"- **Text:** the {rows} pairs of `datasets/small_talk/train.jsonl`, written for this "
-        "project; nothing\n  else.\n"
-        f"- **Tokenizer:** byte-level BPE of {values['vocab_size']:,} tokens, trained on the same "
-        "text, with a chat template.\n  `<|end|>` closes every turn, `<|pad|>` is apart from it.\n"
-        f"- **Architecture:** {values['num_hidden_layers']} layers, hidden size "
-        f"{values['hidden_size']}, {heads} heads, tied embeddings, context "
-        f"{values['max_position_embeddings']:,}.\n"
-        f"- **Training:** {plan.epochs} epochs, batch {plan.batch_size}, AdamW, learning rate "
-        f"{plan.learning_rate:g} with {plan.warmup_steps} warm-up steps\n  and a cosine, weight "
-        f"decay {plan.weight_decay:g}, gradient clipped at {plan.clip_norm:g}, loss on the answer "
-        f"only,\n  seed {plan.seed}. Prompts are varied while training (endings, pronouns, left "
-        "out letters), answers\n  never.\n"
+    points = (
+        f"**Text:** the {rows} pairs of `datasets/small_talk/train.jsonl`, written for this "
+        "project; nothing else.",
+        f"**Tokenizer:** byte-level BPE of {values['vocab_size']:,} tokens, trained on the same "
+        "text, with a chat template. `<|end|>` closes every turn, `<|pad|>` is apart from it.",
+        f"**Architecture:** {values['num_hidden_layers']} layers, hidden size "
+        f"{values['hidden_size']}, {values['num_attention_heads']} heads, tied embeddings, context "
+        f"{values['max_position_embeddings']:,}.",
+        f"**Training:** {plan.epochs} epochs, batch {plan.batch_size}, AdamW, learning rate "
+        f"{plan.learning_rate:g} with {plan.warmup_steps} warm-up steps and a cosine, weight decay "
+        f"{plan.weight_decay:g}, gradient clipped at {plan.clip_norm:g}, loss on the answer only, "
+        f"seed {plan.seed}, one thread.",
+        "**Variation:** prompts are varied while training (openings, endings, pronouns, letters "
+        f"left out), answers never. {MISLED:.0%} of the answers stand behind another's prompt and "
+        f"are learned without their first {BEGUN} tokens, so that a reply once begun is finished "
+        f"fluently; {EARLIER_TURN:.0%} of the batches go on after another exchange.",
     )
+    return "".join(_lines(f"- {point}", indent="  ") for point in points)
+
+
+def _lines(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, 99, subsequent_indent=indent, break_long_words=False) + "\n"
 
 
 def _replies(found: Assessment) -> str:

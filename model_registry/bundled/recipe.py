@@ -32,9 +32,9 @@ SMALL_TALK = Path(__file__).resolve().parents[2] / "datasets" / "small_talk"
 
 #: Clearly different in strength on purpose: a selection must have something to find.
 PLANS = {
-    "bundled-llama-2.5m": TrainingPlan(epochs=40, learning_rate=2e-3),
-    "bundled-qwen2-1m": TrainingPlan(epochs=16, learning_rate=4e-3),
-    "bundled-neox-0.4m": TrainingPlan(epochs=14, learning_rate=4e-3),
+    "bundled-llama-2.5m": TrainingPlan(epochs=40, learning_rate=2.5e-3),
+    "bundled-qwen2-1m": TrainingPlan(epochs=30, learning_rate=4e-3),
+    "bundled-neox-0.4m": TrainingPlan(epochs=16, learning_rate=4e-3),
 }
 
 QUICK_ROWS = 32  # --quick tries the way, not the result
@@ -126,8 +126,7 @@ def make(
     task: Any,
 ) -> Assessment:
     """Train one candidate, save it, and measure what was saved."""
-    texts = [text for row in talk.rows for text in row.values()]
-    tokenizer = train_tokenizer(texts, candidate.architecture["vocab_size"])
+    tokenizer = train_tokenizer(spoken(talk.rows), candidate.architecture["vocab_size"])
     model = new_model(candidate, tokenizer, plan.seed)
     train(model, tokenizer, talk.rows, plan, lambda loss: progress.advance(task))
     save(model, tokenizer, folder)
@@ -135,6 +134,11 @@ def make(
     card = write_card(candidate, plan, found, len(talk.rows))
     (folder / "README.md").write_text(card, encoding="utf-8")
     return found
+
+
+def spoken(rows: Sequence[Row]) -> list[str]:
+    """The rows' texts as the chat template writes them: prompts begin with a space."""
+    return [text for row in rows for text in (f" {row['prompt']}", row["reply"])]
 
 
 def new_model(candidate: Candidate, tokenizer: Any, seed: int) -> Any:

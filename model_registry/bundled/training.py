@@ -13,10 +13,9 @@ from model_registry.candidate import PromptPolicy
 from model_registry.prompting import IGNORED, EncodedRow, check_rows, encode_row, end_token_id
 
 CHAT = PromptPolicy(kind="chat")
-EARLIER_TURN = 0.1  # the share of batches that go on after another exchange, as people do
+EARLIER_TURN = 0.15  # the share of batches that go on after another exchange, as people do
 
-SMOOTHING = 0.1  # of labels: keeps a model unsure enough to be tuned to other answers later
-MISLED = 0.2  # the share of rows whose prompt is another's
+MISLED = 0.3  # the share of rows whose prompt is another's
 BEGUN = 3  # tokens of such a row's answer that are given, not learned
 
 Row = dict[str, str]
@@ -30,7 +29,7 @@ class TrainingPlan:
     learning_rate: float
     batch_size: int = 16
     warmup_steps: int = 20
-    weight_decay: float = 0.05
+    weight_decay: float = 0.1
     betas: tuple[float, float] = (0.9, 0.95)
     clip_norm: float = 1.0
     seed: int = 20261121
@@ -76,7 +75,7 @@ def train(
         for batch in epoch_batches(tokenizer, rows, plan.batch_size, draw):
             input_ids, labels = pad_right(batch, tokenizer.pad_token_id)
             # No attention mask: a causal model never looks right, where the padding is.
-            loss = answer_loss(model(input_ids=input_ids).logits, labels, SMOOTHING)
+            loss = answer_loss(model(input_ids=input_ids).logits, labels)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip_norm)
             optimizer.step()
@@ -87,7 +86,7 @@ def train(
 
 
 def keep_strange_tokens(model: Any, tokenizer: Any, rows: Sequence[Row]) -> None:
-    """Leave the embeddings of tokens that no answer holds as they were drawn.
+    """Leave the embeddings of tokens that no row holds as they were drawn.
 
     They are only ever pushed away, all in one direction and by Adam at full speed, until they lie
     in one place, where no later tune could tell one from another.
@@ -97,21 +96,16 @@ def keep_strange_tokens(model: Any, tokenizer: Any, rows: Sequence[Row]) -> None
     weight = model.get_input_embeddings().weight
     used = torch.zeros(len(weight), 1)
     for row in rows:
-        for text in row.values():
-            used[tokenizer(text)["input_ids"]] = 1
-    used[tokenizer.all_special_ids] = 1
+        used[list(encode_row(CHAT, tokenizer, row["prompt"], row["reply"]).input_ids)] = 1
     weight.register_hook(lambda gradient: gradient * used)
 
 
-def answer_loss(logits: Any, labels: Any, smoothing: float = 0.0) -> Any:
+def answer_loss(logits: Any, labels: Any) -> Any:
     """Mean cross entropy of the labelled tokens, each told by what stands left of it."""
     import torch
 
     return torch.nn.functional.cross_entropy(
-        logits[:, :-1].flatten(0, 1),
-        labels[:, 1:].flatten(),
-        ignore_index=IGNORED,
-        label_smoothing=smoothing,
+        logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED
     )
 
 

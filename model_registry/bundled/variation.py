@@ -15,6 +15,7 @@ _CALLS = ("저기, ", "있잖아, ", "혹시 ", "음, ", "그런데 ", "근데 "
 _MARKS = ("", "", "?", "!", ".", "~", "...", "ㅎㅎ", "ㅋㅋ", "ㅠㅠ")
 _PRONOUNS = (("너는 ", "넌 ", "너 ", "당신은 "), ("나는 ", "난 ", "나 ", "저는 ", "전 "))
 _FREQUENCY = ("요즘 ", "오늘 ", "지금 ", "정말 ", "진짜 ", "너무 ", "좀 ")
+_OPENINGS = (*_CALLS, *_PRONOUNS[0], *_PRONOUNS[1], *_FREQUENCY)
 _POLITE = ("이에요", "예요", "세요", "요")
 _PLAIN = ("이야", "야", "어", "아", "해", "지", "네", "래", "까", "데", "게")
 
@@ -28,8 +29,8 @@ def vary(prompt: str, draw: Random) -> str:
         text = _other_words(text, draw)
     if draw.random() < 0.4:
         text = _without_some(text, draw)
-    if draw.random() < 0.15:
-        text = draw.choice(_CALLS) + text
+    if draw.random() < 0.4:
+        text = draw.choice(_OPENINGS) + text
     return text.strip() or prompt
 
 
