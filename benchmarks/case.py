@@ -39,10 +39,16 @@ class Case:
     settings: Mapping[str, Any] = field(default_factory=dict)
     limits: Limits = Limits()
     keep: str | None = None  # folder for what the case makes, such as an adapter
+    instead_of: str | None = None  # id of a case: this one is done only where that one failed
     plugins: tuple[str, ...] = ()  # plugin files, for backends that they offer
 
     @property
     def id(self) -> str:
-        """Readable and unique within a run: gemma-2-2b-it/fine-tune/rank=16."""
+        """Readable and unique within a run: gemma-2-2b-it/fine-tune/rank=16.
+
+        A variant's name stands for all that it sets.
+        """
+        if "variant" in self.settings:
+            return f"{self.candidate.name}/{self.workload}/{self.settings['variant']}"
         parts = [f"{name}={value}" for name, value in sorted(self.settings.items())]
         return "/".join([self.candidate.name, self.workload, *parts])

@@ -135,7 +135,9 @@ def _task(study: Study, rows: Rows, given: bool) -> tuple[Task, list[str]]:
             )
         )
     tuned_on = [row for row in train[tuned_span.first : tuned_span.last] if row.reply]
-    if not tuned_on or not prompts:
+    if not study.work.tunes:
+        tuned_on = []
+    if (study.work.tunes and not tuned_on) or (study.work.inference and not prompts):
         raise OhloraError(
             f"The data has {len(train)} train rows, too few for rows "
             f"{tuned_span.first}–{tuned_span.last - 1} to tune on and prompts to ask."
@@ -181,6 +183,8 @@ def _contract(
         "threads": 1 if small else facts["cores"],
     }
     policy |= dict(study.policy)
+    if study.work.variants or study.work.if_it_fails:
+        policy["varies"] = (*Contract().varies, "variant", "quantization")
     texts = [
         t for row in (*task.train, *task.valid, *task.prompts) for t in (row.prompt, row.reply)
     ]
@@ -211,13 +215,33 @@ def _cases(
     out: Path,
 ) -> tuple[Case, ...]:
     cases = []
+    half = half_precision(contract.device, native_bf16=contract.dtype != "float16")
     for candidate in candidates:
         if study.work.inference:
-            cases.append(Case(candidate, "inference", contract, task, {}, limits))
+            cases += _answering(candidate, study.work.if_it_fails, contract, task, limits)
         for rank in ranks:
             case = Case(candidate, "fine-tune", contract, task, {"rank": rank}, limits)
             cases.append(replace(case, keep=str(out / "adapters" / candidate.name / f"r{rank}")))
+        for variant in study.work.variants:
+            if not variant.only or candidate.name in variant.only:
+                settings = variant.settings(half)
+                cases.append(Case(candidate, "fine-tune", contract, task, settings, limits))
     return tuple(cases)
+
+
+def _answering(
+    candidate: Candidate, fallback: str | None, contract: Contract, task: Task, limits: Limits
+) -> list[Case]:
+    """The plain case, and a quantised one that is done only where the plain one fails."""
+    plain = Case(candidate, "inference", contract, task, {}, limits)
+    if fallback is None:
+        return [plain]
+    return [plain, replace(plain, settings={"quantization": fallback}, instead_of=plain.id)]
+
+
+def half_precision(device: str, *, native_bf16: bool) -> str:
+    """What "half" means on a device: float16 on a card that only emulates bf16."""
+    return "bfloat16" if device != "cuda" or native_bf16 else "float16"
 
 
 def _weights_notes(options: Options, source: str, scale: str) -> list[str]:

@@ -29,6 +29,11 @@ _PHASES = {
 }
 
 
+def phase_words(phase: str) -> str:
+    """What a worker does in a phase, for people."""
+    return text(*_PHASES.get(phase, (phase, phase)))
+
+
 def progress_bar(console: Console) -> Progress:
     """A bar of the house: what, how much, elapsed, left."""
     return Progress(
@@ -89,7 +94,7 @@ class RunProgress:
 
     def _show(self, phase: str, done: int, total: int | None) -> None:
         if self.one is not None:
-            words = text(*_PHASES.get(phase, (phase, phase)))
+            words = phase_words(phase)
             self.bar.reset(
                 self.one, description=f"{self.name}: {words}", completed=done, total=total
             )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from benchmarks.case import Case
 from benchmarks.engines.local import CaseOutcome, Listener
 from benchmarks.plan import Plan
+from benchmarks.prediction import with_prediction
 from benchmarks.run_folder import RunFolder
 from evaluators.evaluator import EachReply
 from evaluators.persona import fact_check
@@ -22,6 +23,16 @@ class Engine(Protocol):
 
     def run(self, case: Case, listen: Listener) -> CaseOutcome:
         """Do one case, telling its events to `listen`."""
+
+
+@runtime_checkable
+class ParallelEngine(Engine, Protocol):
+    """One that does several cases at once."""
+
+    def run_all(
+        self, cases: Sequence[Case], watcher: Watcher
+    ) -> Iterator[tuple[Case, CaseOutcome]]:
+        """Do all cases and give each as it ends."""
 
 
 class Watcher(Protocol):
@@ -52,13 +63,38 @@ def run_plan(
     finished = {result.case for result in folder.results()}
     todo = [case for case in plan.cases if case.id not in finished]
     watcher.begin(len(plan.cases), len(plan.cases) - len(todo))
-    for case in todo:
-        watcher.case_begins(case)
-        outcome = engine.run(case, watcher.event)
-        folder.add_case(outcome.result, outcome.replies, outcome.losses)
-        watcher.case_ends(outcome.result, outcome.wall_seconds)
+    for conditional in (False, True):  # those in place of failed ones come when that is known
+        chosen = [case for case in todo if (case.instead_of is not None) == conditional]
+        if conditional:
+            failed = _worth_another_try(folder.results())
+            chosen = [case for case in chosen if case.instead_of in failed]
+        for case, outcome in _outcomes(engine, chosen, watcher):
+            result = with_prediction(case, outcome.result)
+            folder.add_case(result, outcome.replies, outcome.losses)
+            watcher.case_ends(result, outcome.wall_seconds)
     wanted = {case.id for case in plan.cases}
     return [result for result in folder.results() if result.case in wanted]
+
+
+#: Ends that another way of running could change; what can't be had stays so.
+_CAN_CHANGE = {"timeout", "killed", "unsupported_device", "error"}
+
+
+def _worth_another_try(results: Iterable[Result]) -> set[str]:
+    """Cases that failed in a way in which needing less memory may help."""
+    return {r.case for r in results if r.status.startswith("oom") or r.status in _CAN_CHANGE}
+
+
+def _outcomes(
+    engine: Engine, todo: Sequence[Case], watcher: Watcher
+) -> Iterator[tuple[Case, CaseOutcome]]:
+    """Each case as it ends: in order, or as an engine of many machines gives them."""
+    if isinstance(engine, ParallelEngine):
+        yield from engine.run_all(todo, watcher)
+        return
+    for case in todo:
+        watcher.case_begins(case)
+        yield case, engine.run(case, watcher.event)
 
 
 def judge_run(folder: RunFolder, plugin_files: Iterable[Path | str] = ()) -> dict[str, float]:

@@ -115,11 +115,11 @@ def train_ours(job: Job, turns: TurnTaker) -> None:
 
 def train_trl(job: Job, turns: TurnTaker) -> None:
     """TRL's SFTTrainer over the rows in the order in which our batches hold them."""
+    from datasets import Dataset  # type: ignore[attr-defined]  # the library, not our folder
     from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
     from benchmarks.workloads.fine_tune import training_batches
-    from datasets import Dataset  # type: ignore[attr-defined]  # the library, not our folder
 
     tokenizer, model, rows = prepare(job)
     by_ids = {row.input_ids: row for row in rows}
@@ -185,9 +185,8 @@ def _side_main(name: str, job: Job, turn_steps: int, pipe: Connection) -> None:
     from benchmarks.engines import preload  # noqa: F401
 
     if name == "TRL":
-        import trl.trainer.sft_trainer  # noqa: F401
-
         import datasets
+        import trl.trainer.sft_trainer  # noqa: F401
 
         datasets.disable_progress_bars()  # type: ignore[attr-defined]
     libraries = resident_bytes() or 0

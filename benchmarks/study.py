@@ -17,9 +17,11 @@ from typing import Any
 
 from benchmarks.contract import Contract
 from benchmarks.toml_reader import TomlReader
+from benchmarks.variant import Variant
 from evaluators.criteria import Criterion, check_criteria
 from model_registry.errors import BadFile, UnknownName
 from model_registry.language import text
+from model_registry.quantization import QUANTIZATIONS
 from model_registry.selection import Criteria, Override, parse_count
 
 STUDIES = Path(__file__).resolve().parent / "studies"
@@ -63,12 +65,23 @@ class DataPlan:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Which workloads, and what varies in them."""
+    """Which workloads, and what varies in them.
+
+    `variants` are ways of tuning beside the plain ranks; `if_it_fails` is the quantisation with
+    which inference is tried again where it does not run without.
+    """
 
     inference: bool = True
     ranks: tuple[int, ...] = (16, 32, 64)
     ask: bool = False  # ask backends, remote ones too, instead of measuring inference
     transcript: str | None = None  # replayed where nobody can be asked
+    variants: tuple[Variant, ...] = ()
+    if_it_fails: str | None = None
+
+    @property
+    def tunes(self) -> bool:
+        """Whether anything is tuned, so that there must be rows to learn from."""
+        return bool(self.ranks or self.variants)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +248,8 @@ class _Reader(TomlReader):
 
     def work(self) -> Work:
         entry = self.table("work")
-        self.known(entry, {"inference", "ranks", "ask", "transcript"}, "work")
+        keys = {"inference", "ranks", "ask", "transcript", "variants", "if_it_fails"}
+        self.known(entry, keys, "work")
         ranks = self.listed(entry.get("ranks", [16, 32, 64]), int, "ranks")
         if not all(rank > 0 for rank in ranks):
             self.fail("ranks", f"ranks must be whole numbers above 0, not {ranks!r}")
@@ -246,7 +260,30 @@ class _Reader(TomlReader):
         if not isinstance(ask, bool):
             self.fail("ask", f"ask must be true or false, not {ask!r}")
         transcript = self.one(entry.get("transcript", ""), (str,), "transcript") or None
-        return Work(inference and not ask, tuple(ranks), ask, transcript)
+        variants = tuple(self.variant(each) for each in self.tables(entry, "variants"))
+        fallback = entry.get("if_it_fails")
+        if fallback is not None and fallback not in QUANTIZATIONS:
+            self.fail("if_it_fails", f"if_it_fails is one of {', '.join(QUANTIZATIONS)}")
+        return Work(inference and not ask, tuple(ranks), ask, transcript, variants, fallback)
+
+    def variant(self, entry: dict[str, Any]) -> Variant:
+        """One table of [[work.variants]]."""
+        kinds = {each.name: str(each.type) for each in dataclasses.fields(Variant)}
+        self.known(entry, set(kinds), "work.variants")
+        values: dict[str, Any] = {}
+        for key, value in entry.items():
+            if key == "only":
+                values[key] = tuple(self.listed(value, str, key))
+                continue
+            number = (float, int) if "float" in kinds[key] else (int,)
+            values[key] = self.one(value, (str,) if "str" in kinds[key] else number, key)
+        if "name" not in values:
+            self.fail("variants", "each of [[work.variants]] needs a name")
+        variant = Variant(**values)
+        problem = variant.problem()
+        if problem:
+            self.fail("variants", f"{variant.name}: {problem}")
+        return variant
 
     def policy(self) -> dict[str, Any]:
         entry = self.table("contract")

@@ -20,6 +20,7 @@ from typing import Any
 
 from benchmarks.case import Case
 from benchmarks.measure import Measurement, measured, resident_bytes
+from benchmarks.variant import effective, tuned_rank
 from benchmarks.workloads.log import WorkLog
 from model_registry import machine
 from model_registry.candidate import Candidate
@@ -34,7 +35,8 @@ Workload = Callable[[Case, LoadedModel, WorkLog], Any]
 def _inference(case: Case, loaded: LoadedModel, log: WorkLog) -> Any:
     from benchmarks.workloads import inference
 
-    return inference.run(case.id, loaded, case.task.prompts, case.contract, log)
+    contract = effective(case.contract, case.settings)
+    return inference.run(case.id, loaded, case.task.prompts, contract, log)
 
 
 def _fine_tune(case: Case, loaded: LoadedModel, log: WorkLog) -> Any:
@@ -46,9 +48,9 @@ def _fine_tune(case: Case, loaded: LoadedModel, log: WorkLog) -> Any:
         case.task.train,
         case.task.valid,
         case.task.prompts,
-        case.contract,
+        effective(case.contract, case.settings),
         log,
-        rank=case.settings["rank"],
+        rank=tuned_rank(case.settings),
         keep=Path(case.keep) if case.keep else None,
     )
 
@@ -134,9 +136,12 @@ def run_case(case: Case, log: CaseLog) -> Result:
         facts["versions"] = machine.versions()
         with log.phase("load"):
             loaded = _load(case)
+        proof = _quantize(case, loaded, log)
         facts["weights"] = getattr(loaded, "source", None) or _asked_elsewhere(case.candidate)
         outcome = WORKLOADS[case.workload](case, loaded, log)
         facts |= _facts_of(outcome)
+        if proof is not None:
+            facts["figures"] = {**facts["figures"], "quantization": proof}
         status, message = "ok", None
     except Exception as error:  # noqa: BLE001 - a failed case is a row, whatever failed
         status = status_of(error, log.stage, case.workload)
@@ -165,7 +170,7 @@ def run_case(case: Case, log: CaseLog) -> Result:
 
 def _load(case: Case) -> Any:
     """The model, or the backend of a candidate that is asked elsewhere."""
-    candidate, contract = case.candidate, case.contract
+    candidate, contract = case.candidate, effective(case.contract, case.settings)
     if candidate.backend == "transformers":
         return load(
             candidate,
@@ -177,6 +182,22 @@ def _load(case: Case) -> Any:
         )
     factory = Registry(case.plugins).backend(candidate.backend)
     return factory(candidate, weights=contract.weights, device=contract.device)
+
+
+def _quantize(case: Case, loaded: Any, log: WorkLog) -> dict[str, Any] | None:
+    """Pack the weights where the case asks for it; the proof that it was done."""
+    method = case.settings.get("quantization", "none")
+    if method == "none":
+        return None
+    from model_registry.quantization import quantize
+
+    rows = case.task.train or case.task.prompts
+    texts = [f"{row.prompt} {row.reply}" for row in rows]
+    with log.phase("quantization"):
+        loaded.model, proof = quantize(
+            loaded.model, str(method), tokenizer=loaded.tokenizer, calibration=texts
+        )
+    return proof.to_json()
 
 
 def _asked_elsewhere(candidate: Candidate) -> str:

@@ -218,6 +218,8 @@ def _run_and_tell(
     from benchmarks.progress import RunProgress
     from benchmarks.progress_table import ProgressTable
 
+    if all(case.candidate.backend == "replay" for case in plan.cases):
+        engine_name = "replay"
     engine = make_engine(engine_name, ray_address, gpu_share)
 
     try:

@@ -83,6 +83,21 @@ def coefficients_of(
     return dict(found)
 
 
+def is_known(
+    values: Mapping[str, Any],
+    kind: str | None,
+    *,
+    dtype: str,
+    device: str,
+    targets: str | Sequence[str] = "all-linear",
+) -> bool:
+    """Whether an architecture's counts, and a kind's coefficients, are there without a trace."""
+    entry = _known(architecture_key(values))
+    return "skeleton" in entry and (
+        kind is None or trace_key(kind, dtype, device, targets) in entry
+    )
+
+
 def _trace(
     values: Mapping[str, Any], kind: str, dtype: str, device: str, targets: str | Sequence[str]
 ) -> Coefficients | str:
@@ -147,10 +162,12 @@ def fill(architectures: Iterable[Mapping[str, Any]], path: Path = TABLE) -> None
     from model_registry.memory_trace import skeleton
 
     table = _read(path)
-    unique = {architecture_key(values): values for values in architectures if values}
-    for kind, dtype, device in TRACED:
-        name = trace_key(kind, dtype, device, "all-linear")
-        for key, values in unique.items():
+    # Recurrent ones last: their loop over tokens takes minutes to follow.
+    ordered = sorted((v for v in architectures if v), key=lambda v: v["model_type"] == "rwkv")
+    unique = {architecture_key(values): values for values in ordered}
+    for key, values in unique.items():
+        for kind, dtype, device in TRACED:
+            name = trace_key(kind, dtype, device, "all-linear")
             row = table.setdefault(key, {"model_type": values["model_type"]})
             if "skeleton" not in row:
                 row["skeleton"] = skeleton(values)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
@@ -31,6 +31,10 @@ from model_registry.weights import build_config
 
 #: Depths that are traced: what the second has more than the first is what two layers take.
 DEPTHS = (2, 4)
+
+
+#: Model types that loop over tokens in Python: followed at a quarter of the length, in minutes.
+_RECURRENT = frozenset({"rwkv"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +194,9 @@ def trace_architecture(
     """
     kept = getattr(torch, dtype)
     work = _Training(kind, device, targets, dropout) if kind != "inference" else _Inference()
-    shapes = ANSWERED_AT if kind == "inference" else TRAINED_AT
+    shapes: Sequence[Shape] = ANSWERED_AT if kind == "inference" else TRAINED_AT
+    if values.get("model_type") in _RECURRENT:
+        shapes = [replace(s, length=s.length // 4, kept=max(2, s.kept // 4)) for s in shapes]
     try:
         rows = {
             depth: [work.trace(_on_meta(at_depth(values, depth), kept), s) for s in shapes]

@@ -94,7 +94,7 @@ def export(folder: Path, out: Path, registry: Registry, *, source: str) -> Path:
     """Merge the adapter into its base and write a whole model that anything can load.
 
     A base without a chat template gets one that writes the plain form it was tuned in, so that
-    whoever serves the model asks it in that form.
+    whoever serves the model asks it in that form; servers are told how its answers end, too.
 
     Raises:
         OhloraError: no finished tune is there, or `out` holds something.
@@ -106,6 +106,7 @@ def export(folder: Path, out: Path, registry: Registry, *, source: str) -> Path:
     tokenizer = loaded.tokenizer
     if not getattr(tokenizer, "chat_template", None):
         tokenizer.chat_template = plain_template(loaded.candidate.prompting.form)
+    tokenizer.response_template = response_template(tokenizer)
     model.generation_config.eos_token_id = list(loaded.end_ids)
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
@@ -123,3 +124,24 @@ def plain_template(form: str) -> str:
         "{% else %}{{ m['content'] + '\\n' }}{% endif %}"
         "{% endfor %}"
     )
+
+
+def response_template(tokenizer: Any) -> dict[str, Any]:
+    """Where an answer begins and ends in this tokenizer's chat template, for servers.
+
+    Without it `transformers serve` takes every model of Qwen's family for one that writes ChatML,
+    and hands out the prompt with the answer.
+    """
+    question, answer = "가나다라", "마바사아"
+    asked = [{"role": "user", "content": question}]
+    told = [*asked, {"role": "assistant", "content": answer}]
+    opened = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
+    closed = tokenizer.apply_chat_template(told, tokenize=False)
+    begin = str(opened).rpartition(question)[2]
+    end = str(closed).rpartition(answer)[2].rstrip("\n") or str(tokenizer.eos_token)
+    content = {"content": "text", "close": end}
+    return {
+        "defaults": {"role": "assistant"},
+        "start_anchor": begin,
+        "fields": {"content": content},
+    }

@@ -6,6 +6,7 @@ the status that the case gets.
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Mapping
@@ -134,7 +135,12 @@ def _load_pretrained(
     if source != "hub" and not Path(where, "config.json").exists():
         cure = "Make it with `make bundled`." if source == "bundled" else "Is the path right?"
         raise LoadError("unreachable", f"No model in {where}. {cure}")
-    options = {"revision": candidate.revision} if source == "hub" and candidate.revision else {}
+    options: dict[str, Any] = {}
+    if source == "hub" and candidate.revision:
+        options["revision"] = candidate.revision
+    packed = source != "hub" and _is_packed(Path(where))
+    if packed:  # a packed weight is made on its device and can't be moved
+        options["device_map"] = {"": device}
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, **options)
         model = AutoModelForCausalLM.from_pretrained(
@@ -145,8 +151,18 @@ def _load_pretrained(
         if known is None:
             raise
         raise known from error
-    model.to(device)  # type: ignore[arg-type]
+    if not packed:
+        model.to(device)  # type: ignore[arg-type]
     return _ready(candidate, model, tokenizer, source, "full")
+
+
+def _is_packed(folder: Path) -> bool:
+    """Whether a folder holds quantised weights, as its configuration says."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return "quantization_config" in config
 
 
 def load_error(candidate: Candidate, error: Exception) -> LoadError | None:
@@ -278,8 +294,9 @@ def random_model(config: Any, device: str, dtype: torch.dtype, seed: int) -> Any
             if own and all(p.numel() > 1 << 20 for p in own):
                 for parameter in own:
                     _fill(parameter, block)
-            else:
-                model._init_weights(module)
+                    # transformers leaves such a tensor as it is, and does the module's buffers.
+                    parameter._is_hf_initialized = True
+            model._init_weights(module)
     model.tie_weights()
     return model
 

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from model_registry.bundled import recipe
-from model_registry.bundled.tokenizer import train_tokenizer
+from model_registry.bundled.tokenizer import CHAT_TEMPLATE, train_tokenizer
 from model_registry.bundled.training import (
     CHAT,
     TrainingPlan,
@@ -245,6 +245,12 @@ def test_an_unknown_name_is_refused_with_the_near_one():
         recipe.choose(["bundled-qwen-1m"])
 
 
+def test_the_recipe_ends_with_the_message_and_no_traceback_for_an_unknown_name(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        recipe.main(["--only", "bundled-qwen-1m"])
+    assert "Did you mean bundled-qwen2-1m?" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_the_quick_recipe_makes_a_folder_that_transformers_loads(tmp_path, capsys):
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -284,9 +290,23 @@ def test_a_bundled_folder_holds_what_the_catalog_says(candidate):
     assert {k: config[k] for k in values} == values
     assert model.num_parameters() == candidate.parameters
     assert len(loaded) == config["vocab_size"]
-    assert loaded.chat_template
+    assert loaded.chat_template == CHAT_TEMPLATE
     assert config["max_position_embeddings"] >= 2048
     assert model.generation_config.eos_token_id == loaded.eos_token_id != loaded.pad_token_id
+
+
+@pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda c: c.name)
+def test_a_bundled_tokenizer_that_users_load_splits_as_the_trained_one_and_loses_nothing(candidate):
+    from transformers import AutoTokenizer
+
+    loaded = AutoTokenizer.from_pretrained(candidate.path)
+    rows = recipe.read_small_talk().rows
+    trained = train_tokenizer(recipe.spoken(rows), candidate.architecture["vocab_size"])
+    for row in rows:
+        pair = row["prompt"], row["reply"]
+        assert encode_row(CHAT, loaded, *pair) == encode_row(CHAT, trained, *pair)
+    for text in ("x = {'키': 1}\n\treturn x  # 🌟👩‍🚀", "INFP 3월 14일", "  뷁 <b> ∑ "):
+        assert loaded.decode(loaded(text)["input_ids"]) == text
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda c: c.name)

@@ -58,10 +58,9 @@ def losses_of(log: MemoryLog, split: str = "train") -> list[float]:
 
 def trl_losses(model_folder, rank: int, contract: Contract, output_dir) -> list[float]:
     """What TRL's SFTTrainer makes of the same rows in the same order: it tokenises itself."""
+    from datasets import Dataset
     from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
-
-    from datasets import Dataset
 
     loaded = load(tiny_candidate(model_folder))
     tokenizer = loaded.tokenizer

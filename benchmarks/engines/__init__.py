@@ -7,16 +7,21 @@ from typing import Any
 from model_registry.errors import OhloraError
 
 
-def make_engine(name: str = "local", address: str | None = None) -> Any:
+def make_engine(name: str = "local", address: str | None = None, gpu_share: float = 1.0) -> Any:
     """The engine of that name.
 
     Args:
-        name: "local", or "ray" for many machines.
+        name: "local", "ray" for many machines, or "replay" for recordings.
         address: of a running Ray cluster; None starts one on this machine.
+        gpu_share: of a GPU that Ray gives each case.
 
     Raises:
         OhloraError: Ray is not installed, or its cluster can't be reached.
     """
+    if name == "replay":
+        from benchmarks.engines.replaying import ReplayEngine
+
+        return ReplayEngine()
     if name == "local":
         from benchmarks.engines.local import LocalEngine
 
@@ -25,4 +30,4 @@ def make_engine(name: str = "local", address: str | None = None) -> Any:
         from benchmarks.engines.ray import RayEngine
     except ModuleNotFoundError as error:
         raise OhloraError('--engine ray needs Ray: pip install -e ".[ray]"') from error
-    return RayEngine(address)
+    return RayEngine(address, gpu_share)

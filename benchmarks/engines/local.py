@@ -12,7 +12,7 @@ import multiprocessing.forkserver
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -31,7 +31,11 @@ Listener = Callable[[Event], None]
 
 @dataclass(slots=True)
 class CaseOutcome:
-    """All that a case gave, however it ended. `wall_seconds` is what the engine waited."""
+    """All that a case gave, however it ended. `wall_seconds` is what the engine waited.
+
+    The result's figures hold `start_method` and `start_seconds`, what the worker took to be there:
+    a forked one a few hundredths of a second, a fresh one as long as its imports.
+    """
 
     result: Result
     replies: list[Reply] = field(default_factory=list)
@@ -48,7 +52,9 @@ class LocalEngine:
 
     def __init__(self, start_method: str | None = None) -> None:
         self.start_method = start_method or "forkserver"
-        self._context: Any = None
+        self._contexts: dict[
+            str, Any
+        ] = {}  # by device: what is safe for the CPU may not be for CUDA
 
     def start(self, device: str = "cpu") -> float:
         """Bring the fork server up; the seconds that took. Done by the first case otherwise."""
@@ -79,19 +85,23 @@ class LocalEngine:
             _end(process)
             receive.close()
         outcome.wall_seconds = time.perf_counter() - begin
+        start = {
+            "start_method": context.get_start_method(),
+            "start_seconds": None if watch.hello_at is None else watch.hello_at - begin,
+        }
+        outcome.result = replace(outcome.result, figures=outcome.result.figures | start)
         return outcome
 
     def _ready_context(self, device: str) -> Any:
-        if self._context is not None:
-            return self._context
+        if device in self._contexts:
+            return self._contexts[device]
         context: Any = multiprocessing.get_context(self.start_method)
         if self.start_method == "forkserver":
             context.set_forkserver_preload(["benchmarks.engines.preload"])
             _start_server()
             if not _fork_is_safe(context, device):
-                self.start_method = "spawn"
                 context = multiprocessing.get_context("spawn")
-        self._context = context
+        self._contexts[device] = context
         return context
 
     def close(self) -> None:
@@ -167,6 +177,7 @@ class _Watch:
         self.baseline: int | None = None
         self.highest = 0
         self.stage_over: str | None = None  # the phase whose own peak was over the limit
+        self.hello_at: float | None = None
         self.began = time.perf_counter()
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self.kernel_kills = _oom_kills()
@@ -203,7 +214,7 @@ class _Watch:
     def _take(self, event: Event) -> None:
         match event:
             case ("hello", _, baseline):
-                self.baseline = baseline
+                self.baseline, self.hello_at = baseline, time.perf_counter()
             case ("stage" | "failed", name):
                 self.stage = name
             case ("phase", name, seconds, peak):

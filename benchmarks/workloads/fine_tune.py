@@ -48,10 +48,10 @@ def run(
     contract: Contract,
     log: WorkLog,
     *,
-    rank: int,
+    rank: int | None,
     keep: Path | None = None,
 ) -> Outcome:
-    """Tune a fresh base with LoRA and answer the prompts again.
+    """Tune a fresh base and answer the prompts again.
 
     Args:
         case: the case's id, for losses and replies.
@@ -62,8 +62,8 @@ def run(
         contract: the shared policy.
         log: takes phases "validation_before", "warm_up", "training", "validation_after" and
             "replies".
-        rank: LoRA's r.
-        keep: folder for the adapter.
+        rank: LoRA's r; None tunes all weights.
+        keep: folder for the adapter; all weights tuned are not kept.
 
     Raises:
         BadTrainingRow: a row would teach something wrong; before anything is trained.
@@ -77,7 +77,7 @@ def run(
         before = validation_loss(loaded.model, held_out, contract)
 
     with log.phase("warm_up"):
-        model = add_lora(loaded.model, rank, contract)
+        model = make_trainable(loaded.model, rank, contract)
         steps = training_batches(rows, contract, tokenizer.pad_token_id, _device(model))
         warm_up(model, steps[: contract.warm_up])
     with log.phase("training"):
@@ -91,10 +91,10 @@ def run(
     for step, loss_value in ((0, before), (len(losses), after)):
         if loss_value is not None:
             log.loss(Loss(case, step, loss_value, "valid"))
-    if keep is not None:
+    if keep is not None and rank is not None:
         model.save_pretrained(keep)
     if prompts:
-        make_replies(case, loaded, prompts, contract, log, tuned=rank)
+        make_replies(case, loaded, prompts, contract, log, tuned=rank or 0)
     return Outcome(
         steps=len(losses),
         tokens=sum(int(batch.attention_mask.sum()) for batch in steps),
@@ -105,6 +105,7 @@ def run(
             "validation_loss_after": after,
             "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
             "longest_row_tokens": max(len(row.input_ids) for row in rows),
+            **largest_batch(steps, takes_logits_to_keep(model)),
             "learning_rate": learning_rate(loaded, contract),
         },
     )
@@ -113,6 +114,29 @@ def run(
 def learning_rate(loaded: LoadedModel, contract: Contract) -> float:
     """The candidate's own rate, else the contract's."""
     return loaded.candidate.learning_rate or contract.learning_rate
+
+
+def make_trainable(model: Any, rank: int | None, contract: Contract) -> Any:
+    """The model with LoRA, or with all its weights open where `rank` is None."""
+    if rank is not None:
+        return add_lora(model, rank, contract)
+    for parameter in model.parameters():
+        parameter.requires_grad_(True)
+    return model.train()
+
+
+def largest_batch(batches: Sequence[Batch], keeps_logits: bool) -> dict[str, int]:
+    """The batch that needs most memory: its rows, its length and how many positions get logits.
+
+    What a prediction is made from; logits outweigh the rest, so their product decides.
+    """
+
+    def sizes(batch: Batch) -> tuple[int, int, int]:
+        rows, length = batch.input_ids.shape
+        return rows, length, length - first_position(batch) if keeps_logits else length
+
+    found = max((sizes(batch) for batch in batches), key=lambda s: (s[0] * (s[1] + s[2]), s))
+    return dict(zip(("batch_rows", "batch_tokens", "batch_kept"), found, strict=True))
 
 
 def add_lora(model: Any, rank: int, contract: Contract) -> Any:
@@ -128,7 +152,7 @@ def add_lora(model: Any, rank: int, contract: Contract) -> Any:
         r=rank,
         lora_alpha=contract.lora_alpha,
         lora_dropout=contract.lora_dropout,
-        target_modules=contract.lora_targets,
+        target_modules=_target_modules(contract.lora_targets),
         init_lora_weights=contract.lora_init,  # type: ignore[arg-type]
         task_type="CAUSAL_LM",
     )
@@ -136,6 +160,11 @@ def add_lora(model: Any, rank: int, contract: Contract) -> Any:
         # peft asks transformers by a name that newer transformers call deprecated.
         warnings.simplefilter("ignore", FutureWarning)
         return get_peft_model(model, config).train()
+
+
+def _target_modules(targets: str) -> str | list[str]:
+    """ "all-linear" is peft's own word; other names are of layers, separated by commas."""
+    return targets if targets == "all-linear" else [name.strip() for name in targets.split(",")]
 
 
 def training_batches(
@@ -180,10 +209,7 @@ def answer_loss(model: Any, batch: Batch) -> torch.Tensor:
     """
     import torch
 
-    first = (
-        int((batch.labels != IGNORED).any(dim=0).nonzero()[0]) - 1
-    )  # a token is told by its left
-    first = max(first, 0)
+    first = first_position(batch)
     labels = batch.labels[:, first + 1 :]
     options: dict[str, Any] = {}
     if takes_logits_to_keep(model):
@@ -196,6 +222,11 @@ def answer_loss(model: Any, batch: Batch) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(
         logits[:, :-1].flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED
     )
+
+
+def first_position(batch: Batch) -> int:
+    """The first position whose logits are looked at: a token is told by what is left of it."""
+    return max(0, int((batch.labels != IGNORED).any(dim=0).nonzero()[0]) - 1)
 
 
 def takes_logits_to_keep(model: Any) -> bool:

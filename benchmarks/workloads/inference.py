@@ -15,6 +15,7 @@ from benchmarks.data import Row
 from benchmarks.workloads.log import Figures, WorkLog
 from model_registry.backends.backend import Answer, GenerationSettings, conversation
 from model_registry.backends.transformers_local import answer_batch, answer_one
+from model_registry.prompting import prompt_ids
 from model_registry.records import Reply
 from model_registry.weights import LoadedModel
 
@@ -70,6 +71,7 @@ def run(
         figures={
             **_latency(singles, measurement.seconds),
             "batch_differs": _differing(singles, replies),
+            "longest_prompt_tokens": _longest_prompt(loaded, prompts),
         },
     )
 
@@ -132,6 +134,11 @@ def _latency(answers: Sequence[Answer], seconds: float) -> Figures:
         "seconds_per_100_korean_characters": 100 * seconds / hangul if hangul else None,
         "stopped": sum(a.finish_reason == "stop" for a in answers),
     }
+
+
+def _longest_prompt(loaded: LoadedModel, prompts: Sequence[Row]) -> int:
+    policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
+    return max(len(prompt_ids(policy, tokenizer, conversation(row.prompt))) for row in prompts)
 
 
 def _differing(singles: Sequence[Answer], replies: Sequence[Reply]) -> int:

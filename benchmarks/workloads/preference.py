@@ -148,9 +148,8 @@ def orpo_trainer(
     figure compares with those of fine-tuning.
     """
     trl = _trl()
-    from transformers import PrinterCallback
-
     from datasets import Dataset, disable_progress_bars  # type: ignore[attr-defined]
+    from transformers import PrinterCallback
 
     disable_progress_bars()
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx2
 import openai
-from openai.types.chat import ChatCompletionChunk
 
 from model_registry.backends.backend import Answer, GenerationSettings
 from model_registry.backends.endpoint import Endpoint, mask, read_endpoint
@@ -46,6 +45,9 @@ DIALECTS = {
     "reasoning": Dialect(limit="max_completion_tokens", samples=False),
     "dllama": Dialect(names_model=False, top_p=False, usage=False, one_token_a_piece=True),
 }
+
+
+_NOT_A_CHUNK = (AttributeError, TypeError, KeyError)  # what other JSON than a chunk leads to
 
 
 class OpenAIBackend:
@@ -97,7 +99,7 @@ class OpenAIBackend:
         """
         body = self.body(messages, settings)
 
-        def attempt() -> tuple[Watch, openai.Stream[ChatCompletionChunk]]:
+        def attempt() -> tuple[Watch, openai.Stream[object]]:
             watch = self._http.watch(self.endpoint.timeout)
             try:
                 return watch, self._open(body, watch)
@@ -132,15 +134,17 @@ class OpenAIBackend:
                 body["top_p"] = settings.top_p
         return body
 
-    def _open(self, body: dict[str, Any], watch: Watch) -> openai.Stream[ChatCompletionChunk]:
+    def _open(self, body: dict[str, Any], watch: Watch) -> openai.Stream[object]:
         """Send the question; returns when the server begins to answer."""
         try:
             return self._client.post(
                 "/chat/completions",
                 body=body,
-                cast_to=ChatCompletionChunk,
+                # Plain dictionaries: building the library's models takes longer than all the rest
+                # of it, and some servers' chunks are none.
+                cast_to=object,
                 stream=True,
-                stream_cls=openai.Stream[ChatCompletionChunk],
+                stream_cls=openai.Stream[object],
             )
         except openai.APIStatusError as error:
             wait = seconds_to_wait(error.response.headers.get("retry-after"))
@@ -155,15 +159,14 @@ class OpenAIBackend:
         reason, tokens = "", None
         try:
             for chunk in events:
-                if chunk.usage is not None:
-                    tokens = chunk.usage.completion_tokens
-                for choice in (chunk.choices or [])[:1]:
-                    reason = choice.finish_reason or reason
+                tokens = (chunk.get("usage") or {}).get("completion_tokens", tokens)
+                for choice in (chunk.get("choices") or [])[:1]:
+                    reason = choice.get("finish_reason") or reason
                     # The last chunk of some servers has no delta at all.
-                    piece = choice.delta.content if choice.delta is not None else None
+                    piece = (choice.get("delta") or {}).get("content")
                     if piece and (shown := text.feed(piece)):
                         yield shown
-        except (openai.APIError, httpx2.HTTPError, OSError, ValueError, AttributeError) as error:
+        except (openai.APIError, httpx2.HTTPError, OSError, ValueError, *_NOT_A_CHUNK) as error:
             text.finish()
             failure = self._lost(error, watch)
             failure.answer = text.answer("error", None, watch.elapsed(), (failure.status,))
@@ -190,7 +193,7 @@ class OpenAIBackend:
         """What an exception on the way means. The library wraps the network's own."""
         cause = error.__cause__ or error
         if isinstance(error, openai.APIConnectionError) or not isinstance(error, openai.APIError):
-            if isinstance(cause, (ValueError, AttributeError)) and not watch.late:
+            if isinstance(cause, (ValueError, *_NOT_A_CHUNK)) and not watch.late:
                 said = one_line(mask(str(cause), self.endpoint.secrets))
                 return AskError(
                     "error",

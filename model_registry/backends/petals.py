@@ -11,7 +11,6 @@ import json
 import socket
 import time
 from collections.abc import Generator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -129,18 +128,17 @@ class PetalsBackend:
 
         clock = _Clock()
         text = StreamedText(self.endpoint, clock, self._marks())
-        channel: Any = None
+        tokens, stop = 0, False
         try:
-            channel = self._dial(clock)
-            tokens, stop = 0, False
-            for message in self._ask(channel, prompt, settings, clock):
-                tokens += int(message.get("token_count") or 1)
-                stop = bool(message.get("stop"))
-                if shown := text.feed(str(message.get("outputs", ""))):
-                    yield shown
-                if stop or text.ended or tokens >= settings.max_new_tokens:
-                    break
-            seconds = clock.elapsed()
+            with self._dial(clock) as channel:
+                for message in self._ask(channel, prompt, settings, clock):
+                    tokens += int(message.get("token_count") or 1)
+                    stop = bool(message.get("stop"))
+                    if shown := text.feed(str(message.get("outputs", ""))):
+                        yield shown
+                    if stop or text.ended or tokens >= settings.max_new_tokens:
+                        break
+                seconds = clock.elapsed()  # before the connection is closed
         except (WebSocketException, OSError, TimeoutError) as error:
             raise self._lost(error, text, clock) from None
         except AskError as error:
@@ -148,10 +146,6 @@ class PetalsBackend:
             if text.text:
                 error.answer = text.answer("error", None, clock.elapsed(), (error.status,))
             raise
-        finally:
-            if channel is not None:
-                with suppress(Exception):
-                    channel.close()
         if shown := text.finish():
             yield shown
         return text.answer("stop" if stop or text.ended else "length", tokens, seconds)

@@ -110,8 +110,6 @@ def _options(loaded: LoadedModel, settings: GenerationSettings, stop: bool) -> d
         "eos_token_id": list(loaded.end_ids) if stop else None,
         "do_sample": settings.temperature > 0,
     }
-    if not stop:
-        options["min_new_tokens"] = settings.max_new_tokens
     if settings.temperature > 0:
         options |= {"temperature": settings.temperature, "top_p": settings.top_p, "top_k": 0}
     return options
@@ -231,6 +229,8 @@ class TransformersBackend:
                     raise piece
                 first = first if first is not None else time.perf_counter() - begin
                 tokens += piece
+                if not pieces.empty():
+                    continue  # a slow reader gets at once what has come meanwhile
                 text = self._text(tokens)
                 if len(text) > len(shown):
                     yield text[len(shown) :]
@@ -271,7 +271,7 @@ class TransformersBackend:
                 """Nothing to flush: tokens were handed on one by one."""
 
         def halted(input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
-            if self._turns.wanted:
+            if self._turns.due:
                 draws = torch.get_rng_state()  # the others draw too: each goes on where it was
                 self._turns.pass_on()
                 torch.set_rng_state(draws)

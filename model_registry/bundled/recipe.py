@@ -56,7 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="one epoch of a few rows, to try it")
     options = parser.parse_args(arguments)
     hide_other_bars()
-    chosen = choose(options.only)
+    try:
+        chosen = choose(options.only)
+    except UnknownName as error:
+        parser.error(str(error))
     talk, plans = read_small_talk(), PLANS
     if options.quick:
         talk = replace(talk, rows=talk.rows[:QUICK_ROWS])
@@ -128,7 +131,8 @@ def make(
     """Train one candidate, save it, and measure what was saved."""
     tokenizer = train_tokenizer(spoken(talk.rows), candidate.architecture["vocab_size"])
     model = new_model(candidate, tokenizer, plan.seed)
-    train(model, tokenizer, talk.rows, plan, lambda loss: progress.advance(task))
+    learner = as_loaded(tokenizer, model, folder)
+    train(model, learner, talk.rows, plan, lambda loss: progress.advance(task))
     save(model, tokenizer, folder)
     found = assess(candidate, folder, talk.rows, talk.unseen)
     card = write_card(candidate, plan, found, len(talk.rows))
@@ -158,6 +162,19 @@ def new_model(candidate: Candidate, tokenizer: Any, seed: int) -> Any:
     model = AutoModelForCausalLM.from_config(build_config({**candidate.architecture, **ids}))
     model.generation_config = GenerationConfig(max_new_tokens=80, do_sample=False, **ids)
     return model
+
+
+def as_loaded(tokenizer: Any, model: Any, folder: Path) -> Any:
+    """The tokenizer as users will load it from the folder, where its class may be another.
+
+    transformers reads Qwen2's tokenizers with a class of their own, which splits text its own way;
+    the model must be trained on that split.
+    """
+    from transformers import AutoTokenizer
+
+    model.config.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return AutoTokenizer.from_pretrained(folder)
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:

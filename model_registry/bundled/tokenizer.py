@@ -50,6 +50,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Any:
         tokenizer_object=bpe,
         pad_token=PAD,
         eos_token=END,
+        unk_token=PAD,  # bytes know every text; without one, Qwen2's class adds one of its own
         extra_special_tokens=list(ROLES),
         chat_template=CHAT_TEMPLATE,
         model_max_length=CONTEXT,

@@ -1,0 +1,95 @@
+"""The engine of recordings: nothing is loaded, measured or asked, so no process is needed.
+
+What a result says of machine, versions and day is the recording's: its times were taken there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.case import Case
+from benchmarks.engines.local import CaseOutcome, Listener
+from benchmarks.workloads import asking
+from model_registry.backends.replay import ReplayBackend
+from model_registry.errors import LoadError
+from model_registry.records import Loss, Reply, Result, read_rows
+
+
+class ReplayEngine:
+    """Tells recorded cases again, in this process."""
+
+    def start(self, device: str = "cpu") -> float:
+        """Nothing is to be started."""
+        return 0.0
+
+    def run(self, case: Case, listen: Listener = lambda event: None) -> CaseOutcome:
+        """Tell one case again; one that failed then fails now."""
+        begin = time.perf_counter()
+        log = _Log()
+        facts: dict[str, Any] = {}
+        status, message = "ok", None
+        try:
+            backend = ReplayBackend.open(case.candidate)
+            outcome = asking.run(
+                case.id, case.candidate.name, backend, case.task.prompts,
+                replace(case.contract, warm_up=0), log, tuned=case.settings.get("rank"),
+            )  # fmt: skip
+            facts = {"steps": outcome.steps, "tokens": outcome.tokens, "figures": outcome.figures}
+        except LoadError as error:
+            status, message = error.status, f"{type(error).__name__}: {error}"
+            if isinstance(error, asking.Unanswered):
+                facts = {"steps": error.outcome.steps, "figures": error.outcome.figures}
+        seconds = facts.get("figures", {}).get("answer_seconds")
+        result = Result(
+            case=case.id,
+            candidate=case.candidate.name,
+            workload=case.workload,
+            settings=dict(case.settings),
+            contract=case.contract.hash,
+            status=status,
+            stage=None if status == "ok" else "inference",
+            message=message,
+            seconds={"inference": seconds} if seconds is not None else {},
+            weights="replay",
+            **facts,
+            **_of_the_recording(case),
+        )
+        return CaseOutcome(result, log.replies, [], time.perf_counter() - begin)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _of_the_recording(case: Case) -> dict[str, Any]:
+    """Machine, versions and day of the recorded results, where they came along."""
+    folder = Path(str(case.candidate.endpoint.get("transcript", "")))
+    for result in read_rows(folder / "results.jsonl", Result):
+        if result.candidate == case.candidate.name:
+            return {"machine": result.machine, "versions": result.versions,
+                    "started_at": result.started_at}  # fmt: skip
+    return {}
+
+
+class _Log:
+    """Keeps the replies; phases of a recording have no time of their own."""
+
+    def __init__(self) -> None:
+        self.replies: list[Reply] = []
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[Any]:
+        yield None
+
+    def progress(self, done: int, total: int) -> None:
+        """It is over at once."""
+
+    def reply(self, reply: Reply) -> None:
+        self.replies.append(reply)
+
+    def loss(self, loss: Loss) -> None:
+        """Nothing is trained."""

@@ -1,0 +1,106 @@
+"""Commands for the machine: does a candidate fit, and is anything wrong here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from commands.terminal import CatalogName, Json, out, print_columns, print_json, registry
+from model_registry.language import text
+
+app = typer.Typer()
+
+#: Columns of the table; the JSON has every row.
+_SHOWN = {"load", "inference", "inference nf4", "lora r16", "lora r32", "lora r64",
+          "lora r16 nf4", "full", "orpo r16"}  # fmt: skip
+
+
+@app.command(
+    help=text("Does it fit, before any download?", "내려받기 전에 메모리에 맞는지 봅니다.")
+)
+def fit(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...")] = None,
+    catalog: CatalogName = None,
+    gpu: Annotated[
+        str | None,
+        typer.Option(help=text("12GB or T4; this machine else.", "12GB, T4 등. 없으면 이 장비.")),
+    ] = None,
+    batch: Annotated[int, typer.Option(help=text("Rows a step.", "한 단계의 행 수."))] = 4,
+    length: Annotated[int, typer.Option(help=text("Tokens a row.", "한 행의 토큰 수."))] = 128,
+    as_json: Json = False,
+) -> None:
+    """Predict the memory to load, answer and tune, against a card or this machine."""
+    from model_registry.fit import NO_CORRECTION
+    from model_registry.fit_correction import correction_for
+    from model_registry.fit_report import card_budget, columns, document, fit_rows, machine_budget
+
+    if batch < 1 or length < 2:
+        raise typer.BadParameter("--batch is at least 1 and --length at least 2")
+    known = registry()
+    if names:
+        chosen = [known.candidate(name) for name in names]
+    else:
+        chosen = [c for c in known.candidates(catalog) if c.backend == "transformers"]
+    budget = card_budget(gpu) if gpu else machine_budget()
+    correction = NO_CORRECTION if gpu else correction_for(budget.name, budget.device)
+    rows = fit_rows(chosen, budget, batch=batch, length=length, correction=correction)
+    if as_json:
+        print_json(document(budget, rows, correction))
+        return
+    table = columns(rows, text("candidate (GiB)", "후보 (GiB)"))
+    kept = [i for i, name in enumerate(table[0]) if i == 0 or name in _SHOWN]
+    print_columns([[line[i] for i in kept] for line in table], right=range(1, len(kept)))
+    out.print(
+        text(
+            f"{budget.name}: {budget.bytes / 2**30:.1f} GiB, {budget.dtype}; tuning with batch "
+            f"{batch} and {length} tokens a row.",
+            f"{budget.name}: {budget.bytes / 2**30:.1f} GiB, {budget.dtype}. 튜닝은 배치 {batch}, "
+            f"한 행 {length}토큰.",
+        ),
+        highlight=False,
+    )
+    if correction.source:
+        out.print(correction.source, highlight=False)
+    for row in rows:
+        if row.work.quantization != "none":
+            continue
+        if row.reason and row.work.kind in ("load", "lora"):
+            out.print(f"  {escape(row.name)} {row.work.kind}: {escape(row.reason)}")
+        elif row.smallest_change and (row.work.kind, row.work.rank) == ("lora", 16):
+            out.print(f"  {escape(row.name)} lora r16 → {escape(row.smallest_change)}")
+
+
+@app.command(
+    help=text("Look at this machine, or at a message.", "이 장비나 오류 메시지를 살펴봅니다.")
+)
+def doctor(
+    message: Annotated[
+        str | None, typer.Argument(help=text("An error's text.", "오류 메시지."))
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is missing here, or what a message means and what helps."""
+    from model_registry.doctor import diagnose, examine
+
+    if message is not None:
+        found = diagnose(message)
+        if as_json:
+            rows = [{"name": d.name, "cause": d.cause, "cure": d.cure} for d in found]
+            print_json({"message": message, "diagnoses": rows})
+            return
+        if not found:
+            out.print(text("Nothing known about this message.", "알려진 메시지가 아닙니다."))
+        for diagnosis in found:
+            out.print(f"{escape(diagnosis.cause)}\n  → {escape(diagnosis.cure)}", highlight=False)
+        return
+    findings = examine()
+    if as_json:
+        print_json({"findings": [finding.to_json() for finding in findings]})
+        return
+    for finding in findings:
+        mark = {True: "[green]✓[/]", False: "[red]✗[/]", None: " "}[finding.ok]
+        out.print(f"{mark} {finding.name}: {escape(finding.value)}", highlight=False)
+        if finding.cure:
+            out.print(f"    {escape(finding.cure)}", highlight=False)

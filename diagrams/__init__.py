@@ -1,0 +1,1 @@
+"""Diagrams from a model's text: read, drawn, judged and recommended. Knows no model."""

@@ -1,0 +1,213 @@
+"""The JSON documents of `ohlora diagram parse|draw|score|recommend`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from diagrams.diagram import DiagramRefused
+from diagrams.draw import png, svg
+from diagrams.geometry import measure
+from diagrams.parse import ParsedReply, parse
+from diagrams.readability import readability
+from diagrams.recommend import READABILITY_WEIGHT, recommend
+from diagrams.taste import ScoredDiagram
+from model_registry.errors import BadFile, OhloraError, UnknownName
+
+PICTURES = ("png", "svg")
+MAX_FILE = 100_000_000  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One text that may hold a diagram, and where it stands."""
+
+    name: str  # the file, with the row's number where it is a table
+    reply: str
+    prompt: str | None = None
+
+
+def read_sources(
+    paths: Sequence[Path], reply_column: str | None = None, prompt_column: str | None = None
+) -> list[Source]:
+    """The texts of files: each whole, or one a row of a CSV file where a column is named.
+
+    Raises:
+        BadFile: a file can't be read.
+        UnknownName: a CSV file has no such column.
+    """
+    sources: list[Source] = []
+    for path in paths:
+        content = _read(path)
+        if reply_column is None:
+            sources.append(Source(str(path), content))
+        else:
+            sources += _rows(path, content, reply_column, prompt_column)
+    return sources
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_FILE:
+            raise BadFile(path, None, f"is larger than {MAX_FILE:,} bytes")
+        return path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise BadFile(path, None, f"can't be read ({error.strerror})") from error
+
+
+def _rows(path: Path, content: str, reply_column: str, prompt_column: str | None) -> list[Source]:
+    limit = csv.field_size_limit(2**31 - 1)
+    try:
+        table = list(csv.DictReader(io.StringIO(content, newline="")))
+    except csv.Error as error:
+        raise BadFile(path, None, f"is no CSV file ({error})") from error
+    finally:
+        csv.field_size_limit(limit)
+    if not table:
+        raise BadFile(path, None, "has no rows below its header")
+    for column in (reply_column, prompt_column):
+        if column is not None and column not in table[0]:
+            raise UnknownName(f"column of {path}", column, (name for name in table[0] if name))
+    return [
+        Source(
+            f"{path}:{number}",
+            row[reply_column] or "",
+            (row[prompt_column] or None) if prompt_column else None,
+        )
+        for number, row in enumerate(table, start=1)
+    ]
+
+
+def parse_document(sources: Sequence[Source]) -> dict[str, Any]:
+    """{"rows": [{"source", "format_kept", "complete", "nodes", "left_out", "problems"}]}."""
+    return {"rows": [_parsed_row(source) for source in sources]}
+
+
+def _parsed_row(source: Source) -> dict[str, Any]:
+    parsed = parse(source.reply, source.prompt)
+    return {
+        "source": source.name,
+        "format_kept": parsed.format_kept,
+        "complete": parsed.complete,
+        "nodes": [asdict(node) for node in parsed.diagram.nodes],
+        "left_out": [asdict(line) for line in parsed.left_out],
+        "problems": parsed.problems,
+    }
+
+
+def score_document(sources: Sequence[Source]) -> dict[str, Any]:
+    """One row for each source, and how many keep the format.
+
+    `nodes` is a count. `geometry` and `readability` are null where there is nothing to draw or too
+    much; `problems` says which.
+    """
+    parsed = [parse(source.reply, source.prompt) for source in sources]
+    rows = [_score_row(source, reply) for source, reply in zip(sources, parsed, strict=True)]
+    judged = [n for n, row in enumerate(rows) if row["geometry"] is not None]
+    values = readability([parsed[n].diagram for n in judged])
+    for n, value in zip(judged, values, strict=True):
+        rows[n]["readability"] = value
+    return {"rows": rows, "format_kept": sum(row["format_kept"] for row in rows), "of": len(rows)}
+
+
+def _score_row(source: Source, parsed: ParsedReply) -> dict[str, Any]:
+    problems, geometry = parsed.problems, None
+    if parsed.diagram.nodes and not parsed.too_many:
+        try:
+            geometry = measure(parsed.diagram).as_json()
+        except DiagramRefused as refused:
+            problems = [*problems, str(refused)]
+    return {
+        "source": source.name,
+        "format_kept": parsed.format_kept,
+        "complete": parsed.complete,
+        "nodes": len(parsed.diagram.nodes),
+        "geometry": geometry,
+        "readability": None,
+        "problems": problems,
+    }
+
+
+def draw_document(sources: Sequence[Source], out: Path, kind: str = "png") -> dict[str, Any]:
+    """Draw every source into the folder `out`; {"rows": [{"source", "file", "problems"}]}.
+
+    Raises:
+        OhloraError: no such kind of picture, or there is nothing that can be drawn at all.
+    """
+    if kind not in PICTURES:
+        raise OhloraError(f"A diagram is drawn as png or svg, not as {kind}.")
+    out.mkdir(parents=True, exist_ok=True)
+    rows = [_draw_row(source, out, kind, place) for place, source in enumerate(sources, start=1)]
+    if not any(row["file"] for row in rows):
+        problems = "; ".join(f"{row['source']}: {row['problems'][-1]}" for row in rows[:3])
+        raise OhloraError(f"Nothing could be drawn. {problems}")
+    return {"rows": rows}
+
+
+def _draw_row(source: Source, out: Path, kind: str, place: int) -> dict[str, Any]:
+    parsed = parse(source.reply, source.prompt)
+    problems, file = parsed.problems, None
+    if parsed.diagram.nodes and not parsed.too_many:
+        # The number keeps two files of one name in different folders apart.
+        path = (
+            out / f"{place:03d}-{Path(source.name.rpartition(':')[0] or source.name).stem}.{kind}"
+        )
+        try:
+            content = svg(parsed.diagram).encode() if kind == "svg" else png(parsed.diagram)
+            path.write_bytes(content)
+            file = str(path)
+        except DiagramRefused as refused:
+            problems = [*problems, str(refused)]
+    return {"source": source.name, "file": file, "problems": problems}
+
+
+def recommend_document(
+    sources: Sequence[Source],
+    keep: int = 3,
+    scored: Sequence[ScoredDiagram] = (),
+    readability_weight: float = READABILITY_WEIGHT,
+) -> dict[str, Any]:
+    """{"best": [{"source", "final", "readability", "taste"}], "left_out", "notes", "weights"}."""
+    parsed = [parse(source.reply, source.prompt) for source in sources]
+    ranking = recommend([reply.diagram for reply in parsed], keep, scored, readability_weight)
+    return {
+        "best": [
+            {
+                "source": sources[found.place].name,
+                "final": found.final,
+                "readability": found.readability,
+                "taste": found.taste,
+            }
+            for found in ranking.best
+        ],
+        "left_out": [
+            {"source": sources[place].name, "reason": reason}
+            for place, reason in ranking.left_out.items()
+        ],
+        "notes": list(ranking.notes),
+        "weights": {"readability": readability_weight, "taste": 1 - readability_weight},
+    }
+
+
+def read_scored(path: Path) -> list[ScoredDiagram]:
+    """A user's scored diagrams: a CSV file with the columns `diagram` and `score` (0 to 5).
+
+    Raises:
+        BadFile: a row has no diagram or no such score.
+        UnknownName: a column is missing.
+    """
+    scored: list[ScoredDiagram] = []
+    for number, source in enumerate(_rows(path, _read(path), "diagram", "score"), start=2):
+        diagram = parse(source.reply).diagram
+        try:
+            score = float(source.prompt or "")
+        except ValueError:
+            score = -1.0
+        if not diagram.nodes or not 0 <= score <= 5:
+            raise BadFile(path, number, "needs a diagram with nodes and a score from 0 to 5")
+        scored.append((diagram, score))
+    return scored

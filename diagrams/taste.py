@@ -1,0 +1,94 @@
+"""What one user will like: the mean of what that user gave to the diagrams that look most alike.
+
+Alike means near in the auto-encoder's latent space. Nothing is trained for a user, so that the
+first diagrams count at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diagrams.diagram import Diagram
+from diagrams.readability import WEIGHTS, WeightsMissing
+from model_registry.errors import OhloraError
+from model_registry.language import text
+
+if TYPE_CHECKING:
+    from diagrams.networks import Array, AutoEncoder
+
+ENCODER_FILE = "taste.safetensors"
+NEIGHBOURS = 5
+FEWEST = 3  # scored diagrams; with fewer there is no taste to speak of
+
+ScoredDiagram = tuple[Diagram, float]  # the score that the user gave, 0 to 5
+
+
+def cold_start(scored: Sequence[ScoredDiagram]) -> str | None:
+    """Why a user's taste is not known yet, in words; None where it is."""
+    if len(scored) >= FEWEST:
+        return None
+    return text(
+        f"Your taste is not known yet: {len(scored)} of at least {FEWEST} diagrams are scored.",
+        f"아직 취향을 알 수 없습니다: 그림 {FEWEST}개 이상 중 {len(scored)}개에 점수를 매겼습니다.",
+    )
+
+
+def predicted_taste(
+    diagrams: Sequence[Diagram], scored: Sequence[ScoredDiagram], weights: Path = WEIGHTS
+) -> list[float] | None:
+    """The score 0 to 5 that this user is likely to give to each; None at a cold start.
+
+    Raises:
+        OhloraError: a score is not from 0 to 5, or a diagram without nodes is among them.
+        DiagramRefused: a diagram is too large to be drawn.
+        WeightsMissing: the auto-encoder was never trained.
+    """
+    for _, score in scored:
+        if not 0 <= score <= 5:
+            raise OhloraError(f"A score is from 0 to 5, not {score:g}.")
+    if cold_start(scored) or not diagrams:
+        return None if cold_start(scored) else []
+    seen = latent([diagram for diagram, _ in scored] + list(diagrams), weights)
+    known, new = seen[: len(scored)], seen[len(scored) :]
+    return nearest_mean(known, np.array([score for _, score in scored]), new).tolist()
+
+
+def nearest_mean(known: Array, scores: Array, new: Array, neighbours: int = NEIGHBOURS) -> Array:
+    """Distance-weighted mean of the scores of the nearest known points, for each new point.
+
+    Args:
+        known: shape (scored, numbers).
+        scores: shape (scored,).
+        new: shape (asked, numbers).
+        neighbours: how many count; all, where there are fewer.
+    """
+    distances = np.linalg.norm(new[:, None] - known[None], axis=2)
+    nearest = np.argsort(distances, axis=1, kind="stable")[:, :neighbours]
+    near = np.take_along_axis(distances, nearest, axis=1)
+    weights = 1 / (near + 1e-6)  # a diagram that was scored itself decides almost alone
+    mean: Array = (weights * scores[nearest]).sum(axis=1) / weights.sum(axis=1)
+    return mean
+
+
+def latent(diagrams: Sequence[Diagram], weights: Path = WEIGHTS) -> Array:
+    """Shape (diagrams, numbers): what the auto-encoder remembers of each picture."""
+    network = _encoder(weights / ENCODER_FILE)
+    from diagrams.networks import latents
+    from diagrams.pictures import stack_colours
+
+    return latents(network, stack_colours(diagrams))
+
+
+@cache
+def _encoder(path: Path) -> AutoEncoder:
+    if not path.exists():
+        raise WeightsMissing(path)
+    from diagrams.networks import AutoEncoder, load
+
+    network: AutoEncoder = load(AutoEncoder, path)[0]
+    return network

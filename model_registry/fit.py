@@ -1,0 +1,320 @@
+"""Whether a candidate fits: the memory to load, answer and tune, before anything is downloaded.
+
+The counts come from the architecture alone. What a step holds beyond weights, adapter and
+optimiser was traced once on tensors without data (`memory_trace.py`) and is linear in batch,
+length, rank and depth; here it is only multiplied, so that a candidate takes microseconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from model_registry.errors import LoadError, OhloraError
+from model_registry.fit_table import coefficients_of, is_known, skeleton_of
+
+KINDS = ("load", "inference", "lora", "full", "orpo")
+
+#: Bytes of one weight that quantisation shrinks, with its scales: nf4 in blocks of 64 with scales
+#: quantised again, int8 (an fp32 scale a row on top), GPTQ in groups of 128 with zero points.
+_QUANTIZED = {"int8": 1.0, "nf4": 0.5 + 1 / 64 + 4 / (64 * 256), "gptq": 0.5 + 2.5 / 128}
+_ITEMSIZE = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+#: What a process takes on a card before its first tensor, and what its libraries reserve: not part
+#: of the allocator's peak, but of what must be free.
+CARD_RESERVE = 600 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One kind of work and its size. `length` counts prompt and answer together."""
+
+    kind: str = "inference"
+    batch: int = 1
+    length: int = 128
+    new_tokens: int = 80  # of `length`, for inference
+    kept: int | None = None  # positions with logits in training; None is all
+    rank: int | None = None
+    quantization: str = "none"
+    dtype: str = "bfloat16"
+    device: str = "cuda"
+    targets: str | tuple[str, ...] = "all-linear"
+    checkpointing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What this machine takes beyond the count, fitted to measured cases.
+
+    `overhead_bytes` is there however large the model is; `scratch_factor` multiplies what comes
+    and goes in training, of which a C library's allocator may keep much more than is in use.
+    """
+
+    overhead_bytes: int = 0
+    scratch_factor: float = 1.0
+    cases: int = 0
+    source: str = ""
+
+
+NO_CORRECTION = Correction()
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Predicted peak in bytes, and what it is made of."""
+
+    terms: Mapping[str, int]
+    moment: str  # when the peak comes: load, prefill, decode, loss, last layer, first layer, step
+
+    @property
+    def predicted_bytes(self) -> int:
+        return sum(self.terms.values())
+
+
+def predict(
+    architecture: Mapping[str, Any], work: Work, correction: Correction = NO_CORRECTION
+) -> Estimate:
+    """The peak of one kind of work on a model of this architecture.
+
+    Raises:
+        LoadError: "unsupported_architecture", where nothing could be counted or traced.
+    """
+    if work.kind not in KINDS:
+        raise OhloraError(f"No kind of work is called {work.kind}. There are: {', '.join(KINDS)}.")
+    counts = skeleton_of(architecture)
+    resident = {"weights": weight_bytes(counts, work)}
+    if work.kind == "load":
+        estimate = Estimate(resident, "load")
+    elif work.kind == "inference":
+        estimate = _answering(architecture, counts, work, resident)
+    else:
+        estimate = _training(architecture, counts, work, resident)
+    return _corrected(estimate, correction)
+
+
+def is_quick(architecture: Mapping[str, Any], work: Work) -> bool:
+    """Whether `predict` answers at once; it has to trace first, for seconds, where not."""
+    kind = {"load": None, "orpo": "lora"}.get(work.kind, work.kind)
+    return is_known(architecture, kind, dtype=work.dtype, device=work.device, targets=work.targets)
+
+
+def weight_bytes(counts: Mapping[str, int], work: Work) -> int:
+    """Weights and buffers as they lie in memory."""
+    itemsize = _ITEMSIZE[work.dtype]
+    if work.quantization == "none":
+        return counts["parameters"] * itemsize + counts["buffer_bytes"]
+    if work.quantization not in _QUANTIZED:
+        known = ", ".join(_QUANTIZED)
+        raise OhloraError(f"No quantisation is called {work.quantization}. There are: {known}.")
+    shrunk = counts["linear_parameters"]
+    packed = shrunk * _QUANTIZED[work.quantization]
+    if work.quantization == "int8":
+        packed += 4 * counts["linear_outputs"]
+    rest = (counts["parameters"] - shrunk) * itemsize
+    return round(packed + rest) + counts["buffer_bytes"]
+
+
+def features(batch: int, length: int, kept: int, rank: int) -> tuple[float, ...]:
+    """What memory is linear in, as `memory_trace.Shape.features`."""
+    tokens = batch * length
+    return (1, batch, tokens, tokens * length, batch * kept, rank, rank * tokens)
+
+
+_CONSTANT, _ROWS, _TOKENS, _SQUARES, _LOGITS, _RANK, _RANK_TOKENS = range(7)
+
+
+def _parts(row: Mapping[str, Sequence[float]], layers: float, quantities: Sequence[float]) -> list:
+    """What each feature brings, at a depth."""
+    return [
+        (fixed + layers * each) * quantity
+        for fixed, each, quantity in zip(row["fixed"], row["per_layer"], quantities, strict=True)
+    ]
+
+
+def _answering(
+    architecture: Mapping[str, Any], counts: Mapping[str, int], work: Work, resident: dict[str, int]
+) -> Estimate:
+    traces = coefficients_of(architecture, "inference", dtype=work.dtype, device=work.device)
+    prompt = max(1, work.length - work.new_tokens)
+    layers = counts["layers"]
+
+    def total(window: str, length: int) -> float:
+        return sum(_parts(traces[window], layers, features(work.batch, length, 1, 0)))
+
+    # The trace keeps one row of logits with the cache; `kept` less them is the cache.
+    row = work.batch * counts["vocabulary"] * _ITEMSIZE[work.dtype]
+    cache = max(0.0, total("kept", work.length) - row)
+    moments = {"prefill": total("prefill", prompt), "decode": total("decode", work.length)}
+    moment = max(moments, key=lambda name: moments[name])
+    held = min(moments[moment], cache if moment == "decode" else total("kept", prompt))
+    terms = resident | {"kv_cache": round(held), "activations": round(moments[moment] - held)}
+    return Estimate(terms | _unpacked(counts, work), moment)
+
+
+def _training(
+    architecture: Mapping[str, Any], counts: Mapping[str, int], work: Work, resident: dict[str, int]
+) -> Estimate:
+    batch, kept, kind = work.batch, work.kept or work.length, work.kind
+    if kind == "orpo":  # chosen and rejected rows go through in one batch, every position counts
+        batch, kept, kind = 2 * batch, work.length, "lora"
+    traces = coefficients_of(
+        architecture, kind, dtype=work.dtype, device=work.device, targets=work.targets
+    )
+    rank = (work.rank or 16) if kind == "lora" else 0
+    sizes = features(batch, work.length, kept, rank)
+    resident = resident | {
+        "adapter": round(sum(_parts(traces["trained"], counts["layers"], sizes)))
+        if kind == "lora" else 0,
+        "optimiser": round(sum(_parts(traces["moments"], counts["layers"], sizes))),
+    }  # fmt: skip
+    windows = {
+        name: _window(name, row, counts, work, sizes)
+        for name, row in traces.items()
+        if name not in ("trained", "moments")
+    }
+    moment = max(windows, key=lambda name: sum(windows[name].values()))
+    return Estimate(resident | windows[moment] | _unpacked(counts, work), moment)
+
+
+def _window(
+    name: str,
+    row: Mapping[str, Sequence[float]],
+    counts: Mapping[str, int],
+    work: Work,
+    sizes: Sequence[float],
+) -> dict[str, int]:
+    """What one moment holds beyond the resident, by what it is."""
+    layers: float = counts["layers"]
+    kept_inputs = 0.0
+    checkpointed = work.checkpointing and name in ("loss", "last layer")
+    parts = _parts(row, layers, sizes)
+    if checkpointed:
+        # Each layer keeps its input only; one layer at a time holds all of its own again.
+        alone = 0 if name == "loss" else 1
+        kept_inputs = layers * sizes[_TOKENS] * counts["hidden"] * _ITEMSIZE[work.dtype]
+        constant = parts[_CONSTANT]
+        parts = _parts(row, alone, sizes)
+        parts[_CONSTANT] = constant
+    gradients = parts[_CONSTANT] + parts[_RANK]
+    logits = max(0.0, parts[_LOGITS])
+    scratch = sum(parts) - gradients - logits + kept_inputs
+    if gradients < 0:  # a rounding of the fit, no memory
+        gradients, scratch = 0.0, scratch + gradients
+    return {
+        "gradients": round(gradients),
+        "logits": round(logits),
+        "activations": max(0, round(scratch)),
+    }
+
+
+def _unpacked(counts: Mapping[str, int], work: Work) -> dict[str, int]:
+    """Quantised weights are unpacked one matrix at a time, to be multiplied with."""
+    if work.quantization == "none":
+        return {}
+    return {"unpacked": counts["largest_linear"] * _ITEMSIZE[work.dtype]}
+
+
+def _corrected(estimate: Estimate, correction: Correction) -> Estimate:
+    if correction is NO_CORRECTION:
+        return estimate
+    scratch = estimate.terms.get("activations", 0) + estimate.terms.get("logits", 0)
+    trained = "optimiser" in estimate.terms
+    more = (correction.scratch_factor - 1) * scratch if trained else 0.0
+    return replace(
+        estimate,
+        terms={**estimate.terms, "machine": round(more) + correction.overhead_bytes},
+    )
+
+
+def fit_correction(pairs: Sequence[tuple[Estimate, int]], source: str = "") -> Correction:
+    """The overhead and factor that bring predictions nearest to what was measured.
+
+    Args:
+        pairs: uncorrected estimates with measured bytes, of several kinds of work.
+        source: said with every corrected figure.
+
+    Medians, because one case with a disturbed measurement must not move all predictions. Fewer
+    than three cases of a kind correct nothing of that kind.
+    """
+    plain = [m - e.predicted_bytes for e, m in pairs if "optimiser" not in e.terms]
+    overhead = _median(plain) if len(plain) >= 3 else 0.0
+    factors = []
+    for estimate, measured in pairs:
+        scratch = estimate.terms.get("activations", 0) + estimate.terms.get("logits", 0)
+        if "optimiser" in estimate.terms and scratch:
+            factors.append((measured - overhead - estimate.predicted_bytes + scratch) / scratch)
+    factor = max(0.5, _median(factors)) if len(factors) >= 3 else 1.0
+    return Correction(round(overhead), factor, len(pairs), source)
+
+
+def _median(values: Sequence[float]) -> float:
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return (ordered[middle] + ordered[~middle]) / 2
+
+
+def fits(estimate: Estimate, budget_bytes: int, device: str) -> bool:
+    """Whether a peak fits, with what a card's own context takes beside it."""
+    return margin(estimate, budget_bytes, device) >= 0
+
+
+def margin(estimate: Estimate, budget_bytes: int, device: str) -> int:
+    """Bytes left over; negative where they lack."""
+    reserve = CARD_RESERVE if device == "cuda" else 0
+    return budget_bytes - reserve - estimate.predicted_bytes
+
+
+def changes(work: Work) -> list[tuple[str, Work]]:
+    """What may be changed to need less, the least first; each name says what to do."""
+    steps: list[tuple[str, Work]] = []
+    if work.dtype == "float32":
+        work = replace(work, dtype="bfloat16")
+        steps.append(("half precision", work))
+    if work.kind in ("load", "inference"):
+        packed = [(q, replace(work, quantization=q)) for q in ("int8", "nf4")]
+        return steps + (packed if work.quantization == "none" else [])
+    for batch in sorted({math.ceil(work.batch / 2), 1} - {work.batch}, reverse=True):
+        steps.append((f"batch {batch}", replace(work, batch=batch)))
+    light = replace(work, checkpointing=True)
+    steps.append(("gradient checkpointing", light))
+    smallest = replace(light, batch=1)
+    steps.append(("gradient checkpointing and batch 1", smallest))
+    if work.kind == "full":
+        lora = replace(work, kind="lora", rank=16)
+        steps.append(("LoRA rank 16 instead of full tuning", lora))
+        smallest = replace(smallest, kind="lora", rank=16)
+        steps.append(("LoRA rank 16, gradient checkpointing, batch 1", smallest))
+    if work.quantization == "none":
+        prefix = "QLoRA (nf4), rank 16" if work.kind == "full" else "nf4"
+        base = replace(work, kind="lora", rank=16) if work.kind == "full" else work
+        steps.append((prefix, replace(base, quantization="nf4")))
+        steps.append(
+            (f"{prefix}, gradient checkpointing, batch 1", replace(smallest, quantization="nf4"))
+        )
+    return steps
+
+
+def smallest_change(
+    architecture: Mapping[str, Any],
+    work: Work,
+    budget_bytes: int,
+    correction: Correction = NO_CORRECTION,
+    *,
+    quick: bool = False,
+) -> str | None:
+    """The first change after which it fits; None where none of them is enough.
+
+    `quick` passes over changes that would have to be traced first.
+    """
+    for name, changed in changes(work):
+        if quick and not is_quick(architecture, changed):
+            continue
+        try:
+            estimate = predict(architecture, changed, correction)
+        except LoadError:
+            continue
+        if fits(estimate, budget_bytes, changed.device):
+            return name
+    return None

@@ -1,0 +1,107 @@
+"""What measured cases teach about this machine: kept beside the user's caches, fitted when asked.
+
+A correction of a machine is never silent: its source says from how many cases it comes, or that
+it comes from another machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from model_registry.fit import NO_CORRECTION, Correction, Estimate, fit_correction
+from model_registry.language import text
+
+#: Fewer cases than these say nothing about a machine.
+ENOUGH = 5
+_SHIPPED = Path(__file__).resolve().parent / "fit_correction.json"
+
+
+def measured_path() -> Path:
+    """Where this user's measured cases stand."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "ohlora" / "fit-measured.jsonl"
+
+
+def remember(
+    machine: str,
+    device: str,
+    case: str,
+    estimate: Estimate,
+    measured: int,
+    path: Path | None = None,
+) -> None:
+    """Keep one uncorrected estimate with what was measured. A cache that can't be written is none.
+
+    Args:
+        machine: its name, as every result carries it.
+        device: "cpu" or "cuda".
+        case: what was measured; a later row of the same case replaces the earlier.
+        estimate: without any correction.
+        measured: bytes.
+        path: another file, for tests.
+    """
+    row = {"machine": machine, "device": device, "case": case, "measured_bytes": measured}
+    path = path or measured_path()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row | {"estimate": asdict(estimate)}) + "\n")
+    except OSError:
+        return
+
+
+def correction_for(machine: str, device: str, path: Path | None = None) -> Correction:
+    """The correction of this machine, else the one that comes with the project for such a device.
+
+    A graphics card's allocator gives what is asked for, so that there only measured cases correct.
+    """
+    rows = _rows(machine, device, path or measured_path())
+    if len(rows) >= ENOUGH:
+        pairs = [(_estimate(row["estimate"]), int(row["measured_bytes"])) for row in rows.values()]
+        source = text(
+            f"corrected by {len(pairs)} cases measured on this machine",
+            f"이 장비에서 측정한 {len(pairs)}개 케이스로 보정",
+        )
+        return fit_correction(pairs, source)
+    return _shipped(device)
+
+
+def _rows(machine: str, device: str, path: Path) -> dict[str, dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return rows
+    for line in lines:
+        try:
+            row = json.loads(line)
+            if (row["machine"], row["device"]) == (machine, device):
+                _estimate(row["estimate"])
+                rows[str(row["case"])] = row
+        except (ValueError, KeyError, TypeError):
+            continue  # a torn line, or one of another version
+    return rows
+
+
+def _estimate(row: Mapping[str, Any]) -> Estimate:
+    return Estimate({name: int(count) for name, count in row["terms"].items()}, str(row["moment"]))
+
+
+def _shipped(device: str) -> Correction:
+    try:
+        rows = json.loads(_SHIPPED.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return NO_CORRECTION
+    if device not in rows:
+        return NO_CORRECTION
+    row = rows[device]
+    source = text(
+        f"corrected by {row['cases']} cases measured on another machine ({row['machine']})",
+        f"다른 장비({row['machine']})에서 측정한 {row['cases']}개 케이스로 보정",
+    )
+    return Correction(row["overhead_bytes"], row["scratch_factor"], row["cases"], source)

@@ -1,0 +1,177 @@
+"""The page: chat with candidates, grade their replies blind, compare, choose. Start it with
+
+python ohlora_app.py [--run DIR] [--host H] [--port P] [--share] [--auth USER:PASSWORD]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+# No look-up at start and no analytics; both are read when Gradio is imported.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+if os.environ.get("SPACES_ZERO_GPU"):
+    import spaces  # noqa: F401 - on a ZeroGPU Space it must come before torch
+
+from model_registry.errors import OhloraError
+from model_registry.language import text
+
+if TYPE_CHECKING:
+    from evaluators.grading.store import GradeStore
+    from pages.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class AppOptions:
+    """How the page is started."""
+
+    host: str | None = None
+    port: int | None = None
+    share: bool = False
+    auth: tuple[str, ...] = ()  # "user:password" each
+    candidates: tuple[str, ...] = ()  # names to offer although they must be fetched first
+    plugins: tuple[Path, ...] = ()
+    runs: tuple[Path, ...] = ()  # run folders, or folders that hold some; none: reports/
+    owner_key: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+
+
+def build_site(options: AppOptions) -> Site:
+    """What the page works with: the desk of the graders, and the models.
+
+    Raises:
+        OhloraError: a run, a plugin or a candidate is not as named.
+    """
+    from evaluators.grading.desk import Desk
+    from model_registry.registry import Registry
+    from pages.models import Models
+    from pages.site import Site
+
+    desk = Desk(_open_store, _find_runs(options.runs), options.owner_key)
+    return Site(desk, Models(Registry(options.plugins), options.candidates))
+
+
+def _open_store() -> GradeStore:
+    from evaluators.grading.mirror import start_mirror
+    from evaluators.grading.store import GradeStore
+
+    store = GradeStore.open()
+    start_mirror(store)
+    return store
+
+
+def _find_runs(folders: Sequence[Path]) -> dict[str, Path]:
+    """Run folders by name: those given (each must be one, or hold some), else those in reports/."""
+    from evaluators.grading.run_folder import find_runs, read_run
+
+    found = [run for folder in folders for run in (find_runs(folder) or [folder])]
+    for folder in found:
+        read_run(folder)  # a wrong --run is told now, not to the first grader
+    return {run.resolve().name: run for run in found or find_runs(Path("reports"))}
+
+
+def launch(options: AppOptions, *, block: bool = True) -> Any:
+    """Start the page; with `block` False it returns (app, local address, shared address).
+
+    Raises:
+        OhloraError: a run, the database or the login can't be used as given.
+    """
+    logins = [_login(one) for one in options.auth]
+    site = build_site(options)
+    from pages.layout import build_page, hide_endpoints, looks, routes
+
+    page = build_page(site)
+    if logins:
+        hide_endpoints(page)
+    page.queue(default_concurrency_limit=8, max_size=64)
+    started = page.launch(
+        server_name=options.host,
+        server_port=options.port,
+        share=options.share,
+        auth=logins or None,
+        app_kwargs={"routes": routes()},
+        prevent_thread_lock=True,
+        quiet=True,
+        show_error=True,  # Gradio's own checks of what it is sent; ours are told in any case
+        run_history=False,
+        enable_monitoring=False,
+        footer_links=[],
+        ssr_mode=False,
+        mcp_server=False,
+        **looks(),
+    )
+    _greet(options, local=started[1], shared=started[2])
+    if block:
+        page.block_thread()
+    return started
+
+
+def _login(text_: str) -> tuple[str, str]:
+    user, colon, password = text_.partition(":")
+    if not (user and colon and password):
+        raise OhloraError(f"--auth must be USER:PASSWORD, not {text_!r}.")
+    return user, password
+
+
+def _greet(options: AppOptions, local: str, shared: str | None) -> None:
+    """Print the addresses: for everybody, for graders, and the owner's own."""
+    base = (shared or local).rstrip("/")
+    print(text(f"The page: {base}", f"페이지: {base}"))
+    print(text(f"For graders: {base}/?grader=NAME", f"평가자용: {base}/?grader=이름"))
+    key = f"{base}/?tab=results&key={options.owner_key}"
+    print(text(f"Yours, with results: {key}", f"주인용 (결과 포함): {key}"), flush=True)
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> AppOptions:
+    """The options of the command line. OHLORA_AUTH and OHLORA_OWNER_KEY serve a Space."""
+    parser = argparse.ArgumentParser(
+        prog="ohlora app", description="Start the page: chat, grade, compare, choose."
+    )
+    parser.add_argument("--host", help="address to listen on; 0.0.0.0 for other machines")
+    parser.add_argument("--port", type=int, help="port; the first free one from 7860 on otherwise")
+    parser.add_argument("--share", action="store_true", help="a public link (for Colab)")
+    parser.add_argument(
+        "--auth", action="append", default=[], metavar="USER:PASSWORD", help="ask for a login"
+    )
+    parser.add_argument(
+        "--run", action="append", default=[], type=Path, metavar="DIR", help="a run to grade"
+    )
+    parser.add_argument(
+        "--candidate", action="append", default=[], help="offer this one, fetching its weights"
+    )
+    parser.add_argument(
+        "--plugin", action="append", default=[], type=Path, metavar="FILE", help="load a plugin"
+    )
+    given = parser.parse_args(arguments)
+    auth = given.auth or os.environ.get("OHLORA_AUTH", "").split()
+    options = AppOptions(
+        host=given.host,
+        port=given.port,
+        share=given.share,
+        auth=tuple(auth),
+        candidates=tuple(given.candidate),
+        plugins=tuple(given.plugin),
+        runs=tuple(given.run),
+    )
+    key = os.environ.get("OHLORA_OWNER_KEY")
+    return replace(options, owner_key=key) if key else options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Start the page and serve until it is stopped; 1 where the user must act first."""
+    try:
+        launch(parse_arguments(arguments))
+    except OhloraError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""The page as a whole: its tabs in order, its looks, and how it is served."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from pages.candidates import candidates_tab
+from pages.chat import chat_tab
+from pages.compare import compare_tab
+from pages.diagram import diagram_tab
+from pages.grade import grade_tab
+from pages.results import results_tab
+from pages.words import TRANSLATIONS, word
+
+if TYPE_CHECKING:
+    from pages.site import Site
+
+HERE = Path(__file__).parent
+
+#: No font is fetched: the first of these that the visitor's machine has.
+FONTS = ["Pretendard", "Noto Sans KR", "Apple SD Gothic Neo", "Malgun Gothic", "NanumGothic"]
+
+#: The tabs in order: key, and what builds it.
+TABS = (
+    ("chat", chat_tab),
+    ("grade", grade_tab),
+    ("compare", compare_tab),
+    ("candidates", candidates_tab),
+    ("results", results_tab),
+    ("diagram", diagram_tab),
+)
+
+
+def build_page(site: Site) -> gr.Blocks:
+    """All tabs in one page."""
+    with gr.Blocks(title="Oh-LoRA", analytics_enabled=False) as page:
+        gr.HTML(f"<h1>Oh-LoRA</h1><p>{word('subtitle')}</p>", elem_id="title", js_on_load=None)
+        if os.environ.get("OAUTH_CLIENT_ID"):  # a Space with hf_oauth
+            gr.LoginButton(size="sm")
+        with gr.Tabs(elem_id="tabs") as tabs:
+            for key, build in TABS:
+                with gr.Tab(word(f"tab_{key}"), id=key, elem_id=f"tab-{key}") as tab:
+                    build(site, tab)
+
+        def greet(request: gr.Request) -> gr.Tabs:
+            site.models.warm_up()  # not at start: the first page must not wait for a model
+            return _tab_to_open(request)
+
+        page.load(
+            greet,
+            outputs=tabs,
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+    return page
+
+
+def hide_endpoints(page: gr.Blocks) -> None:
+    """Leave the list of endpoints empty: Gradio writes it into the login page too, with choices."""
+    for endpoint in page.fns.values():
+        if endpoint.api_visibility == "public":
+            endpoint.api_visibility = "undocumented"
+
+
+def _tab_to_open(request: gr.Request) -> gr.Tabs:
+    """An invitation opens the Grade tab; `?tab=…` any other."""
+    asked = dict(request.query_params)
+    wanted = asked.get("tab") or ("grade" if "grader" in asked else "")
+    return gr.Tabs(selected=wanted) if wanted in dict(TABS) else gr.Tabs()
+
+
+def looks() -> dict[str, Any]:
+    """Theme, style and texts, as arguments of `launch`."""
+    theme = gr.themes.Soft(
+        primary_hue="teal",
+        neutral_hue="slate",
+        font=[*FONTS, "system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "D2Coding", "monospace"],
+        radius_size="md",
+    ).set(  # white on the middle shade of teal is too pale to read
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_border_color="*primary_700",
+        body_text_color_subdued="*neutral_500",
+        block_title_background_fill="none",
+        block_title_text_color="*neutral_500",
+        block_title_padding="0",
+        input_border_width="1px",
+        input_border_color="*neutral_300",
+        input_shadow="none",
+        block_label_background_fill="none",
+        block_label_text_color="*neutral_500",
+        link_text_color="*primary_700",
+    )
+    return {"theme": theme, "css_paths": [HERE / "page.css"], "i18n": TRANSLATIONS}
+
+
+async def _healthz(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("ok")
+
+
+def routes() -> list[Route]:
+    """What answers without login: only that the page is up."""
+    return [Route("/healthz", _healthz, methods=["GET", "HEAD"])]

@@ -1,0 +1,190 @@
+"""The Results tab: what grades, scores and measurements of a run say together.
+
+It opens for the owner (who has the key), and for a grader who has finished: before that, knowing
+how others graded would colour one's own grades.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from evaluators.grading.agreement import Agreement
+from evaluators.grading.export import export_grades
+from evaluators.grading.summary import summary_of
+from pages.results_rows import (
+    Rows,
+    cost_and_quality,
+    decision_rows,
+    difference_rows,
+    distribution_bars,
+    strength_rows,
+)
+from pages.site import Site, answering, sees_names, wants_korean
+from pages.table import column, data_table, picture
+from pages.words import word
+
+NOTHING = ("Nothing yet.", "아직 없습니다.")
+
+DECISION = [
+    column("place", "Place", "순위", digits=0),
+    column("candidate", "Candidate", "후보", always=True),
+    column("score", "Score", "종합", digits=3),
+    column("win_share", "Wins", "1위 비율", digits=2),
+    column("grade", "Mean grade (95 %)", "평균 등급 (95%)"),
+    column("grade_tuned", "… tuned", "… 조정 뒤"),
+    column("quality", "Quality", "자동 점수", digits=3),
+    column("inference_s", "Answering (s)", "답하기 (초)", digits=2),
+    column("inference_mb", "Answering (MB)", "답하기 (MB)", digits=0),
+    column("tuning_s", "Tuning (s)", "조정 (초)", digits=1),
+    column("tuning_mb", "Tuning (MB)", "조정 (MB)", digits=0),
+    column("remark", "Remark", "비고"),
+]
+DIFFERENCES = [
+    column("pair", "Pair", "짝", always=True),
+    column("difference", "Difference", "차이", digits=2),
+    column("interval", "95 %", "95%"),
+    column("p", "p (Holm)", "p (Holm)", digits=3),
+    column("prompts", "Prompts", "질문", digits=0),
+    column("more", "More prompts needed", "더 필요한 질문", digits=0),
+    column("remark", "Remark", "비고"),
+]
+GRADERS = [
+    column("name", "Grader", "평가자", always=True),
+    column("grades", "Grades", "등급 수", digits=0),
+    column("same", "Same when repeated", "다시 봐도 같음", digits=2),
+    column("mean_change", "Mean change", "바뀐 정도", digits=2),
+    column("severity", "Against the others", "남들과의 차이", digits=2),
+    column("drift", "Drift", "뒤로 갈수록", digits=2),
+]
+STRENGTHS = [
+    column("candidate", "Candidate", "후보", always=True),
+    column("chance", "Wins against average (%)", "평균을 이길 확률 (%)", digits=0),
+    column("record", "Won – tied – lost", "승 – 무 – 패"),
+    column("vote_chance", "… from votes (%)", "… 투표로 (%)", digits=0),
+    column("vote_record", "Votes", "투표 승 – 무 – 패"),
+    column("remark", "Remark", "비고"),
+]
+
+
+def results_tab(site: Site, tab: gr.Tab) -> None:
+    """Build the tab."""
+    names = site.desk.run_names
+    with gr.Row():
+        run = gr.Dropdown(
+            names, value=names[0] if names else None, label=word("run"), elem_id="results-run"
+        )
+        refresh = gr.Button(word("refresh"), scale=0, min_width=120, elem_id="results-refresh")
+    notice = gr.HTML("", elem_id="results-notice", html_template="<p></p>", js_on_load=_AS_TEXT)
+    with gr.Column(visible=False) as shown:
+        decision = data_table("decision", DECISION, [], "results-decision", none=NOTHING)
+        with gr.Row(elem_id="results-pictures"):
+            cost = picture("points", "cost_quality", "results-cost")
+            spread = picture("bars", "distribution", "results-distribution")
+        pairs = data_table("differences", DIFFERENCES, [], "results-differences", none=NOTHING)
+        strong = data_table("strengths", STRENGTHS, [], "results-strengths", none=NOTHING)
+        people = data_table("each_grader", GRADERS, [], "results-graders", none=NOTHING)
+        with gr.Row():
+            as_csv = gr.DownloadButton(word("download_csv"), elem_id="results-csv")
+            as_json = gr.DownloadButton(word("download_json"), elem_id="results-json")
+    outputs = [notice, shown, decision, cost, spread, pairs, strong, people, as_csv, as_json]
+
+    def results(run: str, request: gr.Request) -> tuple[Any, ...]:
+        with answering(request):
+            return show_results(site, run, request)
+
+    given: dict[str, Any] = {"queue": False, "show_progress": "minimal", "preprocess": False}
+    refresh.click(results, run, outputs, api_name="results", **given)
+    for event in (tab.select, run.input):
+        event(results, run, outputs, api_visibility="private", **given)
+
+
+_AS_TEXT = """
+const draw = () => { element.querySelector("p").textContent = props.value || ""; };
+watch("value", draw); draw();
+"""
+
+
+def show_results(site: Site, run: str, request: gr.Request) -> tuple[Any, ...]:
+    """Values for all components of the tab; empty ones for who must not see them yet.
+
+    Raises:
+        OhloraError: there is no such run.
+    """
+    korean = wants_korean(request)
+    folder = site.desk.run(run or "")
+    if not sees_names(site, request, folder.name):
+        told = (
+            "평가를 마치면 결과를 볼 수 있습니다. 미리 보면 등급이 물들기 때문입니다.\n"
+            "이 페이지를 연 사람은 시작할 때 나온 주인용 링크로 볼 수 있습니다."
+            if korean
+            else "Results open when you have finished grading: seeing them before would colour "
+            "your grades.\nWhoever started this page sees them by the owner's link printed there."
+        )
+        return told, gr.Column(visible=False), [], {}, {}, [], [], [], None, None
+    summary = summary_of(site.desk.store, folder.name)
+    rows = decision_rows(folder.folder, summary)
+    csv_file, json_file = _files(site, folder.name, {**summary, "decision": rows})
+    return (
+        _in_words(summary, korean),
+        gr.Column(visible=True),
+        rows,
+        {"points": cost_and_quality(rows, summary), "graded": bool(summary["means"])},
+        {"bars": distribution_bars(summary)},
+        difference_rows(summary),
+        strength_rows(summary),
+        _people(summary["each_grader"]),
+        csv_file,
+        json_file,
+    )
+
+
+def _in_words(summary: dict[str, Any], korean: bool) -> str:
+    """The state of the grading in two sentences."""
+    agreed = Agreement(**summary["agreement"])
+    if agreed.alpha is None:
+        alpha = "undefined" if "undefined" in agreed.reason else "–"
+    elif agreed.low is None:
+        alpha = f"{agreed.alpha:.2f}"
+    else:
+        alpha = f"{agreed.alpha:.2f} ({agreed.low:.2f}–{agreed.high:.2f})"
+    close = [d for d in summary["differences"] if d["p_holm"] is None or d["p_holm"] >= 0.05]
+    slope, p = summary["position"]["slope"], summary["position"]["p"]
+    biased = p is not None and p < 0.05
+    people, count = summary["graders"], summary["grades"]
+    if korean:
+        words = [f"평가자 {people}명이 등급 {count}개를 매겼습니다. 일치도(알파) {alpha}."]
+        if summary["differences"]:
+            words.append(f"아직 갈리지 않은 짝은 {len(close)}개입니다.")
+        if biased:
+            words.append(f"화면에서 한 자리 아래로 갈 때마다 등급이 {slope:+.2f} 달라집니다.")
+    else:
+        words = [f"{people} graders gave {count} grades. Agreement (alpha) {alpha}."]
+        if summary["differences"]:
+            words.append(f"{len(close)} pairs are not separated yet.")
+        if biased:
+            words.append(f"Each place further down changes a grade by {slope:+.2f}.")
+    return " ".join(words)
+
+
+def _people(reports: Rows) -> Rows:
+    """Graders as rows; two of one name are told apart by a number."""
+    rows: Rows = []
+    for report in reports:
+        same = sum(r["name"] == report["name"] for r in rows)
+        name = report["name"] or "?"
+        rows.append({**report, "label": f"{name} ({same + 1})" if same else name})
+    return [{**row, "name": row["label"]} for row in rows]
+
+
+def _files(site: Site, run: str, summary: dict[str, Any]) -> tuple[str, str]:
+    """The downloads, in a folder of their own; Gradio copies them to where it serves from."""
+    folder = Path(tempfile.mkdtemp(prefix="ohlora-results-"))
+    export_grades(site.desk.store, folder / "grades.csv", run)
+    text = json.dumps(summary, ensure_ascii=False, indent=2, default=str)
+    (folder / "summary.json").write_text(text + "\n", encoding="utf-8-sig")
+    return str(folder / "grades.csv"), str(folder / "summary.json")

@@ -1,0 +1,123 @@
+"""What all tabs share: the desk, the models, who a visitor is, and how errors reach them."""
+
+from __future__ import annotations
+
+import html
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+import gradio as gr
+
+from evaluators.grading.desk import Visitor
+from evaluators.grading.submission import Refused, text
+from model_registry.errors import OhloraError
+from model_registry.language import is_korean
+
+if TYPE_CHECKING:
+    from evaluators.grading.desk import Desk
+    from pages.models import Models
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the tabs of one page work with."""
+
+    desk: Desk
+    models: Models
+
+
+def wants_korean(request: gr.Request | None) -> bool:
+    """Whether the browser that asks prefers Korean; one that doesn't say gets this server's own."""
+    headers = getattr(request, "headers", None) or {}
+    preferred = headers.get("accept-language")
+    return is_korean() if not preferred else str(preferred).lower().startswith("ko")
+
+
+def address_of(request: gr.Request | None) -> dict[str, str]:
+    """The query of the page that the visitor has open (`?grader=…&key=…`)."""
+    headers = getattr(request, "headers", None) or {}
+    page = dict(parse_qsl(urlsplit(str(headers.get("referer", ""))).query))
+    own = getattr(request, "query_params", None) or {}
+    # Gradio sends along the address that was opened; a grader's own link replaces it later.
+    return {**{name: str(value) for name, value in dict(own).items()}, **page}
+
+
+def login_of(request: gr.Request | None) -> str:
+    """The name of a login: Gradio's own (`--auth`), or Hugging Face's on a Space with hf_oauth."""
+    if name := getattr(request, "username", None):
+        return str(name)
+    scope = getattr(getattr(request, "request", None), "scope", None) or {}
+    profile = (scope.get("session") or {}).get("oauth_info", {}).get("userinfo", {})
+    return str(profile.get("preferred_username") or "")
+
+
+def visitor_of(token: object, request: gr.Request | None) -> Visitor:
+    """Who asks: the token from the link, and the login if there is one.
+
+    Raises:
+        Refused: the token is no text, or too long.
+    """
+    return Visitor(text(token or "", "grader", 200), login_of(request))
+
+
+def page_visitor(request: gr.Request | None) -> Visitor:
+    """Who has the page open, by its address or login."""
+    token = address_of(request).get("grader", "")[:200]
+    return Visitor(token, login_of(request))
+
+
+def sees_names(site: Site, request: gr.Request | None, run: str = "") -> bool:
+    """Whether a visitor may know whose reply is whose: the owner, or who has finished grading."""
+    author = os.environ.get("SPACE_AUTHOR_NAME")  # on a Space its author is the owner
+    if author and author == login_of(request):
+        return True
+    if site.desk.is_owner(address_of(request).get("key", "")):
+        return True
+    return site.desk.has_finished(page_visitor(request), run)
+
+
+def guard_blindness(site: Site, request: gr.Request | None, *texts: str) -> None:
+    """Refuse to answer a prompt that is being graded blind: the answer would tell whose is whose.
+
+    Raises:
+        Refused: one of these texts is such a prompt, and the visitor has not finished.
+    """
+    for run in site.desk.runs_with(texts):
+        if not sees_names(site, request, run):
+            raise Refused(
+                "This prompt is being graded blind here. Ask it again when you have finished "
+                "grading, or open the owner's link.",
+                "이 질문은 지금 이름을 가리고 평가하는 중입니다. 평가를 마친 뒤에 다시 물어보거나 "
+                "주인용 링크로 여세요.",
+            )
+
+
+@contextmanager
+def answering(request: gr.Request | None, *, escape: bool = True) -> Iterator[None]:
+    """Turn our errors into messages for the visitor, in their language.
+
+    `escape` is for Gradio's own pop-ups, which take their text for HTML.
+    """
+    try:
+        yield
+    except OhloraError as error:
+        message = str(error)
+        if isinstance(error, Refused) and wants_korean(request):
+            message = error.korean
+        raise gr.Error(html.escape(message) if escape else message, print_exception=False) from None
+    except gr.Error:
+        raise
+    except Exception as error:
+        # What went wrong inside may hold paths: it is for the log, not for the visitor.
+        logging.getLogger(__name__).exception("a visitor's request failed")
+        sorry = (
+            "문제가 생겼습니다. 서버 기록을 보세요."
+            if wants_korean(request)
+            else ("Something went wrong here. The server's log says what.")
+        )
+        raise gr.Error(sorry, print_exception=False) from error

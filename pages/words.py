@@ -1,0 +1,90 @@
+"""The page's own texts in English and Korean; Gradio shows the one the browser asks for."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+#: Every text by key: English, Korean.
+WORDS = {
+    "tab_chat": ("Chat", "대화"),
+    "tab_grade": ("Grade", "평가"),
+    "tab_compare": ("Compare", "비교"),
+    "tab_candidates": ("Candidates", "후보"),
+    "tab_results": ("Results", "결과"),
+    "tab_diagram": ("Diagram", "그림"),
+    "subtitle": (
+        "Which small Korean model should I fine-tune?",
+        "어떤 작은 한국어 모델을 골라 미세조정할까?",
+    ),
+    "candidate": ("Candidate", "후보"),
+    "message": ("Message", "할 말"),
+    "message_hint": ("Write something and press Enter", "말을 걸고 Enter를 누르세요"),
+    "send": ("Send", "보내기"),
+    "stop": ("Stop", "멈추기"),
+    "again": ("Another answer", "다시 답하기"),
+    "clear": ("New conversation", "새 대화"),
+    "conversation": ("Conversation", "대화"),
+    "settings": ("Settings", "설정"),
+    "system": ("System prompt", "시스템 프롬프트"),
+    "temperature": ("Temperature (0: always the likeliest)", "온도 (0이면 가장 그럴듯한 말만)"),
+    "top_p": ("Top-p", "Top-p"),
+    "max_new_tokens": ("Most new tokens", "새 토큰 수의 한도"),
+    "seed": ("Seed", "난수 씨앗"),
+    "grade_last": ("How good is this answer?", "이 답은 어떤가요?"),
+    "note": ("Note (optional)", "메모 (선택)"),
+    "save_grade": ("Save", "저장"),
+    "prompt": ("Prompt", "질문"),
+    "prompt_hint": ("One prompt for both", "두 후보에게 똑같이 물어볼 말"),
+    "ask_both": ("Ask both", "둘에게 묻기"),
+    "reply_a": ("Reply A", "답 A"),
+    "reply_b": ("Reply B", "답 B"),
+    "a_better": ("A is better", "A가 낫다"),
+    "b_better": ("B is better", "B가 낫다"),
+    "both_good": ("Both good", "둘 다 좋다"),
+    "both_bad": ("Both bad", "둘 다 별로"),
+    "compare_intro": (
+        "Two candidates answer the same prompt. Their names are shown after your vote.",
+        "두 후보가 같은 질문에 답합니다. 이름은 고른 다음에 나옵니다.",
+    ),
+    "catalog": ("Catalog", "목록"),
+    "smallest": ("Parameters from (billion)", "매개변수 최소 (십억 개)"),
+    "largest": (
+        "Parameters to (billion; the end: no limit)",
+        "매개변수 최대 (십억 개, 끝은 제한 없음)",
+    ),
+    "license": ("Licence", "라이선스"),
+    "language": ("Language", "언어"),
+    "with_traits": ("With traits", "이 특성이 있는"),
+    "without_traits": ("Without traits", "이 특성이 없는"),
+    "accepted": ("Fitting candidates", "맞는 후보"),
+    "rejected": ("Rejected, and why", "빠진 후보와 까닭"),
+    "run": ("Run", "실행 결과"),
+    "refresh": ("Refresh", "새로 고침"),
+    "owner_key": ("Owner's key", "주인 열쇠"),
+    "decision": ("Decision table", "결정표"),
+    "cost_quality": ("Cost against quality", "비용과 품질"),
+    "distribution": ("Distribution of grades", "등급 분포"),
+    "agreement": ("Agreement of the graders", "평가자 사이의 일치"),
+    "differences": ("Differences, and how many more prompts", "차이, 그리고 더 필요한 질문 수"),
+    "each_grader": ("Each grader", "평가자별"),
+    "strengths": ("Strengths from pairs", "짝 비교로 본 실력"),
+    "diagram_request": ("What should the diagram show?", "무엇을 그릴까요?"),
+    "diagram_draw": ("Draw", "그리기"),
+    "diagram_count": ("Diagrams to make", "만들 그림 수"),
+    "diagram_keep": ("Best ones to show", "보여 줄 그림 수"),
+    "diagram_score": ("How do you like it? (0–5)", "얼마나 마음에 드나요? (0–5)"),
+    "download_csv": ("Grades as CSV", "등급 CSV 내려받기"),
+    "download_json": ("Summary as JSON", "요약 JSON 내려받기"),
+}
+
+TRANSLATIONS = gr.I18n(
+    en={key: english for key, (english, _) in WORDS.items()},
+    ko={key: korean for key, (_, korean) in WORDS.items()},
+)
+
+
+def word(key: str) -> str:
+    """A text that the browser translates."""
+    if key not in WORDS:
+        raise KeyError(key)
+    return TRANSLATIONS(key)  # type: ignore[return-value]  # what components take for a text

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from diagrams import recipe
+from diagrams.geometry import geometric_score, measure
+from diagrams.networks import AutoEncoder, Judge, load, save, scores
+from diagrams.pictures import colours, darkness, stack_darkness
+from diagrams.rated import make_rated
+from diagrams.readability import WEIGHTS, WeightsMissing, readability, seen
+from diagrams.training import (
+    TRIES,
+    TrainingCollapsed,
+    is_constant,
+    remembers,
+    train_autoencoder,
+    train_ensemble,
+    until_sound,
+)
+from tests.diagram_fixtures import diagram, node
+
+
+def test_a_picture_is_dark_where_the_diagram_is_and_light_elsewhere():
+    seen = darkness(diagram(node(1, 500, 300, fill=(0, 0, 0))))
+    assert seen.shape == (2, 75, 125) and seen.dtype == np.uint8
+    assert seen[0, 37, 62] > 250 and seen[:, 5, 5].max() == 0
+    assert colours(diagram(node(1, 500, 300))).shape == (3, 60, 100)
+
+
+def test_a_thin_line_stays_dark_in_the_darkest_channel():
+    seen = darkness(diagram(node(1, 50, 300, 2), node(2, 950, 300)))
+    mean, darkest = seen[:, 37, 60]
+    assert darkest > 90 and darkest > 1.5 * mean
+
+
+def test_saved_networks_say_the_same_after_loading(tmp_path):
+    pixels = stack_darkness([diagram(node(1, 500, 300))])
+    judge = Judge()
+    save([judge, Judge()], tmp_path / "judges.safetensors")
+    found = load(Judge, tmp_path / "judges.safetensors")
+    assert len(found) == 2
+    assert scores(found[0], pixels) == pytest.approx(scores(judge, pixels), abs=0.02)
+
+
+def test_predictions_that_hardly_vary_are_a_collapse():
+    labels = np.array([0.0, 5.0, 2.0, 4.0])
+    assert is_constant(np.full(4, 2.5), labels)
+    assert is_constant(np.array([2.5, 2.6, 2.5, 2.4]), labels)
+    assert is_constant(np.array([1.0, np.nan, 4.0, 2.0]), labels)
+    assert not is_constant(np.array([1.0, 4.5, 2.0, 4.0]), labels)
+
+
+def test_a_collapsed_training_is_made_again_with_another_seed():
+    seeds: list[int] = []
+
+    def train(seed: int) -> Judge:
+        seeds.append(seed)
+        return Judge()
+
+    network, collapsed = until_sound(train, lambda network: len(seeds) == 3, seed=7)
+    assert isinstance(network, Judge) and collapsed == 2
+    assert len(set(seeds)) == 3 and seeds[0] == 7
+
+
+def test_a_training_that_always_collapses_ends_in_a_clear_error():
+    with pytest.raises(TrainingCollapsed, match="seeds"):
+        until_sound(lambda seed: Judge(), lambda network: False, seed=1)
+    assert TRIES == 5
+
+
+def test_an_auto_encoder_that_gives_the_same_for_everything_is_noticed():
+    pixels = np.stack([colours(example.diagram) for example in make_rated(24, seed=1)])
+    constant = AutoEncoder()
+    for parameter in constant.parameters():
+        parameter.data.zero_()
+    assert not remembers(constant, pixels)
+    network, _ = train_autoencoder(pixels, epochs=60, seed=1)
+    assert remembers(network, pixels)
+
+
+def test_judges_learn_to_tell_good_from_spoilt_and_each_fold_is_judged_unseen():
+    examples = make_rated(120, seed=1)
+    pixels = stack_darkness([example.diagram for example in examples])
+    labels = np.array([example.score for example in examples])
+    found = train_ensemble(pixels, labels, epochs=8, seed=1, folds=2)
+    assert len(found.judges) == 2 and set(found.folds) == {0, 1}
+    assert found.held_out.min() >= 0 and found.held_out.max() <= 5
+    assert np.corrcoef(found.held_out, labels)[0, 1] > 0.2
+
+
+def test_the_recipe_writes_both_kinds_of_weights_and_its_report(tmp_path, monkeypatch):
+    monkeypatch.setattr(recipe, "FOLDS", 2)
+    monkeypatch.setattr(recipe, "MEMORY_EPOCHS", 60)
+    monkeypatch.setattr(recipe, "REMEMBERED", 24)
+    report = recipe.make(tmp_path, examples=64, epochs=8)
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {"readability.safetensors", "taste.safetensors", "report.json"}
+    assert set(report["cross_validation"]) == {"judges", "geometry", "mean of both", "constant"}
+    assert 0 <= readability([diagram(node(1, 500, 300))], tmp_path)[0] <= 5
+
+
+def test_missing_weights_are_an_error_that_names_the_cure(tmp_path):
+    with pytest.raises(WeightsMissing, match="make diagram-models"):
+        readability([diagram(node(1, 500, 300))], tmp_path / "none")
+
+
+def test_the_shipped_weights_are_small_and_tell_a_tidy_diagram_from_a_heap():
+    assert sum(path.stat().st_size for path in WEIGHTS.glob("*.safetensors")) <= 8_000_000
+    tidy = diagram(*(node(n, 100 + 200 * n, 300, n + 1) for n in range(4)), node(4, 900, 300))
+    heap = diagram(*(node(n, 480 + 12 * n, 300 + 9 * n, (n + 3) % 9) for n in range(9)))
+    good, bad = readability([tidy, heap])
+    assert good > 4 and bad < 2.5
+
+
+@pytest.mark.parametrize("best", ["judges", "geometry", "mean of both"])
+def test_readability_is_what_cross_validation_found_best(tmp_path, best):
+    for path in WEIGHTS.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    ways = ("judges", "geometry", "mean of both")
+    report = {way: {"mean_absolute_error": 0.1 if way == best else 0.9} for way in ways}
+    (tmp_path / "report.json").write_text(json.dumps({"cross_validation": report}))
+    spoilt = diagram(*(node(n, 480 + 12 * n, 300, n + 1) for n in range(6)), node(6, 900, 300))
+    looked, counted = seen([spoilt], tmp_path)[0], geometric_score(measure(spoilt))
+    expected = {"judges": looked, "geometry": counted, "mean of both": (looked + counted) / 2}
+    assert readability([spoilt], tmp_path) == pytest.approx([expected[best]], abs=1e-3)
+
+
+def test_a_diagram_without_nodes_is_not_readable_at_all():
+    assert readability([diagram()]) == [0.0]
