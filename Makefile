@@ -11,7 +11,7 @@ export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: help install demo test test-slow bench app bundled lint format system-packages clean
+.PHONY: help install demo test test-slow bench app bundled diagram-models diagram-writer lint format system-packages clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -50,6 +50,12 @@ app: install  ## the page
 
 bundled: install  ## train the bundled models again
 	$(BIN)/python -m model_registry.bundled.recipe
+
+diagram-models: install  ## train what judges diagrams again
+	$(BIN)/python -m diagrams.recipe
+
+diagram-writer: install  ## train the bundled model that writes diagrams again
+	$(BIN)/python -m benchmarks.diagram_model
 
 lint: install  ## what pre-commit checks
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -24,7 +24,7 @@ from pages.conversation import (
     plain_messages,
     stream_answer,
 )
-from pages.site import Site, answering, guard_blindness, wants_korean
+from pages.site import Site, answering, guard_blindness
 from pages.words import word
 
 #: Answers made at the same time; whoever comes later sees their place in line.
@@ -60,7 +60,7 @@ def chat_tab(site: Site, _: gr.Tab) -> None:
         show_label=False,
     )
     target = gr.State(None)
-    grades = _grade_row(site, history, candidate, target)
+    grades, save = _grade_row(site, history, candidate, target)
     with gr.Row(elem_id="chat-entry"):
         message = gr.Textbox(
             show_label=False,
@@ -79,7 +79,7 @@ def chat_tab(site: Site, _: gr.Tab) -> None:
         again = gr.Button(word("again"), size="sm", elem_id="chat-again", scale=0, min_width=110)
         clear = gr.Button(word("clear"), size="sm", elem_id="chat-clear", scale=0, min_width=110)
     parts = ChatParts(history, message, candidate, _settings(), target)
-    _wire(site, parts, send=send, stop=stop, again=again, clear=clear, grades=grades)
+    _wire(site, parts, send=send, stop=stop, again=again, clear=clear, grades=grades, save=save)
 
 
 def _settings() -> tuple[Any, ...]:
@@ -94,7 +94,9 @@ def _settings() -> tuple[Any, ...]:
     return system, temperature, top_p, most, seed
 
 
-def _grade_row(site: Site, history: gr.Chatbot, candidate: gr.Dropdown, target: gr.State) -> gr.Row:
+def _grade_row(
+    site: Site, history: gr.Chatbot, candidate: gr.Dropdown, target: gr.State
+) -> tuple[gr.Row, gr.Button]:
     """The five grades for an answer: the last one, or the one that was clicked."""
     with gr.Row(visible=False, elem_id="chat-grade") as row:
         choice = gr.Radio(
@@ -111,21 +113,21 @@ def _grade_row(site: Site, history: gr.Chatbot, candidate: gr.Dropdown, target: 
     def chat_grade(
         history: Messages, candidate: str, target: int | None, grade: int, note: str,
         request: gr.Request,
-    ) -> None:  # fmt: skip
+    ) -> gr.Button:  # fmt: skip
         with answering(request):
             keep_grade(site, history, candidate, target, grade, note, request)
-        gr.Info("저장했습니다." if wants_korean(request) else "Kept.", duration=2)
+        return gr.Button(word("grade_kept"))
 
     given = [history, candidate, target, choice, note]
     for event in (choice.input, save.click, note.submit):
-        event(chat_grade, given, None, queue=False, api_name="chat_grade", show_progress="hidden")
+        event(chat_grade, given, save, queue=False, api_name="chat_grade", show_progress="hidden")
 
-    def point_at(selected: gr.SelectData) -> tuple[int | None, Any]:
+    def point_at(selected: gr.SelectData) -> tuple[Any, ...]:
         place = selected.index[0] if isinstance(selected.index, list | tuple) else selected.index
-        return int(place), gr.Radio(value=None)
+        return int(place), gr.Radio(value=None), gr.Button(word("save_grade"))
 
-    history.select(point_at, None, [target, choice], queue=False, api_visibility="private")
-    return row
+    history.select(point_at, None, [target, choice, save], queue=False, api_visibility="private")
+    return row, save
 
 
 def _wire(
@@ -137,10 +139,11 @@ def _wire(
     again: gr.Button,
     clear: gr.Button,
     grades: gr.Row,
+    save: gr.Button,
 ) -> None:
     """Which event calls what."""
     asked = [parts.history, parts.candidate, *parts.settings]
-    state = [send, stop, grades, parts.target]
+    state = [send, stop, grades, save, parts.target]
 
     def chat(
         message: str, history: Messages, candidate: str, system: str, temperature: float,
@@ -202,15 +205,27 @@ def _wire(
     clear.click(lambda: ([], *idle([])), None, [parts.history, *state], cancels=answers, **began)
 
 
-_skipped = (gr.skip(), gr.skip(), gr.skip(), gr.skip())
+_skipped = tuple(gr.skip() for _ in range(5))
 
 
 def running() -> tuple[Any, ...]:
-    """Send, stop, grades and target while an answer is made."""
-    return gr.Button(visible=False), gr.Button(visible=True), gr.Row(visible=False), None
+    """Send, stop, grades, save and target while an answer is made."""
+    return (
+        gr.Button(visible=False),
+        gr.Button(visible=True),
+        gr.Row(visible=False),
+        gr.Button(word("save_grade")),
+        None,
+    )
 
 
 def idle(history: Any) -> tuple[Any, ...]:
     """The same once there is an answer, or none: it may be graded."""
     answered = last_answer(history) is not None
-    return gr.Button(visible=True), gr.Button(visible=False), gr.Row(visible=answered), None
+    return (
+        gr.Button(visible=True),
+        gr.Button(visible=False),
+        gr.Row(visible=answered),
+        gr.Button(word("save_grade")),
+        None,
+    )

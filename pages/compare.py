@@ -20,7 +20,7 @@ from evaluators.grading.store import Vote
 from evaluators.grading.submission import Refused, text
 from model_registry.backends.backend import GenerationSettings
 from pages.conversation import LONGEST_MESSAGE, person_of
-from pages.site import Site, answering, guard_blindness, wants_korean
+from pages.site import Site, answering, guard_blindness
 from pages.words import word
 
 #: How both candidates answer: alive enough that no reply repeats one from the Chat tab.
@@ -196,6 +196,5 @@ def keep_vote(site: Site, choice: str, pair: Any, request: gr.Request) -> Pair:
         settings=pair.settings,
         seconds=round(time.time() - pair.shown_at, 1),
     )
-    if site.desk.store.add_votes([vote]):
-        gr.Info("저장했습니다." if wants_korean(request) else "Kept.", duration=2)
+    site.desk.store.add_votes([vote])
     return pair

@@ -274,7 +274,15 @@ function finish(end) {
       make("span", {}, KO ? level.name : level.english),
       make("div", { class: "track" }, make("div", { style: `width:${(100 * end.distribution[at]) / most}%` })),
       make("span", { class: "quiet" }, String(end.distribution[at]))))),
+    button(say("See the results", "결과 보기"), seeResults, { class: "primary", id: "grade-results" }),
+    " ",
     button(say("Look at my grades again", "내 평가 다시 보기"), () => open(end.number - 1).catch((e) => notice(e.message)), { id: "grade-again" })));
+}
+
+function seeResults() {
+  const url = new URL(location.href);
+  url.searchParams.set("tab", "results");
+  location.assign(url);
 }
 
 // ---- keys and time ----------------------------------------------------------------------------

@@ -33,6 +33,7 @@ WORDS = {
     "grade_last": ("How good is this answer?", "이 답은 어떤가요?"),
     "note": ("Note (optional)", "메모 (선택)"),
     "save_grade": ("Save", "저장"),
+    "grade_kept": ("Kept ✓", "저장됨 ✓"),
     "prompt": ("Prompt", "질문"),
     "prompt_hint": ("One prompt for both", "두 후보에게 똑같이 물어볼 말"),
     "ask_both": ("Ask both", "둘에게 묻기"),
@@ -77,9 +78,13 @@ WORDS = {
     "download_json": ("Summary as JSON", "요약 JSON 내려받기"),
 }
 
+# Gradio translates any text of the page that equals a key, a candidate's or a run's name too: no
+# one is called like this.
+_PREFIX = "ohlora_text_"
+
 TRANSLATIONS = gr.I18n(
-    en={key: english for key, (english, _) in WORDS.items()},
-    ko={key: korean for key, (_, korean) in WORDS.items()},
+    en={_PREFIX + key: english for key, (english, _) in WORDS.items()},
+    ko={_PREFIX + key: korean for key, (_, korean) in WORDS.items()},
 )
 
 
@@ -87,4 +92,4 @@ def word(key: str) -> str:
     """A text that the browser translates."""
     if key not in WORDS:
         raise KeyError(key)
-    return TRANSLATIONS(key)  # type: ignore[return-value]  # what components take for a text
+    return TRANSLATIONS(_PREFIX + key)  # type: ignore[return-value]  # components take it for text

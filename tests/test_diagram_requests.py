@@ -5,10 +5,11 @@ from random import Random
 
 import pytest
 
+from benchmarks.data import read_data
 from diagrams.geometry import geometric_score, measure
 from diagrams.parse import asks_for_size, parse
 from diagrams.rated import SPOILERS, good, make_rated, spoil
-from diagrams.requests import asked_nodes, held_out, make_pairs
+from diagrams.requests import asked_nodes, held_out, make_pairs, write_pairs
 
 
 def test_700_pairs_are_280_networks_and_420_flow_charts_that_all_differ():
@@ -92,3 +93,10 @@ def test_every_way_to_spoil_is_among_the_examples_beside_good_ones():
     seen = Counter(fault for example in examples for fault in example.faults)
     assert set(seen) == set(SPOILERS)
     assert 50 < sum(not example.faults for example in examples) < 110
+
+
+def test_written_pairs_are_read_as_training_data_with_a_held_out_part(tmp_path):
+    write_pairs(tmp_path / "pairs.jsonl", train=30, test=10)
+    rows = read_data(tmp_path / "pairs.jsonl")
+    assert len(rows.of("train")) == 30 and len(rows.of("test")) == 10
+    assert not {row.prompt for row in rows.of("train")} & {row.prompt for row in rows.of("test")}

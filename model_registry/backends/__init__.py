@@ -19,14 +19,14 @@ def _transformers(candidate: Candidate, *, weights: str, device: str) -> Backend
 
 
 def _openai(candidate: Candidate, *, weights: str, device: str) -> Backend:
-    with _needing("remote"):
+    with _needing_libraries():
         from model_registry.backends.openai_compatible import OpenAIBackend
 
     return OpenAIBackend.connect(candidate)
 
 
 def _petals(candidate: Candidate, *, weights: str, device: str) -> Backend:
-    with _needing("remote"):
+    with _needing_libraries():
         from model_registry.backends.petals import PetalsBackend
 
     return PetalsBackend.connect(candidate)
@@ -39,13 +39,13 @@ def _replay(candidate: Candidate, *, weights: str, device: str) -> Backend:
 
 
 @contextmanager
-def _needing(extra: str) -> Iterator[None]:
+def _needing_libraries() -> Iterator[None]:
     """Say what to install where a library is missing."""
     try:
         yield
     except ModuleNotFoundError as error:
         raise LoadError(
-            "error", f'{error.name} is not installed: pip install -e ".[{extra}]"'
+            "error", f"{error.name} is not installed: pip install {error.name}"
         ) from error
 
 

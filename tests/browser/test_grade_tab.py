@@ -67,7 +67,7 @@ def test_a_person_grades_from_the_link_to_the_finish(
     kept = [g for g in stored(page).grades("run") if g.kind != "practice" and g.seconds is not None]
     mine = [g for g in kept if stored(page).graders()[g.grader].name == name]
     assert [sum(g.grade == v for g in mine) for v in (5, 4, 3)] == [7, 7, 7]
-    tab.click("button[role=tab]:has-text('결과')")
+    tab.click("#grade-results")
     tab.wait_for_selector("#results-decision table")
 
 

@@ -65,7 +65,7 @@ def test_a_chat_in_composed_korean_is_answered_graded_and_repeated(
     assert len(bubbles(tab)) == 2
     tab.fill("#chat-grade-note textarea, #chat-grade-note input", f"메모 {size}")
     tab.click("#chat-grade-choice label:has-text('최상')")
-    tab.wait_for_selector("text=저장했습니다")
+    tab.wait_for_selector("#chat-grade-save:has-text('저장됨')")
     (kept,) = [g for g in stored(page).grades("chat") if g.note == f"메모 {size}"]
     assert (kept.grade, kept.candidate, kept.prompt, kept.blind) == (5, "메아리-산", "안녕", False)
     picture(tab, "chat")

@@ -1,0 +1,314 @@
+"""Whether a candidate fits is told from its architecture alone, and agrees with a real trace."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from model_registry import fit_correction, fit_table
+from model_registry.candidate import Candidate, License
+from model_registry.errors import LoadError, OhloraError
+from model_registry.fit import (
+    CARD_RESERVE,
+    Correction,
+    Estimate,
+    Work,
+    changes,
+    features,
+    fits,
+    margin,
+    predict,
+    smallest_change,
+    weight_bytes,
+)
+from model_registry.fit import (
+    fit_correction as fitted,
+)
+from model_registry.fit_report import card_budget, columns, document, fit_row, fit_rows
+from model_registry.registry import Registry
+
+GIB = 2**30
+TINY = {
+    "model_type": "llama", "vocab_size": 512, "hidden_size": 64, "intermediate_size": 128,
+    "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16,
+    "max_position_embeddings": 512, "tie_word_embeddings": True,
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """No test reads or writes the user's measured cases and traces."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    fit_table._tables.cache_clear()
+    yield
+    fit_table._tables.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def bundled():
+    return Registry().candidate("bundled-llama-2.5m").architecture
+
+
+def test_weights_are_the_counted_parameters_in_the_dtype(bundled):
+    parameters = 2_504_448
+    for dtype, itemsize in (("float32", 4), ("bfloat16", 2), ("float16", 2)):
+        estimate = predict(bundled, Work(kind="load", dtype=dtype, device="cpu"))
+        assert estimate.terms["weights"] == pytest.approx(parameters * itemsize, rel=1e-3)
+
+
+def test_every_kind_of_work_says_what_it_is_made_of(bundled):
+    cpu = {"dtype": "float32", "device": "cpu"}
+    answering = predict(bundled, Work(kind="inference", **cpu))
+    tuning = predict(bundled, Work(kind="lora", rank=16, batch=4, **cpu))
+    full = predict(bundled, Work(kind="full", batch=4, **cpu))
+    assert answering.terms["kv_cache"] > 0
+    assert tuning.terms["adapter"] > 0
+    assert tuning.terms["optimiser"] == pytest.approx(2 * tuning.terms["adapter"], rel=1e-6)
+    assert full.terms["optimiser"] == pytest.approx(2 * full.terms["weights"], rel=1e-3)
+    assert full.predicted_bytes > tuning.predicted_bytes > answering.predicted_bytes
+
+
+def test_more_rank_length_or_batch_never_needs_less(bundled):
+    work = Work(kind="lora", rank=16, batch=4, length=64, dtype="float32", device="cpu")
+    least = predict(bundled, work).predicted_bytes
+    for more in (replace(work, rank=64), replace(work, length=128), replace(work, batch=8)):
+        assert predict(bundled, more).predicted_bytes > least
+
+
+def test_checkpointing_keeps_less_and_orpo_needs_more(bundled):
+    work = Work(kind="lora", rank=16, batch=4, length=256, dtype="float32", device="cpu")
+    plain = predict(bundled, work).predicted_bytes
+    assert predict(bundled, replace(work, checkpointing=True)).predicted_bytes < plain
+    assert predict(bundled, replace(work, kind="orpo")).predicted_bytes > plain
+
+
+def test_logits_are_counted_for_the_kept_positions_only(bundled):
+    work = Work(kind="lora", rank=16, batch=4, length=256, dtype="float32", device="cpu")
+    assert (
+        predict(bundled, replace(work, kept=16)).predicted_bytes
+        < predict(bundled, work).predicted_bytes
+    )
+
+
+def test_quantised_weights_are_counted_by_their_format():
+    counts = {
+        "parameters": 1_000_000, "linear_parameters": 800_000, "linear_outputs": 1_000,
+        "largest_linear": 10_000, "buffer_bytes": 0,
+    }  # fmt: skip
+    plain = weight_bytes(counts, Work())
+    assert plain == 2_000_000
+    int8 = weight_bytes(counts, Work(quantization="int8"))
+    assert int8 == 800_000 + 4_000 + 400_000
+    nf4 = weight_bytes(counts, Work(quantization="nf4"))
+    assert 400_000 + 400_000 < nf4 < int8
+    with pytest.raises(OhloraError, match="int8, nf4, gptq"):
+        weight_bytes(counts, Work(quantization="int3"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["inference", "lora", "full"])
+def test_a_prediction_agrees_with_following_the_very_case(kind):
+    from model_registry import memory_trace as trace
+    from model_registry.memory_trace import Shape
+
+    work = Work(kind=kind, batch=3, length=40, kept=20, rank=12, dtype="float32", device="cpu")
+    coefficients = trace.trace_architecture(TINY, kind)
+    shape = Shape(3, 40, 20, 12) if kind != "inference" else Shape(3, 40)
+    doer = (
+        trace._Inference()
+        if kind == "inference"
+        else trace._Training(kind, "cpu", "all-linear", 0.05)
+    )
+    import torch
+
+    seen = doer.trace(trace._on_meta(TINY, torch.float32), shape)
+    sizes = features(work.batch, work.length, shape.kept, shape.rank)
+    assert shape.features() == sizes
+    for window, row in coefficients.items():
+        per_feature = [f + 3 * each for f, each in zip(row["fixed"], row["per_layer"], strict=True)]
+        predicted = sum(c * s for c, s in zip(per_feature, sizes, strict=True))
+        assert predicted == pytest.approx(seen[window], rel=0.03, abs=20_000), window
+
+
+@pytest.mark.slow
+def test_the_count_of_live_tensors_is_what_torch_really_holds():
+    """A trace without data and a real step, counted by the same tracker, are the same bytes."""
+    import torch
+
+    from model_registry import memory_trace as trace
+    from model_registry.weights import build_config, random_model
+
+    shape = trace.Shape(2, 24, 12, 4)
+    fake = trace._Training("full", "cpu", "all-linear", 0.0).trace(
+        trace._on_meta(TINY, torch.float32), shape
+    )
+    model = random_model(build_config(TINY), "cpu", torch.float32, 0).train()
+    tracker = trace._Tracker()
+    with tracker:
+        for tensor in (*model.parameters(), *model.buffers()):
+            tracker.see(tensor)
+        work = trace._Training("full", "cpu", "all-linear", 0.0)
+        trained = list(model.parameters())
+        optimiser = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.0, foreach=False)
+        work._step(model, shape, trained, optimiser, tracker)
+        tracker.peaks.clear()
+        resident = tracker.live
+        work._step(model, shape, trained, optimiser, tracker)
+    for window in ("loss", "last layer", "first layer", "step"):
+        assert tracker.peaks[window] - resident == pytest.approx(fake[window], rel=0.02)
+
+
+def test_what_can_not_be_counted_is_unknown_with_its_reason():
+    moe = Registry().candidate("deepseek-moe-16b-chat")
+    row = fit_row(moe, Work(), card_budget("T4"))
+    assert row.predicted_bytes is None
+    assert row.fits is None
+    assert "publisher" in (row.reason or "")
+
+
+def test_an_unknown_model_type_is_an_unsupported_architecture():
+    with pytest.raises(LoadError) as caught:
+        predict({"model_type": "no-such-model"}, Work())
+    assert caught.value.status == "unsupported_architecture"
+
+
+def test_a_card_is_known_by_name_and_memory_by_its_amount():
+    assert card_budget("t4").dtype == "float16"
+    assert card_budget("T4").bytes == pytest.approx(14.7 * GIB)
+    assert card_budget("a100-80gb").bytes > 79 * GIB
+    assert card_budget("12GB").bytes == 12 * GIB
+    with pytest.raises(OhloraError, match="T4"):
+        card_budget("a big one")
+
+
+def test_what_a_card_s_context_takes_must_fit_too():
+    estimate = Estimate({"weights": 10 * GIB}, "load")
+    assert fits(estimate, 10 * GIB, "cpu")
+    assert not fits(estimate, 10 * GIB, "cuda")
+    assert margin(estimate, 12 * GIB, "cuda") == 2 * GIB - CARD_RESERVE
+
+
+def test_the_smallest_change_that_fits_is_the_first_of_its_ladder(bundled):
+    work = Work(kind="lora", rank=16, batch=8, length=256, dtype="bfloat16", device="cuda")
+    needed = {name: predict(bundled, changed).predicted_bytes for name, changed in changes(work)}
+    budget = needed["batch 4"] + CARD_RESERVE
+    assert smallest_change(bundled, work, budget) == "batch 4"
+    assert smallest_change(bundled, work, CARD_RESERVE + 1) is None
+
+
+def test_full_tuning_that_does_not_fit_is_told_of_lora(bundled):
+    work = Work(kind="full", batch=1, length=64, dtype="bfloat16", device="cuda")
+    lora = predict(bundled, replace(work, kind="lora", rank=16)).predicted_bytes
+    change = smallest_change(bundled, work, lora + CARD_RESERVE + 100_000)
+    assert change is not None
+    assert "LoRA" in change
+
+
+def made_up_pairs(overhead: int, factor: float) -> list[tuple[Estimate, int]]:
+    pairs = []
+    for size in (100, 200, 300):
+        plain = Estimate({"weights": size * 1000}, "load")
+        pairs.append((plain, plain.predicted_bytes + overhead))
+        tuned = Estimate(
+            {"weights": size * 1000, "optimiser": 50, "activations": size * 99}, "loss"
+        )
+        measured = tuned.predicted_bytes + overhead + (factor - 1) * size * 99
+        pairs.append((tuned, round(measured)))
+    return pairs
+
+
+def test_a_correction_finds_the_overhead_and_the_factor_again():
+    found = fitted(made_up_pairs(27_000, 1.9))
+    assert found.overhead_bytes == 27_000
+    assert found.scratch_factor == pytest.approx(1.9, rel=1e-3)
+
+
+def test_one_disturbed_measurement_moves_no_correction():
+    pairs = made_up_pairs(27_000, 1.9)
+    pairs.append((Estimate({"weights": 1}, "load"), 10**12))
+    assert fitted(pairs).overhead_bytes < 100_000
+
+
+def test_too_few_cases_correct_nothing():
+    assert fitted(made_up_pairs(27_000, 1.9)[:2]) == Correction(0, 1.0, 2, "")
+
+
+def test_a_machine_s_own_cases_are_kept_and_said(tmp_path):
+    path = tmp_path / "measured.jsonl"
+    for number, (estimate, measured) in enumerate(made_up_pairs(27_000, 1.9)):
+        fit_correction.remember("box", "cpu", f"case {number}", estimate, measured, path)
+    with path.open("a") as file:
+        file.write('{"machine": "box", "dev')  # a kill tore the last line
+    found = fit_correction.correction_for("box", "cpu", path)
+    assert found.overhead_bytes == 27_000
+    assert "6 cases measured on this machine" in found.source
+    assert "this machine" not in fit_correction.correction_for("other", "cpu", path).source
+
+
+def test_a_corrected_prediction_shows_its_correction_as_a_term(bundled):
+    work = Work(kind="lora", rank=16, batch=4, dtype="float32", device="cpu")
+    plain = predict(bundled, work)
+    corrected = predict(bundled, work, Correction(1_000_000, 2.0, 9, "measured here"))
+    scratch = plain.terms["activations"] + plain.terms["logits"]
+    assert corrected.terms["machine"] == pytest.approx(1_000_000 + scratch)
+
+
+def test_the_document_has_the_promised_keys(bundled):
+    candidate = Candidate("one", License("x", "yes"), architecture=bundled)
+    budget = card_budget("12GB")
+    rows = fit_rows([candidate], budget)
+    document_ = json.loads(json.dumps(document(budget, rows, Correction())))
+    assert document_["budget_bytes"] == 12 * GIB
+    promised = {"name", "workload", "rank", "quantization", "predicted_bytes", "fits",
+                "smallest_change"}  # fmt: skip
+    assert all(promised <= set(row) for row in document_["rows"])
+    kinds = {(row["workload"], row["quantization"]) for row in document_["rows"]}
+    assert {("load", "gptq"), ("inference", "int8"), ("lora", "nf4"), ("full", "none"),
+            ("orpo", "none")} <= kinds  # fmt: skip
+    table = columns(rows, "candidate")
+    assert all(len(line) == len(table[0]) for line in table)
+
+
+def test_a_trace_is_remembered_for_the_next_time(tmp_path, monkeypatch):
+    calls = []
+
+    def trace_once(values, kind, *rest):
+        calls.append(kind)
+        return {"prefill": {"fixed": [0.0] * 7, "per_layer": [0.0] * 7}}
+
+    monkeypatch.setattr(fit_table, "_trace", trace_once)
+    for _ in range(2):
+        fit_table.coefficients_of(TINY, "inference", dtype="float32", device="cpu")
+        fit_table._tables.cache_clear()
+    assert calls == ["inference"]
+
+
+@pytest.mark.parametrize("catalog", ["korean-small", "lightweighting", "bundled"])
+def test_the_table_holds_every_architecture_of_the_catalogs(catalog):
+    for candidate in Registry().candidates(catalog):
+        for kind in ("inference", "lora", "full"):
+            for dtype, device in (("bfloat16", "cuda"), ("float32", "cpu")):
+                assert fit_table.is_known(
+                    candidate.architecture, kind, dtype=dtype, device=device
+                ), (candidate.name, kind, device)
+
+
+def test_counts_in_the_table_are_the_catalog_s_own():
+    for candidate in Registry().candidates("korean-small"):
+        counts = fit_table.skeleton_of(candidate.architecture)
+        assert counts["parameters"] == candidate.parameters, candidate.name
+
+
+def test_fit_never_loads_torch():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from commands.fitting import fit; "
+        "fit(['bundled-llama-2.5m'], gpu='12GB', as_json=False); "
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
