@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evaluators.reply_table import decode
 from model_registry.errors import BadFile
 
 DATASETS = Path(__file__).resolve().parent.parent / "datasets"
@@ -64,7 +65,7 @@ def read_rows(path: Path, split: str = "train") -> Rows:
     Raises:
         BadFile: the file is missing, empty, in no readable encoding, or has no such columns.
     """
-    text = read_text(path)
+    text = decode(path)
     if path.suffix == ".json":
         return _from_turns(path, text, split)
     entries = _json_lines(path, text) if path.suffix == ".jsonl" else _csv_rows(path, text)
@@ -92,24 +93,6 @@ def read_folder(folder: Path) -> Rows:
 def read_data(path: Path) -> Rows:
     """Rows of a file, or of a folder of splits."""
     return read_folder(path) if path.is_dir() else read_rows(path)
-
-
-def read_text(path: Path) -> str:
-    """A text file as UTF-8 (with or without a mark) or cp949.
-
-    Raises:
-        BadFile: it can't be read, or is neither.
-    """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise BadFile(path, None, f"can't be read ({error.strerror})") from error
-    for encoding in ("utf-8-sig", "cp949"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise BadFile(path, None, "neither UTF-8 nor cp949: save it as UTF-8")
 
 
 def _json_lines(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:

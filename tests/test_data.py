@@ -59,7 +59,7 @@ def test_every_usual_encoding_gives_the_same_rows(tmp_path, encoding):
 def test_bytes_that_are_no_text_are_refused_with_the_cure(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_bytes(b"prompt,reply\n\xff\xfe\x00\x81,x\n")
-    with pytest.raises(BadFile, match="neither UTF-8 nor cp949: save it as UTF-8"):
+    with pytest.raises(BadFile, match="neither UTF-8 nor cp949; save it as UTF-8"):
         read_rows(path)
 
 
