@@ -24,6 +24,8 @@ from model_registry.errors import OhloraError
 from model_registry.language import text
 
 if TYPE_CHECKING:
+    import gradio as gr
+
     from evaluators.grading.store import GradeStore
     from pages.site import Site
 
@@ -90,7 +92,7 @@ def launch(options: AppOptions, *, block: bool = True) -> Any:
     if logins:
         hide_endpoints(page)
     page.queue(default_concurrency_limit=8, max_size=64)
-    started = page.launch(
+    given: dict[str, Any] = dict(
         server_name=options.host,
         server_port=options.port,
         share=options.share,
@@ -106,10 +108,24 @@ def launch(options: AppOptions, *, block: bool = True) -> Any:
         mcp_server=False,
         **looks(),
     )
+    started = _start(page, given)
     _greet(options, local=started[1], shared=started[2])
     if block:
         page.block_thread()
     return started
+
+
+def _start(page: gr.Blocks, given: dict[str, Any]) -> Any:
+    try:
+        return page.launch(**given)
+    except OSError as error:  # the port is taken, or the address is not this machine's
+        raise OhloraError(f"The page can't be served: {error}") from None
+    except ValueError as error:
+        # Gradio gives its own server three seconds to answer. A busy machine may need more: the
+        # server is up nevertheless.
+        if "localhost is not accessible" not in str(error):
+            raise
+        return page.app, page.local_url, None
 
 
 def _login(text_: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.case import Case
 from benchmarks.variant import effective
+from model_registry.doctor import cure_for
 from model_registry.errors import LoadError
 from model_registry.fit import NO_CORRECTION, Correction, Work, is_quick, predict, smallest_change
 from model_registry.fit_correction import correction_for, remember
@@ -16,6 +17,9 @@ from model_registry.records import Result
 
 #: The phase of a workload that its figure in every table is about.
 MAIN_PHASE = {"inference": "inference", "fine-tune": "training"}
+
+#: Smaller models say nothing of a machine: what the process takes outweighs them.
+_WORTH_REMEMBERING = 100_000_000
 
 
 def with_prediction(case: Case, result: Result) -> Result:
@@ -41,7 +45,7 @@ def with_prediction(case: Case, result: Result) -> Result:
             "terms": dict(estimate.terms),
             "corrected": correction.source or None,
         }
-        if measured and result.ok:
+        if measured and result.ok and plain.terms["weights"] >= _WORTH_REMEMBERING:
             where = (
                 f"{result.candidate}/{phase}/{case.settings}/{result.figures.get('batch_tokens')}"
             )
@@ -109,9 +113,9 @@ def _is_shrunk(case: Case) -> bool:
 
 
 def cure_of(case: Case, result: Result, correction: Correction = NO_CORRECTION) -> str | None:
-    """The smallest change that would make an out-of-memory case fit; None for other ends."""
+    """The smallest change that would make an out-of-memory case fit, or a known message's cure."""
     if not result.status.startswith("oom"):
-        return None
+        return cure_for(result.message)
     budget = case.limits.memory_bytes or result.machine.get("available_bytes")
     phase = MAIN_PHASE.get(case.workload, "load")
     work = works(case, result.figures).get(phase)

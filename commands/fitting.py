@@ -29,6 +29,13 @@ def fit(
     ] = None,
     batch: Annotated[int, typer.Option(help=text("Rows a step.", "한 단계의 행 수."))] = 4,
     length: Annotated[int, typer.Option(help=text("Tokens a row.", "한 행의 토큰 수."))] = 128,
+    trace: Annotated[
+        bool,
+        typer.Option(
+            "--trace",
+            help=text("Follow what is not in the table.", "표에 없는 구조를 지금 추적합니다."),
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Predict the memory to load, answer and tune, against a card or this machine."""
@@ -45,7 +52,7 @@ def fit(
         chosen = [c for c in known.candidates(catalog) if c.backend == "transformers"]
     budget = card_budget(gpu) if gpu else machine_budget()
     correction = NO_CORRECTION if gpu else correction_for(budget.name, budget.device)
-    rows = fit_rows(chosen, budget, batch=batch, length=length, correction=correction)
+    rows = fit_rows(chosen, budget, batch=batch, length=length, correction=correction, trace=trace)
     if as_json:
         print_json(document(budget, rows, correction))
         return

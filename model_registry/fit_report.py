@@ -8,7 +8,15 @@ from typing import Any
 
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError
-from model_registry.fit import NO_CORRECTION, Correction, Work, margin, predict, smallest_change
+from model_registry.fit import (
+    NO_CORRECTION,
+    Correction,
+    Work,
+    is_quick,
+    margin,
+    predict,
+    smallest_change,
+)
 from model_registry.selection import parse_bytes
 
 #: What a card of this name offers to a program, in GiB: less than on its label.
@@ -124,20 +132,31 @@ def fit_rows(
     batch: int = 4,
     length: int = 128,
     correction: Correction = NO_CORRECTION,
+    trace: bool = False,
 ) -> list[FitRow]:
-    """A verdict for each candidate and kind of work; an unknown one carries its reason."""
+    """A verdict for each candidate and kind of work; an unknown one carries its reason.
+
+    `trace` follows architectures that are not in the table, for seconds to minutes each.
+    """
     works = all_works(budget, batch, length)
-    return [fit_row(c, work, budget, correction) for c in candidates for work in works]
+    return [fit_row(c, work, budget, correction, trace=trace) for c in candidates for work in works]
 
 
 def fit_row(
-    candidate: Candidate, work: Work, budget: Budget, correction: Correction = NO_CORRECTION
+    candidate: Candidate,
+    work: Work,
+    budget: Budget,
+    correction: Correction = NO_CORRECTION,
+    *,
+    trace: bool = False,
 ) -> FitRow:
     """One verdict."""
     try:
         if not candidate.architecture:
             note = candidate.parameters_note or "its catalog entry has no architecture"
             raise LoadError("unsupported_architecture", note)
+        if not trace and not is_quick(candidate.architecture, work):
+            raise LoadError("not traced yet", "`ohlora fit NAME --trace` follows it now")
         estimate = predict(candidate.architecture, work, correction)
     except LoadError as error:
         reason = f"{error.status}: {error}"

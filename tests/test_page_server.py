@@ -271,6 +271,15 @@ def test_a_mistake_at_start_ends_in_one_line_and_status_1(arguments: list[str], 
     assert "Traceback" not in done.stderr
 
 
+def test_a_port_that_is_taken_is_told_in_one_line(page: Page) -> None:
+    taken = page.base.rpartition(":")[2]
+    done = subprocess.run(
+        [sys.executable, "ohlora_app.py", "--port", taken], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert taken in done.stderr and "Traceback" not in done.stderr
+
+
 def test_a_run_folder_may_be_named_by_the_folder_that_holds_it(tmp_path: Path) -> None:
     from ohlora_app import AppOptions, build_site
 
