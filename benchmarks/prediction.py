@@ -23,7 +23,7 @@ _WORTH_REMEMBERING = 100_000_000
 
 
 def with_prediction(case: Case, result: Result) -> Result:
-    """The result with `predicted_bytes`, predicted and measured by phase, and a cure if it needs one.
+    """The result with `predicted_bytes`, predicted and measured by phase, and a cure.
 
     An architecture that nothing can be said of at once leaves all of it unknown: a run never
     waits for a trace.

@@ -1,4 +1,4 @@
-"""Before and after lightweighting: variants of one study, on turns paired with their own answers."""
+"""Before and after lightweighting: variants of one study, turns paired with their own answers."""
 
 from __future__ import annotations
 
