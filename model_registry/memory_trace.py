@@ -195,8 +195,8 @@ def trace_architecture(
     kept = getattr(torch, dtype)
     work = _Training(kind, device, targets, dropout) if kind != "inference" else _Inference()
     shapes: Sequence[Shape] = ANSWERED_AT if kind == "inference" else TRAINED_AT
-    if kind == "full":  # no rank to solve for
-        shapes = shapes[:5]
+    if kind == "full":  # no rank to solve for; one that never varies would share the constant
+        shapes = [replace(shape, rank=0) for shape in shapes[:5]]
     if values.get("model_type") in _RECURRENT:
         shapes = [replace(s, length=s.length // 4, kept=max(2, s.kept // 4)) for s in shapes]
     try:
