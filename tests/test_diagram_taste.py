@@ -100,7 +100,7 @@ def test_numbers_out_of_range_are_refused(keep, weight):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="the present networks do not find the style yet", strict=False)
+@pytest.mark.xfail(reason="the present networks do not find the style yet", strict=True)
 def test_with_taste_more_of_the_liked_style_is_recommended():
     trial = with_and_without_taste(users=20, seed=1)
     assert trial.gain_low > 0

@@ -107,9 +107,11 @@ def test_quantised_weights_are_counted_by_their_format():
         weight_bytes(counts, Work(quantization="int3"))
 
 
-@pytest.mark.xfail(reason="full tuning is followed 6 % off on tiny models", strict=False)
+OFF = pytest.mark.xfail(reason="full tuning is not followed closely enough yet", strict=True)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["inference", "lora", "full"])
+@pytest.mark.parametrize("kind", ["inference", "lora", pytest.param("full", marks=OFF)])
 def test_a_prediction_agrees_with_following_the_very_case(kind):
     from model_registry import memory_trace as trace
     from model_registry.memory_trace import Shape
@@ -133,7 +135,7 @@ def test_a_prediction_agrees_with_following_the_very_case(kind):
         assert predicted == pytest.approx(seen[window], rel=0.03, abs=20_000), window
 
 
-@pytest.mark.xfail(reason="full tuning is followed 6 % off on tiny models", strict=False)
+@OFF
 @pytest.mark.slow
 def test_the_count_of_live_tensors_is_what_torch_really_holds():
     """A trace without data and a real step, counted by the same tracker, are the same bytes."""

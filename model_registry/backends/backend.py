@@ -72,3 +72,12 @@ def conversation(prompt: str, system: str | None = None) -> list[dict[str, str]]
     """The messages of a single question."""
     messages = [{"role": "system", "content": system}] if system else []
     return [*messages, {"role": "user", "content": prompt}]
+
+
+def last_answer(pieces: Generator[str, None, Answer]) -> Answer:
+    """Run a stream to its end, for whoever wants the whole answer only."""
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            return end.value

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from model_registry.backends.backend import Answer, GenerationSettings
+from model_registry.backends.backend import Answer, GenerationSettings, last_answer
 from model_registry.backends.endpoint import Endpoint, mask, read_endpoint
 from model_registry.backends.failures import AskError, Refused, connection_failure, one_line
 from model_registry.backends.retries import seconds_to_wait, with_retries
@@ -56,12 +56,7 @@ class PetalsBackend:
         Raises:
             AskError: there is none, or it broke off; with the status of the case.
         """
-        pieces = self.stream(messages, settings)
-        while True:
-            try:
-                next(pieces)
-            except StopIteration as end:
-                return end.value
+        return last_answer(self.stream(messages, settings))
 
     def stream(
         self, messages: Sequence[Message], settings: GenerationSettings
