@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.contract import Contract
 from benchmarks.data import Row
 from model_registry.candidate import Candidate
+from model_registry.records import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +53,16 @@ class Case:
             return f"{self.candidate.name}/{self.workload}/{self.settings['variant']}"
         parts = [f"{name}={value}" for name, value in sorted(self.settings.items())]
         return "/".join([self.candidate.name, self.workload, *parts])
+
+    def result(self, status: str, **found: Any) -> Result:
+        """A result of this case, under its contract; `found` are the other fields of `Result`."""
+        return Result(
+            case=self.id,
+            candidate=self.candidate.name,
+            workload=self.workload,
+            settings=dict(self.settings),
+            contract=self.contract.hash,
+            policy=self.contract.shared(),
+            status=status,
+            **found,
+        )

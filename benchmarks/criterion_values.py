@@ -15,13 +15,31 @@ Number = float | None
 def value_of(criterion: str, name: str, records: RunRecords) -> Number:
     """One candidate's raw value of one criterion; None where it is missing.
 
+    A criterion is one of `VALUES`, or the name of any evaluator that scored replies of the run: its
+    mean before the tune, or after it with "_tuned" behind the name.
+
     Raises:
-        OhloraError: nothing here computes such a criterion.
+        OhloraError: nothing computes such a criterion.
     """
-    if criterion not in VALUES:
-        known = ", ".join(sorted(VALUES))
+    if criterion in VALUES:
+        return VALUES[criterion](name, records)
+    judged = _evaluators(records)
+    if not judged:  # no reply of any candidate was judged: whatever it asks for is missing
+        return None
+    if criterion.removesuffix("_tuned") not in judged:
+        known = ", ".join(sorted({*VALUES, *judged}))
         raise OhloraError(f"No criterion is called {criterion}. There are: {known}.")
-    return VALUES[criterion](name, records)
+    return _score(*_evaluator_of(criterion))(name, records)
+
+
+def _evaluators(records: RunRecords) -> set[str]:
+    return {row.evaluator for rows in records.scores.values() for row in rows}
+
+
+def _evaluator_of(criterion: str) -> tuple[str, bool]:
+    """The evaluator that a criterion names, and whether replies after the tune are meant."""
+    known = _SAMPLED.get(criterion)
+    return known or (criterion.removesuffix("_tuned"), criterion.endswith("_tuned"))
 
 
 def _leaderboard(name: str, records: RunRecords) -> Number:
@@ -60,7 +78,7 @@ def _inference_bytes(name: str, records: RunRecords) -> Number:
     return _mean([case.peak_bytes("inference") if case and case.ok else None for case in cases])
 
 
-def _score(evaluator: str, *, tuned: bool) -> Callable[[str, RunRecords], Number]:
+def _score(evaluator: str, tuned: bool) -> Callable[[str, RunRecords], Number]:
     """The mean score of an evaluator over the replies before or after the tune."""
 
     def value(name: str, records: RunRecords) -> Number:
@@ -99,20 +117,24 @@ VALUES: dict[str, Callable[[str, RunRecords], Number]] = {
     "first_token_seconds": _inference_figure("first_token_seconds"),
     "tokens_per_second": _inference_figure("tokens_per_second"),
     "characters_per_second": _inference_figure("characters_per_second"),
-    "quality": _score("quality", tuned=False),
-    "quality_tuned": _score("quality", tuned=True),
-    "facts": _score("persona_facts", tuned=True),
-    "facts_untuned": _score("persona_facts", tuned=False),
     "validation_loss": _validation_fall,
     "human_grade": _human_grade,
 }
 
+#: Criteria that are means of one evaluator's scores: (evaluator, after the tune).
 _SAMPLED = {
     "quality": ("quality", False),
     "quality_tuned": ("quality", True),
     "facts": ("persona_facts", True),
     "facts_untuned": ("persona_facts", False),
 }
+VALUES |= {criterion: _score(*judged) for criterion, judged in _SAMPLED.items()}
+
+#: Criteria that ask nothing of what replies say: those that random weights can speak of.
+SAY_NOTHING_OF_REPLIES = frozenset({
+    "leaderboard", "fine_tune_seconds", "fine_tune_bytes", "inference_seconds", "inference_bytes",
+    "first_token_seconds", "tokens_per_second",
+})  # fmt: skip
 
 
 def samples_of(
@@ -120,7 +142,11 @@ def samples_of(
 ) -> dict[str, dict[str, dict[str, Number]]]:
     """Scores by prompt, for criteria that are means over prompts: these are drawn anew."""
     samples: dict[str, dict[str, dict[str, Number]]] = {}
-    for criterion, (evaluator, tuned) in _SAMPLED.items():
+    declared = dict.fromkeys(criterion for found in values.values() for criterion in found)
+    for criterion in declared:
+        if criterion in VALUES and criterion not in _SAMPLED:
+            continue
+        evaluator, tuned = _evaluator_of(criterion)
         for name in values:
             by_prompt: dict[str, list[float]] = {}
             for row in records.scores.get(name, []):

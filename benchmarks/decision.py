@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.criterion_values import samples_of, value_of
+from benchmarks.criterion_values import SAY_NOTHING_OF_REPLIES, samples_of, value_of
 from benchmarks.run_folder import RunFolder
 from benchmarks.run_records import RunRecords
 from benchmarks.study import DecisionPlan, parse_study
@@ -20,9 +20,6 @@ from evaluators.decision_table import decide_on, read_table
 from evaluators.ranking import Ranking, rank
 from model_registry.errors import OhloraError
 from model_registry.language import text
-
-#: Criteria that ask what replies say: with random weights they mean nothing.
-ABOUT_REPLIES = frozenset({"quality", "quality_tuned", "facts", "human_grade", "validation_loss"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +59,13 @@ def decide(folder: RunFolder, *, ignore_license: bool = False) -> Decision:
     """
     records = RunRecords.read(folder)
     study = parse_study(str(records.head["study_source"]), folder.head_path)
+    if not study.decision.criteria:
+        raise OhloraError(
+            text(
+                f"The study {study.name} compares: it declares no criteria, so nothing is chosen.",
+                f"{study.name} 스터디는 비교만 합니다. 선언한 기준이 없어 고르지 않습니다.",
+            )
+        )
     criteria, left_out = _usable(study.decision, records)
     if not criteria:
         raise OhloraError(f"The study {study.name} declares no criteria that this run can answer.")
@@ -106,9 +110,9 @@ def _usable(plan: DecisionPlan, records: RunRecords) -> tuple[tuple[Any, ...], l
     """The criteria that this run can speak of, and the others with the reason."""
     if records.head["weights"] != "random":
         return plan.criteria, []
-    kept = tuple(c for c in plan.criteria if c.name not in ABOUT_REPLIES)
+    kept = tuple(c for c in plan.criteria if c.name in SAY_NOTHING_OF_REPLIES)
     reason = text("random weights: replies mean nothing", "무작위 가중치: 답변에 뜻이 없음")
-    return kept, [f"{c.label} ({reason})" for c in plan.criteria if c.name in ABOUT_REPLIES]
+    return kept, [f"{c.label} ({reason})" for c in plan.criteria if c not in kept]
 
 
 def _without_license(head: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

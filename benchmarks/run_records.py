@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.contract import differences
 from benchmarks.human_grades import grades_of, mean_by_candidate
 from benchmarks.run_folder import RunFolder
 from model_registry.errors import OhloraError
@@ -95,8 +96,11 @@ def quantization(result: Result) -> str:
 
 
 def _same_contract(head: Mapping[str, Any], result: Result) -> None:
-    if result.contract != head["contract_hash"]:
-        raise OhloraError(
-            f"{result.case} was measured under contract {result.contract}, this run's is "
-            f"{head['contract_hash']}: such figures are not ranked together."
-        )
+    if result.contract == head["contract_hash"]:
+        return
+    fields = differences(result.policy, head["contract"]) if result.policy else []
+    raise OhloraError(
+        f"{result.case} was measured under contract {result.contract}, this run's is "
+        f"{head['contract_hash']}: such figures are not ranked together. They differ in "
+        f"{'; '.join(fields) or 'a field that the result does not tell'}."
+    )

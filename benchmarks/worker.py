@@ -152,13 +152,8 @@ def run_case(case: Case, log: CaseLog) -> Result:
     seconds = dict(log.seconds)
     if facts.get("figures", {}).get("answer_seconds") is not None:
         seconds["inference"] = facts["figures"]["answer_seconds"]  # a replay's own are nobody's
-    return Result(
-        case=case.id,
-        candidate=case.candidate.name,
-        workload=case.workload,
-        settings=dict(case.settings),
-        contract=case.contract.hash,
-        status=status,
+    return case.result(
+        status,
         stage=None if status == "ok" else log.stage,
         message=message,
         seconds=seconds,

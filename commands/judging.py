@@ -52,21 +52,21 @@ def decide(
     if (run_dir is None) == (table is None):
         raise typer.BadParameter(text("give a RUN or --table FILE", "RUN 또는 --table FILE 하나"))
     from benchmarks import decision as deciding
+    from benchmarks.report.evidence import Evidence
     from benchmarks.report.terminal import decision_table
     from benchmarks.run_folder import RunFolder
 
     if table is not None:
         decision = deciding.decide_table(table, ignore_license=ignore_license)
-        records = None
     else:
         assert run_dir is not None
         decision = deciding.decide(RunFolder(run_dir), ignore_license=ignore_license)
-        records = deciding.RunRecords.read(RunFolder(run_dir))
     if as_json:
         print_json(decision.to_json())
         return
-    if records is not None:
-        out.print(decision_table(records, decision))
+    if run_dir is not None:
+        records = deciding.RunRecords.read(RunFolder(run_dir))
+        out.print(decision_table(Evidence(records, decision)))
     out.print(escape(decision.ranking.reason), highlight=False)
     if table is not None:
         from evaluators.decision_table import read_table

@@ -250,18 +250,20 @@ def _run_and_tell(
 
 
 def _tell_decision(folder: Any) -> None:
-    """The table, chosen and reserve, and where the report is."""
-    from benchmarks.decision import RunRecords, decide
+    """The table, chosen and reserve (or why nothing is), and where the report is."""
+    from benchmarks.report.evidence import Evidence
     from benchmarks.report.terminal import decision_table
     from benchmarks.report.writing import write_report
 
     with out.status(text("deciding and writing the report", "결정하고 보고서를 쓰는 중")):
-        decision = decide(folder)
+        evidence = Evidence.read(folder)
         paths = write_report(folder)
-    out.print(decision_table(RunRecords.read(folder), decision))
-    ranking = decision.ranking
-    none = text("none", "없음")
-    out.print(f"[bold green]{text('chosen', '선택')}: {escape(ranking.chosen or none)}[/]")
-    out.print(f"{text('reserve', '예비')}: {escape(ranking.reserve or none)}")
-    out.print(escape(ranking.reason), highlight=False)
+    out.print(decision_table(evidence))
+    if evidence.decision is None:
+        out.print(escape(evidence.problem), highlight=False)
+    else:
+        ranking, none = evidence.decision.ranking, text("none", "없음")
+        out.print(f"[bold green]{text('chosen', '선택')}: {escape(ranking.chosen or none)}[/]")
+        out.print(f"{text('reserve', '예비')}: {escape(ranking.reserve or none)}")
+        out.print(escape(ranking.reason), highlight=False)
     out.print(f"{text('report', '보고서')}: {paths.html}", highlight=False, soft_wrap=True)

@@ -49,7 +49,8 @@ class Correction:
     """What this machine takes beyond the count, fitted to measured cases.
 
     `overhead_bytes` is there however large the model is; `scratch_factor` multiplies what comes
-    and goes in training, of which a C library's allocator may keep much more than is in use.
+    and goes in training (`Estimate.scratch_bytes`), of which a C library's allocator keeps much
+    more than is in use, also after it was freed.
     """
 
     overhead_bytes: int = 0
@@ -66,7 +67,8 @@ class Estimate:
     """Predicted peak in bytes, and what it is made of."""
 
     terms: Mapping[str, int]
-    moment: str  # when the peak comes: load, prefill, decode, loss, last layer, first layer, step
+    scratch_bytes: int  # activations and logits at the moment of a step that has most of them
+    moment: str  # of the peak: load, prefill, decode, or a window of `memory_trace`
 
     @property
     def predicted_bytes(self) -> int:
@@ -86,7 +88,7 @@ def predict(
     counts = skeleton_of(architecture)
     resident = {"weights": weight_bytes(counts, work)}
     if work.kind == "load":
-        estimate = Estimate(resident, "load")
+        estimate = Estimate(resident, 0, "load")
     elif work.kind == "inference":
         estimate = _answering(architecture, counts, work, resident)
     else:
@@ -150,7 +152,7 @@ def _answering(
     moment = max(moments, key=lambda name: moments[name])
     held = min(moments[moment], cache if moment == "decode" else total("kept", prompt))
     terms = resident | {"kv_cache": round(held), "activations": round(moments[moment] - held)}
-    return Estimate(terms | _unpacked(counts, work), moment)
+    return Estimate(terms | _unpacked(counts, work), terms["activations"], moment)
 
 
 def _training(
@@ -175,7 +177,8 @@ def _training(
         if name not in ("trained", "moments")
     }
     moment = max(windows, key=lambda name: sum(windows[name].values()))
-    return Estimate(resident | windows[moment] | _unpacked(counts, work), moment)
+    scratch = max(held["logits"] + held["activations"] for held in windows.values())
+    return Estimate(resident | windows[moment] | _unpacked(counts, work), scratch, moment)
 
 
 def _window(
@@ -188,11 +191,11 @@ def _window(
     """What one moment holds beyond the resident, by what it is."""
     layers: float = counts["layers"]
     kept_inputs = 0.0
-    checkpointed = work.checkpointing and name in ("loss", "last layer")
+    checkpointed = work.checkpointing and name in ("loss", "head", "last layer")
     parts = _parts(row, layers, sizes)
     if checkpointed:
         # Each layer keeps its input only; one layer at a time holds all of its own again.
-        alone = 0 if name == "loss" else 1
+        alone = 1 if name == "last layer" else 0
         kept_inputs = layers * sizes[_TOKENS] * counts["hidden"] * _ITEMSIZE[work.dtype]
         constant = parts[_CONSTANT]
         parts = _parts(row, alone, sizes)
@@ -219,9 +222,8 @@ def _unpacked(counts: Mapping[str, int], work: Work) -> dict[str, int]:
 def _corrected(estimate: Estimate, correction: Correction) -> Estimate:
     if correction is NO_CORRECTION:
         return estimate
-    scratch = estimate.terms.get("activations", 0) + estimate.terms.get("logits", 0)
     trained = "optimiser" in estimate.terms
-    more = (correction.scratch_factor - 1) * scratch if trained else 0.0
+    more = (correction.scratch_factor - 1) * estimate.scratch_bytes if trained else 0.0
     return replace(
         estimate,
         terms={**estimate.terms, "machine": round(more) + correction.overhead_bytes},
@@ -242,9 +244,9 @@ def fit_correction(pairs: Sequence[tuple[Estimate, int]], source: str = "") -> C
     overhead = _median(plain) if len(plain) >= 3 else 0.0
     factors = []
     for estimate, measured in pairs:
-        scratch = estimate.terms.get("activations", 0) + estimate.terms.get("logits", 0)
-        if "optimiser" in estimate.terms and scratch:
-            factors.append((measured - overhead - estimate.predicted_bytes + scratch) / scratch)
+        if "optimiser" in estimate.terms and estimate.scratch_bytes:
+            more = measured - overhead - estimate.predicted_bytes
+            factors.append(1 + more / estimate.scratch_bytes)
     factor = max(0.5, _median(factors)) if len(factors) >= 3 else 1.0
     return Correction(round(overhead), factor, len(pairs), source)
 

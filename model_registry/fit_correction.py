@@ -89,7 +89,8 @@ def _rows(machine: str, device: str, path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _estimate(row: Mapping[str, Any]) -> Estimate:
-    return Estimate({name: int(count) for name, count in row["terms"].items()}, str(row["moment"]))
+    terms = {name: int(count) for name, count in row["terms"].items()}
+    return Estimate(terms, int(row["scratch_bytes"]), str(row["moment"]))
 
 
 def _shipped(device: str) -> Correction:

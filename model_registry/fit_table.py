@@ -180,5 +180,5 @@ def fill(architectures: Iterable[Mapping[str, Any]], path: Path = TABLE) -> None
 if __name__ == "__main__":
     from model_registry.registry import Registry
 
-    names = ("bundled", "korean-small", "lightweighting", "deepseek")
+    names = ("bundled", "diagram", "korean-small", "lightweighting", "deepseek")
     fill([c.architecture for name in names for c in Registry().candidates(name)])

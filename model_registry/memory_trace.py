@@ -6,9 +6,10 @@ them, and a dispatch mode adds up the storages that are alive. What that gives a
 is linear in known quantities, so a handful of traces tell the memory of any batch, length, rank
 and depth: `trace_architecture` solves for those coefficients and `fit.py` only multiplies.
 
-Two things of a graphics card are imitated, because fake CUDA tensors need a CUDA build: dropout
-keeps one byte a value there instead of a whole value, and the optimiser works on all tensors at
-once.
+Attention is followed as the fused kernels do it, which keep no scores: tensors without data would
+be given the slow way, which keeps length² of them a head. Two things of a graphics card are
+imitated, because fake CUDA tensors need a CUDA build: dropout keeps one byte a value there instead
+of a whole value, and the optimiser works on all tensors at once.
 """
 
 from __future__ import annotations
@@ -307,6 +308,7 @@ class _Training:
         rows = 2 * shape.batch if self.kind == "orpo" else shape.batch
         ids = torch.zeros(rows, shape.length, dtype=torch.long)
         mask = torch.ones_like(ids)
+        mask[0, -1] = 0  # rows differ in length: without a mask, keys would not be repeated
         tracker.enter("loss")
         with _marks(model, tracker):
             loss = self._loss(model, ids, mask, shape)
@@ -345,17 +347,19 @@ def _odds_ratio_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor
 
 @contextmanager
 def _marks(model: Any, tracker: _Tracker) -> Iterator[None]:
-    """Let the backward pass say where it is: at the last layer, in the middle, at the first.
+    """Let the backward pass say where it is: head, last layer, middle, first layer, embedding.
 
     Between the last layer and the first, memory runs along a straight line, so that the peak is
-    at one of its ends; the windows keep the two apart.
+    at one of its ends. A window holds one moment only: the larger of two moments is not linear in
+    what they are linear in.
     """
     layers = _decoder_layers(model)
 
     def when_grad(window: str) -> Callable[..., None]:
-        def hook(module: Any, args: Any, output: Any) -> None:
-            hidden = output[0] if isinstance(output, tuple) else output
-            if hidden.requires_grad:
+        def hook(module: Any, args: Any, output: Any = None) -> None:
+            seen = args if output is None else output
+            hidden = seen[0] if isinstance(seen, tuple) and seen else seen
+            if isinstance(hidden, torch.Tensor) and hidden.requires_grad:
                 hidden.register_hook(lambda gradient: tracker.enter(window))
 
         return hook
@@ -363,8 +367,12 @@ def _marks(model: Any, tracker: _Tracker) -> Iterator[None]:
     handles = [
         layers[-1].register_forward_hook(when_grad("last layer")),
         layers[0].register_forward_hook(when_grad("first layer")),
+        layers[0].register_forward_pre_hook(when_grad("embedding")),
     ]
     handles += [layer.register_forward_hook(when_grad("middle")) for layer in layers[1:-1] or ()]
+    head = model.get_output_embeddings()
+    if head is not None:
+        handles.append(head.register_forward_hook(when_grad("head")))
     try:
         yield
     finally:
@@ -393,7 +401,7 @@ def _traced(model: Any) -> Iterator[_Tracker]:
     """Give the model fake tensors and count from there; the weights are counted already."""
     mode, tracker = FakeTensorMode(), _Tracker()
     _make_fake(model, mode)
-    with mode, tracker:
+    with mode, tracker, _fused_attention():
         for tensor in (*model.parameters(), *model.buffers()):
             tracker.see(tensor)
         yield tracker
@@ -417,6 +425,49 @@ def _make_fake(model: Any, mode: FakeTensorMode) -> None:
             for name, tensor in tensors.items():
                 if tensor is not None:
                     tensors[name] = fake(tensor)
+
+
+class _FusedAttention(torch.autograd.Function):
+    """What the fused kernels hold: inputs, output, one number a query and head, and the mask."""
+
+    @staticmethod
+    def forward(
+        context: Any,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        mask: torch.Tensor | None,
+    ) -> torch.Tensor:
+        out = torch.empty_like(query)
+        sums = query.new_empty(query.shape[:-1], dtype=torch.float32)
+        added = [] if mask is None else [mask.to(query.dtype)]  # one copy a layer
+        context.save_for_backward(query, key, value, out, sums, *added)
+        return out
+
+    @staticmethod
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        return (*(torch.empty_like(tensor) for tensor in context.saved_tensors[:3]), None)
+
+
+@contextmanager
+def _fused_attention() -> Iterator[None]:
+    plain = torch.nn.functional.scaled_dot_product_attention
+
+    def attend(
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        attn_mask: torch.Tensor | None = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        **options: Any,
+    ) -> Any:
+        if query.dim() != 4 or query.shape[-1] != value.shape[-1] or dropout_p:
+            return plain(query, key, value, attn_mask, dropout_p, is_causal, **options)
+        return _FusedAttention.apply(query, key, value, attn_mask)
+
+    with patch("torch.nn.functional.scaled_dot_product_attention", attend):
+        yield
 
 
 class _ByteMaskDropout(torch.autograd.Function):

@@ -95,8 +95,9 @@ class Result:
     candidate: str
     workload: str
     settings: dict[str, Any]
-    contract: str
+    contract: str  # hash of what must be equal before two results compare
     status: str
+    policy: dict[str, Any] = field(default_factory=dict)  # what was hashed
     stage: str | None = None
     message: str | None = None  # exception class and first line, for everything but ok
     cure: str | None = None  # the smallest change that would help

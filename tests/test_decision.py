@@ -158,9 +158,10 @@ def test_random_weights_are_not_judged_by_their_replies(tmp_path):
 def test_figures_of_another_contract_are_refused(tmp_path):
     run = make_run(tmp_path, candidates=("beta-1.3b",))
     first = run.results()[0]
-    other = Result(**to_json(first) | {"contract": "ffffffffffff", "peaks": {}})
-    append_rows(run.path / "results.jsonl", [other])
-    with pytest.raises(OhloraError, match="ffffffffffff"):
+    policy = run.head()["contract"]
+    theirs = {"contract": "ffffffffffff", "policy": policy | {"seed": 7}, "peaks": {}}
+    append_rows(run.path / "results.jsonl", [Result(**to_json(first) | theirs)])
+    with pytest.raises(OhloraError, match=f"seed: 7 / {policy['seed']}"):
         decide(run)
 
 

@@ -274,13 +274,8 @@ class _Watch:
         if self.stage not in peaks and self.baseline is not None:
             high = self.baseline + self.highest
             peaks[self.stage] = Peak(None, None, high, self.baseline, "seen from outside")
-        return Result(
-            case=self.case.id,
-            candidate=self.case.candidate.name,
-            workload=self.case.workload,
-            settings=dict(self.case.settings),
-            contract=self.case.contract.hash,
-            status=verdict[0],
+        return self.case.result(
+            verdict[0],
             stage=self.stage,
             message=verdict[1],
             seconds=self.seconds,

@@ -259,17 +259,7 @@ def _nowhere(case: Case, needs: Needs) -> CaseOutcome:
 
 def _lost(case: Case, status: str, message: str) -> CaseOutcome:
     return CaseOutcome(
-        Result(
-            case=case.id,
-            candidate=case.candidate.name,
-            workload=case.workload,
-            settings=dict(case.settings),
-            contract=case.contract.hash,
-            status=status,
-            stage="start",
-            message=message,
-            weights=case.contract.weights,
-        )
+        case.result(status, stage="start", message=message, weights=case.contract.weights)
     )
 
 
@@ -344,4 +334,5 @@ def _with_its_machine(case: Case, result: Result) -> Result:
     name = result.machine.get("name")
     if name is None or name == case.contract.machine or not case.contract.machine:
         return result
-    return replace(result, contract=replace(case.contract, machine=str(name)).hash)
+    theirs = replace(case.contract, machine=str(name))
+    return replace(result, contract=theirs.hash, policy=theirs.shared())

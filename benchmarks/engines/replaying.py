@@ -45,13 +45,8 @@ class ReplayEngine:
             if isinstance(error, asking.Unanswered):
                 facts = {"steps": error.outcome.steps, "figures": error.outcome.figures}
         seconds = facts.get("figures", {}).get("answer_seconds")
-        result = Result(
-            case=case.id,
-            candidate=case.candidate.name,
-            workload=case.workload,
-            settings=dict(case.settings),
-            contract=case.contract.hash,
-            status=status,
+        result = case.result(
+            status,
             stage=None if status == "ok" else "inference",
             message=message,
             seconds={"inference": seconds} if seconds is not None else {},

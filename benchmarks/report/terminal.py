@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.decision import Decision
 from benchmarks.report.cells import Cell, Column, make_table, megabytes, missing, percent
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.main_table import case_cell, parameters
-from benchmarks.run_records import RunRecords
 from model_registry.language import text
 from model_registry.records import Result
 
@@ -19,15 +17,15 @@ _NAME = 1  # the column of names
 _STYLES = {"missing": "dim", "failed": "red", "name": "bold"}
 
 
-def decision_table(records: RunRecords, decision: Decision) -> Table:
+def decision_table(evidence: Evidence) -> Table:
     """Rank, candidate, size, costs, quality before → after, score and share of wins.
 
-    Candidates that are not ranked stand below the others, failed cases with their status.
+    Candidates that are not ranked stand below the others, failed cases with their status; where
+    nothing was decided none has a rank.
     """
     from rich.markup import escape
     from rich.table import Table
 
-    evidence = Evidence(records, decision)
     data = make_table(_columns(), (_row(evidence, name) for name in evidence.candidates))
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     for index, column in enumerate(data.columns):
