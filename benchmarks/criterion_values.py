@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -30,6 +30,22 @@ def value_of(criterion: str, name: str, records: RunRecords) -> Number:
         known = ", ".join(sorted({*VALUES, *judged}))
         raise OhloraError(f"No criterion is called {criterion}. There are: {known}.")
     return _score(*_evaluator_of(criterion))(name, records)
+
+
+def scores_of(criterion: str, name: str, records: RunRecords) -> list[float]:
+    """One candidate's scores behind a criterion that names an evaluator; unjudged ones left out."""
+    return [value for _, value in _judged(*_evaluator_of(criterion), name, records)]
+
+
+def _judged(
+    evaluator: str, tuned: bool, name: str, records: RunRecords
+) -> Iterator[tuple[str, float]]:
+    """(prompt, score) of one candidate's replies before or after the tune."""
+    for row in records.scores.get(name, []):
+        if row.value is None or (row.tuned is not None) != tuned:
+            continue
+        if row.evaluator == evaluator:
+            yield row.prompt, row.value
 
 
 def _evaluators(records: RunRecords) -> set[str]:
@@ -82,13 +98,7 @@ def _score(evaluator: str, tuned: bool) -> Callable[[str, RunRecords], Number]:
     """The mean score of an evaluator over the replies before or after the tune."""
 
     def value(name: str, records: RunRecords) -> Number:
-        present = [
-            row.value
-            for row in records.scores.get(name, [])
-            if row.evaluator == evaluator
-            and (row.tuned is not None) == tuned
-            and row.value is not None
-        ]
+        present = [value for _, value in _judged(evaluator, tuned, name, records)]
         return fmean(present) if present else None
 
     return value
@@ -149,10 +159,8 @@ def samples_of(
         evaluator, tuned = _evaluator_of(criterion)
         for name in values:
             by_prompt: dict[str, list[float]] = {}
-            for row in records.scores.get(name, []):
-                matches = row.evaluator == evaluator and (row.tuned is not None) == tuned
-                if matches and row.value is not None:
-                    by_prompt.setdefault(row.prompt, []).append(row.value)
+            for prompt, value in _judged(evaluator, tuned, name, records):
+                by_prompt.setdefault(prompt, []).append(value)
             if by_prompt:
                 means = {prompt: fmean(found) for prompt, found in by_prompt.items()}
                 samples.setdefault(criterion, {})[name] = dict(means)

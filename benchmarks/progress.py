@@ -19,6 +19,7 @@ from model_registry.language import text
 from model_registry.records import STATUSES, Result
 
 _PHASES = {
+    "imports": ("importing", "라이브러리를 불러오는 중"),
     "load": ("loading", "불러오는 중"),
     "warm_up": ("warming up", "준비 운동 중"),
     "inference": ("answering one by one", "하나씩 답하는 중"),
@@ -79,6 +80,12 @@ class RunProgress:
                 )
             )
 
+    def more(self, cases: int) -> None:
+        """So many more cases, in place of failed ones."""
+        self.total = max(self.total, self.number + cases)
+        if self.all is not None:
+            self.bar.update(self.all, total=self.total)
+
     def case_begins(self, case: Case) -> None:
         """A case starts."""
         self.name = case.id
@@ -116,6 +123,9 @@ class Silent:
     """Watches without a word, for `--json` and for programs."""
 
     def begin(self, cases: int, done: int) -> None:
+        """Nothing to say."""
+
+    def more(self, cases: int) -> None:
         """Nothing to say."""
 
     def case_begins(self, case: Case) -> None:

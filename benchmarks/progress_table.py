@@ -40,6 +40,7 @@ class ProgressTable:
         self.console = console
         self.rows: dict[str, Row] = {}
         self.number, self.total = 0, 0
+        self.why_waiting = ""
         self.live = Live(get_renderable=self.table, console=console, transient=True,
                          refresh_per_second=4)  # fmt: skip
 
@@ -54,9 +55,20 @@ class ProgressTable:
         """So many cases, so many of them done in an earlier run."""
         self.number, self.total = done, cases
 
+    def more(self, cases: int) -> None:
+        """So many more cases, in place of failed ones."""
+        self.total = max(self.total, self.number + cases)
+
     def planned(self, cases: Sequence[Case]) -> None:
         """These will be done."""
         self.rows |= {case.id: Row(case.id) for case in cases}
+
+    def waiting(self, why: str) -> None:
+        """Nothing happens, for this reason; "" for that something does."""
+        if why and why != self.why_waiting:
+            said = text("waiting", "대기")
+            self.console.print(f"[yellow]{said}[/]: {escape(why)}", highlight=False)
+        self.why_waiting = why
 
     def case_begins(self, case: Case) -> None:
         """A case starts (an engine of one machine says so)."""

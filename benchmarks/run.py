@@ -12,6 +12,7 @@ from benchmarks.engines.local import CaseOutcome, Listener
 from benchmarks.plan import Plan
 from benchmarks.prediction import with_prediction
 from benchmarks.run_folder import RunFolder
+from benchmarks.run_records import worth_another_try
 from evaluators.evaluator import EachReply
 from evaluators.persona import fact_check
 from evaluators.registry import judge_replies, load_evaluators
@@ -41,6 +42,9 @@ class Watcher(Protocol):
     def begin(self, cases: int, done: int) -> None:
         """So many cases, so many of them done in an earlier run."""
 
+    def more(self, cases: int) -> None:
+        """So many more cases, in place of failed ones."""
+
     def case_begins(self, case: Case) -> None:
         """A case starts."""
 
@@ -62,27 +66,22 @@ def run_plan(
     folder.begin(plan, resume=resume)
     finished = {result.case for result in folder.results()}
     todo = [case for case in plan.cases if case.id not in finished]
-    watcher.begin(len(plan.cases), len(plan.cases) - len(todo))
+    certain = sum(case.instead_of is None for case in plan.cases)
+    done = len(plan.cases) - len(todo)
+    watcher.begin(max(certain, done), done)
     for conditional in (False, True):  # those in place of failed ones come when that is known
         chosen = [case for case in todo if (case.instead_of is not None) == conditional]
         if conditional:
-            failed = _worth_another_try(folder.results())
+            failed = {result.case for result in folder.results() if worth_another_try(result)}
             chosen = [case for case in chosen if case.instead_of in failed]
+            if chosen:
+                watcher.more(len(chosen))
         for case, outcome in _outcomes(engine, chosen, watcher):
             result = with_prediction(case, outcome.result)
             folder.add_case(result, outcome.replies, outcome.losses)
             watcher.case_ends(result, outcome.wall_seconds)
     wanted = {case.id for case in plan.cases}
     return [result for result in folder.results() if result.case in wanted]
-
-
-#: Ends that another way of running could change; what can't be had stays so.
-_CAN_CHANGE = {"timeout", "killed", "unsupported_device", "error"}
-
-
-def _worth_another_try(results: Iterable[Result]) -> set[str]:
-    """Cases that failed in a way in which needing less memory may help."""
-    return {r.case for r in results if r.status.startswith("oom") or r.status in _CAN_CHANGE}
 
 
 def _outcomes(

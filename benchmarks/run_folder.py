@@ -117,6 +117,7 @@ def _head_of(plan: Plan) -> dict[str, Any]:
         ],
         "overrides": [asdict(override) for override in study.overrides],
         "cases": [case.id for case in plan.cases],
+        "instead_of": {c.id: c.instead_of for c in plan.cases if c.instead_of is not None},
         "facts": {asked: list(words) for asked, words in plan.facts.items()},
         "rows": {
             "tuned_on": len(plan.task.train),

@@ -59,31 +59,48 @@ class RunRecords:
         Of the variants of one setting that differ in quantisation only, the plain one counts if
         it succeeded, else one that did: two variants are never averaged.
         """
-        found: dict[str, list[Result]] = {each: [] for each in self._planned(name, workload)}
+        found: dict[str, list[Result]] = {each: [] for each in self.planned(name, workload)}
         for result in self.of(name, workload):
             found.setdefault(variant_of(result.settings), []).append(result)
         return {
             variant: min(found[variant], key=_plain_first) if found[variant] else None
-            for variant in sorted(found, key=_by_rank)
+            for variant in sorted(found, key=_rank_of)  # those without one as they were planned
         }
 
-    def _planned(self, name: str, workload: str) -> Iterable[str]:
+    def planned(self, name: str, workload: str) -> Iterable[str]:
         """The variants of the planned cases, as their ids tell them."""
         for case in self.head["cases"]:
             if case == f"{name}/{workload}" or case.startswith(f"{name}/{workload}/"):
-                parts = case.removeprefix(f"{name}/{workload}").split("/")
-                yield variant_of(dict(part.split("=", 1) for part in parts if "=" in part))
+                tail = case.removeprefix(f"{name}/{workload}").removeprefix("/")
+                parts = [part.partition("=") for part in tail.split("/")]
+                named = bool(tail) and not all(sign for _, sign, _ in parts)
+                settings = {key: value for key, sign, value in parts if sign}
+                yield variant_of({"variant": tail} if named else settings)
 
 
 def variant_of(settings: Mapping[str, Any]) -> str:
-    """What tells a case from others of its candidate and workload: rank=16; not quantisation."""
+    """What tells a case from others of its candidate and workload: rank=16; not quantisation.
+
+    A variant of the study goes by its name, which stands for all that it sets.
+    """
+    if "variant" in settings:
+        return f"variant={settings['variant']}"
     kept = {name: value for name, value in settings.items() if name != "quantization"}
     return "/".join(f"{name}={kept[name]}" for name in sorted(kept))
 
 
-def _by_rank(variant: str) -> tuple[int, str]:
+def _rank_of(variant: str) -> int:
     rank = re.search(r"(?:^|/)rank=(\d+)", variant)
-    return int(rank.group(1)) if rank else 0, variant
+    return int(rank.group(1)) if rank else 0
+
+
+#: Ends that another way of running could change; what can't be had stays so.
+_CAN_CHANGE = {"timeout", "killed", "unsupported_device", "error"}
+
+
+def worth_another_try(result: Result) -> bool:
+    """Whether a case failed in a way in which needing less memory may help."""
+    return result.status.startswith("oom") or result.status in _CAN_CHANGE
 
 
 def _plain_first(case: Result) -> tuple[bool, bool]:

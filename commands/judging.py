@@ -53,7 +53,7 @@ def decide(
         raise typer.BadParameter(text("give a RUN or --table FILE", "RUN 또는 --table FILE 하나"))
     from benchmarks import decision as deciding
     from benchmarks.report.evidence import Evidence
-    from benchmarks.report.terminal import decision_table
+    from benchmarks.report.terminal import run_table
     from benchmarks.run_folder import RunFolder
 
     if table is not None:
@@ -66,10 +66,11 @@ def decide(
         return
     if run_dir is not None:
         records = deciding.RunRecords.read(RunFolder(run_dir))
-        out.print(decision_table(Evidence(records, decision)))
+        out.print(run_table(Evidence(records, decision)))
     out.print(escape(decision.ranking.reason), highlight=False)
     if table is not None:
-        from evaluators.decision_table import read_table
+        from evaluators.run_table import read_table
+
         from evaluators.decision_words import sensitivity_text
 
         shares = sensitivity_text(read_table(table))

@@ -96,6 +96,12 @@ def run(
             min=0.01, max=1.0, help=text("Of a GPU for each case (ray).", "케이스당 GPU 몫 (ray).")
         ),
     ] = 1.0,
+    ray_wait: Annotated[
+        str,
+        typer.Option(
+            help=text("For a Ray cluster that has no room: 10m.", "자리가 없을 때 대기. 예: 10m")
+        ),
+    ] = "10m",
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help=text("Download without asking.", "묻지 않고 받기."))
     ] = False,
@@ -104,6 +110,7 @@ def run(
     from benchmarks import plan
     from benchmarks import study as studies_module
     from benchmarks.run_folder import RunFolder
+    from model_registry.selection import parse_seconds
 
     the_study = studies_module.read_study(studies_module.study_path(study))
     if catalog is not None:
@@ -117,7 +124,8 @@ def run(
     _announce(the_plan, folder.path)
     if the_plan.download_bytes and not yes:
         _confirm_download()
-    _run_and_tell(the_plan, folder, resume, engine, ray_address, gpu_share)
+    ray = {"address": ray_address, "gpu_share": gpu_share, "wait_seconds": parse_seconds(ray_wait)}
+    _run_and_tell(the_plan, folder, resume, engine, ray)
 
 
 def _run_options(
@@ -174,7 +182,7 @@ def _announce(plan: Plan, path: Path) -> None:
     out.print(f"[bold]{escape(plan.study.title)}[/]")
     rows = [
         (text("candidates", "후보"), f"{len(plan.candidates)}: {names}"),
-        (text("cases", "케이스"), str(len(plan.cases))),
+        (text("cases", "케이스"), _cases_words(plan)),
         (text("weights", "가중치"), contract.weights),
         (text("machine", "장비"), f"{contract.machine} ({contract.device}, {contract.dtype})"),
         (text("download", "다운로드"), _download_words(plan)),
@@ -184,6 +192,17 @@ def _announce(plan: Plan, path: Path) -> None:
         out.print(f"  {label}: {escape(value)}", highlight=False)
     for note in plan.notes:
         out.print(f"  [yellow]•[/] {escape(note)}", highlight=False)
+
+
+def _cases_words(plan: Plan) -> str:
+    certain = sum(case.instead_of is None for case in plan.cases)
+    more = len(plan.cases) - certain
+    if not more:
+        return str(certain)
+    return text(
+        f"{certain}, and one more, quantised, for each that does not run",
+        f"{certain}개, 실행되지 않으면 양자화하여 하나씩 더",
+    )
 
 
 def _download_words(plan: Plan) -> str:
@@ -210,8 +229,7 @@ def _run_and_tell(
     folder: Any,
     resume: bool,
     engine_name: str,
-    ray_address: str | None,
-    gpu_share: float,
+    ray: dict[str, Any],
 ) -> None:
     from benchmarks import run as runner
     from benchmarks.engines import make_engine
@@ -220,8 +238,7 @@ def _run_and_tell(
 
     if all(case.candidate.backend == "replay" for case in plan.cases):
         engine_name = "replay"
-    engine = make_engine(engine_name, ray_address, gpu_share)
-
+    engine = make_engine(engine_name, **ray)
     try:
         with (ProgressTable if engine_name == "ray" else RunProgress)(out) as watcher:
             results = runner.run_plan(plan, folder, engine, watcher, resume=resume)
@@ -235,6 +252,8 @@ def _run_and_tell(
             )
         )
         raise typer.Exit(130) from None
+    finally:
+        engine.close()
     _tell_decision(folder)
     failed = [result for result in results if not result.ok]
     if failed:
@@ -252,13 +271,13 @@ def _run_and_tell(
 def _tell_decision(folder: Any) -> None:
     """The table, chosen and reserve (or why nothing is), and where the report is."""
     from benchmarks.report.evidence import Evidence
-    from benchmarks.report.terminal import decision_table
+    from benchmarks.report.terminal import run_table
     from benchmarks.report.writing import write_report
 
     with out.status(text("deciding and writing the report", "결정하고 보고서를 쓰는 중")):
         evidence = Evidence.read(folder)
         paths = write_report(folder)
-    out.print(decision_table(evidence))
+    out.print(run_table(evidence))
     if evidence.decision is None:
         out.print(escape(evidence.problem), highlight=False)
     else:

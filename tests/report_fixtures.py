@@ -202,3 +202,33 @@ def _scores(result: Result, tuned: int | None) -> list[ScoreRow]:
                 )
             )
     return rows
+
+
+def make_before_and_after(
+    folder: Path, *, first: str = "ok", study: str = "lightweighting"
+) -> RunFolder:
+    """A run of a study of variants that chooses nothing; `first` is how "before" ended."""
+    contract = Contract(weights="hub", device="cuda", machine="Some GPU", data="0123456789ab")
+    run = RunFolder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ("beta-1.3b", "alpha-2.6b")
+    cases = ["beta-1.3b/fine-tune/before", "beta-1.3b/fine-tune/after",
+             "alpha-2.6b/fine-tune/before", "alpha-2.6b/fine-tune/after in 4 bit"]  # fmt: skip
+    source = (STUDIES / f"{study}.toml").read_text(encoding="utf-8")
+    head = _head(names, contract) | {"cases": cases, "study": study, "study_source": source}
+    run.head_path.write_text(json.dumps(head, ensure_ascii=False), encoding="utf-8")
+    for case in cases:
+        name, workload, variant = case.split("/")
+        status = first if variant == "before" else "ok"
+        figures = {"loss_first": 4.0, "loss_last": 2.0} if status == "ok" else {}
+        seconds, memory = (160.0, 8000.0) if variant == "before" else (40.0, 2000.0)
+        settings = {"variant": variant} | ({"rank": 8} if variant != "before" else {})
+        result = Result(
+            case=case, candidate=name, workload=workload, settings=settings,
+            contract=contract.hash, status=status, steps=10, weights="hub", figures=figures,
+            seconds={"training": seconds} if status == "ok" else {},
+            peaks={"training": _peak(memory)} if status == "ok" else {},
+        )  # fmt: skip
+        losses = [Loss(case, step, 4 - 0.2 * step) for step in range(1, 11)]
+        run.add_case(result, [], losses if status == "ok" else [])
+    return run

@@ -7,12 +7,12 @@ from statistics import fmean
 
 import pytest
 
-from benchmarks.criterion_values import VALUES, value_of
+from benchmarks.criterion_values import VALUES, samples_of, value_of
 from benchmarks.decision import decide
 from benchmarks.run_folder import RunFolder
 from benchmarks.run_records import RunRecords
 from model_registry.errors import OhloraError
-from model_registry.records import Result, append_rows, to_json
+from model_registry.records import Result, ScoreRow, append_rows, to_json
 from tests.report_fixtures import CANDIDATES, MIB, QUALITY, make_run
 
 
@@ -168,6 +168,27 @@ def test_figures_of_another_contract_are_refused(tmp_path):
 def test_an_unknown_criterion_is_an_error_that_names_the_known_ones(records):
     with pytest.raises(OhloraError, match="leaderboard"):
         value_of("charm", "beta-1.3b", records)
+
+
+def test_any_evaluator_s_score_may_be_a_criterion(tmp_path):
+    run = make_run(tmp_path, candidates=("beta-1.3b",))
+    run.add_scores(
+        [
+            ScoreRow("beta-1.3b/inference", "beta-1.3b", f"p{n}", "greedy", tuned, "charm", value)
+            for n, (tuned, value) in enumerate([(None, 1.0), (None, 0.0), (16, 1.0), (16, None)])
+        ]
+    )
+    records = RunRecords.read(run)
+    assert value_of("charm", "beta-1.3b", records) == 0.5
+    assert value_of("charm_tuned", "beta-1.3b", records) == 1.0
+    sampled = samples_of({"beta-1.3b": {"charm": 0.5}}, records)
+    assert sampled == {"charm": {"beta-1.3b": {"p0": 1.0, "p1": 0.0}}}
+
+
+def test_where_no_reply_was_judged_an_evaluator_s_criterion_is_missing(tmp_path):
+    run = make_run(tmp_path, candidates=("beta-1.3b",))
+    (run.path / "scores.jsonl").unlink()
+    assert value_of("charm", "beta-1.3b", RunRecords.read(run)) is None
 
 
 def test_the_same_run_gives_the_same_decision(run, decision):

@@ -8,13 +8,13 @@ import pytest
 from rich.console import Console
 
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.terminal import decision_table
+from benchmarks.report.terminal import run_table
 from tests.report_fixtures import CANDIDATES, make_run
 
 
 def shown(run, width: int = 120) -> str:
     console = Console(file=io.StringIO(), width=width, no_color=True)
-    console.print(decision_table(Evidence.read(run)))
+    console.print(run_table(Evidence.read(run)))
     return console.file.getvalue()
 
 

@@ -9,6 +9,7 @@ from benchmarks.decision import Decision
 from benchmarks.report.cells import MIB, decimals, fixed, share_text
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.main_table import parameters
+from benchmarks.report.variants import headline
 from benchmarks.report.words import stand_in
 from evaluators.normalization import NORMALIZATIONS
 from evaluators.ranking import rank
@@ -20,7 +21,10 @@ SHARES = 5  # candidates whose share of the weight draws is shown beside the ans
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a reader wants first. `shares` are (candidate, share, in words), most wins first."""
+    """What a reader wants first. `shares` are (candidate, share, in words), most wins first.
+
+    Of a study that chooses nothing, `fragility` is what it found out.
+    """
 
     chosen: str | None
     reserve: str | None
@@ -35,7 +39,7 @@ class Answer:
 def answer_of(evidence: Evidence) -> Answer:
     """The answer of a run; where there is no decision, the reason is why."""
     if evidence.decision is None:
-        return Answer(None, None, "", "", evidence.problem, (), ())
+        return Answer(None, None, "", "", evidence.problem, (), tuple(headline(evidence)))
     ranking = evidence.decision.ranking
     rows = [row for row in ranking.rows if row.score is not None]
     label = stand_in(evidence.head["weights"])

@@ -181,6 +181,8 @@ def _bars(axes: Axes, evidence: Evidence, tunes: Sequence[Tune | None], figure_o
     words: list[tuple[float, str]] = []
     for row, name in enumerate(evidence.candidates):
         for index, tune in enumerate(tunes):
+            if tune is not None and not evidence.asks(name, tune):
+                continue
             case = evidence.tuning(name, tune) if tune else evidence.answering(name)
             place = row + (index - (len(tunes) - 1) / 2) * height
             value = figure_of(case) if case is not None and case.ok else None

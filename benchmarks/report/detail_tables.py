@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from statistics import fmean
 
 from benchmarks.report.cells import (
@@ -35,7 +36,10 @@ def directions() -> dict[str, str]:
 def evaluators_of(evidence: Evidence) -> list[str]:
     """The evaluators with scores in this run, the composite first."""
     found = dict.fromkeys(
-        row.evaluator for rows in evidence.records.scores.values() for row in rows
+        row.evaluator
+        for rows in evidence.records.scores.values()
+        for row in rows
+        if row.value is not None  # one that judged nobody has no column
     )
     return sorted(found, key=lambda name: name != QUALITY)
 
@@ -134,7 +138,7 @@ def tuning_table(evidence: Evidence) -> Table:
     ]
     rows = []
     for name in evidence.candidates:
-        for tune in evidence.tunes:
+        for tune in filter(partial(evidence.asks, name), evidence.tunes):
             cells = _tuning_cells(evidence.tuning(name, tune))
             rows.append([name_cell(evidence, name), Cell(tune.label), *cells])
     return make_table(columns, rows)

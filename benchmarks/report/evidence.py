@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from benchmarks.criterion_values import value_of
+from benchmarks.criterion_values import scores_of, value_of
 from benchmarks.decision import Decision, decide
 from benchmarks.human_grades import grades_of
 from benchmarks.report.words import stand_in
 from benchmarks.run_folder import RunFolder
-from benchmarks.run_records import RunRecords
+from benchmarks.run_records import RunRecords, worth_another_try
+from benchmarks.study import parse_study
+from evaluators.criteria import Criterion
 from evaluators.grading.store import Grade
 from evaluators.ranking import RankedRow
 from model_registry.errors import OhloraError
@@ -25,6 +28,11 @@ class Tune:
 
     workload: str
     variant: str  # such as "rank=16"
+
+    @property
+    def is_variant(self) -> bool:
+        """Whether the study declares it by a name of its own."""
+        return self.variant.startswith("variant=")
 
     @property
     def label(self) -> str:
@@ -117,10 +125,30 @@ class Evidence:
         return tuple(sorted({r.tuned for r in self.replies if r.tuned is not None}))
 
     @cached_property
+    def declared(self) -> tuple[Criterion, ...]:
+        """The criteria that the study declares; one without any compares and chooses nothing."""
+        try:
+            source = str(self.head["study_source"])
+            return parse_study(source, Path("run.json")).decision.criteria
+        except OhloraError:  # the decision has told what is wrong with it
+            return ()
+
+    @property
+    def compares(self) -> bool:
+        """Whether nothing is to be chosen."""
+        return not self.declared
+
+    @cached_property
     def unfinished(self) -> tuple[str, ...]:
-        """Cases that were planned and have no result."""
-        done = {result.case for result in self.results}
-        return tuple(case for case in self.head["cases"] if case not in done)
+        """Cases that were planned and have no result, but for those that need not be done."""
+        done = {result.case: result for result in self.results}
+        instead = self.head.get("instead_of", {})
+        unneeded = {
+            case
+            for case, other in instead.items()
+            if other in done and not worth_another_try(done[other])
+        }
+        return tuple(c for c in self.head["cases"] if c not in done and c not in unneeded)
 
     @cached_property
     def failures(self) -> tuple[Result, ...]:
@@ -135,6 +163,10 @@ class Evidence:
         """The inference case that tables show: plain where that ran, else a quantised one."""
         return next(iter(self.records.compared(name, "inference").values()), None)
 
+    def asks(self, name: str, tune: Tune) -> bool:
+        """Whether the study asks this way of tuning of this candidate."""
+        return tune.variant in self.records.compared(name, tune.workload)
+
     def tuning(self, name: str, tune: Tune) -> Result | None:
         """The case of one way of tuning, chosen likewise."""
         return self.records.compared(name, tune.workload).get(tune.variant)
@@ -147,6 +179,10 @@ class Evidence:
     def value(self, criterion: str, name: str) -> float | None:
         """A criterion's value, as the decision computes it."""
         return value_of(criterion, name, self.records)
+
+    def scores(self, criterion: str, name: str) -> list[float]:
+        """The scores behind a criterion that names an evaluator."""
+        return scores_of(criterion, name, self.records)
 
     def stand_in(self, name: str) -> str:
         """The label without which a candidate's figures must not stand under its name."""

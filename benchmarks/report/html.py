@@ -12,6 +12,7 @@ from benchmarks.report.drawing import Picture
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.main_table import main_table
 from benchmarks.report.record_tables import failures_table
+from benchmarks.report.variants import variants_table
 from benchmarks.report.words import banner
 from model_registry.language import text
 
@@ -40,6 +41,8 @@ def to_html(evidence: Evidence, pictures: Sequence[Picture]) -> str:
         banner=banner(evidence.head),
         unfinished=evidence.unfinished,
         answer=answer_of(evidence),
+        compares=evidence.compares,
+        variants=variants_table(evidence),
         main=main_table(evidence),
         pictures=pictures,
         failures=failures_table(evidence),

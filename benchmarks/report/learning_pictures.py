@@ -46,12 +46,12 @@ def loss_curves(evidence: Evidence) -> Picture | None:
         ]
         handles += grid[0].plot([], [], "o:", color=FAINT, markersize=4, linewidth=1,
                                       label=text("valid rows", "검증 행"))  # fmt: skip
-        figure.legend(handles=handles, loc="outside lower right", ncols=len(handles))
+        figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
 
     title = text("Loss curves", "손실 곡선")
     caption = text(
-        "Training loss by step for each rank; dotted, the loss of rows never trained on.",
-        "랭크별 스텝의 학습 손실. 점선은 학습하지 않은 행의 손실입니다.",
+        "Training loss by step for each tune; dotted, the loss of rows never trained on.",
+        "튜닝별 스텝의 학습 손실. 점선은 학습하지 않은 행의 손실입니다.",
     )
     return draw("losses", title, caption, (WIDTH, 0.8 + 2.2 * lines), plot)
 
@@ -65,6 +65,8 @@ def _losses_of(
     axes.set_title(evidence.shown(name), fontsize=9)
     statuses = []
     for index, tune in enumerate(evidence.tunes):
+        if not evidence.asks(name, tune):
+            continue
         case = evidence.tuning(name, tune)
         line_colour = shade(index, len(evidence.tunes))
         if case is None or not case.ok:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from benchmarks.criterion_values import VALUES
 from benchmarks.report.cells import (
     Cell,
     Column,
@@ -12,65 +16,85 @@ from benchmarks.report.cells import (
     number,
     percent,
 )
-from benchmarks.report.evidence import Evidence
+from benchmarks.report.evidence import Evidence, Tune
 from benchmarks.report.words import grade_words, status_words
 from benchmarks.run_records import quantization
+from evaluators.criteria import Criterion
 from model_registry.language import text
 from model_registry.records import Result
 
+#: A column, and the cell of a candidate in it.
+Field = tuple[Column, Callable[[Evidence, str], Cell]]
+
 
 def main_table(evidence: Evidence) -> Table:
-    """One row a candidate, in the order of the ranking; failed cases show their status."""
-    rows = [
-        [
-            _place(evidence, name),
-            name_cell(evidence, name),
-            parameters(row.get("parameters")),
-            number(row.get("leaderboard"), missing(text("none", "없음"))),
-            *_fine_tuning(evidence, name),
-            *_inference(evidence, name),
-            *_quality(evidence, name),
-            _score(evidence, name),
-            _wins(evidence, name),
-        ]
-        for name, row in evidence.candidates.items()
-    ]
-    return make_table(_columns(evidence), rows, _note(evidence))
+    """One row a candidate, in the order of the ranking; failed cases show their status.
+
+    What a study does not do has no column: nobody's tune, nobody's rank.
+    """
+    fields = [*_identity(evidence), *_costs(evidence), *_goodness(evidence)]
+    rows = [[cell(evidence, name) for _, cell in fields] for name in evidence.candidates]
+    return make_table([column for column, _ in fields], rows, _note(evidence))
 
 
-def _columns(evidence: Evidence) -> list[Column]:
+def _identity(evidence: Evidence) -> Iterator[Field]:
+    if not evidence.compares:
+        yield Column(text("Rank", "순위")), _place
+    yield Column(text("Candidate", "후보"), numeric=False), name_cell
+    yield Column(text("Size", "크기")), lambda e, n: parameters(e.candidates[n].get("parameters"))
+    if any(row.get("leaderboard") is not None for row in evidence.candidates.values()):
+        yield (
+            Column(text("Leaderboard", "리더보드"), better="high"),
+            lambda e, n: number(e.candidates[n].get("leaderboard"), missing(text("none", "없음"))),
+        )
+
+
+def _costs(evidence: Evidence) -> Iterator[Field]:
     seconds, memory = text("Tuning time", "튜닝 시간"), text("Tuning peak", "튜닝 최대 메모리")
-    answering, quality = text("Answering", "답변"), text("Quality", "품질")
-    prompts = evidence.head["rows"]["prompts"]
-    asked = text(f"{prompts} prompts", f"질문 {prompts}개")
-    return [
-        Column(text("Rank", "순위")),
-        Column(text("Candidate", "후보"), numeric=False),
-        Column(text("Size", "크기")),
-        Column(text("Leaderboard", "리더보드"), better="high"),
-        *(Column(tune.label, seconds, "s", "low") for tune in evidence.tunes),
-        *(Column(tune.label, memory, "MB", "low") for tune in evidence.tunes),
-        Column(asked, answering, "s", "low"),
-        Column(text("peak", "최대"), answering, "MB", "low"),
-        Column(text("before", "튜닝 전"), quality, better="high"),
-        Column(text("after", "튜닝 후"), quality, better="high"),
-        Column(text("Grade", "평가"), better="high"),
-        Column(text("Score", "점수"), better="high"),
-        Column(text("Wins", "1위"), better="high"),
-    ]
+    tunes = [tune for tune in evidence.tunes if not tune.is_variant]  # those have their own table
+    for tune in tunes:
+        yield Column(tune.label, seconds, "s", "low"), partial(_tuning_seconds, tune=tune)
+    for tune in tunes:
+        yield Column(tune.label, memory, "MB", "low"), partial(_tuning_peak, tune=tune)
+    if any(evidence.records.compared(name, "inference") for name in evidence.candidates):
+        answering, prompts = text("Answering", "답변"), evidence.head["rows"]["prompts"]
+        asked = text(f"{prompts} prompt{'s'[: prompts != 1]}", f"질문 {prompts}개")
+        yield Column(asked, answering, "s", "low"), _answering_seconds
+        yield Column(text("peak", "최대"), answering, "MB", "low"), _answering_peak
+
+
+def _goodness(evidence: Evidence) -> Iterator[Field]:
+    quality = text("Quality", "품질")
+    for criterion in evidence.declared:
+        if criterion.name not in VALUES:  # an evaluator's own score
+            yield Column(criterion.label, better=criterion.better), partial(judged, of=criterion)
+    weighed = {criterion.name for criterion in evidence.declared} & {"quality", "quality_tuned"}
+    if weighed:
+        yield Column(text("before", "튜닝 전"), quality, better="high"), _quality_before
+        if evidence.tunes:
+            yield Column(text("after", "튜닝 후"), quality, better="high"), _quality_after
+    if weighed or evidence.records.grades:
+        yield Column(text("Grade", "평가"), better="high"), _grade
+    if not evidence.compares:
+        yield Column(text("Score", "점수"), better="high"), _score
+        yield Column(text("Wins", "1위"), better="high"), _wins
 
 
 def _note(evidence: Evidence) -> str:
     tuned = evidence.head["rows"]["tuned_on"]
-    return text(
-        f"MB are 2^20 bytes. r16 is LoRA of rank 16, tuned on {tuned} rows. Peaks are the most "
-        "memory held, weights included. Grade is people's. Wins: the share of random weight draws "
-        "a candidate wins. "
-        "Bold is the best of a column.",
-        f"MB는 2^20 바이트, r16은 랭크 16의 LoRA(행 {tuned}개로 튜닝)입니다. 최대 메모리는 "
-        "가중치를 포함합니다. 평가는 사람이 한 것이고, 1위는 비중을 무작위로 바꿨을 때 "
-        "1위가 되는 비율입니다. 굵은 글씨는 그 열에서 가장 좋은 값입니다.",
-    )
+    ranks = any(tune.variant.startswith("rank=") for tune in evidence.tunes)
+    parts = [
+        text("MB are 2^20 bytes.", "MB는 2^20 바이트입니다."),
+        text(f"r16 is LoRA of rank 16, tuned on {tuned} rows.",
+             f"r16은 랭크 16의 LoRA(행 {tuned}개로 튜닝)입니다.") if ranks else "",
+        text("Peaks are the most memory held, weights included.",
+             "최대 메모리는 가중치를 포함합니다."),
+        "" if evidence.compares else text(
+            "Grade is people's. Wins: the share of random weight draws a candidate wins.",
+            "평가는 사람이 한 것이고, 1위는 비중을 무작위로 바꿨을 때 1위가 되는 비율입니다."),
+        text("Bold is the best of a column.", "굵은 글씨는 그 열에서 가장 좋은 값입니다."),
+    ]  # fmt: skip
+    return " ".join(filter(None, parts))
 
 
 def _place(evidence: Evidence, name: str) -> Cell:
@@ -98,21 +122,24 @@ def parameters(count: int | None) -> Cell:
     return Cell(str(count), "number", count)
 
 
-def _fine_tuning(evidence: Evidence, name: str) -> list[Cell]:
-    cases = [evidence.tuning(name, tune) for tune in evidence.tunes]
-    return [
-        *(case_cell(case, case.seconds.get("training") if case else None) for case in cases),
-        *(case_cell(case, peak_megabytes(case, "training")) for case in cases),
-    ]
+def _tuning_seconds(evidence: Evidence, name: str, tune: Tune) -> Cell:
+    case = evidence.tuning(name, tune)
+    return case_cell(case, case.seconds.get("training") if case else None)
 
 
-def _inference(evidence: Evidence, name: str) -> list[Cell]:
+def _tuning_peak(evidence: Evidence, name: str, tune: Tune) -> Cell:
+    case = evidence.tuning(name, tune)
+    return case_cell(case, peak_megabytes(case, "training"))
+
+
+def _answering_seconds(evidence: Evidence, name: str) -> Cell:
     case = evidence.answering(name)
-    seconds = case.seconds.get("inference") if case else None
-    return [
-        case_cell(case, seconds),
-        case_cell(case, peak_megabytes(case, "inference")),
-    ]
+    return case_cell(case, case.seconds.get("inference") if case else None)
+
+
+def _answering_peak(evidence: Evidence, name: str) -> Cell:
+    case = evidence.answering(name)
+    return case_cell(case, peak_megabytes(case, "inference"))
 
 
 def peak_megabytes(case: Result | None, phase: str) -> float | None:
@@ -133,22 +160,47 @@ def case_cell(case: Result | None, value: float | None) -> Cell:
     return Cell("", "number", float(value), under=under)
 
 
-def _quality(evidence: Evidence, name: str) -> list[Cell]:
-    if evidence.head["weights"] == "random":
-        why = text("replies of random weights mean nothing", "무작위 가중치의 답변은 뜻이 없음")
-        nothing = missing(text("random", "무작위"), why)
-        return [nothing, nothing, nothing]
-    unscored = missing(text("no score", "점수 없음"))
-    before = _case_or(evidence.answering(name), unscored)
-    after = _case_or(_last_tuned(evidence, name), unscored)
+def _about_replies(evidence: Evidence, cell: Cell) -> Cell:
+    """The cell, unless weights are random."""
+    if evidence.head["weights"] != "random":
+        return cell
+    why = text("replies of random weights mean nothing", "무작위 가중치의 답변은 뜻이 없음")
+    return missing(text("random", "무작위"), why)
+
+
+def _quality_before(evidence: Evidence, name: str) -> Cell:
+    otherwise = _case_or(evidence.answering(name), missing(text("no score", "점수 없음")))
+    return _about_replies(evidence, _two_digits(evidence.value("quality", name), otherwise))
+
+
+def _quality_after(evidence: Evidence, name: str) -> Cell:
+    otherwise = _case_or(_last_tuned(evidence, name), missing(text("no score", "점수 없음")))
+    return _about_replies(evidence, _two_digits(evidence.value("quality_tuned", name), otherwise))
+
+
+def judged(evidence: Evidence, name: str, of: Criterion) -> Cell:
+    """An evaluator's mean; n of N where it only ever says yes or no."""
+    values = evidence.scores(of.name, name)
+    otherwise = _case_or(evidence.answering(name), missing(text("no score", "점수 없음")))
+    return _about_replies(evidence, share_of(values) or otherwise)
+
+
+def share_of(values: Sequence[float]) -> Cell | None:
+    """The mean of an evaluator's scores; "13 of 20" where each is 0 or 1; None of none."""
+    if not values:
+        return None
+    mean = sum(values) / len(values)
+    if set(values) <= {0.0, 1.0}:
+        yes = round(sum(values))
+        return Cell(text(f"{yes} of {len(values)}", f"{len(values)}개 중 {yes}개"), "number", mean)
+    return Cell("", "number", mean)
+
+
+def _grade(evidence: Evidence, name: str) -> Cell:
     grade = evidence.value("human_grade", name)
-    return [
-        _two_digits(evidence.value("quality", name), before),
-        _two_digits(evidence.value("quality_tuned", name), after),
-        Cell(grade_words(grade), "number", grade)
-        if grade is not None
-        else missing(text("none", "없음")),
-    ]
+    none = missing(text("none", "없음"))
+    found = none if grade is None else Cell(grade_words(grade), "number", grade)
+    return _about_replies(evidence, found)
 
 
 def _two_digits(value: float | None, otherwise: Cell) -> Cell:

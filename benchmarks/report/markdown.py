@@ -13,6 +13,7 @@ from benchmarks.report.evidence import Evidence
 from benchmarks.report.html import day_and_time, title_of
 from benchmarks.report.main_table import main_table
 from benchmarks.report.record_tables import failures_table
+from benchmarks.report.variants import variants_table
 from benchmarks.report.words import banner
 from model_registry.language import text
 from model_registry.records import Reply
@@ -52,10 +53,11 @@ def _lines(evidence: Evidence, pictures: Sequence[Picture]) -> Iterator[str]:
             f"> 실행이 끝나지 않았습니다: 케이스 {total}개 중 {count}개에 결과가 없습니다.",
         )
         yield ""
-    yield from _answer(answer_of(evidence))
+    yield from _answer(answer_of(evidence), evidence.compares)
     for note in head["notes"]:
         yield f"- {escape(note)}"
     yield ""
+    yield from _titled(text("Before and after", "전과 후"), variants_table(evidence))
     yield from _titled(text("The candidates", "후보 비교"), main_table(evidence))
     for picture in pictures:
         yield f"![{escape(picture.title)}](pictures/{picture.name}.png)"
@@ -73,11 +75,12 @@ def _lines(evidence: Evidence, pictures: Sequence[Picture]) -> Iterator[str]:
                 yield from _source(part.title, part.source)
 
 
-def _answer(answer: Answer) -> Iterator[str]:
-    for words, name, label in (
+def _answer(answer: Answer, compares: bool) -> Iterator[str]:
+    chosen = (
         (text("Chosen", "선택"), answer.chosen, answer.chosen_label),
         (text("Reserve", "예비"), answer.reserve, answer.reserve_label),
-    ):
+    )
+    for words, name, label in () if compares else chosen:
         suffix = f" ({label})" if label else ""
         yield f"**{words}: {escape(name or text('none', '없음'))}**{suffix}  "
     yield ""

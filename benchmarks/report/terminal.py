@@ -1,84 +1,143 @@
-"""The decision as a table for the terminal."""
+"""The tables of a run for the terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks.report.cells import Cell, Column, make_table, megabytes, missing, percent
+from benchmarks.criterion_values import VALUES
+from benchmarks.report.cells import Cell, Column, Table, make_table, megabytes, missing, percent
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.main_table import case_cell, parameters
+from benchmarks.report.main_table import case_cell, judged, parameters
+from benchmarks.report.variants import variants_table
 from model_registry.language import text
 from model_registry.records import Result
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.table import Table as RichTable
 
-_NAME = 1  # the column of names
 _STYLES = {"missing": "dim", "failed": "red", "name": "bold"}
 
 
-def decision_table(evidence: Evidence) -> Table:
+#: A column, and the cell of a candidate in it.
+Field = tuple[Column, Callable[[Evidence, str], Cell]]
+
+
+def run_table(evidence: Evidence) -> RichTable:
+    """The candidates of a run; before and after side by side where the study has variants."""
+    variants = variants_table(evidence)
+    return in_terminal(_candidates(evidence) if variants is None else _narrow(variants))
+
+
+def _narrow(variants: Table) -> Table:
+    """Of the table of variants what fits on eighty columns."""
+    first = text("of first", "첫 대비")
+    kept = {
+        0: text("candidate", "후보"), 1: text("variant", "변형"), 3: text("step (s)", "스텝 (초)"),
+        4: first, 5: text("peak (MB)", "최대 (MB)"), 6: first, 8: text("last loss", "끝 손실"),
+    }  # fmt: skip
+    columns = tuple(replace(variants.columns[i], label=w, group="", unit="")
+                    for i, w in kept.items())  # fmt: skip
+    return Table(columns, tuple(tuple(row[i] for i in kept) for row in variants.rows))
+
+
+def _candidates(evidence: Evidence) -> Table:
     """Rank, candidate, size, costs, quality before → after, score and share of wins.
 
-    Candidates that are not ranked stand below the others, failed cases with their status; where
-    nothing was decided none has a rank.
+    Candidates that are not ranked stand below the others, failed cases with their status; what the
+    study does not do has no column.
     """
-    from rich.markup import escape
-    from rich.table import Table
+    fields = list(_fields(evidence))
+    rows = [[cell(evidence, name) for _, cell in fields] for name in evidence.candidates]
+    return make_table([column for column, _ in fields], rows)
 
-    data = make_table(_columns(), (_row(evidence, name) for name in evidence.candidates))
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-    for index, column in enumerate(data.columns):
-        # Only names may be folded on a narrow terminal: half a status or number says nothing.
-        table.add_column(
+
+def in_terminal(table: Table) -> RichTable:
+    """A table of the report for a terminal, the best of each column in green."""
+    from rich.markup import escape
+    from rich.table import Table as RichTable
+
+    shown = RichTable(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    for column in table.columns:
+        # Only words may be folded on a narrow terminal: half a status or number says nothing.
+        shown.add_column(
             escape(column.head),
             justify="right" if column.numeric else "left",
-            no_wrap=index != _NAME,
+            no_wrap=column.numeric,
             overflow="fold",
         )
-    for row in data.rows:
-        table.add_row(*(_styled(escape(cell.text), cell) for cell in row))
-    return table
+    for row in table.rows:
+        shown.add_row(*(_styled(escape(cell.text), cell) for cell in row))
+    return shown
 
 
-def _columns() -> list[Column]:
-    return [
-        Column("#"),
+def _fields(evidence: Evidence) -> Iterator[Field]:
+    if not evidence.compares:
+        yield Column("#"), _place
+    yield (
         Column(text("candidate", "후보"), numeric=False),
-        Column(text("size", "크기")),
-        Column(text("tune", "튜닝"), unit="s", better="low"),
-        Column(text("tune", "튜닝"), unit="MB", better="low"),
-        Column(text("reply", "답변"), unit="s", better="low"),
-        Column(text("quality", "품질")),
-        Column(text("score", "점수"), better="high"),
-        Column(text("wins", "1위 비율")),
-    ]
+        lambda e, name: Cell(e.shown(name), "name"),
+    )
+    yield Column(text("size", "크기")), lambda e, n: parameters(e.candidates[n].get("parameters"))
+    if evidence.tunes:
+        yield Column(text("tune", "튜닝"), unit="s", better="low"), _seconds
+        yield Column(text("tune", "튜닝"), unit="MB", better="low"), _memory
+    yield Column(text("reply", "답변"), unit="s", better="low"), _reply_seconds
+    if not evidence.tunes:
+        yield Column(text("reply", "답변"), unit="MB", better="low"), _reply_memory
+    for criterion in evidence.declared:
+        if criterion.name not in VALUES:  # an evaluator's own score
+            yield Column(criterion.label, better=criterion.better), partial(judged, of=criterion)
+    if any(criterion.name.startswith("quality") for criterion in evidence.declared):
+        yield Column(text("quality", "품질")), _quality
+    if not evidence.compares:
+        yield Column(text("score", "점수"), better="high"), _score
+        yield Column(text("wins", "1위 비율")), _wins
 
 
-def _row(evidence: Evidence, name: str) -> list[Cell]:
+def _place(evidence: Evidence, name: str) -> Cell:
     ranked = evidence.ranked.get(name)
-    tunes = [evidence.tuning(name, tune) for tune in evidence.tunes]
-    # Where a rank failed there is no mean: that rank's status is what a reader must see.
-    tune = next((case for case in tunes if case is not None and not case.ok), None)
-    tune = tune or next((case for case in reversed(tunes) if case is not None), None)
-    scored = ranked is not None and ranked.score is not None
-    return [
-        Cell(str(ranked.rank), "number") if ranked and scored else missing("—"),
-        Cell(evidence.shown(name), "name"),
-        parameters(evidence.candidates[name].get("parameters")),
-        case_cell(tune, evidence.value("fine_tune_seconds", name)),
-        _memory(evidence, name, tune),
-        case_cell(evidence.answering(name), evidence.value("inference_seconds", name)),
-        _quality(evidence, name),
-        Cell(f"{ranked.score:.3f}", "number", ranked.score)
-        if ranked and ranked.score is not None
-        else missing("—"),
-        percent(ranked.win_share if ranked and scored else None),
-    ]
+    if ranked is None or ranked.score is None:
+        return missing("—")
+    return Cell(str(ranked.rank), "number")
 
 
-def _memory(evidence: Evidence, name: str, tune: Result | None) -> Cell:
+def _tune(evidence: Evidence, name: str) -> Result | None:
+    """Where a rank failed there is no mean: that rank's status is what a reader must see."""
+    tunes = [case for tune in evidence.tunes if (case := evidence.tuning(name, tune)) is not None]
+    failed = next((case for case in tunes if not case.ok), None)
+    return failed or (tunes[-1] if tunes else None)
+
+
+def _seconds(evidence: Evidence, name: str) -> Cell:
+    return case_cell(_tune(evidence, name), evidence.value("fine_tune_seconds", name))
+
+
+def _reply_seconds(evidence: Evidence, name: str) -> Cell:
+    return case_cell(evidence.answering(name), evidence.value("inference_seconds", name))
+
+
+def _reply_memory(evidence: Evidence, name: str) -> Cell:
+    return case_cell(evidence.answering(name), megabytes(evidence.value("inference_bytes", name)))
+
+
+def _score(evidence: Evidence, name: str) -> Cell:
+    ranked = evidence.ranked.get(name)
+    if ranked is None or ranked.score is None:
+        return missing("—")
+    return Cell(f"{ranked.score:.3f}", "number", ranked.score)
+
+
+def _wins(evidence: Evidence, name: str) -> Cell:
+    ranked = evidence.ranked.get(name)
+    return percent(None if ranked is None or ranked.score is None else ranked.win_share)
+
+
+def _memory(evidence: Evidence, name: str) -> Cell:
     """Peak megabytes of the highest rank. The column before it has the status of a failed tune."""
+    tune = _tune(evidence, name)
     if tune is not None and not tune.ok:
         return missing("—")
     return case_cell(tune, megabytes(evidence.value("fine_tune_bytes", name)))
