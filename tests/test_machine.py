@@ -1,0 +1,82 @@
+"""What a result says of its machine: nothing made up where the machine does not tell."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from model_registry import machine
+
+
+def test_a_result_carries_processor_cores_memory_and_versions():
+    facts = machine.describe("cpu")
+    assert facts["device"] == "cpu"
+    assert facts["name"]
+    assert facts["cores"] == machine.available_cores() >= 1
+    assert 0 < facts["available_bytes"] < facts["memory_bytes"]
+    assert facts["native_bf16"] is False
+    assert {"python", "torch", "transformers", "peft"} <= set(machine.versions())
+
+
+def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
+    monkeypatch.setattr(machine, "PACKAGES", ("torch", "no-such-package"))
+    assert set(machine.versions()) == {"python", "torch"}
+
+
+@pytest.mark.parametrize("said", ["", "MemTotal: many kB\n", "MemTotal: 8 kB\n"])
+def test_memory_that_the_kernel_does_not_tell_is_unknown(said, monkeypatch):
+    monkeypatch.setattr(machine.Path, "read_text", lambda path: said)
+    assert machine.memory_bytes() == (None, None)
+
+
+def test_without_a_driver_no_card_is_looked_for(monkeypatch):
+    monkeypatch.setattr(machine, "has_nvidia_driver", lambda: False)
+    assert machine.pick_device("auto") == "cpu"
+
+
+def test_a_driver_whose_card_does_not_answer_leaves_the_cpu(monkeypatch):
+    monkeypatch.setattr(machine, "has_nvidia_driver", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert machine.pick_device("auto") == "cpu"
+
+
+def test_a_device_that_was_asked_for_is_taken_at_its_word():
+    assert machine.pick_device("cuda") == "cuda"
+
+
+@pytest.fixture
+def t4(monkeypatch):
+    """A Colab card as torch tells of it; its bf16 is emulated."""
+    properties = SimpleNamespace(name="Tesla T4", major=7, minor=5)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: properties)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (14 * 2**30, 15 * 2**30))
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation
+    )
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+
+
+def test_a_card_is_told_with_its_capability_memory_and_driver(t4, monkeypatch):
+    monkeypatch.setattr(machine, "_driver_version", lambda: "550.54.15")
+    facts = machine.describe("cuda")
+    assert (facts["name"], facts["capability"]) == ("Tesla T4", "7.5")
+    assert (facts["available_bytes"], facts["memory_bytes"]) == (14 * 2**30, 15 * 2**30)
+    assert (facts["driver"], facts["cuda"]) == ("550.54.15", "12.8")
+
+
+def test_bf16_that_a_card_emulates_is_not_native(t4):
+    assert machine.describe("cuda")["native_bf16"] is False
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5", "550.54.15"),
+        ("NVRM version: something else", None),
+    ],
+)
+def test_the_driver_s_version_is_read_from_the_kernel(said, version, monkeypatch):
+    monkeypatch.setattr(machine.Path, "read_text", lambda path: said)
+    assert machine._driver_version() == version
