@@ -16,7 +16,8 @@ from rich.progress import (
 
 from benchmarks.case import Case
 from model_registry.language import text
-from model_registry.records import STATUSES, Result
+from model_registry.records import Result
+from model_registry.statuses import status_words
 
 _PHASES = {
     "imports": ("importing", "라이브러리를 불러오는 중"),
@@ -112,7 +113,7 @@ class RunProgress:
         if self.all is not None:
             self.bar.update(self.all, completed=self.number)
         mark = "[green]✓[/]" if result.ok else "[red]✗[/]"
-        how = "" if result.ok else f"  [red]{result.status}[/]: {STATUSES[result.status]}"
+        how = "" if result.ok else f"  [red]{result.status}[/]: {status_words(result.status)}"
         self.console.print(
             f"{mark} {self.number}/{self.total} {result.case}  {wall_seconds:.1f} s{how}",
             highlight=False,

@@ -14,7 +14,8 @@ from rich.table import Table
 from benchmarks.case import Case
 from benchmarks.progress import phase_words
 from model_registry.language import text
-from model_registry.records import STATUSES, Result
+from model_registry.records import Result
+from model_registry.statuses import status_words
 
 SHOWN = 30  # rows that are shown at once: those that run, then what comes next
 
@@ -97,7 +98,7 @@ class ProgressTable:
         row = self.rows.setdefault(result.case, Row(result.case))
         row.state, row.status, row.seconds = "done", result.status, wall_seconds
         mark = "[green]✓[/]" if result.ok else "[red]✗[/]"
-        how = "" if result.ok else f"  [red]{result.status}[/]: {STATUSES[result.status]}"
+        how = "" if result.ok else f"  [red]{result.status}[/]: {status_words(result.status)}"
         again = text(" (again)", " (재시도)") if row.attempts > 1 else ""
         where = f"  [dim]{escape(row.where)}{again}[/]" if row.where else ""
         self.console.print(

@@ -18,24 +18,6 @@ from model_registry.errors import BadFile
 
 SCHEMA = 1
 
-#: Every way a case can end. The text tells a reader what happened.
-STATUSES = {
-    "ok": "done",
-    "oom_load": "out of memory while loading",
-    "oom_inference": "out of memory while answering",
-    "oom_training": "out of memory while training",
-    "timeout": "took longer than the time limit",
-    "killed": "ended by a signal that was not ours",
-    "nan_loss": "the loss became NaN or infinite",
-    "unsupported_device": "this machine can't do what was asked",
-    "unsupported_architecture": "the installed libraries don't know this architecture",
-    "needs_remote_code": "needs code from its publisher, which is not run",
-    "gated": "the publisher asks for a login or an agreement first",
-    "license_blocked": "its licence was not accepted",
-    "unreachable": "could not be fetched or reached",
-    "error": "failed otherwise",
-}
-
 #: The five grades a person gives, best first, with their value from 5 to 1.
 GRADES = {"최상": 5, "상": 4, "중": 3, "하": 2, "최하": 1}
 

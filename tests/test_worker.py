@@ -13,7 +13,8 @@ from benchmarks.worker import CaseLog, is_out_of_memory, one_line, oom_status, r
 from benchmarks.workloads.fine_tune import NanLoss
 from model_registry.candidate import Candidate
 from model_registry.errors import BadTrainingRow, LoadError
-from model_registry.records import STATUSES, Loss
+from model_registry.records import Loss
+from model_registry.statuses import STATUSES
 from tests.tiny_models import FREE
 
 pytestmark = pytest.mark.usefixtures("frozen_libraries")

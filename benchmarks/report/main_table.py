@@ -17,11 +17,12 @@ from benchmarks.report.cells import (
     percent,
 )
 from benchmarks.report.evidence import Evidence, Tune
-from benchmarks.report.words import grade_words, status_words
+from benchmarks.report.words import grade_words
 from benchmarks.run_records import quantization
 from evaluators.criteria import Criterion
 from model_registry.language import text
 from model_registry.records import Result
+from model_registry.statuses import status_words
 
 #: A column, and the cell of a candidate in it.
 Field = tuple[Column, Callable[[Evidence, str], Cell]]

@@ -8,8 +8,9 @@ from typing import Any
 from benchmarks.report.cells import Cell, Column, Table, make_table, megabytes, missing, number
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.main_table import name_cell
-from benchmarks.report.words import default_cure, status_words
+from benchmarks.report.words import default_cure
 from model_registry.language import text
+from model_registry.statuses import status_words
 
 
 def failures_table(evidence: Evidence) -> Table:

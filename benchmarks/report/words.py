@@ -6,24 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from model_registry.language import text
-from model_registry.records import GRADES, STATUSES
-
-_STATUSES_KO = {
-    "ok": "완료",
-    "oom_load": "불러오는 중 메모리 부족",
-    "oom_inference": "답변 중 메모리 부족",
-    "oom_training": "학습 중 메모리 부족",
-    "timeout": "시간 제한 초과",
-    "killed": "외부 신호로 종료됨",
-    "nan_loss": "손실이 NaN 또는 무한대가 됨",
-    "unsupported_device": "이 장비로는 할 수 없음",
-    "unsupported_architecture": "설치된 라이브러리가 모르는 구조",
-    "needs_remote_code": "배포자의 코드가 필요해 실행하지 않음",
-    "gated": "배포자가 로그인이나 동의를 요구함",
-    "license_blocked": "라이선스가 받아들여지지 않음",
-    "unreachable": "가져오거나 연결할 수 없음",
-    "error": "그 밖의 실패",
-}
+from model_registry.records import GRADES
 
 #: What helps where a case itself names no cure.
 _CURES = {
@@ -112,12 +95,11 @@ _EVALUATORS = {
     "kiwi_well_formed": ("well-formed (kiwi)", "자연스러움 (kiwi)"),
     "continues_prompt": ("continues the prompt", "질문 이어 쓰기"),
     "politeness": ("politeness", "말투 유지"),
+    "diagram_format_kept": ("diagram format kept", "도표 형식 유지"),
+    "diagram_nodes_as_asked": ("diagram nodes as asked", "요청한 노드 수"),
+    "diagram_geometry": ("diagram geometry", "도표 배치"),
+    "diagram_readability": ("diagram readability", "도표 가독성"),
 }
-
-
-def status_words(status: str) -> str:
-    """What a status means, in words."""
-    return text(STATUSES.get(status, status), _STATUSES_KO.get(status, status))
 
 
 def default_cure(status: str) -> str:

@@ -18,7 +18,8 @@ from model_registry.backends.failures import AskError
 from model_registry.candidate import Candidate, License
 from model_registry.errors import BadFile, LoadError, OhloraError
 from model_registry.prompting import Message
-from model_registry.records import STATUSES, Reply, read_rows
+from model_registry.records import Reply, read_rows
+from model_registry.statuses import STATUSES
 
 
 @dataclass(frozen=True, slots=True)
