@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +17,7 @@ from benchmarks.report.words import _CURES, grade_words
 from benchmarks.report.writing import write_report
 from benchmarks.run_folder import RunFolder
 from model_registry.errors import OhloraError
-from model_registry.records import Peak, Result, append_rows, to_json
+from model_registry.records import Peak, Result, ScoreRow, append_rows, to_json
 from model_registry.statuses import STATUSES
 from tests.report_fixtures import CANDIDATES, HOSTILE, MIB, make_run
 
@@ -96,6 +97,26 @@ def test_a_reply_that_a_spreadsheet_would_take_for_a_formula_is_harmless(tmp_pat
     )
     text = llm_report.to_csv(Evidence.read(run)).decode("utf-8-sig")
     assert next(csv.DictReader(io.StringIO(text)))["reply"] == "'" + formula
+
+
+def test_truncated_and_bad_format_are_told_apart_and_the_kept_ones_counted(tmp_path):
+    run = make_run(tmp_path, candidates=("beta-1.3b",))
+    first, *others = run.replies()
+    (run.path / "replies.jsonl").unlink()
+    append_rows(run.path / "replies.jsonl", [replace(first, problems=("truncated",)), *others])
+    rows = [
+        ScoreRow(first.case, "beta-1.3b", first.prompt, pass_, None, llm_report.FORMAT, value)
+        for pass_, value in (("greedy", 0.0), ("sample 1", 1.0), ("sample 2", 1.0))
+    ]
+    run.add_scores([*rows, replace(rows[0], prompt="another", value=None)])
+    text = llm_report.to_csv(Evidence.read(run)).decode("utf-8-sig")
+    row = next(csv.DictReader(io.StringIO(text)))
+    assert row["reply_problems"] == "truncated, bad format"
+    assert row["format_kept"] == "2 of 3"
+
+
+def test_where_no_format_was_asked_for_none_is_kept_or_broken(rows):
+    assert {row["format_kept"] for row in rows.values()} == {""}
 
 
 def quantised(run: RunFolder, status: str = "ok", memory: float = 700) -> Result:

@@ -13,7 +13,8 @@ Columns:
     prompt               the test prompt: the first one asked
     reply                its greedy reply, before any tuning
     reply_status         stop (it ended by itself), length (cut off at the limit), or empty
-    reply_problems       such as bad format, where an answer was told to have one
+    reply_problems       such as truncated; bad format, where a format was asked for and not kept
+    format_kept          how many of the replies kept an asked-for format: 13 of 20
     error                exception and first line, where it failed
 
 What is unknown is an empty cell. The file has a byte order mark, for Excel.
@@ -34,7 +35,7 @@ from model_registry.records import Reply, Result
 COLUMNS = (
     "name", "hub_id", "weights", "works", "status", "memory_mb", "response_seconds",
     "quantization", "quantization_needed", "prompt", "reply", "reply_status", "reply_problems",
-    "error",
+    "format_kept", "error",
 )  # fmt: skip
 
 
@@ -72,7 +73,8 @@ def _row(evidence: Evidence, name: str) -> dict[str, Any]:
         "prompt": reply.prompt if reply else None,
         "reply": reply.reply if reply else None,
         "reply_status": reply.finish_reason if reply else None,
-        "reply_problems": ", ".join(reply.problems) if reply else None,
+        "reply_problems": ", ".join(_problems(evidence, reply)) if reply else None,
+        "format_kept": _format_kept(evidence, name),
         "error": case.message if case and not case.ok else None,
     }
 
@@ -81,6 +83,25 @@ def _first_reply(evidence: Evidence, name: str, case: Result | None) -> Reply | 
     mine = [r for r in evidence.replies if case is not None and r.case == case.case]
     first = evidence.prompts[0] if evidence.prompts else None
     return next((r for r in mine if r.prompt == first and r.pass_ == "greedy"), None)
+
+
+FORMAT = "diagram_format_kept"  # the evaluator that knows of an asked-for format
+
+
+def _problems(evidence: Evidence, reply: Reply) -> list[str]:
+    """The reply's own problems, and whether it broke the format that it was told to have."""
+    broken = any(
+        row.evaluator == FORMAT
+        and row.value == 0
+        and (row.case, row.prompt, row.pass_) == (reply.case, reply.prompt, reply.pass_)
+        for row in evidence.records.scores.get(reply.candidate, [])
+    )
+    return [*reply.problems, *(["bad format"] if broken else [])]
+
+
+def _format_kept(evidence: Evidence, name: str) -> str | None:
+    values = evidence.scores(FORMAT, name)
+    return f"{sum(map(bool, values))} of {len(values)}" if values else None
 
 
 def quantization_needed(evidence: Evidence, name: str) -> str:
