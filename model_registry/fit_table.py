@@ -18,12 +18,19 @@ from typing import Any
 
 TABLE = Path(__file__).resolve().parent / "fit_table.json"
 
-#: (kind, dtype, device) that every catalog architecture has.
+#: (kind, dtype, device) that every catalog architecture has, LoRA on all linear layers.
 TRACED = (
     ("inference", "bfloat16", "cuda"), ("lora", "bfloat16", "cuda"), ("full", "bfloat16", "cuda"),
     ("inference", "float32", "cpu"), ("lora", "float32", "cpu"), ("full", "float32", "cpu"),
 )  # fmt: skip
 
+#: What the study `lightweighting` does after: (targets, (kind, dtype, device) …).
+LIGHT_TARGETS = ("q_proj", "v_proj")
+LIGHT_TRACED = (
+    ("lora", "bfloat16", "cuda"), ("lora", "bfloat16", "cpu"), ("lora", "float32", "cpu"),
+)  # fmt: skip
+
+Traced = tuple[tuple[str, str, str], ...]
 Coefficients = dict[str, dict[str, list[float]]]
 
 
@@ -157,7 +164,12 @@ def _write(path: Path, table: Mapping[str, Any]) -> None:
     beside.replace(path)
 
 
-def fill(architectures: Iterable[Mapping[str, Any]], path: Path = TABLE) -> None:
+def fill(
+    architectures: Iterable[Mapping[str, Any]],
+    path: Path = TABLE,
+    traced: Traced = TRACED,
+    targets: str | Sequence[str] = "all-linear",
+) -> None:
     """Add what the table lacks, writing after each trace so that a stop loses little."""
     from model_registry.memory_trace import skeleton
 
@@ -165,20 +177,27 @@ def fill(architectures: Iterable[Mapping[str, Any]], path: Path = TABLE) -> None
     # Recurrent ones last: their loop over tokens takes minutes to follow.
     ordered = sorted((v for v in architectures if v), key=lambda v: v["model_type"] == "rwkv")
     unique = {architecture_key(values): values for values in ordered}
-    for kind, dtype, device in TRACED:
-        name = trace_key(kind, dtype, device, "all-linear")
+    for kind, dtype, device in traced:
+        name = trace_key(kind, dtype, device, targets)
         for key, values in unique.items():
             row = table.setdefault(key, {"model_type": values["model_type"]})
             if "skeleton" not in row:
                 row["skeleton"] = skeleton(values)
             if name not in row:
-                row[name] = _trace(values, kind, dtype, device, "all-linear")
+                row[name] = _trace(values, kind, dtype, device, targets)
                 _write(path, table)
                 print(values["model_type"], name, flush=True)
 
 
-if __name__ == "__main__":
+def _fill_all() -> None:
     from model_registry.registry import Registry
 
-    names = ("bundled", "diagram", "korean-small", "lightweighting", "deepseek")
-    fill([c.architecture for name in names for c in Registry().candidates(name)])
+    def of(*names: str) -> list[Mapping[str, Any]]:
+        return [c.architecture for name in names for c in Registry().candidates(name)]
+
+    fill(of("bundled", "diagram", "korean-small", "lightweighting", "deepseek"))
+    fill(of("lightweighting"), traced=LIGHT_TRACED, targets=LIGHT_TARGETS)
+
+
+if __name__ == "__main__":
+    _fill_all()
