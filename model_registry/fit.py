@@ -68,7 +68,7 @@ class Estimate:
 
     terms: Mapping[str, int]
     scratch_bytes: int  # activations and logits at the moment of a step that has most of them
-    moment: str  # of the peak: load, prefill, decode, or a window of `memory_trace`
+    moment: str  # of the peak: load, prefill, decode, or a window of `traced_steps`
 
     @property
     def predicted_bytes(self) -> int:
@@ -119,7 +119,7 @@ def weight_bytes(counts: Mapping[str, int], work: Work) -> int:
 
 
 def features(batch: int, length: int, kept: int, rank: int) -> tuple[float, ...]:
-    """What memory is linear in, as `memory_trace.Shape.features`."""
+    """What memory is linear in, as `traced_steps.Shape.features`."""
     tokens = batch * length
     return (1, batch, tokens, tokens * length, batch * kept, rank, rank * tokens)
 

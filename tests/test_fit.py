@@ -110,20 +110,20 @@ def test_quantised_weights_are_counted_by_their_format():
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["inference", "lora", "full"])
 def test_a_prediction_agrees_with_following_the_very_case(kind):
-    from model_registry import memory_trace as trace
-    from model_registry.memory_trace import Shape
+    from model_registry import memory_trace, traced_steps
+    from model_registry.traced_steps import Shape
 
     work = Work(kind=kind, batch=3, length=40, kept=20, rank=12)
-    coefficients = trace.trace_architecture(TINY, kind)
+    coefficients = memory_trace.trace_architecture(TINY, kind)
     shape = Shape(3, 40, 20, 12) if kind != "inference" else Shape(3, 40)
     doer = (
-        trace._Inference()
+        traced_steps.Inference()
         if kind == "inference"
-        else trace._Training(kind, "cpu", "all-linear", 0.05)
+        else traced_steps.Training(kind, "cpu", "all-linear", 0.05)
     )
     import torch
 
-    seen = doer.trace(trace._on_meta(TINY, torch.float32), shape)
+    seen = doer.trace(memory_trace.on_meta(TINY, torch.float32), shape)
     sizes = features(work.batch, work.length, shape.kept, shape.rank)
     assert shape.features() == sizes
     for window, row in coefficients.items():
@@ -137,15 +137,18 @@ def test_the_count_of_live_tensors_is_what_torch_really_holds(kind):
     """A trace without data and a real step, counted by the same tracker, are the same bytes."""
     import torch
 
-    from model_registry import memory_trace as trace
+    from model_registry import live_tensors, memory_trace, traced_steps
     from model_registry.weights import build_config, random_model
 
-    work, shape = trace._Training(kind, "cpu", "all-linear", 0.0), trace.Shape(2, 24, 12, 4)
-    fake = work.trace(trace._on_meta(TINY, torch.float32), shape)
+    work, shape = (
+        traced_steps.Training(kind, "cpu", "all-linear", 0.0),
+        traced_steps.Shape(2, 24, 12, 4),
+    )
+    fake = work.trace(memory_trace.on_meta(TINY, torch.float32), shape)
     model = random_model(build_config(TINY), "cpu", torch.float32, 0).train()
     if kind == "lora":
         model = work._with_lora(model, shape.rank)
-    tracker = trace._Tracker()
+    tracker = live_tensors.Tracker()
     with tracker:
         for tensor in (*model.parameters(), *model.buffers()):
             tracker.see(tensor)
