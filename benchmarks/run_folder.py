@@ -136,6 +136,7 @@ def _candidate_row(candidate: Candidate) -> dict[str, Any]:
         "name": candidate.name,
         "hub_id": candidate.hub_id,
         "parameters": candidate.parameters,
+        "published_parameters": candidate.published_parameters,
         "license": candidate.license.name,
         "license_free": candidate.license.free,
         "license_source": candidate.license.source,

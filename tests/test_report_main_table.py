@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.report.cells import Cell, Table
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.main_table import main_table, parameters
+from benchmarks.report.main_table import main_table, parameters, size
 from benchmarks.report.record_tables import cases_table
 from model_registry.records import Result, append_rows, to_json
 from tests.report_fixtures import CANDIDATES, make_run
@@ -52,6 +52,13 @@ def test_figures_come_from_the_results(table):
     assert beta["Tuning peak r16 (MB)"].value == pytest.approx(2593, abs=0.01)
     assert beta["Answering 3 prompts (s)"].text == "66.8"
     assert (beta["Quality before"].text, beta["Quality after"].text) == ("0.48", "0.66")
+
+
+def test_a_size_that_could_not_be_counted_is_the_published_one_and_says_so():
+    cell = size({"parameters": None, "published_parameters": 16_400_000_000})
+    assert (cell.text, cell.under) == ("16.40 B", "published")
+    assert size({"parameters": 5, "published_parameters": 7}).text == "5"
+    assert size({"parameters": None}).kind == "missing"
 
 
 def test_a_failed_case_shows_its_status_and_why(table):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from benchmarks.criterion_values import VALUES
 from benchmarks.report.cells import (
@@ -42,7 +44,7 @@ def _identity(evidence: Evidence) -> Iterator[Field]:
     if not evidence.compares:
         yield Column(text("Rank", "순위")), _place
     yield Column(text("Candidate", "후보"), numeric=False), name_cell
-    yield Column(text("Size", "크기")), lambda e, n: parameters(e.candidates[n].get("parameters"))
+    yield Column(text("Size", "크기")), lambda e, n: size(e.candidates[n])
     if any(row.get("leaderboard") is not None for row in evidence.candidates.values()):
         yield (
             Column(text("Leaderboard", "리더보드"), better="high"),
@@ -109,6 +111,14 @@ def _place(evidence: Evidence, name: str) -> Cell:
 def name_cell(evidence: Evidence, name: str) -> Cell:
     """A candidate's name, with what its figures must bear beside them."""
     return Cell(name, "name", under=evidence.stand_in(name))
+
+
+def size(row: Mapping[str, Any]) -> Cell:
+    """A candidate's counted parameters; those that its publisher names where none were counted."""
+    counted = row.get("parameters")
+    if counted is not None or row.get("published_parameters") is None:
+        return parameters(counted)
+    return replace(parameters(row["published_parameters"]), under=text("published", "공개값"))
 
 
 def parameters(count: int | None) -> Cell:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from benchmarks.criterion_values import VALUES
 from benchmarks.report.cells import Cell, Column, Table, make_table, megabytes, missing, percent
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.main_table import case_cell, judged, parameters
+from benchmarks.report.main_table import case_cell, judged, size
 from benchmarks.report.variants import variants_table
 from model_registry.language import text
 from model_registry.records import Result
@@ -80,7 +80,7 @@ def _fields(evidence: Evidence) -> Iterator[Field]:
         Column(text("candidate", "후보"), numeric=False),
         lambda e, name: Cell(e.shown(name), "name"),
     )
-    yield Column(text("size", "크기")), lambda e, n: parameters(e.candidates[n].get("parameters"))
+    yield Column(text("size", "크기")), lambda e, n: size(e.candidates[n])
     if evidence.tunes:
         yield Column(text("tune", "튜닝"), unit="s", better="low"), _seconds
         yield Column(text("tune", "튜닝"), unit="MB", better="low"), _memory
