@@ -21,7 +21,8 @@ from benchmarks.data import Row
 from benchmarks.prediction import MAIN_PHASE, works
 from model_registry import machine
 from model_registry.candidate import Candidate, License
-from model_registry.fit import Correction, Work, fit_correction, predict
+from model_registry.fit import Correction, Work, predict
+from model_registry.fit_correction import fitted
 from model_registry.records import Result, append_rows, read_rows
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -132,7 +133,7 @@ def pairs_of(todo: Iterable[Case], raw: Path) -> list[Pair]:
 
 def correction_of(pairs: Sequence[Pair], without: str | None = None) -> Correction:
     """Fitted to all pairs, or to those of the other architectures."""
-    return fit_correction(
+    return fitted(
         [
             (predict(ARCHITECTURES[pair.architecture], pair.work), pair.measured)
             for pair in pairs
@@ -225,12 +226,12 @@ def write_table(text: str, page: Path, name: str) -> None:
 
 def write_correction(pairs: Sequence[Pair], facts: dict[str, Any]) -> None:
     """Keep what was fitted as the default for machines that have measured nothing."""
-    fitted = correction_of(pairs)
+    found = correction_of(pairs)
     row = {
         "machine": facts.get("name"),
-        "cases": fitted.cases,
-        "overhead_bytes": fitted.overhead_bytes,
-        "scratch_factor": round(fitted.scratch_factor, 3),
+        "cases": found.cases,
+        "overhead_bytes": found.overhead_bytes,
+        "scratch_factor": round(found.scratch_factor, 3),
     }
     path = ROOT / "model_registry" / "fit_correction.json"
     path.write_text(json.dumps({"cpu": row}, indent=2) + "\n", encoding="utf-8")

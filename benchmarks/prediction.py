@@ -10,8 +10,9 @@ from benchmarks.case import Case
 from benchmarks.variant import effective
 from model_registry.doctor import cure_for
 from model_registry.errors import LoadError
-from model_registry.fit import NO_CORRECTION, Correction, Work, is_quick, predict, smallest_change
+from model_registry.fit import NO_CORRECTION, Correction, Work, is_quick, predict
 from model_registry.fit_correction import correction_for, remember
+from model_registry.fit_verdict import smallest_change
 from model_registry.language import text
 from model_registry.records import Result
 

@@ -7,12 +7,11 @@ length, rank and depth; here it is only multiplied, so that a candidate takes mi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from model_registry.errors import LoadError, OhloraError
+from model_registry.errors import OhloraError
 from model_registry.fit_table import coefficients_of, is_known, skeleton_of
 
 KINDS = ("load", "inference", "lora", "full", "orpo")
@@ -21,10 +20,6 @@ KINDS = ("load", "inference", "lora", "full", "orpo")
 #: quantised again, int8 (an fp32 scale a row on top), GPTQ in groups of 128 with zero points.
 _QUANTIZED = {"int8": 1.0, "nf4": 0.5 + 1 / 64 + 4 / (64 * 256), "gptq": 0.5 + 2.5 / 128}
 _ITEMSIZE = {"float32": 4, "bfloat16": 2, "float16": 2}
-
-#: What a process takes on a card before its first tensor, and what its libraries reserve: not part
-#: of the allocator's peak, but of what must be free.
-CARD_RESERVE = 600 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,95 +223,3 @@ def _corrected(estimate: Estimate, correction: Correction) -> Estimate:
         estimate,
         terms={**estimate.terms, "machine": round(more) + correction.overhead_bytes},
     )
-
-
-def fit_correction(pairs: Sequence[tuple[Estimate, int]], source: str = "") -> Correction:
-    """The overhead and factor that bring predictions nearest to what was measured.
-
-    Args:
-        pairs: uncorrected estimates with measured bytes, of several kinds of work.
-        source: said with every corrected figure.
-
-    Medians, because one case with a disturbed measurement must not move all predictions. Fewer
-    than three cases of a kind correct nothing of that kind.
-    """
-    plain = [m - e.predicted_bytes for e, m in pairs if "optimiser" not in e.terms]
-    overhead = _median(plain) if len(plain) >= 3 else 0.0
-    factors = []
-    for estimate, measured in pairs:
-        if "optimiser" in estimate.terms and estimate.scratch_bytes:
-            more = measured - overhead - estimate.predicted_bytes
-            factors.append(1 + more / estimate.scratch_bytes)
-    factor = max(0.5, _median(factors)) if len(factors) >= 3 else 1.0
-    return Correction(round(overhead), factor, len(pairs), source)
-
-
-def _median(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    return (ordered[middle] + ordered[~middle]) / 2
-
-
-def fits(estimate: Estimate, budget_bytes: int, device: str) -> bool:
-    """Whether a peak fits, with what a card's own context takes beside it."""
-    return margin(estimate, budget_bytes, device) >= 0
-
-
-def margin(estimate: Estimate, budget_bytes: int, device: str) -> int:
-    """Bytes left over; negative where they lack."""
-    reserve = CARD_RESERVE if device == "cuda" else 0
-    return budget_bytes - reserve - estimate.predicted_bytes
-
-
-def changes(work: Work) -> list[tuple[str, Work]]:
-    """What may be changed to need less, the least first; each name says what to do."""
-    steps: list[tuple[str, Work]] = []
-    if work.dtype == "float32":
-        work = replace(work, dtype="bfloat16")
-        steps.append(("half precision", work))
-    if work.kind in ("load", "inference"):
-        packed = [(q, replace(work, quantization=q)) for q in ("int8", "nf4")]
-        return steps + (packed if work.quantization == "none" else [])
-    for batch in sorted({math.ceil(work.batch / 2), 1} - {work.batch}, reverse=True):
-        steps.append((f"batch {batch}", replace(work, batch=batch)))
-    light = replace(work, checkpointing=True)
-    steps.append(("gradient checkpointing", light))
-    smallest = replace(light, batch=1)
-    steps.append(("gradient checkpointing and batch 1", smallest))
-    if work.kind == "full":
-        lora = replace(work, kind="lora", rank=16)
-        steps.append(("LoRA rank 16 instead of full tuning", lora))
-        smallest = replace(smallest, kind="lora", rank=16)
-        steps.append(("LoRA rank 16, gradient checkpointing, batch 1", smallest))
-    if work.quantization == "none":
-        prefix = "QLoRA (nf4), rank 16" if work.kind == "full" else "nf4"
-        base = replace(work, kind="lora", rank=16) if work.kind == "full" else work
-        steps.append((prefix, replace(base, quantization="nf4")))
-        steps.append(
-            (f"{prefix}, gradient checkpointing, batch 1", replace(smallest, quantization="nf4"))
-        )
-    return steps
-
-
-def smallest_change(
-    architecture: Mapping[str, Any],
-    work: Work,
-    budget_bytes: int,
-    correction: Correction = NO_CORRECTION,
-    *,
-    quick: bool = False,
-) -> str | None:
-    """The first change after which it fits; None where none of them is enough.
-
-    `quick` passes over changes that would have to be traced first.
-    """
-    for name, changed in changes(work):
-        if quick and not is_quick(architecture, changed):
-            continue
-        try:
-            estimate = predict(architecture, changed, correction)
-        except LoadError:
-            continue
-        if fits(estimate, budget_bytes, changed.device):
-            return name
-    return None

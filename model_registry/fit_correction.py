@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from model_registry.fit import NO_CORRECTION, Correction, Estimate, fit_correction
+from model_registry.fit import NO_CORRECTION, Correction, Estimate
 from model_registry.language import text
 
 #: Fewer cases than these say nothing about a machine.
@@ -67,7 +67,7 @@ def correction_for(machine: str, device: str, path: Path | None = None) -> Corre
             f"corrected by {len(pairs)} cases measured on this machine",
             f"이 장비에서 측정한 {len(pairs)}개 케이스로 보정",
         )
-        return fit_correction(pairs, source)
+        return fitted(pairs, source)
     return _shipped(device)
 
 
@@ -106,3 +106,30 @@ def _shipped(device: str) -> Correction:
         f"다른 장비({row['machine']})에서 측정한 {row['cases']}개 케이스로 보정",
     )
     return Correction(row["overhead_bytes"], row["scratch_factor"], row["cases"], source)
+
+
+def fitted(pairs: Sequence[tuple[Estimate, int]], source: str = "") -> Correction:
+    """The overhead and factor that bring predictions nearest to what was measured.
+
+    Args:
+        pairs: uncorrected estimates with measured bytes, of several kinds of work.
+        source: said with every corrected figure.
+
+    Medians, because one case with a disturbed measurement must not move all predictions. Fewer
+    than three cases of a kind correct nothing of that kind.
+    """
+    plain = [m - e.predicted_bytes for e, m in pairs if "optimiser" not in e.terms]
+    overhead = _median(plain) if len(plain) >= 3 else 0.0
+    factors = []
+    for estimate, measured in pairs:
+        if "optimiser" in estimate.terms and estimate.scratch_bytes:
+            more = measured - overhead - estimate.predicted_bytes
+            factors.append(1 + more / estimate.scratch_bytes)
+    factor = max(0.5, _median(factors)) if len(factors) >= 3 else 1.0
+    return Correction(round(overhead), factor, len(pairs), source)
+
+
+def _median(values: Sequence[float]) -> float:
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return (ordered[middle] + ordered[~middle]) / 2

@@ -8,15 +8,8 @@ from typing import Any
 
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError
-from model_registry.fit import (
-    NO_CORRECTION,
-    Correction,
-    Work,
-    is_quick,
-    margin,
-    predict,
-    smallest_change,
-)
+from model_registry.fit import NO_CORRECTION, Correction, Work, is_quick, predict
+from model_registry.fit_verdict import margin, smallest_change
 from model_registry.selection import parse_bytes
 
 #: What a card of this name offers to a program, in GiB: less than on its label.

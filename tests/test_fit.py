@@ -10,23 +10,10 @@ import pytest
 from model_registry import fit_correction, fit_table
 from model_registry.candidate import Candidate, License
 from model_registry.errors import LoadError, OhloraError
-from model_registry.fit import (
-    CARD_RESERVE,
-    Correction,
-    Estimate,
-    Work,
-    changes,
-    features,
-    fits,
-    margin,
-    predict,
-    smallest_change,
-    weight_bytes,
-)
-from model_registry.fit import (
-    fit_correction as fitted,
-)
+from model_registry.fit import Correction, Estimate, Work, features, predict, weight_bytes
+from model_registry.fit_correction import fitted
 from model_registry.fit_report import card_budget, columns, document, fit_row, fit_rows
+from model_registry.fit_verdict import CARD_RESERVE, changes, fits, margin, smallest_change
 from model_registry.registry import Registry
 
 GIB = 2**30
