@@ -10,7 +10,15 @@ import pytest
 from model_registry import fit_correction, fit_table
 from model_registry.candidate import Candidate, License
 from model_registry.errors import LoadError, OhloraError
-from model_registry.fit import Correction, Estimate, Work, features, predict, weight_bytes
+from model_registry.fit import (
+    Correction,
+    Estimate,
+    Work,
+    features,
+    is_quick,
+    predict,
+    weight_bytes,
+)
 from model_registry.fit_correction import fitted
 from model_registry.fit_report import card_budget, columns, document, fit_row, fit_rows
 from model_registry.fit_verdict import CARD_RESERVE, changes, fits, margin, smallest_change
@@ -263,6 +271,24 @@ def test_the_document_has_the_promised_keys(architecture):
             ("orpo", "none")} <= kinds  # fmt: skip
     table = columns(rows, "candidate")
     assert all(len(line) == len(table[0]) for line in table)
+
+
+@pytest.mark.parametrize(
+    "catalog", ["bundled", "diagram", "korean-small", "lightweighting", "deepseek"]
+)
+@pytest.mark.parametrize(("dtype", "device"), [("bfloat16", "cuda"), ("float32", "cpu")])
+def test_nothing_of_a_catalog_has_to_be_traced_when_a_user_asks(catalog, dtype, device):
+    for candidate in Registry().candidates(catalog):
+        for kind in ("load", "inference", "lora", "full", "orpo") if candidate.architecture else ():
+            work = Work(kind=kind, dtype=dtype, device=device)
+            assert is_quick(candidate.architecture, work), f"{candidate.name}: {kind}"
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_what_lightweighting_does_after_is_predicted_at_once(device):
+    for candidate in Registry().candidates("lightweighting"):
+        work = Work(kind="lora", rank=8, device=device, targets=("q_proj", "v_proj"))
+        assert is_quick(candidate.architecture, work)
 
 
 def test_a_trace_is_remembered_for_the_next_time(tmp_path, monkeypatch):
