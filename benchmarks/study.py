@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -67,8 +67,10 @@ class DataPlan:
 class Work:
     """Which workloads, and what varies in them.
 
-    `variants` are ways of tuning beside the plain ranks; `if_it_fails` is the quantisation with
-    which inference is tried again where it does not run without.
+    `variants` are ways of tuning beside the plain ranks. `quantizations` are those in which
+    inference is measured beside the plain weights; `if_it_fails` is the one with which it is tried
+    again where it does not run without. `preference_ranks` are those of an ORPO that follows a tune
+    of the same rank.
     """
 
     inference: bool = True
@@ -77,11 +79,13 @@ class Work:
     transcript: str | None = None  # replayed where nobody can be asked
     variants: tuple[Variant, ...] = ()
     if_it_fails: str | None = None
+    quantizations: tuple[str, ...] = ()
+    preference_ranks: tuple[int, ...] = ()
 
     @property
     def tunes(self) -> bool:
         """Whether anything is tuned, so that there must be rows to learn from."""
-        return bool(self.ranks or self.variants)
+        return bool(self.ranks or self.variants or self.preference_ranks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +190,7 @@ class _Reader(TomlReader):
             summaries=self.both("summary", ""),
             catalog=str(candidates.pop("catalog", "korean-small")),
             criteria=self.criteria(candidates),
-            overrides=tuple(
-                self.make(Override, entry, "overrides")
-                for entry in self.tables(self.document, "overrides")
-            ),
+            overrides=tuple(self.overrides()),
             data=self.data(),
             work=self.work(),
             policy=self.policy(),
@@ -206,6 +207,13 @@ class _Reader(TomlReader):
         self.known(value, {"en", "ko"}, key)
         english = str(value.get("en", value.get("ko", default)))
         return {"en": english, "ko": str(value.get("ko", english))}
+
+    def overrides(self) -> Iterator[Override]:
+        """[[overrides]], each for one `candidate` or for each of a list of `candidates`."""
+        for entry in self.tables(self.document, "overrides"):
+            names = self.listed(entry.pop("candidates", []), str, "candidates")
+            for each in [{"candidate": name} for name in names] or [{}]:
+                yield self.make(Override, entry | each, "overrides")
 
     def criteria(self, entry: dict[str, Any]) -> Criteria:
         fields = {"license", "min_params", "max_params", "language", "task", "with", "without"}
@@ -248,11 +256,10 @@ class _Reader(TomlReader):
 
     def work(self) -> Work:
         entry = self.table("work")
-        keys = {"inference", "ranks", "ask", "transcript", "variants", "if_it_fails"}
+        keys = {field.name for field in dataclasses.fields(Work)}
         self.known(entry, keys, "work")
-        ranks = self.listed(entry.get("ranks", [16, 32, 64]), int, "ranks")
-        if not all(rank > 0 for rank in ranks):
-            self.fail("ranks", f"ranks must be whole numbers above 0, not {ranks!r}")
+        ranks = self.ranks(entry, "ranks", [16, 32, 64])
+        preference_ranks = self.ranks(entry, "preference_ranks", [])
         inference = entry.get("inference", True)
         if not isinstance(inference, bool):
             self.fail("inference", f"inference must be true or false, not {inference!r}")
@@ -264,7 +271,29 @@ class _Reader(TomlReader):
         fallback = entry.get("if_it_fails")
         if fallback is not None and fallback not in QUANTIZATIONS:
             self.fail("if_it_fails", f"if_it_fails is one of {', '.join(QUANTIZATIONS)}")
-        return Work(inference and not ask, tuple(ranks), ask, transcript, variants, fallback)
+        measured = inference and not ask
+        packed = self.quantizations(entry)
+        return Work(
+            measured, ranks, ask, transcript, variants, fallback, packed, preference_ranks
+        )  # fmt: skip
+
+    def ranks(self, entry: dict[str, Any], key: str, default: list[int]) -> tuple[int, ...]:
+        """Ranks of LoRA under a key of [work]."""
+        ranks = self.listed(entry.get(key, default), int, key)
+        if not all(rank > 0 for rank in ranks):
+            self.fail(key, f"{key} must be whole numbers above 0, not {ranks!r}")
+        return tuple(ranks)
+
+    def quantizations(self, entry: dict[str, Any]) -> tuple[str, ...]:
+        """The quantisations in which inference is measured, each named once."""
+        key = "quantizations"
+        named = self.listed(entry.get(key, []), str, key)
+        wrong = [name for name in named if name not in QUANTIZATIONS]
+        if wrong:
+            self.fail(key, f"{key} are of {', '.join(QUANTIZATIONS)}, not {', '.join(wrong)}")
+        if entry.get("if_it_fails") in named:
+            self.fail("if_it_fails", f"{entry['if_it_fails']} is in {key}: it is measured anyway")
+        return tuple(dict.fromkeys(named))
 
     def variant(self, entry: dict[str, Any]) -> Variant:
         """One table of [[work.variants]]."""

@@ -23,6 +23,11 @@ def plan():
     return make_plan(read_study(study_path("deepseek")), Registry(), options, Path("unused"))
 
 
+def test_all_fourteen_may_be_chosen_because_the_study_accepts_their_terms(plan):
+    accepted = {override.candidate for override in plan.study.overrides}
+    assert accepted == {candidate.name for candidate in plan.candidates}
+
+
 class MadeUpEngine:
     """Ends every case as it is told."""
 

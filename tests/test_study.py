@@ -35,6 +35,12 @@ def test_every_study_that_comes_with_the_project_can_be_read(name):
     assert set(study.titles) == {"en", "ko"}
 
 
+def test_one_override_may_be_for_several_candidates():
+    entry = 'candidates = ["a", "b"]\nlicense = "L"\nreason = "r"\ndecided_by = "me"\n'
+    study = parse_study(f"{MINIMAL}[[overrides]]\n{entry}", HERE)
+    assert [(o.candidate, o.license) for o in study.overrides] == [("a", "L"), ("b", "L")]
+
+
 def test_korean_small_keeps_the_published_rows_ranks_and_its_overrides():
     study = read_study(study_path("korean-small"))
     assert study.data.other_tuned_on == Span(120, 140)
