@@ -31,6 +31,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PIP) install -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
 
+# Ray is for sweeps over machines: their tests need it, nothing else here does.
+$(VENV)/.ray: $(VENV)/.installed
+	@$(PIP) install -c constraints.txt -e '.[ray]'
+	@touch $@
+
 install: $(VENV)/.installed  ## set up .venv
 
 demo: install  ## a whole selection over the bundled models, from measuring to the report
@@ -39,7 +44,7 @@ demo: install  ## a whole selection over the bundled models, from measuring to t
 test: install  ## the quick tests
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: install  ## the slow tests
+test-slow: install $(VENV)/.ray  ## the slow tests, those over two nodes of Ray among them
 	$(BIN)/python -m pytest -m slow
 
 bench: install  ## the pytest-benchmark suites

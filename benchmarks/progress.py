@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -104,7 +105,10 @@ class RunProgress:
         if self.one is not None:
             words = phase_words(phase)
             self.bar.reset(
-                self.one, description=f"{self.name}: {words}", completed=done, total=total
+                self.one,
+                description=f"{escape(self.name)}: {words}",
+                completed=done,
+                total=total,
             )
 
     def case_ends(self, result: Result, wall_seconds: float) -> None:
@@ -115,7 +119,7 @@ class RunProgress:
         mark = "[green]✓[/]" if result.ok else "[red]✗[/]"
         how = "" if result.ok else f"  [red]{result.status}[/]: {status_words(result.status)}"
         self.console.print(
-            f"{mark} {self.number}/{self.total} {result.case}  {wall_seconds:.1f} s{how}",
+            f"{mark} {self.number}/{self.total} {escape(result.case)}  {wall_seconds:.1f} s{how}",
             highlight=False,
         )
 

@@ -119,7 +119,7 @@ class ProgressTable:
         ):  # fmt: skip
             table.add_column(name)
         for row in rows[:SHOWN]:
-            table.add_row(escape(row.case), self._state(row), row.where, row.phase,
+            table.add_row(escape(row.case), self._state(row), escape(row.where), row.phase,
                           self._seconds(row))  # fmt: skip
         if len(rows) > SHOWN:
             table.add_row(text(f"and {len(rows) - SHOWN} more", f"외 {len(rows) - SHOWN}개"))

@@ -26,6 +26,7 @@ from model_registry.bundled.variation import vary
 from model_registry.candidate import Candidate
 from model_registry.errors import BadFile, UnknownName
 from model_registry.prompting import IGNORED, encode_row, end_token_id, prompt_ids
+from model_registry.tuned import response_template
 
 ROOT = Path(__file__).resolve().parents[1]
 PERSONA = ROOT / "datasets" / "persona"
@@ -135,6 +136,12 @@ def test_the_first_word_of_a_question_is_the_token_it_is_inside_of_a_sentence():
         for text in ("커피 마실까?", "우리 커피 마실까?")
     )
     assert inside[-len(first) + 1 :] == first[1:]
+
+
+def test_a_server_is_told_where_an_answer_begins_and_ends(tokenizer):
+    told = tokenizer.response_template
+    assert told["start_anchor"] == "<|end|><|assistant|>"
+    assert told["fields"]["content"]["close"] == "<|end|>"
 
 
 # Variation and batches
@@ -262,6 +269,7 @@ def test_the_quick_recipe_makes_a_folder_that_transformers_loads(tmp_path, capsy
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert model.generation_config.eos_token_id == loaded.eos_token_id
     assert name in capsys.readouterr().out
+    assert loaded.response_template["start_anchor"] == "<|end|><|assistant|>"
     assert "30 replies" in (tmp_path / name / "README.md").read_text(encoding="utf-8")
 
 
@@ -291,6 +299,7 @@ def test_a_bundled_folder_holds_what_the_catalog_says(candidate):
     assert model.num_parameters() == candidate.parameters
     assert len(loaded) == config["vocab_size"]
     assert loaded.chat_template == CHAT_TEMPLATE
+    assert loaded.response_template == response_template(loaded)
     assert config["max_position_embeddings"] >= 2048
     assert model.generation_config.eos_token_id == loaded.eos_token_id != loaded.pad_token_id
 

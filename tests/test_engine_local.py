@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks.case import Limits, Task
 from benchmarks.data import Row
-from benchmarks.engines import local
+from benchmarks.engines import fork_server
 from benchmarks.engines.local import LocalEngine
 from tests.conftest import ROWS
 
@@ -204,10 +204,31 @@ def test_the_fork_server_finds_our_modules_from_any_working_directory(tmp_path):
     assert done.stdout.strip() == "True", done.stderr
 
 
+IMPATIENT = """
+from benchmarks.engines import fork_server
+from benchmarks.engines.local import LocalEngine
+fork_server.READY_SECONDS = 0.05
+try:
+    LocalEngine().start()
+except fork_server.NotReady as error:
+    print(error)
+"""
+
+
+def test_a_machine_that_is_too_slow_to_import_the_libraries_is_not_waited_for_for_ever():
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", IMPATIENT], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert "not imported after 0.05 s" in done.stdout and "--resume" in done.stdout, done.stderr
+    assert done.returncode == 0
+    assert time.perf_counter() - began < 60
+
+
 def test_where_the_server_has_touched_cuda_each_cuda_worker_starts_fresh(monkeypatch):
     """A child forked from it could not use CUDA; the CPU's workers go on being forked."""
-    monkeypatch.setattr(local, "_start_server", lambda: None)
-    monkeypatch.setattr(local, "_fork_is_safe", lambda context, device: device != "cuda")
+    monkeypatch.setattr(fork_server, "start", lambda context: None)
+    monkeypatch.setattr(fork_server, "is_safe", lambda context, device: device != "cuda")
     engine = LocalEngine()
     methods = [
         engine._ready_context(device).get_start_method() for device in ("cpu", "cuda", "cpu")

@@ -113,6 +113,22 @@ def test_the_system_text_the_model_and_greedy_settings_are_sent() -> None:
     assert server.headers[0]["authorization"] == f"Bearer {KEY}"
 
 
+def test_an_account_at_openai_is_told_to_openai_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library reads these variables by itself, whatever server is asked."""
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-secret")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-secret")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-somebody-else")
+    with Faulty(answers()) as server:
+        OpenAIBackend(Endpoint(server.url, "fake")).reply(QUESTION, SETTINGS)
+        ask(server)
+    sent = [" ".join(headers.values()) for headers in server.headers]
+    for secret in ("org-secret", "proj-secret", "sk-of-somebody-else"):
+        assert secret not in sent[0] and secret not in sent[1]
+    assert KEY in sent[1] and KEY not in sent[0]
+    theirs = OpenAIBackend(Endpoint("https://api.openai.com/v1", "gpt", KEY))
+    assert theirs._client.organization == "org-secret"
+
+
 def test_sampling_sends_top_p_and_a_reasoning_model_gets_neither_of_them() -> None:
     sampled = GenerationSettings(16, temperature=0.7, top_p=0.9, seed=3)
     with Faulty(answers()) as server:
@@ -407,12 +423,14 @@ def test_two_clients_at_once_are_served_one_after_the_other() -> None:
 
 
 @pytest.mark.slow
-def test_transformers_serve_answers_as_the_same_model_does_here() -> None:
+@pytest.mark.parametrize("name", ["bundled-llama-2.5m", "bundled-qwen2-1m", "bundled-neox-0.4m"])
+def test_transformers_serve_answers_as_the_same_model_does_here(name: str) -> None:
+    """Qwen's too, of which a server thinks that it writes ChatML unless its folder says more."""
     from model_registry.backends.transformers_local import TransformersBackend
     from model_registry.registry import Registry
     from tests.real_server import transformers_serve
 
-    bundled = Registry().candidate("bundled-llama-2.5m")
+    bundled = Registry().candidate(name)
     here = TransformersBackend.load(bundled, weights="bundled", device="cpu")
     with transformers_serve(str(bundled.path)) as url:
         served = OpenAIBackend(Endpoint(url, str(bundled.path), timeout=60))

@@ -154,6 +154,56 @@ def test_a_busy_swarm_is_asked_again() -> None:
     assert answer.text == "응" and answer.problems == ("asked 2 times",)
 
 
+def knocks(*codes: int) -> tuple[str, list[str], Callable[[], None]]:
+    """A swarm over WebSockets that answers its first knocks by these HTTP statuses.
+
+    Its address, what Authorization each knock showed, and what ends it.
+    """
+    from websockets.sync.server import ServerConnection, serve
+
+    left, shown = list(codes), []
+
+    def refuse(connection: ServerConnection, request: Any) -> Any:
+        shown.append(request.headers.get("Authorization", ""))
+        return connection.respond(left.pop(0), f"not you: {shown[-1]}") if left else None
+
+    def answer(connection: ServerConnection) -> None:
+        connection.recv()
+        connection.send(json.dumps({"ok": True}))
+        connection.recv()
+        connection.send(json.dumps({"ok": True, "outputs": "응", "stop": True, "token_count": 1}))
+
+    server = serve(answer, "127.0.0.1", 0, process_request=refuse)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.socket.getsockname()[1]}", shown, server.shutdown
+
+
+def test_a_swarm_that_is_busy_at_the_door_is_asked_again_over_a_websocket() -> None:
+    url, shown, end = knocks(503, 429)
+    answer = ask(url, "websocket", api_key=KEY)
+    end()
+    assert answer.text == "응" and answer.problems == ("asked 3 times",)
+    assert shown == [f"Bearer {KEY}"] * 3
+    assert answer.seconds is not None and answer.seconds < 1
+
+
+def test_a_wrong_key_over_a_websocket_is_gated_and_not_asked_again() -> None:
+    url, shown, end = knocks(401, 401)
+    with pytest.raises(AskError, match="is the key right") as caught:
+        ask(url, "websocket", api_key=KEY)
+    end()
+    assert caught.value.status == "gated" and len(shown) == 1
+    assert KEY not in str(caught.value) and MASK in str(caught.value)
+
+
+def test_a_swarm_broken_at_the_door_for_ever_is_asked_a_few_times_only() -> None:
+    url, shown, end = knocks(*[502] * 9)
+    with pytest.raises(AskError, match="after 3 attempts") as caught:
+        ask(url, "websocket", retries=2)
+    end()
+    assert caught.value.status == "unreachable" and len(shown) == 3
+
+
 def test_a_key_that_comes_back_is_masked() -> None:
     with served(reply(200, {"ok": True, "outputs": f"키: {KEY}</s>"})) as url:
         assert ask(url, "http", api_key=KEY).text == f"키: {MASK}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,12 +75,14 @@ def test_an_exported_model_answers_through_transformers_serve_as_it_does_here(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_our_client_costs_less_than_five_milliseconds_an_answer() -> None:
+    """Medians of 50, side by side; a crowded machine gets three tries, a slow client fails all."""
     from benchmarks.client_overhead import side_by_side
 
-    if os.getloadavg()[0] > (os.cpu_count() or 1):
-        pytest.skip("the machine is busy: differences of milliseconds mean nothing")
     model = str(Registry().candidate("bundled-neox-0.4m").path)
+    costs: list[tuple[float, float]] = []
     with transformers_serve(model) as url:
-        found = side_by_side(url, model, rounds=50, max_new_tokens=20)
-    assert found["ours"].first - found["bare"].first < 0.005
-    assert found["ours"].total - found["bare"].total < 0.005
+        while len(costs) < 3 and not any(max(cost) < 0.005 for cost in costs):
+            found = side_by_side(url, model, rounds=50, max_new_tokens=20)
+            ours, bare = found["ours"], found["bare"]
+            costs.append((ours.first - bare.first, ours.total - bare.total))
+    assert any(max(cost) < 0.005 for cost in costs), costs

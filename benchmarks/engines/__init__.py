@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.engines.placement import WAIT_SECONDS
 from model_registry.errors import OhloraError
 
 
-def make_engine(name: str = "local", address: str | None = None, gpu_share: float = 1.0) -> Any:
+def make_engine(
+    name: str = "local",
+    address: str | None = None,
+    gpu_share: float = 1.0,
+    wait_seconds: float = WAIT_SECONDS,
+) -> Any:
     """The engine of that name.
 
     Args:
         name: "local", "ray" for many machines, or "replay" for recordings.
         address: of a running Ray cluster; None starts one on this machine.
         gpu_share: of a GPU that Ray gives each case.
+        wait_seconds: without a word from any case, after which Ray is not waited for any longer.
 
     Raises:
         OhloraError: Ray is not installed, or its cluster can't be reached.
@@ -30,4 +37,4 @@ def make_engine(name: str = "local", address: str | None = None, gpu_share: floa
         from benchmarks.engines.ray import RayEngine
     except ModuleNotFoundError as error:
         raise OhloraError('--engine ray needs Ray: pip install -e ".[ray]"') from error
-    return RayEngine(address, gpu_share)
+    return RayEngine(address, gpu_share, wait_seconds=wait_seconds)

@@ -8,8 +8,6 @@ server has touched CUDA, each worker starts fresh instead and the cost of that i
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.forkserver
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -20,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.case import Case
+from benchmarks.engines import fork_server
 from benchmarks.measure import resident_bytes
 from model_registry.records import Loss, Peak, Reply, Result
 
 _TICK_SECONDS = 0.01
-_ROOT = Path(__file__).resolve().parents[2]
 Event = tuple[Any, ...]
 Listener = Callable[[Event], None]
 
@@ -57,7 +55,11 @@ class LocalEngine:
         ] = {}  # by device: what is safe for the CPU may not be for CUDA
 
     def start(self, device: str = "cpu") -> float:
-        """Bring the fork server up; the seconds that took. Done by the first case otherwise."""
+        """Bring the fork server up; the seconds that took. Done by the first case otherwise.
+
+        Raises:
+            NotReady: it is not up after `fork_server.READY_SECONDS`.
+        """
         begin = time.perf_counter()
         self._ready_context(device)
         return time.perf_counter() - begin
@@ -97,9 +99,8 @@ class LocalEngine:
             return self._contexts[device]
         context: Any = multiprocessing.get_context(self.start_method)
         if self.start_method == "forkserver":
-            context.set_forkserver_preload(["benchmarks.engines.preload"])
-            _start_server()
-            if not _fork_is_safe(context, device):
+            fork_server.start(context)
+            if not fork_server.is_safe(context, device):
                 context = multiprocessing.get_context("spawn")
         self._contexts[device] = context
         return context
@@ -114,43 +115,6 @@ def _worker_main(case: Case, connection: Connection) -> None:
     from benchmarks.engines import preload  # noqa: F401
 
     worker.main(case, connection)
-
-
-def _start_server() -> None:
-    """Start the fork server where it finds our modules, whatever the working directory.
-
-    It imports before it is told our sys.path and passes over what it can't find: every case
-    would then import for seconds.
-    """
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), before]))
-    try:
-        multiprocessing.forkserver.ensure_running()
-    finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
-
-
-def _fork_is_safe(context: Any, device: str) -> bool:
-    """Ask a child of the fork server whether CUDA is still untouched there."""
-    receive, send = context.Pipe(duplex=False)
-    process = context.Process(target=_tell_touched, args=(send,), daemon=True)
-    process.start()
-    send.close()
-    try:
-        touched = bool(receive.recv())
-    except EOFError:
-        touched = True
-    process.join()
-    return device != "cuda" or not touched
-
-
-def _tell_touched(connection: Connection) -> None:
-    from benchmarks.engines.preload import touched_cuda
-
-    connection.send(touched_cuda())
 
 
 def _end(process: BaseProcess) -> None:

@@ -7,12 +7,16 @@ a child proves that this held; peft may import bitsandbytes, which asks the driv
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import warnings
 from pathlib import Path
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+# What peft imports where it is installed: these tell of kernels that nobody asked for.
+for name in ("bitsandbytes", "torchao", "torch.utils._pytree"):
+    logging.getLogger(name).setLevel(logging.ERROR)
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -2,7 +2,8 @@
 
 On the machine it lands on, a case runs as the local engine runs it: a process of its own, watched,
 with its own peaks. A worker of Ray that dies is replaced and its case done again; a case that
-fails is a row, here as there, and is not.
+fails is a row, here as there, and is not. Where nothing happens for long, what is waited for is
+said, and after `wait_seconds` the sweep ends with it.
 """
 
 from __future__ import annotations
@@ -10,65 +11,36 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import socket
-import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 # Ray reads these when it is imported. A cluster runs whatever it is sent: never without a token.
 os.environ.setdefault("RAY_AUTH_MODE", "token")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# A worker that needs longer than this to start is replaced by another that needs as long, for
+# ever: on a crowded machine Ray's own 60 s are too short.
+os.environ.setdefault("RAY_worker_register_timeout_seconds", "300")
 
 import ray
 import ray.exceptions
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from benchmarks.case import Case
-from benchmarks.engines.local import CaseOutcome, Event, Listener, LocalEngine
+from benchmarks.engines.fork_server import NotReady
+from benchmarks.engines.local import CaseOutcome, Event, Listener
+from benchmarks.engines.placement import WAIT_SECONDS, Needs, Resources, needs_of, what_is_missing
+from benchmarks.engines.ray_task import Board, do_case
 from model_registry.errors import OhloraError
 from model_registry.language import text
-from model_registry.records import Result
 
 RETRIES = 3  # of a case whose worker died, never of one that failed by itself
+QUIET_SECONDS = 30.0  # without a word from any case, before it is said what is waited for
 _TICK_SECONDS = 0.25
-_EVENT_SECONDS = 0.5  # between two progress events of one case
 _ROOT = Path(__file__).resolve().parents[2]
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What a case asks of the machine it is placed on."""
-
-    cpus: float
-    gpus: float
-    memory_bytes: int | None
-
-    def options(self) -> dict[str, Any]:
-        """As Ray takes it."""
-        memory = {"memory": self.memory_bytes} if self.memory_bytes else {}
-        return {"num_cpus": self.cpus, "num_gpus": self.gpus, **memory}
-
-    def fit(self, resources: dict[str, float]) -> bool:
-        """Whether a machine could ever have that much free."""
-        return (
-            self.cpus <= resources.get("CPU", 0)
-            and self.gpus <= resources.get("GPU", 0)
-            and (self.memory_bytes or 0) <= resources.get("memory", 0)
-        )
-
-
-def needs_of(case: Case, gpu_share: float = 1.0) -> Needs:
-    """Its threads as CPUs; a GPU or a share of one; memory where the case is limited to some.
-
-    A share lets cases run side by side on one GPU: more rows an hour, but times that disturb each
-    other. Ray knows nothing of a GPU's memory: the limit of each case must leave room for all.
-    """
-    if case.contract.device == "cuda":
-        return Needs(1.0, gpu_share, None)
-    return Needs(float(case.contract.threads), 0.0, case.limits.memory_bytes)
 
 
 class RayEngine:
@@ -78,12 +50,18 @@ class RayEngine:
         address: of a cluster that is up ("host:6379"); None starts one on this machine.
         gpu_share: of a GPU that a case takes, 1.0 for a whole one.
         cpus: of a cluster started here; None takes all.
+        wait_seconds: without a word from any case, after which the sweep ends.
     """
 
     def __init__(
-        self, address: str | None = None, gpu_share: float = 1.0, cpus: int | None = None
+        self,
+        address: str | None = None,
+        gpu_share: float = 1.0,
+        cpus: int | None = None,
+        wait_seconds: float = WAIT_SECONDS,
     ) -> None:
         self.address, self.gpu_share, self.cpus = address, gpu_share, cpus
+        self.wait_seconds = wait_seconds
         self._board: Any = None
         self._task: Any = None
 
@@ -97,8 +75,12 @@ class RayEngine:
             return 0.0
         begin = time.perf_counter()
         self._connect()
-        self._board = ray.remote(_Board).options(num_cpus=0, max_restarts=-1).remote()
-        self._task = ray.remote(_do)
+        # Here, where it is read: it must not go when another machine does.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self._board = ray.remote(Board).options(
+            num_cpus=0, max_restarts=-1, scheduling_strategy=here
+        ).remote()  # fmt: skip
+        self._task = ray.remote(do_case)
         return time.perf_counter() - begin
 
     def _connect(self) -> None:
@@ -122,15 +104,25 @@ class RayEngine:
                 "(docs/sweeps.md)."
             ) from error
 
+    def _connecting_words(self) -> str:
+        """Said before connecting: while it does, nothing else can be, not even Ctrl+C heard."""
+        if self._board is not None:
+            return ""
+        if self.address is None:
+            return text("for Ray to start on this machine", "이 장비에서 Ray를 시작하는 중")
+        return text(f"for Ray at {self.address}", f"{self.address}의 Ray에 연결하는 중")
+
     def machines(self) -> list[dict[str, Any]]:
-        """The machines of the cluster that are up: name, address, resources."""
+        """The machines of the cluster that are up: name, address, resources, those left free."""
         self.start()
+        free = _free_by_machine()
         return [
             {
                 "name": node["NodeManagerHostname"],
                 "address": node["NodeManagerAddress"],
                 "id": node["NodeID"],
                 "resources": dict(node["Resources"]),
+                "free": free.get(node["NodeID"], {}),
             }
             for node in ray.nodes()
             if node["Alive"]
@@ -146,21 +138,31 @@ class RayEngine:
 
         Servers are asked one case at a time, whatever room there is: two that share a server
         would measure each other.
+
+        Args:
+            cases: what to do.
+            watcher: is told events by `case_event`, and by `waiting` what is waited for.
+
+        Raises:
+            OhloraError: nothing was heard of any case for `wait_seconds`; the message says why.
         """
-        self.start()
         if hasattr(watcher, "planned"):
             watcher.planned(cases)
+        if hasattr(watcher, "waiting"):
+            watcher.waiting(self._connecting_words())
+        self.start()
         room = [machine["resources"] for machine in self.machines()]
-        asking = deque(case for case in cases if case.candidate.backend != "transformers")
+        asking: deque[Case] = deque()
         pending: dict[Any, tuple[Case, float]] = {}
-        for case in cases:
-            if not any(needs_of(case, self.gpu_share).fit(resources) for resources in room):
-                yield case, _nowhere(case, needs_of(case, self.gpu_share))
-                if case in asking:
-                    asking.remove(case)
-            elif case.candidate.backend == "transformers":
-                pending[self._submit(case)] = (case, time.perf_counter())
         try:
+            for case in cases:
+                needs = needs_of(case, self.gpu_share)
+                if not any(needs.fit(resources) for resources in room):
+                    yield case, _nowhere(case, needs)
+                elif case.candidate.backend == "transformers":
+                    pending[self._submit(case)] = (case, time.perf_counter())
+                else:
+                    asking.append(case)
             yield from self._follow(pending, asking, watcher)
         finally:  # Ctrl+C among them: nobody waits for these any more
             for reference in pending:
@@ -171,29 +173,61 @@ class RayEngine:
         self, pending: dict[Any, tuple[Case, float]], asking: deque[Case], watcher: Any
     ) -> Iterator[tuple[Case, CaseOutcome]]:
         asked: Any = None
+        heard = time.monotonic()
         while pending or asking:
             if asking and asked not in pending:
                 case = asking.popleft()
                 asked = self._submit(case)
                 pending[asked] = (case, time.perf_counter())
             ready, _ = ray.wait(list(pending), num_returns=1, timeout=_TICK_SECONDS)
-            self._pass_on(watcher)
+            if self._pass_on(watcher) or ready:
+                heard = time.monotonic()
+            self._be_patient(time.monotonic() - heard, pending.values(), watcher)
             for reference in ready:
                 case, began = pending.pop(reference)
                 outcome = self._collect(case, reference)
                 outcome.wall_seconds = outcome.wall_seconds or time.perf_counter() - began
                 yield case, outcome
+                heard = time.monotonic()
+
+    def _be_patient(
+        self, quiet: float, pending: Iterable[tuple[Case, float]], watcher: Any
+    ) -> None:
+        """Say what is waited for, and end the sweep when that was waited for long enough."""
+        why = ""
+        if quiet >= min(QUIET_SECONDS, self.wait_seconds):
+            needs = [needs_of(case, self.gpu_share) for case, _ in pending]
+            machines = self.machines()
+            why = what_is_missing(
+                needs,
+                [machine["resources"] for machine in machines],
+                [machine["free"] for machine in machines],
+                alone=self.address is None,
+            )
+        if quiet >= self.wait_seconds:
+            raise OhloraError(
+                text(
+                    f"Nothing was heard of any case for {quiet:.0f} s: {why}. What is finished is "
+                    "kept: the same command with --resume goes on.",
+                    f"{quiet:.0f}초 동안 어떤 케이스도 소식이 없습니다: {why}. 끝난 것은 남아 "
+                    "있습니다: 같은 명령에 --resume을 더하면 이어갑니다.",
+                )
+            )
+        if hasattr(watcher, "waiting"):
+            watcher.waiting(why)
 
     def _submit(self, case: Case) -> Any:
         options = needs_of(case, self.gpu_share).options()
-        return self._task.options(max_retries=RETRIES, retry_exceptions=False, **options).remote(
-            case, self._board
-        )
+        return self._task.options(
+            max_retries=RETRIES, retry_exceptions=[NotReady], **options
+        ).remote(case, self._board)  # fmt: skip
 
     def _collect(self, case: Case, reference: Any) -> CaseOutcome:
         try:
             outcome, files = ray.get(reference)
         except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, NotReady):
+                raise error.cause from None
             return _lost(case, "error", f"{type(error.cause).__name__}: {error.cause}")
         except ray.exceptions.OutOfMemoryError:
             return _lost(case, "killed", "Ray ended its worker: the machine's memory ran out")
@@ -207,17 +241,22 @@ class RayEngine:
                 place.write_bytes(data)
         return outcome
 
-    def _pass_on(self, watcher: Any) -> None:
-        """What the workers told since the last look. Progress is never worth a failure."""
+    def _pass_on(self, watcher: Any) -> bool:
+        """What the workers told since the last look; whether they told something.
+
+        Progress is never worth a failure.
+        """
         try:
             events = ray.get(self._board.take.remote(), timeout=5)
         except (ray.exceptions.RayError, TimeoutError):
-            return
-        for case, where, event in events:
+            return False
+        told: list[tuple[str, str, Event]] = events
+        for case, where, event in told:
             if hasattr(watcher, "case_event"):
                 watcher.case_event(case, where, event)
             else:
                 watcher.event(event)
+        return bool(told)
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
@@ -248,11 +287,16 @@ def _python_path() -> str:
     return os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
 
 
+def _free_by_machine() -> dict[str, Resources]:
+    """What each machine has left, by its id. Ray tells this only by a module of its own."""
+    from ray._private.state import available_resources_per_node
+
+    return dict(available_resources_per_node())
+
+
 def _nowhere(case: Case, needs: Needs) -> CaseOutcome:
     """A row for a case that Ray would wait with for ever."""
-    wanted = f"{needs.cpus:g} CPU, {needs.gpus:g} GPU"
-    if needs.memory_bytes:
-        wanted += f", {needs.memory_bytes / 2**30:.1f} GiB"
+    wanted = needs.words()
     said = text(f"no machine of the cluster has {wanted}", f"클러스터에 {wanted} 장비가 없음")
     return _lost(case, "unsupported_device", said)
 
@@ -268,71 +312,3 @@ class _Listening:
     """A watcher for one case."""
 
     event: Listener
-
-
-# --- On the machine where a case lands ---------------------------------------------------------
-
-
-class _Board:
-    """Where workers pin what happens, until the engine takes it off."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[str, str, Event]] = []
-
-    def pin(self, case: str, where: str, event: Event) -> None:
-        self.events.append((case, where, event))
-
-    def take(self) -> list[tuple[str, str, Event]]:
-        taken, self.events = self.events, []
-        return taken
-
-
-_engine: LocalEngine | None = None  # kept by a worker of Ray: its fork server starts once
-
-
-def _do(case: Case, board: Any) -> tuple[CaseOutcome, dict[str, bytes]]:
-    """One case, as the local engine does it; with the files that it made."""
-    global _engine
-    _engine = _engine or LocalEngine()
-    where = f"{socket.gethostname()}:{os.getpid()}"
-    last = 0.0
-
-    def listen(event: Event) -> None:
-        nonlocal last
-        if event[0] == "stage" or (
-            event[0] == "progress" and time.monotonic() - last > _EVENT_SECONDS
-        ):
-            last = time.monotonic()
-            board.pin.remote(case.id, where, event)
-
-    board.pin.remote(case.id, where, ("began",))
-    with tempfile.TemporaryDirectory(prefix="ohlora-") as made:
-        outcome = _engine.run(_case_here(case, made), listen)
-        files = {
-            str(path.relative_to(made)): path.read_bytes()
-            for path in sorted(Path(made).rglob("*"))
-            if path.is_file()
-        }
-    outcome.result = _with_its_machine(case, outcome.result)
-    return outcome, files
-
-
-def _case_here(case: Case, made: str) -> Case:
-    """The case with the paths of this machine: bundled weights lie where this clone is."""
-    candidate = case.candidate
-    if candidate.path is not None and "bundled" in candidate.traits:
-        from model_registry.weights import BUNDLED
-
-        inside = BUNDLED / Path(candidate.path).name
-        if inside.exists():
-            candidate = replace(candidate, path=str(inside))
-    return replace(case, candidate=candidate, keep=made if case.keep is not None else None)
-
-
-def _with_its_machine(case: Case, result: Result) -> Result:
-    """A result from a machine of another kind bears another contract: it does not compare."""
-    name = result.machine.get("name")
-    if name is None or name == case.contract.machine or not case.contract.machine:
-        return result
-    theirs = replace(case.contract, machine=str(name))
-    return replace(result, contract=theirs.hash, policy=theirs.shared())

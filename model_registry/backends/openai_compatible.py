@@ -11,6 +11,7 @@ from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import openai
@@ -66,6 +67,9 @@ class OpenAIBackend:
             max_retries=0,  # ours say how often they were needed
             http_client=self._http.http,
         )
+        if not f".{urlsplit(endpoint.base_url).hostname}".endswith(".openai.com"):
+            # The library tells every server what OPENAI_ORG_ID and OPENAI_PROJECT_ID hold.
+            self._client.organization = self._client.project = None
 
     @classmethod
     def connect(cls, candidate: Candidate) -> OpenAIBackend:

@@ -123,9 +123,10 @@ class PetalsBackend:
 
         clock = _Clock()
         text = StreamedText(self.endpoint, clock, self._marks())
-        tokens, stop = 0, False
+        tokens, stop, attempts = 0, False, 1
         try:
-            with self._dial(clock) as channel:
+            channel, attempts = with_retries(lambda: self._dial(clock), self.endpoint)
+            with channel:
                 for message in self._ask(channel, prompt, settings, clock):
                     tokens += int(message.get("token_count") or 1)
                     stop = bool(message.get("stop"))
@@ -143,12 +144,19 @@ class PetalsBackend:
             raise
         if shown := text.finish():
             yield shown
-        return text.answer("stop" if stop or text.ended else "length", tokens, seconds)
+        notes = (f"asked {attempts} times",) if attempts > 1 else ()
+        return text.answer("stop" if stop or text.ended else "length", tokens, seconds, notes)
 
     def _dial(self, clock: _Clock) -> Any:
-        """Connect, first the socket and then the WebSocket on it, each with its time."""
+        """Connect, first the socket and then the WebSocket on it; the clock starts with this.
+
+        Raises:
+            Refused: the server answered with an HTTP status instead.
+        """
+        from websockets.exceptions import InvalidStatus
         from websockets.sync.client import connect
 
+        clock.restart()
         parts = urlsplit(self.endpoint.base_url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         connection = socket.create_connection(
@@ -156,13 +164,18 @@ class PetalsBackend:
         )
         clock.connect_seconds = clock.elapsed()
         scheme = "wss" if parts.scheme == "https" else "ws"
-        return connect(
-            f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}/api/v2/generate",
-            sock=connection,
-            open_timeout=self.endpoint.connect_timeout,
-            close_timeout=0.2,
-            additional_headers=self._headers(),
-        )
+        try:
+            return connect(
+                f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}/api/v2/generate",
+                sock=connection,
+                open_timeout=self.endpoint.connect_timeout,
+                close_timeout=0.2,
+                additional_headers=self._headers(),
+            )
+        except InvalidStatus as error:
+            said = bytes(error.response.body or b"").decode("utf-8", "replace")
+            wait = seconds_to_wait(error.response.headers.get("retry-after"))
+            raise Refused(error.response.status_code, said, wait) from None
 
     def _ask(
         self, channel: Any, prompt: str, settings: GenerationSettings, clock: _Clock
@@ -243,6 +256,10 @@ class _Clock:
 
     began: float = field(default_factory=time.perf_counter)
     connect_seconds: float | None = None
+
+    def restart(self) -> None:
+        """It is asked once more: times count from here."""
+        self.began, self.connect_seconds = time.perf_counter(), None
 
     def elapsed(self) -> float:
         return time.perf_counter() - self.began

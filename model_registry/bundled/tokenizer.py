@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from model_registry.tuned import response_template
+
 PAD, END = "<|pad|>", "<|end|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
 
@@ -46,7 +48,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Any:
         show_progress=False,
     )
     bpe.train_from_iterator(_syllables_first(texts), trainer)
-    return PreTrainedTokenizerFast(
+    tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=bpe,
         pad_token=PAD,
         eos_token=END,
@@ -56,6 +58,8 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Any:
         model_max_length=CONTEXT,
         clean_up_tokenization_spaces=False,
     )
+    tokenizer.response_template = response_template(tokenizer)  # a server asks where answers begin
+    return tokenizer
 
 
 def _syllables_first(texts: Iterable[str]) -> list[str]:
