@@ -41,7 +41,7 @@ def _judged(
     evaluator: str, tuned: bool, name: str, records: RunRecords
 ) -> Iterator[tuple[str, float]]:
     """(prompt, score) of one candidate's replies before or after the tune."""
-    for row in records.scores.get(name, []):
+    for row in records.compared_scores(name):
         if row.value is None or (row.tuned is not None) != tuned:
             continue
         if row.evaluator == evaluator:

@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.case import Case, Limits, Task
 from benchmarks.contract import Contract
 from benchmarks.data import DATASETS, Row, Rows, hash_texts, read_data
-from benchmarks.study import Span, Study
+from benchmarks.study import Span, Study, Work
 from evaluators.persona import read_facts
 from model_registry import machine
 from model_registry.candidate import Candidate
@@ -95,8 +95,12 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
 def _stand_ins(
     study: Study, selection: Selection, registry: Registry, source: str
 ) -> tuple[Candidate, ...]:
-    """The accepted candidates; the bundled ones in their place where weights are bundled."""
-    if source == "bundled" and study.catalog != "bundled":
+    """The accepted candidates; the bundled ones in their place where weights are bundled.
+
+    A candidate that has a path brings its own weights and needs no other in its place.
+    """
+    bring_their_own = bool(selection.accepted) and all(c.path for c in selection.accepted)
+    if source == "bundled" and study.catalog != "bundled" and not bring_their_own:
         return tuple(registry.candidates("bundled"))
     if not selection.accepted:
         reasons = "; ".join(f"{r.candidate.name}: {r.reason}" for r in selection.rejected)
@@ -183,7 +187,7 @@ def _contract(
         "threads": 1 if small else facts["cores"],
     }
     policy |= dict(study.policy)
-    if study.work.variants or study.work.if_it_fails:
+    if study.work.variants or study.work.if_it_fails or study.work.quantizations:
         policy["varies"] = (*Contract().varies, "variant", "quantization")
     texts = [
         t for row in (*task.train, *task.valid, *task.prompts) for t in (row.prompt, row.reply)
@@ -218,7 +222,7 @@ def _cases(
     half = half_precision(contract.device, native_bf16=contract.dtype != "float16")
     for candidate in candidates:
         if study.work.inference:
-            cases += _answering(candidate, study.work.if_it_fails, contract, task, limits)
+            cases += _answering(candidate, study.work, contract, task, limits)
         for rank in ranks:
             case = Case(candidate, "fine-tune", contract, task, {"rank": rank}, limits)
             cases.append(replace(case, keep=str(out / "adapters" / candidate.name / f"r{rank}")))
@@ -226,17 +230,22 @@ def _cases(
             if not variant.only or candidate.name in variant.only:
                 settings = variant.settings(half)
                 cases.append(Case(candidate, "fine-tune", contract, task, settings, limits))
+        for rank in study.work.preference_ranks:
+            cases.append(Case(candidate, "preference", contract, task, {"rank": rank}, limits))
     return tuple(cases)
 
 
 def _answering(
-    candidate: Candidate, fallback: str | None, contract: Contract, task: Task, limits: Limits
+    candidate: Candidate, work: Work, contract: Contract, task: Task, limits: Limits
 ) -> list[Case]:
-    """The plain case, and a quantised one that is done only where the plain one fails."""
+    """The plain case, one in each quantisation asked for, and one that is done only where the
+    plain one fails."""
     plain = Case(candidate, "inference", contract, task, {}, limits)
-    if fallback is None:
-        return [plain]
-    return [plain, replace(plain, settings={"quantization": fallback}, instead_of=plain.id)]
+    packed = [replace(plain, settings={"quantization": name}) for name in work.quantizations]
+    if work.if_it_fails is None:
+        return [plain, *packed]
+    other = {"quantization": work.if_it_fails}
+    return [plain, *packed, replace(plain, settings=other, instead_of=plain.id)]
 
 
 def half_precision(device: str, *, native_bf16: bool) -> str:

@@ -17,7 +17,7 @@ from model_registry.language import text
 from model_registry.records import Result
 
 #: The phase of a workload that its figure in every table is about.
-MAIN_PHASE = {"inference": "inference", "fine-tune": "training"}
+MAIN_PHASE = {"inference": "inference", "fine-tune": "training", "preference": "training"}
 
 #: Smaller models say nothing of a machine: what the process takes outweighs them.
 _WORTH_REMEMBERING = 100_000_000
@@ -78,7 +78,7 @@ def works(case: Case, figures: Mapping[str, Any]) -> dict[str, Work]:
         device=contract.device,
         quantization=str(case.settings.get("quantization", "none")),
     )
-    found = {"load": common}
+    found = {"load": replace(common, quantization="none")}  # packed in a phase of its own
     if case.workload == "inference":
         prompt = figures.get("longest_prompt_tokens") or max(
             (len(row.prompt) for row in case.task.prompts), default=1
@@ -89,6 +89,8 @@ def works(case: Case, figures: Mapping[str, Any]) -> dict[str, Work]:
         )
     if case.workload == "fine-tune":
         found["training"] = _training(case, common, figures)
+    if case.workload == "preference":
+        found["training"] = replace(_training(case, common, figures), kind="orpo")
     return found
 
 

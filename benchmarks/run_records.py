@@ -67,6 +67,12 @@ class RunRecords:
             for variant in sorted(found, key=_rank_of)  # those without one as they were planned
         }
 
+    def compared_scores(self, name: str) -> list[ScoreRow]:
+        """A candidate's scores but for those of a quantised case that stands beside a plain one."""
+        shown = [case.case for case in self.compared(name, "inference").values() if case]
+        others = {case.case for case in self.of(name, "inference")} - set(shown)
+        return [row for row in self.scores.get(name, []) if row.case not in others]
+
     def planned(self, name: str, workload: str) -> Iterable[str]:
         """The variants of the planned cases, as their ids tell them."""
         for case in self.head["cases"]:

@@ -25,6 +25,7 @@ from benchmarks.workloads.log import WorkLog
 from model_registry import machine
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError
+from model_registry.quantization import get_ready
 from model_registry.records import Loss, Peak, Reply, Result
 from model_registry.registry import Registry
 from model_registry.weights import LoadedModel, load
@@ -55,6 +56,20 @@ def _fine_tune(case: Case, loaded: LoadedModel, log: WorkLog) -> Any:
     )
 
 
+def _preference(case: Case, loaded: LoadedModel, log: WorkLog) -> Any:
+    from benchmarks.workloads import preference
+
+    return preference.tune_then_prefer(
+        case.id,
+        loaded,
+        case.task.train,
+        case.task.prompts,
+        effective(case.contract, case.settings),
+        log,
+        rank=int(case.settings["rank"]),
+    )
+
+
 def _ask(case: Case, opened: Any, log: WorkLog) -> Any:
     """`opened` is a loaded model, or the backend of a candidate that is asked elsewhere."""
     from benchmarks.workloads import asking
@@ -72,13 +87,20 @@ def _ask(case: Case, opened: Any, log: WorkLog) -> Any:
 
 
 #: Kinds of work by name. What a case of each is called in a status: out of memory while …
-WORKLOADS: dict[str, Workload] = {"inference": _inference, "fine-tune": _fine_tune, "ask": _ask}
+WORKLOADS: dict[str, Workload] = {
+    "inference": _inference,
+    "fine-tune": _fine_tune,
+    "preference": _preference,
+    "ask": _ask,
+}
 _OOM = {
     "load": "oom_load",
     "inference": "oom_inference",
     "fine-tune": "oom_training",
+    "preference": "oom_training",
     "ask": "oom_inference",
 }
+_ANSWERING = ("inference", "replies", "own_replies")  # stages
 
 
 @dataclass(slots=True)
@@ -164,14 +186,17 @@ def run_case(case: Case, log: CaseLog) -> Result:
 
 
 def _load(case: Case) -> Any:
-    """The model, or the backend of a candidate that is asked elsewhere."""
+    """The model, or the backend of a candidate that is asked elsewhere.
+
+    What will be quantised is loaded into main memory: the card may be too small for it as it is.
+    """
     candidate, contract = case.candidate, effective(case.contract, case.settings)
     if candidate.backend == "transformers":
         return load(
             candidate,
             source=contract.weights,
             scale=contract.scale,
-            device=contract.device,
+            device=contract.device if _quantization(case) == "none" else "cpu",
             dtype=contract.dtype,
             seed=contract.seed,
         )
@@ -181,7 +206,7 @@ def _load(case: Case) -> Any:
 
 def _quantize(case: Case, loaded: Any, log: WorkLog) -> dict[str, Any] | None:
     """Pack the weights where the case asks for it; the proof that it was done."""
-    method = case.settings.get("quantization", "none")
+    method = _quantization(case)
     if method == "none":
         return None
     from model_registry.quantization import quantize
@@ -190,9 +215,17 @@ def _quantize(case: Case, loaded: Any, log: WorkLog) -> dict[str, Any] | None:
     texts = [f"{row.prompt} {row.reply}" for row in rows]
     with log.phase("quantization"):
         loaded.model, proof = quantize(
-            loaded.model, str(method), tokenizer=loaded.tokenizer, calibration=texts
+            loaded.model,
+            method,
+            device=case.contract.device,
+            tokenizer=loaded.tokenizer,
+            calibration=texts,
         )
     return proof.to_json()
+
+
+def _quantization(case: Case) -> str:
+    return str(case.settings.get("quantization", "none"))
 
 
 def _asked_elsewhere(candidate: Candidate) -> str:
@@ -207,6 +240,7 @@ def _prepare(case: Case) -> None:
     """Threads and limits that hold inside the process."""
     import torch
 
+    get_ready(_quantization(case), tunes=case.workload in ("fine-tune", "preference"))
     torch.set_num_threads(case.contract.threads)
     if case.contract.device == "cuda" and case.limits.memory_bytes is not None:
         total = torch.cuda.get_device_properties(0).total_memory
@@ -232,7 +266,7 @@ def oom_status(stage: str, workload: str) -> str:
     """Which out of memory it is: while loading, answering or training."""
     if stage in ("start", "load"):
         return _OOM["load"]
-    return _OOM["inference"] if stage in ("inference", "replies") else _OOM[workload]
+    return _OOM["inference"] if stage in _ANSWERING else _OOM[workload]
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -12,6 +12,8 @@ from model_registry.language import text
 
 app = typer.Typer()
 
+MOST_CALIBRATED = 256  # rows; more of them change the rounding little
+
 
 @app.command(help=text("Tune the chosen one for good.", "고른 모델을 제대로 튜닝합니다."))
 def tune(
@@ -46,9 +48,29 @@ def tune(
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
     out_dir: Annotated[Path, typer.Option("--out", help=text("For the model.", "모델 폴더."))],
+    quantization: Annotated[
+        str | None,
+        typer.Option(help=text("int8, nf4 or gptq: write it quantised.",
+                               "int8, nf4, gptq: 양자화해서 씁니다.")),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help=text("Rows that gptq is calibrated on.", "gptq 보정에 쓸 데이터.")),
+    ] = None,
     weights: Weights = "auto",
-) -> None:
+) -> None:  # fmt: skip
     """Write a whole model that transformers, vLLM and others load."""
+    from benchmarks.data import read_data
+    from model_registry.quantization import check_available
     from model_registry.tuned import export as merge
 
-    out.print(str(merge(folder, out_dir, registry(), source=weights)), soft_wrap=True)
+    if quantization is not None:
+        check_available(quantization)
+    if quantization == "gptq" and data is None:
+        raise typer.BadParameter("gptq needs --data, rows to calibrate on")
+    rows = [] if data is None else read_data(data).of("train")[:MOST_CALIBRATED]
+    texts = [f"{row.prompt} {row.reply}" for row in rows]
+    done = merge(
+        folder, out_dir, registry(), source=weights, method=quantization, calibration=texts
+    )
+    out.print(str(done), soft_wrap=True)

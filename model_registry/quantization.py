@@ -6,14 +6,31 @@ replaced in a model that is loaded already, so that hub, folder and random weigh
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from model_registry.bitsandbytes_layers import (
+    extra_tensors,
+    replace_linears,
+    settle,
+    undo_fast_layout,
+    unreadable,
+)
 from model_registry.errors import LoadError, OhloraError
+from model_registry.gptq import (
+    forgo_fast_layout,
+    import_quietly,
+    is_gptq,
+    load_gptq,
+    quantize_gptq,
+    save_gptq,
+)
 
 QUANTIZATIONS = ("int8", "nf4", "gptq")
 
@@ -66,14 +83,38 @@ def check_available(method: str) -> None:
         )
 
 
+def get_ready(method: str, *, tunes: bool = False) -> None:
+    """Import what a case is going to import anyway, before anything is measured.
+
+    Args:
+        method: none, int8, nf4 or gptq.
+        tunes: whether LoRA comes: peft imports gptqmodel wherever it is installed.
+
+    Raises:
+        LoadError: "unsupported_device", where the method's package is missing.
+    """
+    if method != "none":
+        check_available(method)
+    if method in ("int8", "nf4"):
+        importlib.import_module("bitsandbytes")
+    if method == "gptq" or (tunes and importlib.util.find_spec("gptqmodel")):
+        import_quietly()
+
+
 def quantize(
-    model: Any, method: str, *, tokenizer: Any = None, calibration: Sequence[str] = ()
+    model: Any,
+    method: str,
+    *,
+    device: str = "cpu",
+    tokenizer: Any = None,
+    calibration: Sequence[str] = (),
 ) -> tuple[Any, Proof]:
     """The model with its linear layers in fewer bits, the output head left as it is.
 
     Args:
-        model: loaded, on its device.
+        model: plain; in main memory, where `device` is too small for it.
         method: int8, nf4 or gptq.
+        device: where the packed model is to be.
         tokenizer: GPTQ reads the calibration texts with it.
         calibration: texts that GPTQ measures its rounding on.
 
@@ -84,9 +125,9 @@ def quantize(
     before = (_classes(model), weight_bytes(model), _count(model))
     try:
         if method == "gptq":
-            model = _gptq(model, tokenizer, calibration)
+            model = quantize_gptq(model, tokenizer, calibration, device)
         else:
-            _replace_linears(model, method)
+            replace_linears(model, method, device)
     except LoadError:
         raise
     except Exception as error:
@@ -101,6 +142,19 @@ def quantize(
     return model, proof
 
 
+def keep_gradients(model: Any) -> None:
+    """Have packed layers computed in the way that has a gradient, and that can be merged into.
+
+    On a CPU the first answer lays packed weights out for kernels that have none. Without this the
+    layers before a packed one would not learn, and nothing would say so. Call it before any answer.
+
+    Raises:
+        OhloraError: the weights are laid out so already, and that can't be undone.
+    """
+    undo_fast_layout(model)
+    forgo_fast_layout(model)
+
+
 def weight_bytes(model: Any) -> int:
     """Bytes of all parameters and buffers as they lie in memory, quantisation's scales included."""
     tensors: dict[int, Any] = {}
@@ -108,23 +162,9 @@ def weight_bytes(model: Any) -> int:
         for tensor in (*module._parameters.values(), *module._buffers.values()):
             if tensor is not None:
                 tensors[tensor.data_ptr() or id(tensor)] = tensor
-                for scale in _scales(tensor):
-                    tensors[scale.data_ptr() or id(scale)] = scale
+        for tensor in extra_tensors(module):
+            tensors[tensor.data_ptr() or id(tensor)] = tensor
     return sum(t.numel() * t.element_size() for t in tensors.values())
-
-
-def _scales(parameter: Any) -> list[Any]:
-    """What bitsandbytes keeps beside a packed weight: nf4's state, int8's row scales."""
-    import torch
-
-    held = [getattr(parameter, "SCB", None)]
-    state = getattr(parameter, "quant_state", None)
-    if state is not None:
-        held += [state.absmax, state.code, getattr(state, "offset", None)]
-        inner = getattr(state, "state2", None)
-        if inner is not None:
-            held += [inner.absmax, inner.code]
-    return [tensor for tensor in held if isinstance(tensor, torch.Tensor)]
 
 
 def _classes(model: Any) -> dict[str, int]:
@@ -141,119 +181,49 @@ def _count(model: Any) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _replace_linears(model: Any, method: str) -> None:
-    """Put bitsandbytes' layers in the place of all linear ones but the head, weight by weight."""
-    import torch
+def packed_method(folder: Path) -> str | None:
+    """How a folder's weights are quantised, as its configuration says; None where they are not.
 
-    head = model.get_output_embeddings()
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if type(child) is torch.nn.Linear and child is not head and _can_pack(child, method):
-                setattr(parent, name, _packed(child, method))
-    model.is_loaded_in_4bit = method == "nf4"  # peft asks for these names
-    model.is_loaded_in_8bit = method == "int8"
-    model.config.quantization_config = _config(method, model.dtype)
-
-
-def _config(method: str, dtype: Any) -> Any:
-    """What tells transformers how to load the folder that this model is written to."""
-    from transformers import BitsAndBytesConfig
-
-    if method == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
-    )
+    For a method that is not one of ours it is the name that the folder gives it.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    said = config.get("quantization_config")
+    if not said:
+        return None
+    if said.get("quant_method") == "bitsandbytes":
+        return "nf4" if said.get("load_in_4bit") or said.get("_load_in_4bit") else "int8"
+    return str(said.get("quant_method", "unknown"))
 
 
-def _can_pack(linear: Any, method: str) -> bool:
-    """nf4 packs blocks of 64; the CPU's kernel (seen in bitsandbytes 0.50.2) wants them whole."""
-    return method != "nf4" or linear.weight.device.type != "cpu" or linear.in_features % 64 == 0
-
-
-def _packed(linear: Any, method: str) -> Any:
-    """One layer in bitsandbytes' form; moving the weight to its device is what packs it."""
-    import bitsandbytes as bnb
-    import torch
-
-    device, dtype = linear.weight.device, linear.weight.dtype
-    sizes = (linear.in_features, linear.out_features)
-    weight = linear.weight.detach()
-    with torch.device("meta"):
-        if method == "nf4":
-            made = bnb.nn.Linear4bit(
-                *sizes, bias=linear.bias is not None, compute_dtype=dtype,
-                compress_statistics=True, quant_type="nf4",
-            )  # fmt: skip
-        else:
-            made = bnb.nn.Linear8bitLt(
-                *sizes, bias=linear.bias is not None, has_fp16_weights=False, threshold=6.0
-            )
-    if method == "nf4":
-        made.weight = bnb.nn.Params4bit(
-            weight.cpu(), requires_grad=False, compress_statistics=True, quant_type="nf4",
-            module=made,
-        ).to(device)  # fmt: skip
-    else:
-        made.weight = bnb.nn.Int8Params(
-            weight.cpu(), requires_grad=False, has_fp16_weights=False
-        ).to(device)
-    if linear.bias is not None:
-        made.bias = torch.nn.Parameter(linear.bias.detach(), requires_grad=False)
-    made.training = linear.training
-    return made
-
-
-def _gptq(model: Any, tokenizer: Any, calibration: Sequence[str]) -> Any:
-    """Quantise with gptqmodel by way of a folder: it loads and packs models itself."""
-    import tempfile
-
-    if tokenizer is None or not calibration:
-        raise LoadError("error", "GPTQ needs a tokenizer and texts to calibrate on.")
-    device = str(next(model.parameters()).device)
-    with tempfile.TemporaryDirectory(prefix="ohlora-gptq-") as folder:
-        plain, packed = Path(folder, "plain"), Path(folder, "packed")
-        model.save_pretrained(plain)
-        tokenizer.save_pretrained(plain)
-        _gptq_folder(plain, packed, calibration)
-        return load_gptq(packed, device)
-
-
-def _gptq_folder(plain: Path, packed: Path, calibration: Sequence[str]) -> None:
-    from gptqmodel import GPTQModel, QuantizeConfig
-
-    config = QuantizeConfig(bits=4, group_size=_group_size(plain))
-    quantized = GPTQModel.load(str(plain), config)
-    quantized.quantize(list(calibration), batch_size=1)
-    quantized.save(str(packed))
-
-
-def _group_size(folder: Path) -> int:
-    """128 where it divides the model's widths, else the largest smaller one that does."""
-    import json
-
-    values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    widths = [values[k] for k in ("hidden_size", "intermediate_size", "ffn_dim") if k in values]
-    for size in (128, 64, 32, 16):
-        if all(width % size == 0 for width in widths):
-            return size
-    return -1  # one group a row
-
-
-def load_gptq(folder: Path, device: str) -> Any:
-    """A GPTQ model from its folder.
+def load_packed(folder: Path, method: str, device: str, dtype: Any) -> Any:
+    """A quantised model from its folder. A packed weight is made on its device and can't be moved.
 
     Raises:
-        LoadError: "unsupported_device", where gptqmodel is not installed.
+        LoadError: "unsupported_device", where a package is missing or this device would read the
+            weights wrongly.
     """
-    check_available("gptq")
-    from gptqmodel import BACKEND, GPTQModel
+    if method in QUANTIZATIONS:
+        check_available(method)
+    if method == "gptq":
+        return load_gptq(folder, device)
+    from transformers import AutoModelForCausalLM
 
-    backend = BACKEND.TORCH if device == "cpu" else BACKEND.AUTO
-    return GPTQModel.load(str(folder), device=device, backend=backend).model
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        str(folder), dtype=dtype, use_safetensors=True, device_map={"": device}
+    )
+    if (problem := unreadable(model)) is not None:
+        raise LoadError(
+            "unsupported_device",
+            f"{folder} can't be read on a CPU: {problem}. Load it on a card, or quantise it here.",
+        )
+    settle(model)
+    # What turned the file's tensors into packed ones can't be undone (transformers 5.23): it would
+    # refuse to write the model again. None has it write them as they are.
+    model._weight_conversions = None
+    return model
 
 
 def export(model: Any, tokenizer: Any, out: Path) -> Path:
@@ -264,6 +234,9 @@ def export(model: Any, tokenizer: Any, out: Path) -> Path:
     """
     if out.exists() and any(out.iterdir()):
         raise OhloraError(f"{out} is not empty. Choose another folder.")
-    model.save_pretrained(out)
+    if is_gptq(model):
+        save_gptq(model, out)
+    else:
+        model.save_pretrained(out)
     tokenizer.save_pretrained(out)
     return out

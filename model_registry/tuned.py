@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from model_registry.candidate import Candidate, License, PromptPolicy
 from model_registry.errors import BadFile, OhloraError
+from model_registry.gptq import is_gptq
+from model_registry.quantization import export as write
+from model_registry.quantization import keep_gradients, quantize
 from model_registry.registry import Registry
 from model_registry.weights import LoadedModel, load
 
@@ -90,27 +94,57 @@ def load_tuned(folder: Path, registry: Registry, *, source: str, device: str) ->
     return loaded
 
 
-def export(folder: Path, out: Path, registry: Registry, *, source: str) -> Path:
+def export(
+    folder: Path,
+    out: Path,
+    registry: Registry,
+    *,
+    source: str,
+    method: str | None = None,
+    calibration: Sequence[str] = (),
+) -> Path:
     """Merge the adapter into its base and write a whole model that anything can load.
 
     A base without a chat template gets one that writes the plain form it was tuned in, so that
     whoever serves the model asks it in that form; servers are told how its answers end, too.
 
+    Args:
+        folder: a finished tune.
+        out: for the model.
+        registry: knows the base.
+        source: of the base's weights.
+        method: int8, nf4 or gptq, to write it quantised.
+        calibration: texts for gptq.
+
     Raises:
-        OhloraError: no finished tune is there, or `out` holds something.
+        OhloraError: no finished tune is there, `out` holds something, or the base is packed in a
+            way that nothing can be merged into.
     """
     if out.exists() and any(out.iterdir()):
         raise OhloraError(f"{out} is not empty. Choose another --out.")
     loaded = load_tuned(folder, registry, source=source, device="cpu")
-    model = loaded.model.merge_and_unload()
+    model = _merged(loaded, method)
     tokenizer = loaded.tokenizer
     if not getattr(tokenizer, "chat_template", None):
         tokenizer.chat_template = plain_template(loaded.candidate.prompting.form)
     tokenizer.response_template = response_template(tokenizer)
     model.generation_config.eos_token_id = list(loaded.end_ids)
-    model.save_pretrained(out)
-    tokenizer.save_pretrained(out)
-    return out
+    if method is not None:
+        model, _ = quantize(model, method, tokenizer=tokenizer, calibration=calibration)
+    return write(model, tokenizer, out)
+
+
+def _merged(loaded: LoadedModel, method: str | None) -> Any:
+    base = loaded.model.get_base_model()
+    if is_gptq(base):
+        raise OhloraError(
+            "Nothing can be merged into a GPTQ base. Tune the plain model, then export it with "
+            "--quantization gptq."
+        )
+    if method is not None and getattr(base.config, "quantization_config", None) is not None:
+        raise OhloraError("The base is quantised already: export it without --quantization.")
+    keep_gradients(base)
+    return loaded.model.merge_and_unload()
 
 
 def plain_template(form: str) -> str:

@@ -6,7 +6,6 @@ the status that the case gets.
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Mapping
@@ -14,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model_registry import rwkv
 from model_registry.candidate import Candidate
 from model_registry.catalog import HERE
 from model_registry.errors import LoadError
 from model_registry.prompting import end_token_id
+from model_registry.quantization import load_packed, packed_method
 
 if TYPE_CHECKING:
     import torch
@@ -135,34 +136,24 @@ def _load_pretrained(
     if source != "hub" and not Path(where, "config.json").exists():
         cure = "Make it with `make bundled`." if source == "bundled" else "Is the path right?"
         raise LoadError("unreachable", f"No model in {where}. {cure}")
-    options: dict[str, Any] = {}
-    if source == "hub" and candidate.revision:
-        options["revision"] = candidate.revision
-    packed = source != "hub" and _is_packed(Path(where))
-    if packed:  # a packed weight is made on its device and can't be moved
-        options["device_map"] = {"": device}
+    options = {"revision": candidate.revision} if source == "hub" and candidate.revision else {}
+    packed = None if source == "hub" else packed_method(Path(where))
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, **options)
-        model = AutoModelForCausalLM.from_pretrained(
-            where, dtype=dtype, use_safetensors=True, **options
-        )
+        if packed is not None:
+            model = load_packed(Path(where), packed, device, dtype)
+        else:
+            model = AutoModelForCausalLM.from_pretrained(
+                where, dtype=dtype, use_safetensors=True, **options
+            ).to(device)  # type: ignore[arg-type]
+    except LoadError:
+        raise
     except Exception as error:
         known = load_error(candidate, error)
         if known is None:
             raise
         raise known from error
-    if not packed:
-        model.to(device)  # type: ignore[arg-type]
     return _ready(candidate, model, tokenizer, source, "full")
-
-
-def _is_packed(folder: Path) -> bool:
-    """Whether a folder holds quantised weights, as its configuration says."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return "quantization_config" in config
 
 
 def load_error(candidate: Candidate, error: Exception) -> LoadError | None:
@@ -199,10 +190,7 @@ def _ready(
     candidate: Candidate, model: Any, tokenizer: Any, source: str, scale: str
 ) -> LoadedModel:
     model.eval()
-    if getattr(model.config, "rescale_every", 0) and model.dtype.itemsize > 2:
-        # RWKV divides the weights of its deeper layers while it answers, against overflow in half
-        # precision. LoRA's part is not divided with them: a tuned model would answer wrongly.
-        model.config.rescale_every = 0
+    rwkv.prepare(model)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     end_ids = {end_token_id(candidate.prompting, tokenizer)}

@@ -185,3 +185,18 @@ def test_score_gives_a_document_with_a_row_for_each_reply(ohlora: Ohlora, tmp_pa
     assert code == 0
     assert [row["prompt"] for row in document["rows"]] == ["안녕?", "뭐 해?"]
     assert "empty" in document["rows"][0]["scores"]
+
+
+def test_gptq_is_not_exported_without_rows_to_calibrate_on(
+    ohlora: Ohlora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model_registry.quantization.check_available", lambda method: None)
+    code, _, err = ohlora("export", "nowhere", "--out", "x", "--quantization", "gptq")
+    assert code == 2
+    assert "--data" in err
+
+
+def test_an_unknown_quantisation_of_an_export_is_told_what_there_is(ohlora: Ohlora) -> None:
+    code, _, err = ohlora("export", "nowhere", "--out", "x", "--quantization", "int3")
+    assert code == 1
+    assert "int8, nf4, gptq" in err

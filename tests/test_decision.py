@@ -185,6 +185,17 @@ def test_any_evaluator_s_score_may_be_a_criterion(tmp_path):
     assert sampled == {"charm": {"beta-1.3b": {"p0": 1.0, "p1": 0.0}}}
 
 
+def test_replies_of_a_quantised_case_beside_the_plain_one_do_not_count(tmp_path):
+    run = make_run(tmp_path, candidates=("beta-1.3b",))
+    plain = next(result for result in run.results() if result.workload == "inference")
+    packed = f"{plain.case}/quantization=nf4"
+    row = to_json(plain) | {"case": packed, "settings": {"quantization": "nf4"}, "peaks": {}}
+    append_rows(run.path / "results.jsonl", [Result(**row)])
+    before = value_of("quality", "beta-1.3b", RunRecords.read(run))
+    run.add_scores([ScoreRow(packed, "beta-1.3b", "p", "greedy", None, "quality", 0.0)])
+    assert value_of("quality", "beta-1.3b", RunRecords.read(run)) == before
+
+
 def test_where_no_reply_was_judged_an_evaluator_s_criterion_is_missing(tmp_path):
     run = make_run(tmp_path, candidates=("beta-1.3b",))
     (run.path / "scores.jsonl").unlink()

@@ -11,8 +11,9 @@ import pytest
 
 from benchmarks.report import llm_report
 from benchmarks.report.evidence import Evidence
+from benchmarks.report.ledger import ledger_table
 from benchmarks.report.markdown import escape, to_markdown
-from benchmarks.report.memory_tables import ledger_table, prediction_table, verdict
+from benchmarks.report.memory_tables import prediction_table
 from benchmarks.report.words import _CURES, grade_words
 from benchmarks.report.writing import write_report
 from benchmarks.run_folder import RunFolder
@@ -145,27 +146,11 @@ def test_what_runs_only_quantised_works_and_says_that_it_needs_it(tmp_path):
     row = next(csv.DictReader(io.StringIO(llm_report.to_csv(evidence).decode("utf-8-sig"))))
     assert (row["works"], row["quantization"], row["quantization_needed"]) == ("yes", "nf4", "yes")
     ledger = ledger_table(evidence)
-    assert [cell.text for cell in ledger.rows[0]] == [
-        "zeta-1.0b/inference/quantization=nf4", "nf4", "unreachable", "700", "unreachable", "9",
-        "needed",
-    ]  # fmt: skip
+    told = [cell.text for cell in ledger.rows[0]]
+    assert told[:3] == ["zeta-1.0b", "answering", "nf4"]
+    assert (told[4], told[5], told[-1]) == ("unreachable", "700", "needed")
     prediction = prediction_table(evidence)
     assert prediction.rows[0][-1].text == "+10.0%"
-
-
-@pytest.mark.parametrize(
-    ("plain", "less", "words"),
-    [("ok", 700, "helps"), ("ok", 1300, "not worth it here"), ("oom_load", 700, "needed"),
-     (None, 700, "plain was not tried")],
-)  # fmt: skip
-def test_the_verdict_on_quantisation_follows_from_what_was_measured(tmp_path, plain, less, words):
-    run = make_run(tmp_path, candidates=())
-    small = quantised(run, memory=less)
-    large = quantised(run, memory=1000)
-    beside = None if plain is None else Result(**to_json(large) | {
-        "status": plain, "peaks": large.peaks, "settings": {}
-    })  # fmt: skip
-    assert verdict(beside, small, "inference") == words
 
 
 def test_runs_without_quantisation_or_prediction_have_no_such_tables(evidence):

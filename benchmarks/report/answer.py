@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks.decision import Decision
+from benchmarks.report import ledger, variants
 from benchmarks.report.cells import MIB, decimals, fixed, share_text
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.main_table import parameters
-from benchmarks.report.variants import headline
 from benchmarks.report.words import stand_in
 from evaluators.normalization import NORMALIZATIONS
 from evaluators.ranking import rank
@@ -39,7 +39,8 @@ class Answer:
 def answer_of(evidence: Evidence) -> Answer:
     """The answer of a run; where there is no decision, the reason is why."""
     if evidence.decision is None:
-        return Answer(None, None, "", "", evidence.problem, (), tuple(headline(evidence)))
+        found = (*ledger.headline(evidence), *variants.headline(evidence))
+        return Answer(None, None, "", "", evidence.problem, (), found)
     ranking = evidence.decision.ranking
     rows = [row for row in ranking.rows if row.score is not None]
     label = stand_in(evidence.head["weights"])

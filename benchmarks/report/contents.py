@@ -15,7 +15,8 @@ from benchmarks.report.detail_tables import (
     tuning_table,
 )
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.memory_tables import ledger_table, prediction_table
+from benchmarks.report.ledger import ledger_table
+from benchmarks.report.memory_tables import prediction_table
 from benchmarks.report.record_tables import (
     cases_table,
     contract_table,
@@ -72,6 +73,7 @@ def sections(evidence: Evidence) -> list[Section]:
     """All that stands behind the main table."""
     found = [
         Section(text("How it was decided", "결정 방법"), tuple(_deciding(evidence))),
+        Section(text("Quantisation", "양자화"), tuple(_quantising(evidence))),
         Section(text("Quality and tuning", "품질과 튜닝"), tuple(_quality(evidence))),
         Section(text("Memory", "메모리"), tuple(_memory(evidence))),
         Section(text("Candidates and licences", "후보와 라이선스"), tuple(_candidates(evidence))),
@@ -88,6 +90,13 @@ def _rows(part: Part) -> Iterator[Part]:
 def _deciding(evidence: Evidence) -> Iterator[Part]:
     title = text("Criteria, weights and values", "기준, 비중, 값")
     yield from _rows(Part(title, criteria_table(evidence), wide=True, open=True))
+
+
+def _quantising(evidence: Evidence) -> Iterator[Part]:
+    if evidence.compares:  # it is what was found: it stands further up
+        return
+    title = text("What it saves and costs", "이득과 비용")
+    yield from _rows(Part(title, ledger_table(evidence), wide=True, open=True))
 
 
 def _quality(evidence: Evidence) -> Iterator[Part]:
@@ -110,8 +119,6 @@ def _quality(evidence: Evidence) -> Iterator[Part]:
 def _memory(evidence: Evidence) -> Iterator[Part]:
     title = text("Predicted against measured", "예측과 측정")
     yield from _rows(Part(title, prediction_table(evidence), open=True))
-    title = text("Quantisation: what it saves and costs", "양자화의 이득과 비용")
-    yield from _rows(Part(title, ledger_table(evidence), open=True))
 
 
 def _candidates(evidence: Evidence) -> Iterator[Part]:
@@ -145,15 +152,16 @@ def _measuring(evidence: Evidence) -> Iterator[Part]:
 
 def samples(evidence: Evidence) -> list[Sample]:
     """The first prompts, each with the greedy replies of all candidates."""
-    greedy = [reply for reply in evidence.replies if reply.pass_ == "greedy"]
-    by_key = {(r.prompt, r.candidate, r.tuned): r for r in greedy}
+    by_key = {(r.prompt, r.case): r for r in evidence.replies if r.pass_ == "greedy"}
     found = []
     for prompt in evidence.prompts[:SAMPLES]:
         rows = []
         for name in evidence.candidates:
-            tuned = [by_key.get((prompt, name, rank)) for rank in evidence.ranks]
+            cases = [evidence.tuning(name, tune) for tune in evidence.tunes]
+            tuned = [by_key.get((prompt, case.case)) for case in cases if case is not None]
             after = next((reply for reply in reversed(tuned) if reply is not None), None)
-            before = by_key.get((prompt, name, None))
+            answering = evidence.answering(name)
+            before = by_key.get((prompt, answering.case)) if answering else None
             if before is not None or after is not None:
                 rows.append(SampleRow(name, evidence.stand_in(name), before, after))
         found.append(Sample(prompt, tuple(rows)))

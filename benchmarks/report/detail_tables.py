@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from statistics import fmean
 
@@ -18,6 +18,7 @@ from benchmarks.report.cells import (
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.main_table import case_cell, name_cell, parameters
 from benchmarks.report.words import evaluator_words, grade_words
+from benchmarks.run_records import quantization
 from evaluators.grading.comparison import mean_grades
 from evaluators.registry import load_evaluators
 from model_registry.language import text
@@ -57,7 +58,7 @@ def mean_scores(rows: Iterable[ScoreRow]) -> dict[tuple[str, int | None], tuple[
 
 
 def evaluators_table(evidence: Evidence) -> Table:
-    """Mean scores of each candidate before the tune and after it at each rank."""
+    """Mean scores of each candidate before the tune, quantised, and after it in each way."""
     names, better = evaluators_of(evidence), directions()
     arrows = {"high": " ↑", "low": " ↓", "neither": ""}
     columns = [
@@ -67,17 +68,29 @@ def evaluators_table(evidence: Evidence) -> Table:
     ]
     rows = []
     for name in evidence.candidates:
-        means = mean_scores(evidence.records.scores.get(name, []))
-        for tuned in (None, *evidence.ranks):
-            state = text("before", "튜닝 전") if tuned is None else f"r{tuned}"
-            case = evidence.answering(name) if tuned is None else evidence.tuned_at(name, tuned)
-            cells = [_mean_cell(means.get((each, tuned)), case) for each in names]
+        scores = evidence.records.scores.get(name, [])
+        for state, case in _states(evidence, name):
+            own = mean_scores(row for row in scores if case is not None and row.case == case.case)
+            means = {evaluator: mean for (evaluator, _), mean in own.items()}
+            cells = [_mean_cell(means.get(each), case) for each in names]
             rows.append([name_cell(evidence, name), Cell(state), *cells])
     note = text(
         "Means over all replies of all passes that could be judged. ↑ high is better, ↓ low is.",
         "판정할 수 있던 모든 답변의 평균입니다. ↑ 높을수록, ↓ 낮을수록 좋습니다.",
     )
     return make_table(columns, rows, note)
+
+
+def _states(evidence: Evidence, name: str) -> Iterator[tuple[str, Result | None]]:
+    """The cases that a candidate's replies come from, and what to call its state there."""
+    before = text("before", "튜닝 전")
+    answering = evidence.answering(name)
+    yield before, answering
+    for case in evidence.records.of(name, "inference"):
+        if case is not answering and quantization(case) != "none":
+            yield f"{before}, {quantization(case)}", case
+    for tune in filter(partial(evidence.asks, name), evidence.tunes):
+        yield tune.label, evidence.tuning(name, tune)
 
 
 def _mean_cell(found: tuple[float | None, int] | None, case: Result | None) -> Cell:

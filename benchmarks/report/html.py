@@ -10,6 +10,7 @@ from benchmarks.report.answer import answer_of
 from benchmarks.report.contents import samples, samples_note, sections
 from benchmarks.report.drawing import Picture
 from benchmarks.report.evidence import Evidence
+from benchmarks.report.ledger import ledger_table
 from benchmarks.report.main_table import main_table
 from benchmarks.report.record_tables import failures_table
 from benchmarks.report.variants import variants_table
@@ -43,6 +44,7 @@ def to_html(evidence: Evidence, pictures: Sequence[Picture]) -> str:
         answer=answer_of(evidence),
         compares=evidence.compares,
         variants=variants_table(evidence),
+        ledger=ledger_table(evidence) if evidence.compares else None,
         main=main_table(evidence),
         pictures=pictures,
         failures=failures_table(evidence),

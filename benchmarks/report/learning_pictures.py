@@ -6,7 +6,12 @@ import math
 from typing import TYPE_CHECKING
 
 from benchmarks.report.cost_pictures import candidates_along_y
-from benchmarks.report.detail_tables import QUALITY, directions, evaluators_of, mean_scores
+from benchmarks.report.detail_tables import (
+    QUALITY,
+    directions,
+    evaluators_of,
+    mean_scores,
+)
 from benchmarks.report.drawing import FAINT, LIMIT, WIDTH, Picture, colour, draw, shade
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.words import evaluator_words
@@ -89,7 +94,7 @@ def _losses_of(
 def before_and_after(evidence: Evidence) -> Picture | None:
     """Each evaluator's mean before the tune (hollow) and after it (filled)."""
     better = directions()
-    means = {n: mean_scores(evidence.records.scores.get(n, [])) for n in evidence.candidates}
+    means = {n: mean_scores(evidence.records.compared_scores(n)) for n in evidence.candidates}
     names = [n for n in evaluators_of(evidence) if better.get(n) != "neither"]
     names = _most_telling(names, list(means.values()))
     if not names or evidence.head["weights"] == "random":

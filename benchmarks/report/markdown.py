@@ -11,6 +11,7 @@ from benchmarks.report.contents import samples, samples_note, sections
 from benchmarks.report.drawing import Picture
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.html import day_and_time, title_of
+from benchmarks.report.ledger import ledger_table
 from benchmarks.report.main_table import main_table
 from benchmarks.report.record_tables import failures_table
 from benchmarks.report.variants import variants_table
@@ -57,6 +58,9 @@ def _lines(evidence: Evidence, pictures: Sequence[Picture]) -> Iterator[str]:
     for note in head["notes"]:
         yield f"- {escape(note)}"
     yield ""
+    if evidence.compares:
+        title = text("What quantisation saves and costs", "양자화의 이득과 비용")
+        yield from _titled(title, ledger_table(evidence))
     yield from _titled(text("Before and after", "전과 후"), variants_table(evidence))
     yield from _titled(text("The candidates", "후보 비교"), main_table(evidence))
     for picture in pictures:

@@ -18,7 +18,9 @@ from benchmarks.contract import Contract
 from benchmarks.data import Row
 from benchmarks.workloads.inference import Outcome, make_replies
 from benchmarks.workloads.log import WorkLog
+from model_registry.gptq import gptq_layers
 from model_registry.prompting import IGNORED, EncodedRow, check_rows, encode_row, end_token_id
+from model_registry.quantization import keep_gradients
 from model_registry.records import Loss
 from model_registry.weights import LoadedModel
 
@@ -72,6 +74,7 @@ def run(
     policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
     rows = [encode_row(policy, tokenizer, row.prompt, row.reply) for row in train]
     check_rows(rows, end_token_id(policy, tokenizer), contract.max_length)
+    keep_gradients(loaded.model)  # before the first answer, which may cost packed weights theirs
     held_out = [encode_row(policy, tokenizer, row.prompt, row.reply) for row in valid]
     with log.phase("validation_before"):
         before = validation_loss(loaded.model, held_out, contract)
@@ -147,12 +150,13 @@ def add_lora(model: Any, rank: int, contract: Contract) -> Any:
     import torch
     from peft import LoraConfig, get_peft_model
 
+    keep_gradients(model)
     torch.manual_seed(contract.seed)
     config = LoraConfig(
         r=rank,
         lora_alpha=contract.lora_alpha,
         lora_dropout=contract.lora_dropout,
-        target_modules=_target_modules(contract.lora_targets),
+        target_modules=_target_modules(contract.lora_targets, model),
         init_lora_weights=contract.lora_init,  # type: ignore[arg-type]
         task_type="CAUSAL_LM",
     )
@@ -162,9 +166,12 @@ def add_lora(model: Any, rank: int, contract: Contract) -> Any:
         return get_peft_model(model, config).train()
 
 
-def _target_modules(targets: str) -> str | list[str]:
-    """ "all-linear" is peft's own word; other names are of layers, separated by commas."""
-    return targets if targets == "all-linear" else [name.strip() for name in targets.split(",")]
+def _target_modules(targets: str, model: Any) -> str | list[str]:
+    """ "all-linear" is peft's own word, which passes GPTQ's layers over; other names are of layers,
+    separated by commas."""
+    if targets == "all-linear":
+        return gptq_layers(model) or targets
+    return [name.strip() for name in targets.split(",")]
 
 
 def training_batches(

@@ -1,0 +1,149 @@
+"""bitsandbytes' layers in a loaded model: packed in, read again from a folder, kept trainable.
+
+Two things that bitsandbytes 0.50.2 does on a CPU are seen to here. Its nf4 weights come back wrong
+where a row is no multiple of 64. And where the CPU computes in bf16 by itself, its first answer
+lays nf4 weights out anew for a kernel that is fast and has no gradient.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from typing import Any
+
+# It tells of a cast that int8 always does, a line for every layer and token, and, when imported,
+# of a kernel on the hub that nobody asked for.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+
+_BLOCK = 64  # weights that share one of nf4's scales
+_KERNEL_ROWS = 32  # the fast CPU kernel takes so many rows at a time
+
+
+def replace_linears(model: Any, method: str, device: str) -> None:
+    """Put packed layers in the place of all linear ones but the head, weight by weight.
+
+    Args:
+        model: plain, on any device.
+        method: int8 or nf4.
+        device: where the model is to be; plain weights never are there beside packed ones.
+    """
+    import torch
+
+    head = model.get_output_embeddings()
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            plain = type(child) is torch.nn.Linear and child is not head
+            if plain and _can_pack(child, method, device):
+                setattr(parent, name, _packed(child, method, device))
+    model.to(device)
+    settle(model)
+    model.is_loaded_in_4bit = method == "nf4"  # peft asks for these names
+    model.is_loaded_in_8bit = method == "int8"
+    model.config.quantization_config = _config(method, model.dtype, _plain_linears(model))
+
+
+def settle(model: Any) -> None:
+    """Set packed layers up for the device they are on; call it once after packing or loading."""
+    for layer in filter(_is_nf4, model.modules()):
+        if layer.out_features % _KERNEL_ROWS:
+            layer.support_avx512bf16_for_cpu = False
+
+
+def unreadable(model: Any) -> str | None:
+    """The first layer that this device would read wrongly, None where there is none."""
+    for name, layer in model.named_modules():
+        if _is_nf4(layer) and layer.in_features % _BLOCK and layer.weight.device.type == "cpu":
+            return f"{name} has rows of {layer.in_features} weights, no multiple of {_BLOCK}"
+    return None
+
+
+def undo_fast_layout(model: Any) -> None:
+    """Lay nf4 weights out as packed again, and have them stay so, also when answering."""
+    for layer in filter(_is_nf4, model.modules()):
+        layer.support_avx512bf16_for_cpu = False
+        state = layer.weight.quant_state
+        if getattr(state, "packing_format_for_cpu", False):
+            from bitsandbytes.functional import _convert_weight_packed_for_cpu_inverse as undo
+
+            layer.weight.data, layer.weight.quant_state = undo(layer.weight.data, state)
+
+
+def extra_tensors(module: Any) -> list[Any]:
+    """What a packed layer keeps beside its parameters: nf4's state, int8's row scales."""
+    import torch
+
+    weight = getattr(module, "weight", None)
+    state = getattr(module, "state", None)
+    held = [getattr(owner, name, None) for owner in (weight, state) for name in ("CB", "SCB")]
+    packed = getattr(weight, "quant_state", None)
+    if packed is not None:
+        held += [packed.absmax, packed.code, getattr(packed, "offset", None)]
+        inner = getattr(packed, "state2", None)
+        if inner is not None:
+            held += [inner.absmax, inner.code]
+    return [tensor for tensor in held if isinstance(tensor, torch.Tensor)]
+
+
+def _is_nf4(module: Any) -> bool:
+    """By name: bitsandbytes need not be there to find none. peft's layer around it has it too."""
+    kind = type(module)
+    return kind.__name__ == "Linear4bit" and kind.__module__.startswith("bitsandbytes")
+
+
+def _plain_linears(model: Any) -> list[str]:
+    """The linear layers that stayed as they were, by name."""
+    import torch
+
+    return [name for name, module in model.named_modules() if type(module) is torch.nn.Linear]
+
+
+def _config(method: str, dtype: Any, plain: list[str]) -> Any:
+    """What tells transformers how to load the folder that this model is written to."""
+    from transformers import BitsAndBytesConfig
+
+    if method == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=plain)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+        llm_int8_skip_modules=plain,  # the name is the same for 4 bit
+    )
+
+
+def _can_pack(linear: Any, method: str, device: str) -> bool:
+    return method != "nf4" or device != "cpu" or linear.in_features % _BLOCK == 0
+
+
+def _packed(linear: Any, method: str, device: str) -> Any:
+    """One layer in bitsandbytes' form; moving the weight to its device is what packs it."""
+    import torch
+
+    bnb: Any = importlib.import_module("bitsandbytes")
+    dtype = linear.weight.dtype
+    sizes = (linear.in_features, linear.out_features)
+    weight = linear.weight.detach()
+    with torch.device("meta"):
+        if method == "nf4":
+            made = bnb.nn.Linear4bit(
+                *sizes, bias=linear.bias is not None, compute_dtype=dtype,
+                compress_statistics=True, quant_type="nf4",
+            )  # fmt: skip
+        else:
+            made = bnb.nn.Linear8bitLt(
+                *sizes, bias=linear.bias is not None, has_fp16_weights=False, threshold=6.0
+            )
+    if method == "nf4":
+        made.weight = bnb.nn.Params4bit(
+            weight.cpu(), requires_grad=False, compress_statistics=True, quant_type="nf4",
+            module=made,
+        ).to(device)  # fmt: skip
+    else:
+        made.weight = bnb.nn.Int8Params(
+            weight.cpu(), requires_grad=False, has_fp16_weights=False
+        ).to(device)
+    if linear.bias is not None:
+        made.bias = torch.nn.Parameter(linear.bias.detach().to(device), requires_grad=False)
+    made.training = linear.training
+    return made
