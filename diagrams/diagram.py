@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -125,8 +124,3 @@ def _check_node(node: Node) -> None:
                 f"Node {node.number} is at {name} = {value:,.0f}; the canvas is {WIDTH} × {HEIGHT} "
                 f"and at most {MAX_PIXELS:,} px away from it can be drawn."
             )
-
-
-def as_text(nodes: Sequence[Node]) -> str:
-    """Nodes in the asked-for form, one a line."""
-    return Diagram(tuple(nodes)).as_text()

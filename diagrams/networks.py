@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from diagrams.looks import LOOKS
 from diagrams.pictures import COLOUR_HEIGHT, COLOUR_WIDTH, Pixels
 
-WEIGHTS = Path(__file__).parent / "weights"
 CHANNELS = 12  # numbers that describe a spot of a picture
 LATENT = 2 * CHANNELS  # numbers that describe a picture
 WHITE = torch.tensor([0.0, 128.0, 128.0])[:, None, None]
@@ -23,33 +22,65 @@ BATCH = 64
 Array = NDArray[np.float64]
 
 
+def _convolution(given: int, made: int, size: int = 3, stride: int = 1) -> nn.Sequential:
+    padding = size // 2 if size % 2 else 0
+    return nn.Sequential(
+        nn.Conv2d(given, made, size, stride=stride, padding=padding, bias=False),
+        nn.BatchNorm2d(made),
+        nn.ReLU(),
+    )
+
+
+class Glances(nn.Module):
+    """Means over the spots that each glance looks at, by weights that add up to 1.
+
+    A fault counts by the share of the diagram that has it. A mean over the whole picture falls
+    with the white around; one over what a glance looks at does not.
+    """
+
+    def __init__(self, channels: int, glances: int = 8, numbers: int = 16) -> None:
+        super().__init__()
+        self.glances, self.numbers = glances, numbers
+        self.where = nn.Conv2d(channels, glances, 1)
+        self.what = nn.Conv2d(channels, glances * numbers, 1)
+
+    def forward(self, spots: torch.Tensor) -> torch.Tensor:
+        """(rows, channels, height, width) → (rows, glances × numbers)."""
+        where = self.where(spots).flatten(2).softmax(dim=2)
+        what = self.what(spots).reshape(len(spots), self.glances, self.numbers, -1)
+        return (what * where[:, :, None]).sum(dim=3).flatten(1)
+
+
 class Judge(nn.Module):
     """A picture → the logit of its readability over 5.
 
-    Average and maximum over the picture stand side by side: how much is wrong, and how badly at
-    the worst spot.
+    Three ways of taking the picture together stand side by side: the average and the maximum over
+    it, how much is wrong and how badly at the worst spot, and the glances.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (2, 12, 24, 48, 64)
-        blocks = []
-        for given, made in pairwise(widths):
-            blocks += [
-                nn.Conv2d(given, made, 3, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(made),
-                nn.ReLU(),
-            ]
-        self.look = nn.Sequential(*blocks)
-        self.judge = nn.Sequential(
-            nn.Linear(2 * widths[-1], 32), nn.ReLU(), nn.Dropout(0.1), nn.Linear(32, 1)
+        self.look = nn.Sequential(
+            _convolution(1, 24, size=4, stride=4),
+            _convolution(24, 48, stride=2),
+            _convolution(48, 64, stride=2),
+            _convolution(64, 64),
+            _convolution(64, 96, stride=2),
+            _convolution(96, 96),
         )
+        self.glances = Glances(96)
+        self.judge = nn.Sequential(
+            nn.Linear(96 + 96 + 8 * 16, 64), nn.ReLU(), nn.Dropout(0.1), nn.Linear(64, 1)
+        )
+        for weight in self.parameters():
+            if weight.dim() == 4:  # a third faster on a CPU
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """(rows, 2, 75, 125) from 0 to 1 → (rows,) logits."""
-        seen = self.look(pictures)
-        pooled = torch.cat([seen.mean(dim=(2, 3)), seen.amax(dim=(2, 3))], dim=1)
-        logits: torch.Tensor = self.judge(pooled).squeeze(1)
+        """(rows, 1, 150, 250) from 0 to 1 → (rows,) logits."""
+        spots = self.look(pictures.contiguous(memory_format=torch.channels_last))
+        pooled = [spots.mean(dim=(2, 3)), spots.amax(dim=(2, 3)), self.glances(spots)]
+        logits: torch.Tensor = self.judge(torch.cat(pooled, dim=1)).squeeze(1)
         return logits
 
 
@@ -61,10 +92,12 @@ class AutoEncoder(nn.Module):
     """
 
     spread: torch.Tensor  # standard deviation of each number of the description
+    looks_spread: torch.Tensor  # of each look of the same diagrams, which stands beside it
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("spread", torch.ones(LATENT))
+        self.register_buffer("looks_spread", torch.ones(LOOKS))
         self.encode = nn.Sequential(
             nn.Conv2d(3, 16, 5, stride=2, padding=2),
             nn.ReLU(),

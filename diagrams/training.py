@@ -7,6 +7,7 @@ chance, so that another seed is the cure.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -22,6 +23,7 @@ from model_registry.errors import OhloraError
 FOLDS = 5
 TRIES = 5
 STEP = 32  # pictures a step
+LEARNING_RATE = 3e-3  # of a judge, at its highest
 #: Collapsed: predictions vary less than this share of what the labels do.
 LEAST_SPREAD = 0.3
 #: Collapsed: the pictures are remembered no better than this share of the mean picture's error.
@@ -71,16 +73,18 @@ def train_ensemble(
     epochs: int,
     seed: int,
     folds: int = FOLDS,
+    start: Judge | None = None,
     on_epoch: OnEpoch = lambda: None,
 ) -> Ensemble:
     """One judge for each fold, trained on the other folds.
 
     Args:
-        pixels: shape (examples, 2, 75, 125).
+        pixels: shape (examples, 1, 150, 250).
         labels: scores 0 to 5.
         epochs: of each judge.
         seed: decides folds, weights and order.
         folds: how many.
+        start: a judge trained on none of these examples, that each goes on from.
         on_epoch: called after every epoch.
     """
     fold_of = np.random.default_rng(seed).permutation(len(labels)) % folds
@@ -89,7 +93,7 @@ def train_ensemble(
         inside, outside = fold_of != fold, fold_of == fold
 
         def train(seed: int, inside: Array = inside) -> Judge:
-            return train_judge(pixels[inside], labels[inside], epochs, seed, on_epoch)
+            return train_judge(pixels[inside], labels[inside], epochs, seed, start, on_epoch)
 
         def is_sound(judge: Judge, outside: Array = outside) -> bool:
             return not is_constant(scores(judge, pixels[outside]), labels[outside])
@@ -106,12 +110,37 @@ def is_constant(predicted: Array, labels: Array) -> bool:
     return bool(not np.isfinite(predicted).all() or predicted.std() < LEAST_SPREAD * labels.std())
 
 
-def train_judge(
+def train_first_judge(
     pixels: Pixels, labels: Array, epochs: int, seed: int, on_epoch: OnEpoch = lambda: None
+) -> tuple[Judge, int]:
+    """A judge for an ensemble to start from, trained on examples of its own; and the tries lost.
+
+    To see faults at all takes most of the training. It is done once, not once for each fold.
+    """
+
+    def is_sound(judge: Judge) -> bool:
+        return not is_constant(scores(judge, pixels[:512]), labels[:512])
+
+    return until_sound(
+        lambda seed: train_judge(pixels, labels, epochs, seed, None, on_epoch), is_sound, seed
+    )
+
+
+def train_judge(
+    pixels: Pixels,
+    labels: Array,
+    epochs: int,
+    seed: int,
+    start: Judge | None = None,
+    on_epoch: OnEpoch = lambda: None,
 ) -> Judge:
-    """One judge: binary cross-entropy on score / 5, pictures turned over and around at random."""
+    """One judge: binary cross-entropy on score / 5, pictures turned over and around at random.
+
+    It goes on from `start`, which stays as it is, in smaller steps; from nothing without one.
+    """
     torch.manual_seed(seed)
-    judge = Judge()
+    judge = Judge() if start is None else deepcopy(start)
+    rate = LEARNING_RATE if start is None else LEARNING_RATE / 3
     targets = torch.from_numpy(labels / 5).float()
     pictures = torch.from_numpy(pixels)
 
@@ -119,7 +148,7 @@ def train_judge(
         seen = _turned(pictures[rows].float() / 255)
         return nn.functional.binary_cross_entropy_with_logits(judge(seen), targets[rows])
 
-    _train(judge, loss_of, len(pixels), epochs, 3e-3, on_epoch)
+    _train(judge, loss_of, len(pixels), epochs, rate, on_epoch)
     return judge
 
 

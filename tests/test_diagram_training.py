@@ -18,6 +18,7 @@ from diagrams.training import (
     remembers,
     train_autoencoder,
     train_ensemble,
+    train_judge,
     until_sound,
 )
 from tests.diagram_fixtures import diagram, node
@@ -25,15 +26,14 @@ from tests.diagram_fixtures import diagram, node
 
 def test_a_picture_is_dark_where_the_diagram_is_and_light_elsewhere():
     seen = darkness(diagram(node(1, 500, 300, fill=(0, 0, 0))))
-    assert seen.shape == (2, 75, 125) and seen.dtype == np.uint8
-    assert seen[0, 37, 62] > 250 and seen[:, 5, 5].max() == 0
+    assert seen.shape == (1, 150, 250) and seen.dtype == np.uint8
+    assert seen[0, 75, 125] > 250 and seen[0, 10, 10] == 0
     assert colours(diagram(node(1, 500, 300))).shape == (3, 60, 100)
 
 
-def test_a_thin_line_stays_dark_in_the_darkest_channel():
+def test_a_thin_line_can_still_be_seen():
     seen = darkness(diagram(node(1, 50, 300, 2), node(2, 950, 300)))
-    mean, darkest = seen[:, 37, 60]
-    assert darkest > 50 and darkest > 1.25 * mean
+    assert seen[0, 74:76, 120].max() > 40 and seen[0, 60, 120] == 0
 
 
 def test_saved_networks_say_the_same_after_loading(tmp_path):
@@ -81,25 +81,45 @@ def test_an_auto_encoder_that_gives_the_same_for_everything_is_noticed():
     assert remembers(network, pixels)
 
 
+@pytest.mark.slow
 def test_judges_learn_what_can_be_seen_and_each_fold_is_judged_unseen():
     rng = np.random.default_rng(1)
     labels = rng.choice([0.5, 4.5], size=64)
-    pixels = rng.integers(0, 90, size=(64, 2, 75, 125), dtype=np.uint8)
+    pixels = rng.integers(0, 90, size=(64, 1, 150, 250), dtype=np.uint8)
     pixels[labels > 2] += 120  # the good ones are dark: anything that looks can tell
-    found = train_ensemble(pixels, labels, epochs=25, seed=1, folds=2)
+    found = train_ensemble(pixels, labels, epochs=40, seed=1, folds=2)
     assert len(found.judges) == 2 and set(found.folds) == {0, 1}
     assert found.held_out.min() >= 0 and found.held_out.max() <= 5
     assert np.corrcoef(found.held_out, labels)[0, 1] > 0.7
 
 
+def test_the_judges_of_an_ensemble_go_on_from_the_first_and_leave_it_as_it_is():
+    rng = np.random.default_rng(2)
+    pixels = rng.integers(0, 255, size=(8, 1, 150, 250), dtype=np.uint8)
+    labels = np.linspace(0.0, 5.0, 8)
+    first = Judge()
+    before = scores(first, pixels)
+    judge = train_judge(pixels, labels, epochs=1, seed=1, start=first)
+    assert (scores(first, pixels) == before).all()
+    assert not np.allclose(scores(judge, pixels), before)
+
+
+def test_the_same_seed_gives_the_same_judge():
+    pixels = np.random.default_rng(3).integers(0, 255, size=(8, 1, 150, 250), dtype=np.uint8)
+    labels = np.linspace(0.0, 5.0, 8)
+    one, same, other = (train_judge(pixels, labels, epochs=1, seed=seed) for seed in (1, 1, 2))
+    assert (scores(one, pixels) == scores(same, pixels)).all()
+    assert (scores(one, pixels) != scores(other, pixels)).any()
+
+
 def test_the_recipe_writes_both_kinds_of_weights_and_its_report(tmp_path, monkeypatch):
-    monkeypatch.setattr(recipe, "FOLDS", 2)
-    monkeypatch.setattr(recipe, "MEMORY_EPOCHS", 1)
-    monkeypatch.setattr(recipe, "REMEMBERED", 8)
+    little = {"FIRST_EXAMPLES": 32, "FIRST_EPOCHS": 1, "EXAMPLES": 32, "EPOCHS": 1, "FOLDS": 2}
+    for name, value in {**little, "REMEMBERED": 8, "MEMORY_EPOCHS": 1}.items():
+        monkeypatch.setattr(recipe, name, value)
     # So little training gives networks that have not learned anything yet.
     monkeypatch.setattr(training, "is_constant", lambda predicted, labels: False)
     monkeypatch.setattr(training, "remembers", lambda network, pixels: True)
-    report = recipe.make(tmp_path, examples=32, epochs=1)
+    report = recipe.make(tmp_path)
     written = {path.name for path in tmp_path.iterdir()}
     assert written == {"readability.safetensors", "taste.safetensors", "report.json"}
     assert set(report["cross_validation"]) == {"judges", "geometry", "mean of both", "constant"}

@@ -1,30 +1,36 @@
 """The preference workload: ORPO with LoRA, by TRL's trainer.
 
 ORPO learns from pairs of a chosen and a rejected answer and needs no second model to compare
-with. The rejected side is what a tuned model answered; the chosen side is the target.
+with. The rejected side is what the tuned model answered; the chosen side is the target.
 """
 
 from __future__ import annotations
 
 import math
 import tempfile
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import Contract
 from benchmarks.data import Row
-from benchmarks.workloads.fine_tune import NanLoss, add_lora, learning_rate
-from benchmarks.workloads.inference import Outcome, make_replies
+from benchmarks.workloads.fine_tune import (
+    NanLoss,
+    add_lora,
+    learning_rate,
+    train_steps,
+    training_batches,
+)
+from benchmarks.workloads.inference import Outcome, greedy, make_replies
 from benchmarks.workloads.log import WorkLog
-from model_registry.errors import BadTrainingRow, OhloraError
-from model_registry.prompting import check_rows, encode_row, end_token_id, render
+from benchmarks.workloads.orpo import BETA, orpo_of_trl, trainer_for
+from model_registry.backends.backend import conversation
+from model_registry.backends.transformers_local import answer_batch
+from model_registry.errors import BadTrainingRow
+from model_registry.prompting import check_rows, encode_row, end_token_id
 from model_registry.records import Loss
 from model_registry.weights import LoadedModel
-
-BETA = 0.1  # how much the odds ratio weighs against the likelihood: the paper's lambda
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,61 @@ def from_replies(rows: Sequence[Row], replies: Sequence[str]) -> list[Preference
         for row, reply in zip(rows, replies, strict=True)
         if reply.strip() and reply.strip() != row.reply.strip()
     ]
+
+
+def tune_then_prefer(
+    case: str,
+    loaded: LoadedModel,
+    train: Sequence[Row],
+    prompts: Sequence[Row],
+    contract: Contract,
+    log: WorkLog,
+    *,
+    rank: int,
+) -> Outcome:
+    """Tune a fresh base on the rows, let it answer them, and prefer the rows' answers to its own.
+
+    All of it in one process, so that no case waits for what another left behind.
+
+    Args:
+        case: the case's id, for losses and replies.
+        loaded: a freshly loaded base model; it is changed.
+        train: the rows tuned on; their answers are the chosen side.
+        prompts: asked after ORPO; may be empty.
+        contract: the shared policy, for both tunes.
+        log: takes phases "tuning" and "own_replies" before those of `run`.
+        rank: LoRA's r, of both tunes.
+
+    Raises:
+        BadTrainingRow: a row would teach something wrong, or every reply was its target.
+        NanLoss: the loss of either tune is no number.
+        OhloraError: TRL is not installed.
+    """
+    orpo_of_trl()  # before minutes of tuning
+    with log.phase("tuning"):
+        tuned = _tuned(loaded, train, contract, log, rank)
+    loaded.model = tuned
+    with log.phase("own_replies"):
+        conversations = [conversation(row.prompt) for row in train]
+        replies = [a.text for a in answer_batch(loaded, conversations, greedy(contract))]
+    pairs = from_replies(train, replies)
+    outcome = run(case, loaded, pairs, prompts, contract, log, rank=rank)
+    without_pair = {"rows_without_pair": len(train) - len(pairs)}
+    return replace(outcome, figures={**outcome.figures, **without_pair})
+
+
+def _tuned(
+    loaded: LoadedModel, train: Sequence[Row], contract: Contract, log: WorkLog, rank: int
+) -> Any:
+    """The base after supervised tuning, its adapter merged into the weights."""
+    policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
+    rows = [encode_row(policy, tokenizer, row.prompt, row.reply) for row in train]
+    check_rows(rows, end_token_id(policy, tokenizer), contract.max_length)
+    model = add_lora(loaded.model, rank, contract)
+    device = str(next(model.parameters()).device)
+    batches = training_batches(rows, contract, tokenizer.pad_token_id, device)
+    train_steps(model, batches, learning_rate(loaded, contract), contract, log)
+    return model.merge_and_unload().eval()
 
 
 def run(
@@ -77,10 +138,11 @@ def run(
         OhloraError: TRL is not installed.
     """
     check_pairs(loaded, pairs, contract)
+    lengths = _lengths(loaded, pairs)
     with log.phase("warm_up"), tempfile.TemporaryDirectory() as folder:
         model = add_lora(loaded.model, rank, contract)
-        trainer = orpo_trainer(model, loaded, pairs, contract, Path(folder))
-        trainer.add_callback(_progress_to(log))
+        rows = [asdict(pair) for pair in pairs]
+        trainer = trainer_for(model, loaded, rows, contract, Path(folder), log)
     with log.phase("training"):
         trainer.train()
     losses = [float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
@@ -95,12 +157,14 @@ def run(
         make_replies(case, loaded, prompts, contract, log, tuned=rank)
     return Outcome(
         steps=len(losses),
-        tokens=contract.epochs * sum(_lengths(loaded, pairs)),
+        tokens=contract.epochs * sum(sum(sides) for sides in lengths),
         figures={
             "loss_first": losses[0],
             "loss_last": losses[-1],
             "pairs": len(pairs),
             "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+            "batch_rows": min(contract.batch_size, len(pairs)),
+            "batch_tokens": max(max(sides) for sides in lengths),
             "learning_rate": learning_rate(loaded, contract),
             "beta": BETA,
         },
@@ -123,93 +187,11 @@ def check_pairs(loaded: LoadedModel, pairs: Sequence[Preference], contract: Cont
         check_rows(rows, end_token_id(policy, tokenizer), contract.max_length)
 
 
-def _lengths(loaded: LoadedModel, pairs: Sequence[Preference]) -> list[int]:
-    """Tokens of each pair, its prompt counted for both sides, as it is run."""
+def _lengths(loaded: LoadedModel, pairs: Sequence[Preference]) -> list[tuple[int, int]]:
+    """Tokens of the chosen and of the rejected side of each pair, each with its prompt."""
     policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
-    return [
-        sum(
-            len(encode_row(policy, tokenizer, p.prompt, a).input_ids)
-            for a in (p.chosen, p.rejected)
-        )
-        for p in pairs
-    ]
 
+    def tokens(prompt: str, answer: str) -> int:
+        return len(encode_row(policy, tokenizer, prompt, answer).input_ids)
 
-def orpo_trainer(
-    model: Any,
-    loaded: LoadedModel,
-    pairs: Sequence[Preference],
-    contract: Contract,
-    folder: Path,
-) -> Any:
-    """TRL's trainer over the pairs, with the contract's batch, epochs and rate.
-
-    TRL's own defaults would be bfloat16 and gradient checkpointing: both are set, so that a
-    figure compares with those of fine-tuning.
-    """
-    trl = _trl()
-    from datasets import Dataset, disable_progress_bars  # type: ignore[attr-defined]
-    from transformers import PrinterCallback
-
-    disable_progress_bars()
-
-    policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
-    rows = [
-        {
-            "prompt": render(policy, tokenizer, [{"role": "user", "content": pair.prompt}]),
-            "chosen": pair.chosen,
-            "rejected": pair.rejected,
-        }
-        for pair in pairs
-    ]
-    device = str(next(model.parameters()).device.type)
-    settings = trl.ORPOConfig(
-        output_dir=str(folder),
-        num_train_epochs=contract.epochs,
-        per_device_train_batch_size=contract.batch_size,
-        learning_rate=learning_rate(loaded, contract),
-        max_grad_norm=contract.max_grad_norm,
-        max_length=contract.max_length,
-        beta=BETA,
-        seed=contract.seed,
-        bf16=False,
-        gradient_checkpointing=False,
-        logging_steps=1,
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        use_cpu=device == "cpu",
-        remove_unused_columns=False,
-    )
-    trainer = trl.ORPOTrainer(
-        model=model,
-        args=settings,
-        train_dataset=Dataset.from_list(rows),
-        processing_class=tokenizer,
-    )
-    trainer.remove_callback(PrinterCallback)  # it writes on standard output, which is not ours
-    return trainer
-
-
-def _progress_to(log: WorkLog) -> Any:
-    from transformers import TrainerCallback
-
-    class Progress(TrainerCallback):
-        """Tells the log after each step."""
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            log.progress(state.global_step, state.max_steps)
-
-    return Progress()
-
-
-def _trl() -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that ORPO is experimental there is known
-            import trl.experimental.orpo as orpo
-    except ImportError as error:
-        raise OhloraError(
-            'ORPO needs TRL, which is not installed: pip install "ohlora[preference]".'
-        ) from error
-    return orpo
+    return [(tokens(p.prompt, p.chosen), tokens(p.prompt, p.rejected)) for p in pairs]

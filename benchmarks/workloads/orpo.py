@@ -1,0 +1,117 @@
+"""TRL's ORPO trainer, set up as the contract says."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contract import Contract
+from benchmarks.workloads.fine_tune import learning_rate
+from benchmarks.workloads.log import WorkLog
+from model_registry.errors import OhloraError
+from model_registry.prompting import render
+from model_registry.weights import LoadedModel
+
+BETA = 0.1  # how much the odds ratio weighs against the likelihood: the paper's lambda
+
+
+def trainer_for(
+    model: Any,
+    loaded: LoadedModel,
+    pairs: Sequence[Mapping[str, str]],
+    contract: Contract,
+    folder: Path,
+    log: WorkLog,
+) -> Any:
+    """TRL's trainer over the pairs, with the contract's batch, epochs and rate.
+
+    TRL's own defaults would be bfloat16 and gradient checkpointing: both are set, so that a
+    figure compares with those of fine-tuning.
+
+    Args:
+        model: with LoRA, ready to train.
+        loaded: for the tokenizer and the candidate's template and rate.
+        pairs: each with "prompt", "chosen" and "rejected".
+        contract: the shared policy.
+        folder: for what the trainer writes.
+        log: told after each step.
+
+    Raises:
+        OhloraError: TRL is not installed.
+    """
+    trl = orpo_of_trl()
+    from datasets import Dataset, disable_progress_bars  # type: ignore[attr-defined]
+    from transformers import PrinterCallback
+
+    disable_progress_bars()
+
+    policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
+    rows = [
+        {
+            **pair,
+            "prompt": render(policy, tokenizer, [{"role": "user", "content": pair["prompt"]}]),
+        }
+        for pair in pairs
+    ]
+    device = str(next(model.parameters()).device.type)
+    with warnings.catch_warnings():
+        # `gradient_checkpointing` is the name that older transformers know, too.
+        warnings.simplefilter("ignore", FutureWarning)
+        settings = trl.ORPOConfig(
+            output_dir=str(folder),
+            num_train_epochs=contract.epochs,
+            per_device_train_batch_size=contract.batch_size,
+            learning_rate=learning_rate(loaded, contract),
+            max_grad_norm=contract.max_grad_norm,
+            max_length=contract.max_length,
+            beta=BETA,
+            seed=contract.seed,
+            bf16=False,
+            gradient_checkpointing=False,
+            logging_steps=1,
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            use_cpu=device == "cpu",
+            remove_unused_columns=False,
+        )
+    trainer = trl.ORPOTrainer(
+        model=model,
+        args=settings,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+    )
+    trainer.remove_callback(PrinterCallback)  # it writes on standard output, which is not ours
+    trainer.add_callback(_progress_to(log))
+    return trainer
+
+
+def _progress_to(log: WorkLog) -> Any:
+    from transformers import TrainerCallback
+
+    class Progress(TrainerCallback):
+        """Tells the log after each step."""
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            log.progress(state.global_step, state.max_steps)
+
+    return Progress()
+
+
+def orpo_of_trl() -> Any:
+    """TRL's ORPO.
+
+    Raises:
+        OhloraError: TRL is not installed.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that ORPO is experimental there is known
+            import trl.experimental.orpo as orpo
+    except ImportError as error:
+        raise OhloraError(
+            'ORPO needs TRL, which is not installed: pip install "ohlora[preference]".'
+        ) from error
+    return orpo
