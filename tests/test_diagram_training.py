@@ -144,7 +144,7 @@ def test_readability_is_what_cross_validation_found_best(tmp_path, best):
     for path in WEIGHTS.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     ways = ("judges", "geometry", "mean of both")
-    report = {way: {"mean_absolute_error": 0.1 if way == best else 0.9} for way in ways}
+    report = {way: {"of_spoilt": 0.1 if way == best else 0.9} for way in ways}
     (tmp_path / "report.json").write_text(json.dumps({"cross_validation": report}))
     spoilt = diagram(*(node(n, 480 + 12 * n, 300, n + 1) for n in range(6)), node(6, 900, 300))
     looked, counted = seen([spoilt], tmp_path)[0], geometric_score(measure(spoilt))
