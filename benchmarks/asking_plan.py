@@ -89,7 +89,7 @@ def _asking(
             cases += _tuned_cases(case, options.ranks or study.work.ranks, out)
     local = [c for c in candidates if c.backend == "transformers"]
     if local:
-        notes = [*planning._weights_notes(options, source, contract.scale), *notes]
+        notes = [*planning.weights_notes(options, source, contract.scale), *notes]
     if len(local) < len(candidates):
         notes.append(
             text(

@@ -80,6 +80,7 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
     device = machine.pick_device(options.device)
     selection = select(registry.candidates(study.catalog), study.criteria, study.overrides)
     candidates = _stand_ins(study, selection, registry, source)
+    stands_in = candidates != selection.accepted
     candidates = _only(candidates, options.only)
     where = options.data or _data_path(study.data.path)
     rows = read_data(where)
@@ -87,7 +88,7 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
     contract = _contract(study, source, device, options.scale, candidates, task)
     ranks = options.ranks or study.work.ranks
     cases = _cases(study, candidates, contract, task, ranks, options.limits, out)
-    notes = [*_weights_notes(options, source, contract.scale), *data_notes]
+    notes = [*weights_notes(options, source, contract.scale, stands_in), *data_notes]
     facts = read_facts(where) if where.is_dir() else {}
     return Plan(study, selection, candidates, contract, task, cases, tuple(notes), facts)
 
@@ -253,9 +254,10 @@ def half_precision(device: str, *, native_bf16: bool) -> str:
     return "bfloat16" if device != "cuda" or native_bf16 else "float16"
 
 
-def _weights_notes(options: Options, source: str, scale: str) -> list[str]:
+def weights_notes(options: Options, source: str, scale: str, stands_in: bool = True) -> list[str]:
+    """What must be known of the weights; `stands_in` where other models take candidates' place."""
     notes = []
-    if options.weights == "auto":
+    if options.weights == "auto" and (source == "hub" or stands_in):
         notes.append(
             text(
                 "the hub can be reached: its weights are used"
@@ -266,7 +268,7 @@ def _weights_notes(options: Options, source: str, scale: str) -> list[str]:
                 else "허브에 연결할 수 없어 내장 모델이 후보를 대신합니다",
             )
         )
-    if source == "bundled":
+    if source == "bundled" and stands_in:
         notes.append(
             text(
                 "bundled models show how the tool works; they say nothing about real candidates",
