@@ -15,7 +15,8 @@ from typing import Any
 from benchmarks.criterion_values import SAY_NOTHING_OF_REPLIES, samples_of, value_of
 from benchmarks.run_folder import RunFolder
 from benchmarks.run_records import RunRecords
-from benchmarks.study import DecisionPlan, parse_study
+from benchmarks.study import DecisionPlan
+from benchmarks.study_files import parse_study
 from evaluators.decision_table import decide_on, read_table
 from evaluators.ranking import Ranking, rank
 from model_registry.errors import OhloraError

@@ -40,13 +40,13 @@ def studies(
     ] = False,
 ) -> None:
     """List the studies, or print a commented template."""
-    from benchmarks import study
+    from benchmarks import study_files
 
     if template:
-        print(study.template(), end="")
+        print(study_files.template(), end="")
         return
-    for name in study.study_names():
-        each = study.read_study(study.study_path(name))
+    for name in study_files.study_names():
+        each = study_files.read_study(study_files.study_path(name))
         out.print(f"[bold]{name}[/]  {escape(each.title)}\n    {escape(each.summary)}")
 
 
@@ -108,11 +108,11 @@ def run(
 ) -> None:
     """Measure all cases of a study, judge the replies, decide, report."""
     from benchmarks import plan
-    from benchmarks import study as studies_module
     from benchmarks.run_folder import RunFolder
+    from benchmarks.study_files import read_study, study_path
     from model_registry.selection import parse_seconds
 
-    the_study = studies_module.read_study(studies_module.study_path(study))
+    the_study = read_study(study_path(study))
     if catalog is not None:
         the_study = replace(the_study, catalog=catalog)
     folder = RunFolder(out_dir or _new_folder(the_study.name))

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.contract import Contract
 from benchmarks.run_folder import RunFolder
-from benchmarks.study import STUDIES
+from benchmarks.study_files import STUDIES
 from model_registry.records import SCHEMA, Loss, Peak, Reply, Result, ScoreRow
 
 RANKS = (16, 32, 64)

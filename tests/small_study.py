@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from benchmarks.plan import Options, Plan, make_plan
-from benchmarks.study import read_study
+from benchmarks.study_files import read_study
 from model_registry.registry import Registry
 
 CATALOG = """

@@ -22,7 +22,8 @@ from benchmarks.progress import Silent
 from benchmarks.run import run_plan
 from benchmarks.run_folder import RunFolder
 from benchmarks.run_records import RunRecords
-from benchmarks.study import Study, read_study, study_path
+from benchmarks.study import Study
+from benchmarks.study_files import read_study, study_path
 from benchmarks.workloads.asking import figures
 from model_registry.backends.backend import Answer
 from model_registry.backends.endpoint import MASK

@@ -167,7 +167,7 @@ def test_a_plugin_file_that_does_not_import_names_its_line(ohlora: Ohlora, tmp_p
 
 
 def test_the_template_is_a_study_that_can_be_read(ohlora: Ohlora, tmp_path: Path) -> None:
-    from benchmarks.study import read_study
+    from benchmarks.study_files import read_study
 
     code, out, _ = ohlora("studies", "--template")
     assert code == 0

@@ -12,7 +12,7 @@ from benchmarks.plan import Options, make_plan
 from benchmarks.progress import Silent
 from benchmarks.run import run_plan
 from benchmarks.run_folder import RunFolder
-from benchmarks.study import read_study, study_path
+from benchmarks.study_files import read_study, study_path
 from model_registry.records import Result
 from model_registry.registry import Registry
 

@@ -12,7 +12,7 @@ from benchmarks.contract import Contract
 from benchmarks.data import Row
 from benchmarks.plan import Options, Plan, make_plan
 from benchmarks.prediction import works
-from benchmarks.study import parse_study, read_study, study_path
+from benchmarks.study_files import parse_study, read_study, study_path
 from benchmarks.worker import WORKLOADS, oom_status
 from benchmarks.workloads import preference
 from benchmarks.workloads.log import MemoryLog

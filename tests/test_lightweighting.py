@@ -10,7 +10,7 @@ import pytest
 from benchmarks.contract import Contract
 from benchmarks.data import DATASETS, read_rows
 from benchmarks.plan import Options, half_precision, make_plan
-from benchmarks.study import parse_study, read_study, study_path
+from benchmarks.study_files import parse_study, read_study, study_path
 from benchmarks.variant import Variant, effective, tuned_rank
 from model_registry.errors import BadFile
 from model_registry.prompting import IGNORED, encode_row

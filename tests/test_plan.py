@@ -9,7 +9,7 @@ import pytest
 from benchmarks.case import Limits
 from benchmarks.contract import Contract, differences
 from benchmarks.plan import Options, make_plan
-from benchmarks.study import read_study, study_path
+from benchmarks.study_files import read_study, study_path
 from model_registry.errors import OhloraError, UnknownName
 from model_registry.registry import Registry
 from tests.small_study import plan_study, write_rows, write_study

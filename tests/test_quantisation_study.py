@@ -15,7 +15,7 @@ from benchmarks.report.evidence import Evidence
 from benchmarks.report.ledger import comparisons, ledger_table, verdict
 from benchmarks.run import judge_run, run_plan
 from benchmarks.run_folder import RunFolder
-from benchmarks.study import parse_study, read_study, study_path
+from benchmarks.study_files import parse_study, read_study, study_path
 from model_registry import quantization
 from model_registry.errors import BadFile
 from model_registry.registry import Registry

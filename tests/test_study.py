@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.study import Span, parse_study, read_study, study_names, study_path, template
+from benchmarks.study import Span
+from benchmarks.study_files import parse_study, read_study, study_names, study_path, template
 from model_registry.errors import BadFile, UnknownName
 
 MINIMAL = 'name = "mine"\n[candidates]\ncatalog = "bundled"\n'

@@ -14,7 +14,7 @@ from benchmarks.human_grades import grades_of
 from benchmarks.report.words import stand_in
 from benchmarks.run_folder import RunFolder
 from benchmarks.run_records import RunRecords, worth_another_try
-from benchmarks.study import parse_study
+from benchmarks.study_files import parse_study
 from evaluators.criteria import Criterion
 from evaluators.grading.store import Grade
 from evaluators.ranking import RankedRow
