@@ -270,6 +270,7 @@ def _run_and_tell(
 
 def _tell_decision(folder: Any) -> None:
     """The table, chosen and reserve (or why nothing is), and where the report is."""
+    from benchmarks.report.answer import answer_of
     from benchmarks.report.evidence import Evidence
     from benchmarks.report.terminal import run_table
     from benchmarks.report.writing import write_report
@@ -279,7 +280,9 @@ def _tell_decision(folder: Any) -> None:
         paths = write_report(folder)
     out.print(run_table(evidence))
     if evidence.decision is None:
-        out.print(escape(evidence.problem), highlight=False)
+        answer = answer_of(evidence)
+        for line in (*answer.fragility, answer.reason):
+            out.print(escape(line), highlight=False)
     else:
         ranking, none = evidence.decision.ranking, text("none", "없음")
         out.print(f"[bold green]{text('chosen', '선택')}: {escape(ranking.chosen or none)}[/]")

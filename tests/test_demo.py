@@ -62,6 +62,7 @@ def test_lightweighting_compares_before_and_after_and_chooses_nothing(tmp_path):
     shrunk = ("--weights", "random", "--scale", "tiny", "--device", "cpu")
     printed = ohlora("run", "lightweighting", *shrunk, "--only", "opt-350m", "--out", out)
     assert "nothing is chosen" in printed
+    assert "after in fp32 takes" in printed
     page = (out / "report" / "report.html").read_text(encoding="utf-8")
     assert "times as fast" in page
     assert {result.status for result in RunFolder(out).results()} == {"ok"}
