@@ -23,10 +23,13 @@ from model_registry.statuses import status_words
 _PHASES = {
     "imports": ("importing", "라이브러리를 불러오는 중"),
     "load": ("loading", "불러오는 중"),
-    "warm_up": ("warming up", "준비 운동 중"),
+    "quantization": ("quantising", "양자화하는 중"),
+    "warm_up": ("warming up", "예열 중"),
     "inference": ("answering one by one", "하나씩 답하는 중"),
     "replies": ("answering in batches", "묶어서 답하는 중"),
     "training": ("tuning", "튜닝 중"),
+    "tuning": ("tuning before ORPO", "ORPO 전 튜닝 중"),
+    "own_replies": ("answering its own rows", "튜닝한 행에 답하는 중"),
     "validation_before": ("validation loss before", "튜닝 전 검증 손실"),
     "validation_after": ("validation loss after", "튜닝 후 검증 손실"),
 }

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from rich.console import Console
 
+from benchmarks import progress
 from benchmarks.case import Case, Task
 from benchmarks.contract import Contract
 from benchmarks.progress import RunProgress, phase_words
 from model_registry.candidate import Candidate, License
+
+ROOT = Path(progress.__file__).parent
 
 
 def case(name: str) -> Case:
@@ -56,3 +62,10 @@ def test_cases_in_place_of_failed_ones_widen_the_bar(progress: RunProgress) -> N
 
 def test_a_phase_of_a_plugin_is_shown_by_its_own_name() -> None:
     assert phase_words("distilling") == "distilling"
+
+
+def test_every_phase_of_a_workload_has_words_in_both_languages():
+    sources = [ROOT / "worker.py", *(ROOT / "workloads").glob("*.py")]
+    phases = {p for each in sources for p in re.findall(r'\.phase\("(\w+)"\)', each.read_text())}
+    assert {"load", "training", "own_replies"} <= phases
+    assert {phase for phase in phases if phase_words(phase) == phase} == set()
