@@ -4,10 +4,28 @@ from __future__ import annotations
 
 import locale
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_reader: ContextVar[bool | None] = ContextVar("reader", default=None)
+
+
+@contextmanager
+def read_by(korean: bool) -> Iterator[None]:
+    """Texts made inside are for one reader, such as a visitor of a page, whatever the locale."""
+    before = _reader.set(korean)
+    try:
+        yield
+    finally:
+        _reader.reset(before)
 
 
 def is_korean() -> bool:
     """Whether the user's locale is Korean. OHLORA_LANG=ko or en overrides it."""
+    reader = _reader.get()
+    if reader is not None:
+        return reader
     chosen = os.environ.get("OHLORA_LANG")
     if chosen:
         return chosen.lower().startswith("ko")

@@ -20,6 +20,7 @@ from diagrams.recommend import Ranking, Recommendation, recommend
 from diagrams.requests import asked_nodes, prompt_for
 from evaluators.grading.submission import Refused, text
 from model_registry.backends.backend import GenerationSettings
+from model_registry.language import read_by
 from pages.site import Site, answering, guard_blindness, wants_korean
 from pages.words import word
 
@@ -167,7 +168,8 @@ def _ranked(
     """The visitor's session with the best shown, and what status and slots become."""
     parsed = [parse(reply, prompt_for(asked)) for reply in replies]
     liked = [(reply.diagram, score) for reply, score in session.scored]
-    ranking = recommend([reply.diagram for reply in parsed], keep, liked)
+    with read_by(korean):
+        ranking = recommend([reply.diagram for reply in parsed], keep, liked)
     best = [parsed[found.place] for found in ranking.best]
     slots: list[Any] = []
     for place in range(MOST_SHOWN):
