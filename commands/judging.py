@@ -69,8 +69,7 @@ def decide(
         out.print(run_table(Evidence(records, decision)))
     out.print(escape(decision.ranking.reason), highlight=False)
     if table is not None:
-        from evaluators.run_table import read_table
-
+        from evaluators.decision_table import read_table
         from evaluators.decision_words import sensitivity_text
 
         shares = sensitivity_text(read_table(table))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import ohlora_cli
+from evaluators.ranking import NORMALIZATIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 Ohlora = Callable[..., tuple[int, str, str]]
@@ -82,6 +83,14 @@ def test_wrong_usage_is_exit_status_2(ohlora: Ohlora, arguments: tuple[str, ...]
     code, _, err = ohlora(*arguments)
     assert code == 2
     assert "Traceback" not in err
+
+
+def test_a_table_of_one_s_own_is_decided_and_its_sensitivity_told(ohlora: Ohlora) -> None:
+    table = ROOT / "datasets" / "published" / "published.csv"
+    code, out, err = ohlora("decide", "--table", table)
+    assert (code, err) == (0, "")
+    assert "polyglot-ko-1.3b" in out
+    assert all(name in out for name in NORMALIZATIONS)
 
 
 @pytest.mark.parametrize(
