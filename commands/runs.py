@@ -277,7 +277,7 @@ def _tell_decision(folder: Any) -> None:
 
     with out.status(text("deciding and writing the report", "결정하고 보고서를 쓰는 중")):
         evidence = Evidence.read(folder)
-        paths = write_report(folder)
+        paths = write_report(folder, evidence)
     out.print(run_table(evidence))
     if evidence.decision is None:
         answer = answer_of(evidence)

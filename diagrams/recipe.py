@@ -35,9 +35,7 @@ REMEMBERED, MEMORY_EPOCHS = 1_600, 12
 def make(out: Path = WEIGHTS) -> dict[str, Any]:
     """Train both kinds of network into the folder `out`; the report that is written there too."""
     wall, cpu = time.perf_counter(), time.process_time()
-    torch.set_num_threads(
-        1
-    )  # the sums, and so the weights, don't depend on how many cores there are
+    torch.set_num_threads(1)  # so that the weights don't depend on how many cores there are
     rated = make_rated(EXAMPLES, SEED)
     labels = _labels(rated)
     with Progress() as bar:

@@ -68,9 +68,7 @@ def _costs(evidence: Evidence) -> Iterator[Field]:
 
 def _goodness(evidence: Evidence) -> Iterator[Field]:
     quality = text("Quality", "품질")
-    for criterion in evidence.declared:
-        if criterion.name not in VALUES:  # an evaluator's own score
-            yield Column(criterion.label, better=criterion.better), partial(judged, of=criterion)
+    yield from judged_fields(evidence)
     weighed = {criterion.name for criterion in evidence.declared} & {"quality", "quality_tuned"}
     if weighed:
         yield Column(text("before", "튜닝 전"), quality, better="high"), _quality_before
@@ -189,14 +187,21 @@ def _quality_after(evidence: Evidence, name: str) -> Cell:
     return _about_replies(evidence, _two_digits(evidence.value("quality_tuned", name), otherwise))
 
 
-def judged(evidence: Evidence, name: str, of: Criterion) -> Cell:
+def judged_fields(evidence: Evidence) -> Iterator[Field]:
+    """A column for each criterion that is an evaluator's own score."""
+    for criterion in evidence.declared:
+        if criterion.name not in VALUES:
+            yield Column(criterion.label, better=criterion.better), partial(_judged, of=criterion)
+
+
+def _judged(evidence: Evidence, name: str, of: Criterion) -> Cell:
     """An evaluator's mean; n of N where it only ever says yes or no."""
     values = evidence.scores(of.name, name)
     otherwise = _case_or(evidence.answering(name), missing(text("no score", "점수 없음")))
-    return _about_replies(evidence, share_of(values) or otherwise)
+    return _about_replies(evidence, _share_of(values) or otherwise)
 
 
-def share_of(values: Sequence[float]) -> Cell | None:
+def _share_of(values: Sequence[float]) -> Cell | None:
     """The mean of an evaluator's scores; "13 of 20" where each is 0 or 1; None of none."""
     if not values:
         return None

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks.criterion_values import VALUES
 from benchmarks.report.cells import Cell, Column, Table, make_table, megabytes, missing, percent
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.main_table import case_cell, judged, size
+from benchmarks.report.main_table import Field, case_cell, judged_fields, size
 from benchmarks.report.variants import variants_table
 from model_registry.language import text
 from model_registry.records import Result
@@ -19,10 +17,6 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 _STYLES = {"missing": "dim", "failed": "red", "name": "bold"}
-
-
-#: A column, and the cell of a candidate in it.
-Field = tuple[Column, Callable[[Evidence, str], Cell]]
 
 
 def run_table(evidence: Evidence) -> RichTable:
@@ -87,9 +81,7 @@ def _fields(evidence: Evidence) -> Iterator[Field]:
     yield Column(text("reply", "답변"), unit="s", better="low"), _reply_seconds
     if not evidence.tunes:
         yield Column(text("reply", "답변"), unit="MB", better="low"), _reply_memory
-    for criterion in evidence.declared:
-        if criterion.name not in VALUES:  # an evaluator's own score
-            yield Column(criterion.label, better=criterion.better), partial(judged, of=criterion)
+    yield from judged_fields(evidence)
     if any(criterion.name.startswith("quality") for criterion in evidence.declared):
         yield Column(text("quality", "품질")), _quality
     if not evidence.compares:

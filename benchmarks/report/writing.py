@@ -26,13 +26,17 @@ class ReportPaths:
     pictures: tuple[Path, ...]
 
 
-def write_report(folder: RunFolder) -> ReportPaths:
+def write_report(folder: RunFolder, evidence: Evidence | None = None) -> ReportPaths:
     """Write the report of a run; one that is there is replaced.
+
+    Args:
+        folder: of the run.
+        evidence: where it was read already, so that nothing is decided twice.
 
     Raises:
         OhloraError: there is no run, or its figures must not stand beside each other.
     """
-    evidence = Evidence.read(folder)
+    evidence = evidence or Evidence.read(folder)
     drawn = pictures(evidence)
     where = folder.path / "report"
     paths = ReportPaths(
