@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-import tomllib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -18,6 +16,7 @@ from evaluators.criteria import Criterion, check_criteria
 from model_registry.errors import BadFile, UnknownName
 from model_registry.quantization import QUANTIZATIONS
 from model_registry.selection import Criteria, Override, parse_count
+from model_registry.toml_source import parse_toml, read_source
 
 STUDIES = Path(__file__).resolve().parent / "studies"
 
@@ -60,11 +59,7 @@ def read_study(path: Path) -> Study:
     Raises:
         BadFile: with the line, where the file is no TOML or says something that can't be.
     """
-    try:
-        source = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise BadFile(path, None, f"can't be read ({error.strerror})") from error
-    return parse_study(source, path)
+    return parse_study(read_source(path), path)
 
 
 def parse_study(source: str, path: Path) -> Study:
@@ -73,13 +68,7 @@ def parse_study(source: str, path: Path) -> Study:
     Raises:
         BadFile: with the line, where the text is no TOML or says something that can't be.
     """
-    try:
-        document = tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r" \(at line (\d+), column \d+\)", str(error))
-        line = int(found.group(1)) if found else None
-        raise BadFile(path, line, str(error)) from error
-    return _Reader(path, source, document).study()
+    return _Reader(path, source, parse_toml(source, path)).study()
 
 
 class _Reader(TomlReader):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, NoReturn
 
 from model_registry.candidate import Candidate, Leaderboard, License, PromptPolicy
 from model_registry.errors import BadFile, UnknownName
+from model_registry.toml_source import parse_toml, read_source
 
 HERE = Path(__file__).resolve().parent
 CATALOGS = HERE / "catalogs"
@@ -60,26 +60,9 @@ def read_catalog(path: Path) -> list[Candidate]:
     Raises:
         BadFile: with the line, where the file is no TOML or says something that can't be.
     """
-    try:
-        source = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise BadFile(path, None, f"can't be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise BadFile(path, line, "is not UTF-8: save it as UTF-8") from error
-    try:
-        document = tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
-        raise BadFile(path, *_syntax_error(str(error), source)) from error
+    source = read_source(path)
+    document = parse_toml(source, path)
     return _Reader(path, source, document).candidates()
-
-
-def _syntax_error(message: str, source: str) -> tuple[int, str]:
-    """tomllib writes "… (at line 5, column 3)" or "… (at end of document)"."""
-    found = re.search(r" \(at line (\d+), column \d+\)", message)
-    if not found:
-        return source.count("\n") + 1, message
-    return int(found.group(1)), message.replace(found.group(), "")
 
 
 class _Reader:

@@ -36,6 +36,19 @@ def test_every_study_that_comes_with_the_project_can_be_read(name):
     assert set(study.titles) == {"en", "ko"}
 
 
+def test_a_study_that_is_not_utf_8_is_refused_with_its_line(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(MINIMAL.encode() + 'title = "제목"\n'.encode("cp949"))
+    with pytest.raises(BadFile, match=r"mine\.toml:4: is not UTF-8"):
+        read_study(path)
+
+
+def test_a_study_saved_with_a_byte_order_mark_is_read(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(MINIMAL.encode("utf-8-sig"))
+    assert read_study(path).name == "mine"
+
+
 def test_one_override_may_be_for_several_candidates():
     entry = 'candidates = ["a", "b"]\nlicense = "L"\nreason = "r"\ndecided_by = "me"\n'
     study = parse_study(f"{MINIMAL}[[overrides]]\n{entry}", HERE)

@@ -1,0 +1,45 @@
+"""Reads TOML files that people write: what can't be read is an error with file and line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from model_registry.errors import BadFile
+
+
+def read_source(path: Path) -> str:
+    """The text of a file, with or without a byte order mark.
+
+    Raises:
+        BadFile: it can't be read, or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise BadFile(path, None, f"can't be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise BadFile(path, line, "is not UTF-8: save it as UTF-8") from error
+
+
+def parse_toml(source: str, path: Path) -> dict[str, Any]:
+    """The document that a text says; `path` is for messages.
+
+    Raises:
+        BadFile: with the line, where the text is no TOML.
+    """
+    try:
+        return tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        raise BadFile(path, *_syntax_error(str(error), source)) from error
+
+
+def _syntax_error(message: str, source: str) -> tuple[int, str]:
+    """tomllib writes "… (at line 5, column 3)" or "… (at end of document)"."""
+    found = re.search(r" \(at line (\d+), column \d+\)", message)
+    if not found:
+        return source.count("\n") + 1, message
+    return int(found.group(1)), message.replace(found.group(), "")
