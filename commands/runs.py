@@ -281,7 +281,7 @@ def _tell_decision(folder: Any) -> None:
     out.print(run_table(evidence))
     if evidence.decision is None:
         answer = answer_of(evidence)
-        for line in (*answer.fragility, answer.reason):
+        for line in (*answer.findings, answer.reason):
             out.print(escape(line), highlight=False)
     else:
         ranking, none = evidence.decision.ranking, text("none", "없음")

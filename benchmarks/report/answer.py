@@ -23,7 +23,7 @@ SHARES = 5  # candidates whose share of the weight draws is shown beside the ans
 class Answer:
     """What a reader wants first. `shares` are (candidate, share, in words), most wins first.
 
-    Of a study that chooses nothing, `fragility` is what it found out.
+    `findings` are what a study that chooses nothing found out.
     """
 
     chosen: str | None
@@ -33,6 +33,7 @@ class Answer:
     reason: str
     shares: tuple[tuple[str, float, str], ...]
     fragility: tuple[str, ...]
+    findings: tuple[str, ...] = ()
     figures: tuple[tuple[str, str], ...] = ()  # of the chosen one: label, value with its unit
 
 
@@ -40,7 +41,7 @@ def answer_of(evidence: Evidence) -> Answer:
     """The answer of a run; where there is no decision, the reason is why."""
     if evidence.decision is None:
         found = (*ledger.headline(evidence), *variants.headline(evidence))
-        return Answer(None, None, "", "", evidence.problem, (), found)
+        return Answer(None, None, "", "", evidence.problem, (), (), found)
     ranking = evidence.decision.ranking
     rows = [row for row in ranking.rows if row.score is not None]
     label = stand_in(evidence.head["weights"])

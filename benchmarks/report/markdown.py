@@ -90,7 +90,7 @@ def _answer(answer: Answer, compares: bool) -> Iterator[str]:
     yield ""
     yield escape(answer.reason)
     yield ""
-    for line in answer.fragility:
+    for line in (*answer.findings, *answer.fragility):
         yield f"- {escape(line)}"
 
 
