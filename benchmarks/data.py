@@ -11,7 +11,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,13 @@ class Row:
     prompt: str
     reply: str
     split: str = "train"
+    #: What stands before the prompt: the system message and earlier turns, oldest first.
+    before: tuple[Mapping[str, str], ...] = ()
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """The conversation that the reply ends, as a chat template takes it."""
+        return [*map(dict, self.before), {"role": "user", "content": self.prompt}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,13 @@ class Rows:
 
     def hash(self) -> str:
         """Stands for the texts of all rows, so that results on other rows never compare."""
-        return hash_texts(text for row in self.rows for text in (row.split, row.prompt, row.reply))
+        return hash_texts(text for row in self.rows for text in _texts(row))
+
+
+def _texts(row: Row) -> list[str]:
+    """All texts of a row; one without earlier turns hashes as it did before there were any."""
+    turns = [text for turn in row.before for text in (turn["role"], turn["content"])]
+    return [row.split, *turns, row.prompt, row.reply]
 
 
 def hash_texts(texts: Iterable[str]) -> str:

@@ -167,3 +167,10 @@ def test_the_persona_rows_tuned_on_held_out_and_asked_are_disjoint():
     asked = {row.prompt for row in data.rows if row.split == "test"}
     assert len(asked) == 25
     assert not train & valid and not train & asked and not valid & asked
+
+
+def test_a_row_is_a_conversation_that_its_reply_ends() -> None:
+    system = {"role": "system", "content": "짧게 답해."}
+    row = Row("안녕?", "안녕!", before=(system,))
+    assert row.messages == [system, {"role": "user", "content": "안녕?"}]
+    assert Rows((row,)).hash() != Rows((Row("안녕?", "안녕!"),)).hash()
