@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.data import DATASETS, Row, read_data, read_folder, read_rows
+from benchmarks.data import DATASETS, Row, Rows, read_data, read_folder, read_rows
 from model_registry.errors import BadFile
 
 ROOT = Path(__file__).resolve().parent.parent
