@@ -79,6 +79,8 @@ def _asking(
     candidates = planning._only(selection.accepted, options.only)
     where = options.data or planning._data_path(study.data.path)
     task, notes = planning._task(study, planning.read_data(where), given=options.data is not None)
+    local = [c for c in candidates if c.backend == "transformers"]
+    source = planning._really(source, local) if local else source
     device = machine.pick_device(options.device)
     contract = planning._contract(study, source, device, options.scale, candidates, task)
     cases: list[Case] = []
@@ -87,7 +89,6 @@ def _asking(
         cases.append(replace(case, plugins=registry.files))
         if candidate.backend == "transformers":
             cases += _tuned_cases(case, options.ranks or study.work.ranks, out)
-    local = [c for c in candidates if c.backend == "transformers"]
     if local:
         notes = [*planning.weights_notes(options, source, contract.scale), *notes]
     if len(local) < len(candidates):

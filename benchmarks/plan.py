@@ -82,6 +82,7 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
     candidates = _stand_ins(study, selection, registry, source)
     stands_in = candidates != selection.accepted
     candidates = _only(candidates, options.only)
+    source = _really(source, candidates)
     where = options.data or _data_path(study.data.path)
     rows = read_data(where)
     task, data_notes = _task(study, rows, given=options.data is not None)
@@ -107,6 +108,13 @@ def _stand_ins(
         reasons = "; ".join(f"{r.candidate.name}: {r.reason}" for r in selection.rejected)
         raise OhloraError(f"The study {study.name} accepts no candidate. {reasons}")
     return selection.accepted
+
+
+def _really(source: str, candidates: Sequence[Candidate]) -> str:
+    """Where the weights come from after all: a candidate with a folder always takes that."""
+    if source == "random" or not all(c.path for c in candidates):
+        return source
+    return "bundled" if all("bundled" in c.traits for c in candidates) else "path"
 
 
 def _only(candidates: tuple[Candidate, ...], names: Sequence[str]) -> tuple[Candidate, ...]:

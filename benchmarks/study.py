@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks.variant import Variant
@@ -92,6 +92,14 @@ class Study:
     policy: Mapping[str, Any] = field(default_factory=dict)
     decision: DecisionPlan = DecisionPlan(())
     source: str = ""  # the file's text, kept in the run
+
+    def with_catalog(self, catalog: str) -> Study:
+        """The same question about other candidates.
+
+        The study's recording goes: it holds what its own candidates said, and nobody who names
+        others wants to be told that.
+        """
+        return replace(self, catalog=catalog, work=replace(self.work, transcript=None))
 
     @property
     def title(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -114,7 +113,7 @@ def run(
 
     the_study = read_study(study_path(study))
     if catalog is not None:
-        the_study = replace(the_study, catalog=catalog)
+        the_study = the_study.with_catalog(catalog)
     folder = RunFolder(out_dir or _new_folder(the_study.name))
     options = _run_options(
         weights, scale, device, data, only, ranks, memory_limit, time_limit, replay

@@ -23,8 +23,8 @@ STATUSES = {
         "배포자의 코드가 필요해 실행하지 않음",
     ),
     "gated": (
-        "the publisher asks for a login or an agreement first",
-        "배포자가 로그인이나 동의를 요구함",
+        "a login, a key or an agreement is asked for first",
+        "먼저 로그인, 키 또는 약관 동의가 필요함",
     ),
     "license_blocked": ("its licence was not accepted", "라이선스가 받아들여지지 않음"),
     "unreachable": ("could not be fetched or reached", "가져오거나 연결할 수 없음"),

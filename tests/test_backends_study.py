@@ -19,6 +19,7 @@ from benchmarks.asking_plan import make_asking_plan
 from benchmarks.engines import make_engine
 from benchmarks.plan import Options, make_plan
 from benchmarks.progress import Silent
+from benchmarks.report.words import default_cure
 from benchmarks.run import run_plan
 from benchmarks.run_folder import RunFolder
 from benchmarks.run_records import RunRecords
@@ -28,7 +29,9 @@ from benchmarks.workloads.asking import figures
 from model_registry.backends.backend import Answer
 from model_registry.backends.endpoint import MASK
 from model_registry.errors import OhloraError
+from model_registry.language import read_by
 from model_registry.registry import Registry
+from model_registry.statuses import status_words
 from tests.fake_servers import (
     PETALS_MODEL,
     Behaviour,
@@ -203,6 +206,29 @@ def test_nobody_to_ask_is_an_error_that_says_what_to_set(tmp_path: Path) -> None
     study = with_catalog(read_study(study_path("backends")), str(path))
     with pytest.raises(OhloraError, match="nobody to ask"):
         make_plan(study, Registry(), Options(weights="bundled"), tmp_path / "run")
+
+
+def test_a_catalog_of_one_s_own_is_never_answered_for_by_the_shipped_recording(
+    tmp_path: Path,
+) -> None:
+    """Its key is not set: that is an error, whatever the study's own candidates once said."""
+    path = tmp_path / "catalog.toml"
+    path.write_text(CATALOG + entry("mine", "http://127.0.0.1:9/v1"), encoding="utf-8")
+    environment = {k: v for k, v in os.environ.items() if k != "STUDY_KEY"}
+    command = [sys.executable, "ohlora_cli.py", "run", "backends", "--catalog", str(path),
+               "--out", str(tmp_path / "run")]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 1
+    assert "nobody to ask" in done.stderr and "set STUDY_KEY to your key" in done.stderr
+    assert "replayed" not in done.stdout and "Traceback" not in done.stderr
+
+
+def test_a_wrong_key_is_no_matter_of_the_hub(tmp_path: Path) -> None:
+    with read_by(korean=False):
+        assert "a key" in status_words("gated") and "publisher" not in status_words("gated")
+        assert "set a key" in default_cure("gated")
 
 
 # --- The recording that comes with the project -------------------------------------------------

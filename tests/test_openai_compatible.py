@@ -348,7 +348,7 @@ def test_the_environment_gives_address_and_key(monkeypatch: pytest.MonkeyPatch) 
     assert caught.value.status == "unreachable"
     monkeypatch.setenv("X_KEY", f" {KEY} ")
     monkeypatch.setenv("X_URL", "http://y/v1/")
-    assert read_endpoint(asked) == Endpoint("http://y/v1", "m", KEY)
+    assert read_endpoint(asked) == Endpoint("http://y/v1", "m", KEY, "X_KEY")
 
 
 # --- distributed-llama -------------------------------------------------------------------------

@@ -178,3 +178,16 @@ def test_the_contract_does_not_hash_what_the_study_varies():
 def test_a_difference_between_contracts_is_named_with_both_values():
     one, other = Contract(dtype="float32").shared(), Contract(dtype="bfloat16").shared()
     assert differences(one, other) == ["dtype: float32 / bfloat16"]
+
+
+@pytest.mark.parametrize("weights", ["auto", "bundled"])
+def test_candidates_with_folders_of_their_own_are_no_stand_ins(
+    study, tmp_path, weights, monkeypatch
+):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    plan = plan_study(study, tmp_path / "out", weights=weights)
+    assert plan.contract.weights == "path"
+
+
+def test_the_bundled_models_stay_bundled_though_they_lie_in_folders(tmp_path):
+    assert korean_small(tmp_path).contract.weights == "bundled"

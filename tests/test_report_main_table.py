@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from benchmarks.report.cells import Cell, Table
@@ -118,6 +120,19 @@ def test_random_weights_label_every_name_and_have_no_quality(tmp_path):
 def test_a_stand_in_bears_its_label(tmp_path):
     table = main_table(Evidence.read(make_run(tmp_path, weights="bundled")))
     assert {row[1].under for row in table.rows} == {"bundled stand-in"}
+
+
+def test_a_model_from_a_folder_of_the_user_s_bears_no_label_beside_stand_ins(tmp_path):
+    run = make_run(tmp_path, weights="bundled")
+    results = run.path / "results.jsonl"
+    lines = [json.loads(line) for line in results.read_text(encoding="utf-8").split("\n") if line]
+    for line in lines:
+        if line["candidate"] == "beta-1.3b":
+            line["weights"] = "path"
+    results.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    table = main_table(Evidence.read(run))
+    assert not row_of(table, "beta-1.3b")["Candidate"].under
+    assert row_of(table, "alpha-2.6b")["Candidate"].under == "bundled stand-in"
 
 
 @pytest.mark.parametrize(

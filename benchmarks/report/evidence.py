@@ -189,8 +189,9 @@ class Evidence:
         kinds = {result.weights for result in self.records.results.get(name, [])} - {None}
         if kinds & {"remote", "replay"}:  # answered elsewhere: this run's weights are not theirs
             return stand_in("replay") if "replay" in kinds else ""
-        kind = next((kind for kind in ("random", "bundled") if kind in kinds), self.head["weights"])
-        return stand_in(kind)
+        # A case that failed before it loaded anything says nothing: then it is what the run took.
+        found = kinds or {self.head["weights"]}
+        return stand_in(next((kind for kind in ("random", "bundled") if kind in found), None))
 
     def shown(self, name: str) -> str:
         """A candidate's name with that label, for pictures and lists."""

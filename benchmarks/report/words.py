@@ -47,8 +47,8 @@ _CURES = {
         "transformers가 그대로 지원하는 같은 크기의 후보.",
     ),
     "gated": (
-        "Accept the publisher's terms on the hub and log in there.",
-        "허브에서 배포자의 약관에 동의하고 로그인하세요.",
+        "On the hub: accept the publisher's terms and log in. At a server: set a key that it takes.",
+        "허브라면 배포자의 약관에 동의하고 로그인하세요. 서버라면 맞는 키를 설정하세요.",
     ),
     "license_blocked": (
         "A recorded override in the study, once somebody has decided it.",

@@ -38,6 +38,7 @@ class Endpoint:
     base_url: str
     model: str
     api_key: str | None = None
+    api_key_env: str = ""  # the variable that the key came from, for messages
     dialect: str = "openai"
     transport: str = "websocket"
     end_mark: str = "</s>"
@@ -57,6 +58,11 @@ class Endpoint:
         parts = urlsplit(self.base_url)
         host = parts.hostname or ""
         return f"{parts.scheme}://{host}:{parts.port}" if parts.port else f"{parts.scheme}://{host}"
+
+    @property
+    def has_path(self) -> bool:
+        """Whether the address names more than a host, as "/v1" does."""
+        return bool(urlsplit(self.base_url).path.strip("/"))
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -83,6 +89,7 @@ def read_endpoint(candidate: Candidate) -> Endpoint:
         base_url=_address(table).rstrip("/"),
         model=str(table.get("model", "")),
         api_key=os.environ.get(str(table.get("api_key_env", "")), "").strip() or None,
+        api_key_env=str(table.get("api_key_env", "")),
         **{name: table[name] for name in known if name in table},
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from model_registry.backends.backend import Answer
 from model_registry.backends.endpoint import Endpoint, mask
+from model_registry.backends.request_fields import is_too_long
 from model_registry.errors import LoadError
 
 
@@ -24,9 +25,12 @@ class AskError(LoadError):
 class Refused(Exception):
     """A server answered with an HTTP status other than 2xx."""
 
-    def __init__(self, code: int, said: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, code: int, said: str, retry_after: float | None = None, param: str | None = None
+    ) -> None:
         super().__init__(code, said)
         self.code, self.said, self.retry_after = code, said, retry_after
+        self.param = param  # the field of the request that it names, where it names one
 
     @property
     def may_be_retried(self) -> bool:
@@ -40,7 +44,16 @@ def refusal(refused: Refused, endpoint: Endpoint, attempts: int) -> AskError:
     tried = f" after {attempts} attempts" if attempts > 1 else ""
     where = f"{endpoint.shown_url} answered HTTP {refused.code}{tried}"
     if refused.code in (401, 403):
-        return AskError("gated", f"{where}: is the key right? {said}", fatal=True)
+        return AskError("gated", f"{where}: {_key_cure(endpoint)}. {said}", fatal=True)
+    if is_too_long(refused.said):
+        return AskError(
+            "error", f"{where}: the question and its answer are longer than its context. {said}"
+        )
+    if refused.code == 404 and not endpoint.has_path:
+        return AskError(
+            "error", f"{where}: nothing is served there; base_url usually ends in /v1. {said}",
+            fatal=True,
+        )  # fmt: skip
     if refused.code in (400, 404, 422):
         return AskError(
             "error", f"{where}; is {endpoint.model!r} a model that it serves? {said}", fatal=True
@@ -50,6 +63,22 @@ def refusal(refused: Refused, endpoint: Endpoint, attempts: int) -> AskError:
     if refused.code in (502, 503, 504):
         return AskError("unreachable", f"{where}: the service is not there. {said}")
     return AskError("error", f"{where}. {said}")
+
+
+def _key_cure(endpoint: Endpoint) -> str:
+    if endpoint.api_key_env:
+        return f"it refuses the key; set {endpoint.api_key_env} to one that it accepts"
+    return "it wants a key; name the variable that holds it in api_key_env of its endpoint"
+
+
+def no_api(endpoint: Endpoint) -> AskError:
+    """The error for a web page where an answer should be: the address is another program's."""
+    return AskError(
+        "error",
+        f"{endpoint.shown_url} answered with an HTML page: is base_url the address of the API? It "
+        "usually ends in /v1",
+        fatal=True,
+    )
 
 
 def connection_failure(error: BaseException, endpoint: Endpoint, *, late: bool) -> AskError:

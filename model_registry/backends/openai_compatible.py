@@ -17,8 +17,22 @@ import httpx2
 import openai
 
 from model_registry.backends.backend import Answer, GenerationSettings, last_answer
+from model_registry.backends.chat_chunks import (
+    came_whole,
+    chunks_of,
+    content_of,
+    media_type,
+    said_by,
+)
 from model_registry.backends.endpoint import Endpoint, mask, read_endpoint
-from model_registry.backends.failures import AskError, Refused, connection_failure, one_line
+from model_registry.backends.failures import (
+    AskError,
+    Refused,
+    connection_failure,
+    no_api,
+    one_line,
+)
+from model_registry.backends.request_fields import refused_field, without
 from model_registry.backends.retries import seconds_to_wait, with_retries
 from model_registry.backends.streamed_text import StreamedText
 from model_registry.backends.timed_http import TimedClient, Watch
@@ -60,6 +74,7 @@ class OpenAIBackend:
                 f"No dialect is called {endpoint.dialect}. There are: {', '.join(DIALECTS)}."
             )
         self.endpoint, self.dialect = endpoint, DIALECTS[endpoint.dialect]
+        self._refused: tuple[str, ...] = ()  # fields that this server takes no request with
         self._http = TimedClient(endpoint)
         self._client = openai.OpenAI(
             base_url=endpoint.base_url,
@@ -101,7 +116,7 @@ class OpenAIBackend:
         def attempt() -> tuple[Watch, openai.Stream[object]]:
             watch = self._http.watch(self.endpoint.timeout)
             try:
-                return watch, self._open(body, watch)
+                return watch, self._open_as_accepted(body, watch)
             except BaseException:
                 watch.stop()
                 raise
@@ -133,10 +148,23 @@ class OpenAIBackend:
                 body["top_p"] = settings.top_p
         return body
 
+    def _open_as_accepted(self, body: dict[str, Any], watch: Watch) -> openai.Stream[object]:
+        """Send the question, without whatever optional field the server refuses."""
+        while True:
+            sent = without(body, self._refused)
+            try:
+                return self._open(sent, watch)
+            except Refused as refused:
+                wrong = refused.code in (400, 422)
+                field = refused_field(refused.said, refused.param, sent) if wrong else None
+                if field is None:
+                    raise
+                self._refused += (field,)
+
     def _open(self, body: dict[str, Any], watch: Watch) -> openai.Stream[object]:
         """Send the question; returns when the server begins to answer."""
         try:
-            return self._client.post(
+            stream = self._client.post(
                 "/chat/completions",
                 body=body,
                 # Plain dictionaries: building the library's models takes longer than all the rest
@@ -146,23 +174,29 @@ class OpenAIBackend:
                 stream_cls=openai.Stream[object],
             )
         except openai.APIStatusError as error:
+            if error.status_code < 500 and "html" in media_type(error.response):
+                raise no_api(self.endpoint) from None
             wait = seconds_to_wait(error.response.headers.get("retry-after"))
-            raise Refused(error.status_code, _said(error), wait) from None
+            raise Refused(error.status_code, said_by(error), wait, error.param) from None
         except (openai.APIError, httpx2.HTTPError, OSError) as error:
             raise self._lost(error, watch) from None
+        if "html" in media_type(stream.response):
+            stream.close()
+            raise no_api(self.endpoint)
+        return stream
 
     def _read(
-        self, events: Any, watch: Watch, settings: GenerationSettings, attempts: int
+        self, events: openai.Stream[Any], watch: Watch, settings: GenerationSettings, attempts: int
     ) -> Generator[str, None, Answer]:
         text = StreamedText(self.endpoint, watch)
         reason, tokens = "", None
         try:
-            for chunk in events:
+            for chunk in chunks_of(events):
                 tokens = (chunk.get("usage") or {}).get("completion_tokens", tokens)
                 for choice in (chunk.get("choices") or [])[:1]:
                     reason = choice.get("finish_reason") or reason
                     # The last chunk of some servers has no delta at all.
-                    piece = (choice.get("delta") or {}).get("content")
+                    piece = content_of(choice.get("delta") or {})
                     if piece and (shown := text.feed(piece)):
                         yield shown
         except (openai.APIError, httpx2.HTTPError, OSError, ValueError, *_NOT_A_CHUNK) as error:
@@ -173,8 +207,12 @@ class OpenAIBackend:
         seconds = watch.elapsed()
         if shown := text.finish():
             yield shown
-        notes = (f"asked {attempts} times",) if attempts > 1 else ()
-        if not reason:
+        notes = tuple(f"asked without {field}" for field in self._refused)
+        if attempts > 1:
+            notes = (f"asked {attempts} times", *notes)
+        if came_whole(events):
+            text.first_seconds = None
+        if not reason and not watch.done:
             message = f"{self.endpoint.shown_url} ended its stream in the middle of an answer"
             status = "timeout" if watch.late else "unreachable"
             broken = text.answer("error", None, seconds, (status, *notes))
@@ -185,6 +223,8 @@ class OpenAIBackend:
 
     def _finish(self, reason: str, tokens: int | None, settings: GenerationSettings) -> str:
         if self.dialect.one_token_a_piece:  # it says "stop" whatever ended the answer
+            return "length" if (tokens or 0) >= settings.max_new_tokens else "stop"
+        if not reason:  # the stream was over and nobody said why
             return "length" if (tokens or 0) >= settings.max_new_tokens else "stop"
         return {"length": "length", "content_filter": "error"}.get(reason, "stop")
 
@@ -199,19 +239,8 @@ class OpenAIBackend:
                     f"{self.endpoint.shown_url} sent what is no chat completion ({said})",
                 )
             return connection_failure(cause, self.endpoint, late=watch.late)
-        said = one_line(mask(_said(error), self.endpoint.secrets))
+        said = one_line(mask(said_by(error), self.endpoint.secrets))
         return AskError("error", f"{self.endpoint.shown_url} broke off: {said}")
 
     def close(self) -> None:
         self._http.close()
-
-
-def _said(error: openai.APIError) -> str:
-    """The server's own words, without the library's."""
-    body = error.body
-    if isinstance(body, dict):
-        inner = body.get("error", body)
-        if isinstance(inner, dict) and (inner.get("message") or inner.get("detail")):
-            return str(inner.get("message") or inner.get("detail"))
-        return str(inner)
-    return str(body or error.message)

@@ -9,6 +9,7 @@ idle connection that it may not know to handle.
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -20,6 +21,8 @@ import httpx2
 
 from model_registry.backends.endpoint import Endpoint
 
+_DONE = re.compile(rb"^data: ?\[DONE\]\s*$", re.MULTILINE)
+
 
 class Watch:
     """One request: when it began, how long connecting took, whether its deadline has passed."""
@@ -28,6 +31,7 @@ class Watch:
         self.began = time.perf_counter()
         self.connect_seconds: float | None = None
         self.late = False
+        self.done = False  # the server said that its stream is over
         self._connecting = 0.0
         self._stream: Any = None
         self._timer = threading.Timer(seconds, self._cut)
@@ -91,7 +95,7 @@ class TimedClient:
 
     def _on_response(self, response: httpx2.Response) -> None:
         if not response.headers.get("content-encoding"):
-            response.stream = _Utf8Lines(response.stream)
+            response.stream = _Utf8Lines(response.stream, self._watch)
 
     def close(self) -> None:
         """Close the client; safe to call twice."""
@@ -104,19 +108,26 @@ class _Utf8Lines(httpx2.SyncByteStream):
     Servers cut tokens in the middle of a Korean syllable and send the halves in two events. A
     half is no UTF-8, but with its bytes kept as escapes (U+DC80 to U+DCFF, as Python's
     surrogateescape writes them) the JSON is readable and the halves can be joined.
+
+    The watch is told of the line that ends a stream: some servers give no other sign of an end.
     """
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
+    def __init__(self, stream: Any, watch: Watch | None) -> None:
+        self._stream, self._watch = stream, watch
 
     def __iter__(self) -> Iterator[bytes]:
         rest = b""
         for data in self._stream:
             whole, newline, rest = (rest + data).rpartition(b"\n")
             if newline:
-                yield _escaped(whole + newline)
+                yield self._seen(whole + newline)
         if rest:
-            yield _escaped(rest)
+            yield self._seen(rest)
+
+    def _seen(self, lines: bytes) -> bytes:
+        if self._watch is not None and _DONE.search(lines):
+            self._watch.done = True
+        return _escaped(lines)
 
     def close(self) -> None:
         self._stream.close()

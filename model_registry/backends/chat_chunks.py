@@ -1,0 +1,56 @@
+"""What a server that speaks OpenAI's chat API sends: a stream of chunks, or one JSON document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+
+
+def media_type(response: Any) -> str:
+    """What a response says that it is, such as "text/html"; "" where it says nothing."""
+    return str(response.headers.get("content-type", "")).partition(";")[0].lower()
+
+
+def came_whole(events: openai.Stream[Any]) -> bool:
+    """Whether a server that was asked for a stream sent one JSON document instead."""
+    return "json" in media_type(events.response)
+
+
+def chunks_of(events: openai.Stream[Any]) -> Iterator[Any]:
+    """The chunks of a stream; an answer that came whole is one chunk.
+
+    Raises:
+        openai.APIError: the document is an error.
+        ValueError: it is no JSON, or has no choices.
+    """
+    if not came_whole(events):
+        yield from events
+        return
+    document = json.loads(events.response.read())
+    if document.get("error"):
+        raise openai.APIError("", events.response.request, body=document)
+    if not document["choices"]:
+        raise ValueError("it has no choices")
+    yield {**document, "choices": [{**c, "delta": c["message"]} for c in document["choices"]]}
+
+
+def content_of(delta: dict[str, Any]) -> str:
+    """The text of a delta or a message; some servers write it in parts."""
+    content = delta.get("content")
+    if isinstance(content, list):
+        return "".join(str(part.get("text") or "") for part in content)
+    return content or ""
+
+
+def said_by(error: openai.APIError) -> str:
+    """The server's own words, without the library's."""
+    body = error.body
+    if isinstance(body, dict):
+        inner = body.get("error", body)
+        if isinstance(inner, dict) and (inner.get("message") or inner.get("detail")):
+            return str(inner.get("message") or inner.get("detail"))
+        return str(inner)
+    return str(body or error.message)
