@@ -47,7 +47,7 @@ _CURES = {
         "transformers가 그대로 지원하는 같은 크기의 후보.",
     ),
     "gated": (
-        "On the hub: accept the publisher's terms and log in. At a server: set a key that it takes.",
+        "Hub: accept the publisher's terms and log in. Server: set a key that it takes.",
         "허브라면 배포자의 약관에 동의하고 로그인하세요. 서버라면 맞는 키를 설정하세요.",
     ),
     "license_blocked": (
