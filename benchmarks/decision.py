@@ -17,7 +17,7 @@ from benchmarks.run_folder import RunFolder
 from benchmarks.run_records import RunRecords
 from benchmarks.study import DecisionPlan
 from benchmarks.study_files import parse_study
-from evaluators.decision_table import decide_on, read_table
+from evaluators.decision_table import NOTHING_SAID, Said, decide_on, read_table
 from evaluators.ranking import Ranking, rank
 from model_registry.errors import OhloraError
 from model_registry.language import text
@@ -92,7 +92,9 @@ def decide(folder: RunFolder, *, ignore_license: bool = False) -> Decision:
     return Decision(ranking, tuple(rejected), records.head["contract_hash"], tuple(left_out), plan)
 
 
-def decide_table(path: Path, *, ignore_license: bool = False) -> Decision:
+def decide_table(
+    path: Path, *, ignore_license: bool = False, said: Said = NOTHING_SAID
+) -> Decision:
     """The decision on a table of criteria, with no run behind it.
 
     Its contract is the hash of the table: what the figures were measured under, it can't say.
@@ -100,7 +102,7 @@ def decide_table(path: Path, *, ignore_license: bool = False) -> Decision:
     Raises:
         BadFile, UnknownName: the table or the declaration beside it can't be read.
     """
-    table = read_table(path)
+    table = read_table(path, said)
     found = decide_on(table, ignore_license=ignore_license)
     contract = "table-" + hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
     plan = DecisionPlan(table.criteria, table.normalization, table.draws, table.seed)

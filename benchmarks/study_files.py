@@ -10,12 +10,12 @@ from typing import Any
 
 from benchmarks.contract import Contract
 from benchmarks.study import DataPlan, DecisionPlan, Span, Study, Work
-from benchmarks.toml_reader import TomlReader
 from benchmarks.variant import Variant
-from evaluators.criteria import Criterion, check_criteria
+from evaluators.declaration import read_declaration
 from model_registry.errors import BadFile, UnknownName
 from model_registry.quantization import QUANTIZATIONS
 from model_registry.selection import Criteria, Override, parse_count
+from model_registry.toml_reader import TomlReader
 from model_registry.toml_source import parse_toml, read_source
 
 STUDIES = Path(__file__).resolve().parent / "studies"
@@ -26,7 +26,6 @@ _TABLES = {"name", "title", "summary", "candidates", "overrides", "data", "work"
 _POLICY = {field.name for field in dataclasses.fields(Contract)} - {
     "weights", "scale", "device", "machine", "data", "varies",
 }  # fmt: skip
-_MAY_BE_ZERO = {"samples", "warm_up", "seed", "lora_dropout"}
 _DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -179,6 +178,8 @@ class _Reader(TomlReader):
         ranks = self.listed(entry.get(key, default), int, key)
         if not all(rank > 0 for rank in ranks):
             self.fail(key, f"{key} must be whole numbers above 0, not {ranks!r}")
+        for rank in ranks:
+            self.in_range(rank, key)
         return tuple(ranks)
 
     def quantizations(self, entry: dict[str, Any]) -> tuple[str, ...]:
@@ -201,8 +202,10 @@ class _Reader(TomlReader):
             if key == "only":
                 values[key] = tuple(self.listed(value, str, key))
                 continue
-            number = (float, int) if "float" in kinds[key] else (int,)
-            values[key] = self.one(value, (str,) if "str" in kinds[key] else number, key)
+            if "str" in kinds[key]:
+                values[key] = self.one(value, (str,), key)
+            else:
+                values[key] = self.in_range(value, key)
         if "name" not in values:
             self.fail("variants", "each of [[work.variants]] needs a name")
         variant = Variant(**values)
@@ -216,28 +219,16 @@ class _Reader(TomlReader):
         self.known(entry, _POLICY, "contract")
         defaults = Contract()
         for key, value in entry.items():
-            wanted = type(getattr(defaults, key))
-            self.one(value, (float, int) if wanted is float else (wanted,), key)
-            least = 0 if key in _MAY_BE_ZERO else 1 if wanted is int else 1e-12
-            if wanted is not str and value < least:
-                self.fail(
-                    key, f"{key} must be {'0 or more' if least == 0 else 'above 0'}, not {value!r}"
-                )
+            if isinstance(getattr(defaults, key), str):
+                self.one(value, (str,), key)
+            else:
+                self.in_range(value, key)
         if entry.get("dtype", defaults.dtype) not in _DTYPES:
             self.fail("dtype", f"dtype must be one of {', '.join(_DTYPES)}")
         return entry
 
     def decision(self) -> DecisionPlan:
-        entry = self.table("decision")
-        self.known(entry, {"criteria", "normalization", "draws", "seed"}, "decision")
-        criteria = tuple(
-            self.make(Criterion, each, "decision.criteria")
-            for each in self.tables(entry, "criteria")
+        declared = read_declaration(self)
+        return DecisionPlan(
+            declared.criteria, declared.normalization, declared.draws, declared.seed
         )
-        entry.pop("criteria", None)
-        for key in ("draws", "seed"):
-            self.one(entry.get(key, 0), (int,), key)
-        plan = DecisionPlan(criteria, **entry)
-        if criteria:
-            self.said(lambda: check_criteria(criteria, plan.normalization), "decision")
-        return plan

@@ -45,34 +45,53 @@ def decide(
     table: Annotated[
         Path | None, typer.Option(help=text("A CSV of criteria.", "기준이 담긴 CSV."))
     ] = None,
+    low: Annotated[
+        list[str] | None,
+        typer.Option(help=text("A column of the table: low is better.", "낮을수록 좋은 표의 열.")),
+    ] = None,
+    high: Annotated[
+        list[str] | None,
+        typer.Option(help=text("A column: high is better.", "높을수록 좋은 표의 열.")),
+    ] = None,
+    skip: Annotated[
+        list[str] | None,
+        typer.Option(help=text("A column that does not decide.", "결정에 쓰지 않을 표의 열.")),
+    ] = None,
     ignore_license: Annotated[bool, typer.Option("--ignore-license")] = False,
     as_json: Json = False,
 ) -> None:
     """Decide by the study's criteria."""
     if (run_dir is None) == (table is None):
         raise typer.BadParameter(text("give a RUN or --table FILE", "RUN 또는 --table FILE 하나"))
+    if table is None and (low or high or skip):
+        raise typer.BadParameter(
+            text("--low, --high and --skip name columns of a --table",
+                 "--low, --high, --skip은 --table의 열에만 쓸 수 있습니다")
+        )  # fmt: skip
     from benchmarks import decision as deciding
     from benchmarks.report.evidence import Evidence
     from benchmarks.report.terminal import run_table
     from benchmarks.run_folder import RunFolder
+    from evaluators.decision_table import Said, read_table
 
+    said = Said(tuple(low or ()), tuple(high or ()), tuple(skip or ()))
     if table is not None:
-        decision = deciding.decide_table(table, ignore_license=ignore_license)
+        decision = deciding.decide_table(table, ignore_license=ignore_license, said=said)
     else:
         assert run_dir is not None
         decision = deciding.decide(RunFolder(run_dir), ignore_license=ignore_license)
     if as_json:
-        print_json(decision.to_json())
+        reading = {} if table is None else {"table": read_table(table, said).reading()}
+        print_json(decision.to_json() | reading)
         return
     if run_dir is not None:
         records = deciding.RunRecords.read(RunFolder(run_dir))
         out.print(run_table(Evidence(records, decision)))
     out.print(escape(decision.ranking.reason), highlight=False)
     if table is not None:
-        from evaluators.decision_table import read_table
         from evaluators.decision_words import sensitivity_text
 
-        shares = sensitivity_text(read_table(table))
+        shares = sensitivity_text(read_table(table, said))
         out.print("\n" + escape(shares), highlight=False, soft_wrap=True)
 
 

@@ -75,6 +75,8 @@ def check_criteria(criteria: Sequence[Criterion], normalization: str) -> None:
             )
         if not (np.isfinite(criterion.weight) and criterion.weight >= 0):
             raise OhloraError(f"{criterion.name}: a weight is 0 or more, not {criterion.weight}.")
+        if criterion.floor is not None and not np.isfinite(criterion.floor):
+            raise OhloraError(f"{criterion.name}: a floor is a number, not {criterion.floor}.")
     if not any(criterion.weight for criterion in criteria):
         raise OhloraError("No criterion has a weight above 0: give at least one of them a weight.")
 

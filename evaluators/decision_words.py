@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from evaluators.cells import missing_words
 from evaluators.decision_table import DecisionTable, TableDecision, all_decisions
 from evaluators.ranking_words import unit_label
 from evaluators.robustness import WeightChange
@@ -25,6 +26,7 @@ def sensitivity_text(table: DecisionTable) -> str:
             )
             + "".join(f"\n  {line}" for line in table.assumed)
         )
+    parts += _reading_lines(table)
     for filtered, decisions in all_decisions(table).items():
         title = (
             text("With the licence filter", "라이선스 조건 적용")
@@ -35,6 +37,30 @@ def sensitivity_text(table: DecisionTable) -> str:
             "\n".join([title, "  " + winner_sentence(decisions), *_lines(table, decisions)])
         )
     return "\n\n".join(parts)
+
+
+#: (English, Korean), by the code of why a column is no criterion.
+DROPPED_WORDS = {
+    "left_out": ("left out as asked", "지정에 따라 제외"),
+    "licence": ("the licence, a condition of its own", "라이선스 조건"),
+    "describes": ("it describes the candidate", "후보를 설명하는 열"),
+    "empty": ("it holds no value", "값이 없음"),
+    "no_numbers": ("it holds no numbers", "숫자가 아님"),
+}
+
+
+def _reading_lines(table: DecisionTable) -> list[str]:
+    """Columns that are no criteria, and cells without a value, each with the reason."""
+    parts = []
+    if table.dropped:
+        title = text("Columns that do not decide:", "결정에 쓰지 않은 열:")
+        lines = [f"{name} ({text(*DROPPED_WORDS[why])})" for name, why in table.dropped.items()]
+        parts.append("\n  ".join([title, *lines]))
+    if table.missing:
+        title = text("No value (the others count instead):", "값 없음 (나머지 기준으로만 계산):")
+        lines = [f"{n}, {c}: {text(*missing_words(why))}" for n, c, why in table.missing]
+        parts.append("\n  ".join([title, *lines]))
+    return parts
 
 
 def winner_sentence(decisions: Decisions) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 
 # Before torch is imported anywhere: tiny models are slower on two threads, and no test may look
 # for a hub.
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+import ohlora_cli
 from benchmarks.case import Case, Task
 from benchmarks.contract import Contract
 from benchmarks.data import Row
@@ -83,3 +85,21 @@ def small_case(candidate: Candidate) -> Callable[..., Case]:
         return Case(candidate, workload, contract, task, settings or {})
 
     return case
+
+
+@pytest.fixture
+def ohlora(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line in this process: (exit status, standard output, standard error)."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["ohlora", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        with pytest.raises(SystemExit) as ended:
+            ohlora_cli.main()
+        code = ended.value.code
+        captured = capsys.readouterr()
+        return (code if isinstance(code, int) else int(code is not None), *captured)
+
+    return run

@@ -11,29 +11,10 @@ from pathlib import Path
 
 import pytest
 
-import ohlora_cli
 from evaluators.ranking import NORMALIZATIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 Ohlora = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def ohlora(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
-    """Run the command line in this process: (exit status, standard output, standard error)."""
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["ohlora", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "200")
-        with pytest.raises(SystemExit) as ended:
-            ohlora_cli.main()
-        code = ended.value.code
-        captured = capsys.readouterr()
-        return (code if isinstance(code, int) else int(code is not None), *captured)
-
-    return run
 
 
 def test_the_deepseek_criteria_give_exactly_the_fourteen(ohlora: Ohlora) -> None:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from evaluators.decision_table import all_decisions, decide_on, read_table
+from evaluators.decision_table import NOTHING_SAID, Said, all_decisions, decide_on, read_table
 from evaluators.decision_words import sensitivity_text, winner_sentence
 from evaluators.ranking import NORMALIZATIONS
 from model_registry.errors import BadFile, OhloraError, UnknownName
@@ -149,3 +150,183 @@ def test_what_can_not_be_decided_on_is_said_with_its_place(
         decide_on(read_table(file(table, declaration)))
     assert isinstance(error.value, BadFile | UnknownName | OhloraError)
     assert message in str(error.value)
+
+
+def chosen(path: Path, said: Said = NOTHING_SAID) -> str | None:
+    return decide_on(read_table(path, said)).ranking.chosen
+
+
+@pytest.mark.parametrize(
+    "column", ["tokens_per_second", "sentiment_accuracy", "tokensPerSecond", "정확도", "초당 토큰"]
+)
+def test_more_of_a_rate_or_an_accuracy_wins(file, column: str) -> None:
+    assert chosen(file(f"name,{column}\nslow,10\nfast,90\n")) == "fast"
+
+
+@pytest.mark.parametrize(
+    "column", ["perplexity", "WER", "cer_ko", "추론 시간(초)", "메모리를", "검증손실"]
+)
+def test_less_of_a_fault_or_a_cost_wins(file, column: str) -> None:
+    assert chosen(file(f"name,{column}\ngood,10\nbad,90\n")) == "good"
+
+
+def test_a_fault_is_no_cost(file) -> None:
+    table = read_table(file("name,WER,loss,seconds,메모리\na,1,2,3,4\nb,2,1,4,3\n"))
+    assert {c.name: c.group for c in table.criteria} == {
+        "WER": None, "loss": None, "seconds": "cost", "메모리": "cost",
+    }  # fmt: skip
+
+
+def test_a_column_that_nothing_is_known_of_is_asked_for_and_not_guessed(file) -> None:
+    path = file("name,accuracy,foo,bar\na,1,9,1\nb,2,1,9\n")
+    with pytest.raises(OhloraError, match=r"foo, bar.*--low COLUMN or --high COLUMN"):
+        read_table(path)
+    said = Said(low=("foo",), skip=("bar",))
+    table = read_table(path, said)
+    assert {c.name: c.better for c in table.criteria} == {"accuracy": "high", "foo": "low"}
+    assert table.dropped["bar"] == "left_out"
+    assert chosen(path, said) == "b"
+
+
+def test_what_the_user_says_of_a_column_wins_over_its_name(file) -> None:
+    path = file("name,accuracy,parameters_b\na,1,1\nb,2,9\n")
+    table = read_table(path, Said(low=("accuracy",), high=("parameters_b",)))
+    assert {c.name: c.better for c in table.criteria} == {
+        "accuracy": "low", "parameters_b": "high",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (Said(low=("acuracy",)), "Did you mean accuracy"),
+        (Said(low=("accuracy",), high=("accuracy",)), "named by two of"),
+    ],
+)
+def test_an_option_that_names_no_column_or_two_directions_is_refused(file, said, message) -> None:
+    with pytest.raises(OhloraError, match=message):
+        read_table(file("name,accuracy\na,1\nb,2\n"), said)
+
+
+def test_an_evaluator_s_own_scores_go_as_it_says(file) -> None:
+    table = read_table(file("name,hangul_share,broken_text\na,1,0\nb,0,1\n"))
+    assert {c.name: c.better for c in table.criteria} == {
+        "hangul_share": "high", "broken_text": "low",
+    }  # fmt: skip
+
+
+def test_a_declared_criterion_without_a_direction_takes_that_of_its_name(file) -> None:
+    declaration = '[[decision.criteria]]\nname = "seconds"\n'
+    assert chosen(file("name,seconds\nslow,9\nfast,1\n", declaration)) == "fast"
+    with pytest.raises(OhloraError, match="foo"):
+        read_table(file("name,foo\na,9\nb,1\n", declaration.replace("seconds", "foo")))
+
+
+def test_percentages_spreads_and_units_do_not_turn_a_ranking(file) -> None:
+    rows = "name,accuracy,latency,메모리\na,71%,120ms,3.4 GB\nb,68.5% ± 1.2%,1.2s,900 MB\n"
+    table = read_table(file(rows))
+    assert table.values["a"] == {"accuracy": 71, "latency": 120, "메모리": 3.4}
+    assert table.values["b"] == pytest.approx({"accuracy": 68.5, "latency": 1200, "메모리": 0.9})
+    assert table.units == {"accuracy": "%", "latency": "ms", "메모리": "GB"}
+
+
+def test_a_unit_in_the_name_is_that_of_its_bare_numbers(file) -> None:
+    table = read_table(
+        file("name,latency_ms,정확도(%),메모리(GB)\na,300,71%,3.4\nb,1.2s,68,900MB\n")
+    )
+    assert [row["latency_ms"] for row in table.values.values()] == [300, 1200]
+    assert [row["정확도(%)"] for row in table.values.values()] == [71, 68]
+    assert table.values["b"]["메모리(GB)"] == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(
+    ("rows", "line", "message"),
+    [
+        ("accuracy\na,71%\nb,0.8\n", 3, "0.8 with no unit"),
+        ("latency\na,120ms\nb,3\n", 3, "3 with no unit"),
+        ("memory\na,3GB\nb,120ms\n", 3, "120ms, where the column is in GB"),
+        ("memory_gb\na,3\nb,120ms\n", 3, "120ms, where the column is in GB"),
+        ("price\na,$3\nb,₩1200\n", 3, "₩, where the column is in $"),
+        ("accuracy\na,0.5\nb,nan\n", 3, "accuracy is 'nan': it is no finite number"),
+        ("accuracy\na,inf\nb,0.5\n", 2, "accuracy is 'inf': it is no finite number"),
+        ("foo\na,inf\nb,0.5\n", 2, "foo is 'inf'"),
+        ('accuracy\na,"0,71"\nb,0.5\n', 2, "write a point before decimals"),
+        ("accuracy\na,17/20\nb,0.5\n", 2, "'17/20'"),
+        ("grade\na,최상\nb,70\n", 3, "70 with no unit"),
+        ("accuracy\na,0.5\nb,0.6,7\n", 3, "has 3 cells, more than the 2 columns"),
+        ("accuracy,wer\na,0.5,1\nb,0.6\n", 3, "has 2 cells, fewer than the 3 columns"),
+        ("accuracy,accuracy\na,1,2\nb,2,1\n", 1, "has two columns called accuracy"),
+        ("accuracy\na,1\nA ,2\n", 3, "stands here twice"),
+        ('accuracy\na,1\n"b,2\nc,3\n', 3, "is a quote not closed?"),
+    ],
+)
+def test_a_cell_that_can_not_be_read_is_named(file, rows: str, line: int, message: str) -> None:
+    with pytest.raises(BadFile) as error:
+        read_table(file("name," + rows))
+    assert error.value.line == line
+    assert message in str(error.value)
+
+
+def test_a_name_in_two_unicode_forms_stands_there_twice(file) -> None:
+    composed, parted = "\uac00", "\u1100\u1161"  # 가, as one character and as two
+    with pytest.raises(BadFile, match="stands here twice"):
+        read_table(file(f"name,accuracy\n{composed},1\n{parted},2\n"))
+
+
+def test_a_table_without_names_is_refused(file) -> None:
+    with pytest.raises(BadFile, match="no column of names"):
+        read_table(file("accuracy,seconds\n1,2\n3,4\n"))
+
+
+def test_why_a_value_is_missing_and_a_column_does_not_decide_is_told(file, monkeypatch) -> None:
+    rows = "name,license,params_b,note,accuracy,seconds\n"
+    rows += "a,MIT,1,x,0.5,OOM\nb,MIT,2,y,-,3\nc,MIT,3,z,N/A,4\n"
+    table = read_table(file(rows))
+    assert table.missing == (
+        ("a", "seconds", "out_of_memory"),
+        ("b", "accuracy", "not_given"),
+        ("c", "accuracy", "not_available"),
+    )
+    assert table.dropped == {"license": "licence", "params_b": "describes", "note": "no_numbers"}
+    printed = sensitivity_text(table)
+    assert "a, seconds: out of memory" in printed
+    assert "note (it holds no numbers)" in printed
+    assert table.reading()["dropped"][2] == {"name": "note", "reason": "no_numbers"}
+    monkeypatch.setenv("OHLORA_LANG", "ko")
+    assert "a, seconds: 메모리 부족" in sensitivity_text(table)
+
+
+def test_a_floor_in_another_scale_than_its_column_is_refused(file) -> None:
+    declaration = '[[decision.criteria]]\nname = "accuracy"\nfloor = {}\n'
+    rows = "name,accuracy\na,71%\nb,60%\n"
+    with pytest.raises(BadFile, match=r"write its floor as 65, not 0\.65"):
+        read_table(file(rows, declaration.format(0.65)))
+    assert decide_on(read_table(file(rows, declaration.format(65)))).rejected[0][0] == "b"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("floor = nan", "floor must be a finite number"),
+        ("weight = inf", "weight must be a finite number"),
+        ("weight = -1", "weight must be 0 or more"),
+        ('weight = "heavy"', "weight must be float"),
+    ],
+)
+def test_a_number_of_a_declaration_that_is_out_of_range_is_named(file, line, message) -> None:
+    with pytest.raises(BadFile, match=message) as error:
+        read_table(file(TABLE, f'[[decision.criteria]]\nname = "quality"\n{line}\n'))
+    assert error.value.line == 3
+
+
+def test_the_command_asks_for_directions_takes_them_and_tells_how_it_read(file, ohlora) -> None:
+    path = file("name,accuracy,foo,note\na,71%,1,x\nb,68%,2,y\n")
+    code, _, complaint = ohlora("decide", "--table", path)
+    assert code == 1
+    assert "--low COLUMN or --high COLUMN" in complaint
+    code, out, _ = ohlora("decide", "--table", path, "--low", "foo", "--json")
+    document = json.loads(out)
+    assert (code, document["chosen"]) == (0, "a")
+    assert document["table"]["dropped"] == [{"name": "note", "reason": "no_numbers"}]
+    assert [c["better"] for c in document["table"]["columns"]] == ["high", "low"]
+    assert ohlora("decide", "somewhere", "--low", "foo")[0] == 2

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from model_registry.errors import BadFile, OhloraError
+from model_registry.ranges import RANGES, out_of_range
 
 
 class TomlReader:
@@ -61,6 +62,13 @@ class TomlReader:
         """A value of one of these kinds; true and false are no numbers here."""
         if not isinstance(value, kinds) or isinstance(value, bool):
             self.fail(key, f"{key} must be {kinds[0].__name__}, not {value!r}")
+        return value
+
+    def in_range(self, value: Any, key: str) -> Any:
+        """A number that `model_registry.ranges` allows under this key."""
+        self.one(value, RANGES[key].kinds, key)
+        if problem := out_of_range(key, value):
+            self.fail(key, problem)
         return value
 
     def known(self, entry: Mapping[str, Any], keys: set[str], where: str) -> None:

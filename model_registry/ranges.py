@@ -1,0 +1,78 @@
+"""What every number that a user may set can be: one table for studies, declarations and options."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """From `least` to `most`, both allowed; `above` refuses the least itself."""
+
+    least: float
+    most: float
+    whole: bool = True
+    above: bool = False
+
+    @property
+    def kinds(self) -> tuple[type[int] | type[float], ...]:
+        """What a value may be: whole numbers count as numbers too."""
+        return (int,) if self.whole else (float, int)
+
+    def problem(self, value: Any) -> str | None:
+        """What is wrong with a value; None where nothing is."""
+        if not isinstance(value, self.kinds) or isinstance(value, bool):
+            return f"must be {'a whole number' if self.whole else 'a number'}, not {value!r}"
+        if not math.isfinite(value):
+            return f"must be a finite number, not {value}"
+        if value < self.least or (self.above and value == self.least):
+            return f"must be {self._at_least()}, not {value!r}"
+        return f"must be at most {self.most:,.12g}, not {value!r}" if value > self.most else None
+
+    def _at_least(self) -> str:
+        if self.above or (self.whole and self.least == 1):
+            return f"above {self.least if self.above else 0:g}"
+        return f"{self.least:g} or more"
+
+
+#: By the name that a study, a declaration or an option gives it.
+RANGES = {
+    # LoRA and training
+    "rank": Range(1, 4096),
+    "ranks": Range(1, 4096),
+    "preference_ranks": Range(1, 4096),
+    "alpha": Range(1, 65_536),
+    "lora_alpha": Range(1, 65_536),
+    "dropout": Range(0, 0.99, whole=False),
+    "lora_dropout": Range(0, 0.99, whole=False),
+    "learning_rate": Range(0, 1, whole=False, above=True),
+    "batch": Range(1, 4096),
+    "batch_size": Range(1, 4096),
+    "epochs": Range(1, 10_000),
+    "max_length": Range(2, 1_000_000),
+    "length": Range(2, 1_000_000),
+    "max_grad_norm": Range(0, 1_000_000, whole=False, above=True),
+    "warm_up": Range(0, 1_000),
+    "seed": Range(0, 2**32 - 1),
+    "threads": Range(1, 1_024),
+    # asking
+    "max_new_tokens": Range(1, 100_000),
+    "samples": Range(0, 1_000),
+    "temperature": Range(0, 10, whole=False),
+    "top_p": Range(0, 1, whole=False, above=True),
+    "gpu_share": Range(0, 1, whole=False, above=True),
+    "port": Range(0, 65_535),
+    # deciding
+    "weight": Range(0, 1_000_000, whole=False),
+    "floor": Range(-1e15, 1e15, whole=False),
+    "draws": Range(1, 1_000_000),
+}
+
+
+def out_of_range(name: str, value: Any) -> str | None:
+    """What is wrong with a value of this name; None where nothing is, or no range is known."""
+    known = RANGES.get(name)
+    problem = known.problem(value) if known else None
+    return f"{name} {problem}" if problem else None
