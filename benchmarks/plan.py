@@ -13,9 +13,11 @@ from benchmarks.data import DATASETS, Row, Rows, hash_texts, read_data
 from benchmarks.study import Span, Study, Work
 from evaluators.persona import read_facts
 from model_registry import machine
+from model_registry.architectures import declared_architecture
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError, UnknownName
 from model_registry.language import text
+from model_registry.lora import is_mixture
 from model_registry.registry import Registry
 from model_registry.selection import Selection, select
 from model_registry.weights import resolve_source
@@ -90,6 +92,7 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
     ranks = options.ranks or study.work.ranks
     cases = _cases(study, candidates, contract, task, ranks, options.limits, out)
     notes = [*weights_notes(options, source, contract.scale, stands_in), *data_notes]
+    notes += _dropout_notes(study, candidates)
     facts = read_facts(where) if where.is_dir() else {}
     return Plan(study, selection, candidates, contract, task, cases, tuple(notes), facts)
 
@@ -196,6 +199,8 @@ def _contract(
         "threads": 1 if small else facts["cores"],
     }
     policy |= dict(study.policy)
+    if any(is_mixture(declared_architecture(candidate)) for candidate in candidates):
+        policy["lora_dropout"] = 0.0  # experts can have none, and all are to have the same
     if study.work.variants or study.work.if_it_fails or study.work.quantizations:
         policy["varies"] = (*Contract().varies, "variant", "quantization")
     texts = [
@@ -255,6 +260,22 @@ def _answering(
         return [plain, *packed]
     other = {"quantization": work.if_it_fails}
     return [plain, *packed, replace(plain, settings=other, instead_of=plain.id)]
+
+
+def _dropout_notes(study: Study, candidates: Sequence[Candidate]) -> list[str]:
+    """That nobody is tuned with dropout, where a candidate among them can't be."""
+    mixtures = [c.name for c in candidates if is_mixture(declared_architecture(c))]
+    if not mixtures or not study.work.tunes or study.policy.get("lora_dropout") == 0:
+        return []
+    names = ", ".join(mixtures)
+    return [
+        text(
+            f"LoRA has no dropout here, for all candidates alike: the experts of {names} can't "
+            "have any",
+            f"모든 후보를 LoRA 드롭아웃 없이 튜닝합니다: {names}의 전문가(MoE) 레이어에는 쓸 수 "
+            "없습니다",
+        )
+    ]
 
 
 def half_precision(device: str, *, native_bf16: bool) -> str:

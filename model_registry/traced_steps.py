@@ -14,6 +14,7 @@ import torch
 
 from model_registry.errors import LoadError
 from model_registry.live_tensors import Tracker, card_dropout, traced
+from model_registry.lora import lora_dropout, lora_targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,14 @@ class Training:
     def _with_lora(self, model: Any, rank: int) -> Any:
         from peft import LoraConfig, get_peft_model
 
+        names = self.targets if isinstance(self.targets, str) else ",".join(self.targets)
+        targets = lora_targets(model, names)
         config = LoraConfig(
             r=rank,
             lora_alpha=16,
-            lora_dropout=self.dropout,
-            target_modules=self.targets if isinstance(self.targets, str) else list(self.targets),
+            lora_dropout=lora_dropout(model, names, self.dropout),
+            target_modules=targets.modules,
+            target_parameters=targets.parameters or None,
             task_type="CAUSAL_LM",
         )
         return get_peft_model(model, config).train()

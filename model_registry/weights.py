@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_registry import rwkv
+from model_registry.architectures import architecture_values
 from model_registry.candidate import Candidate
 from model_registry.catalog import HERE
 from model_registry.errors import LoadError
@@ -28,29 +29,6 @@ BUNDLED = HERE / "bundled" / "weights"
 
 #: The tokenizer that random weights answer with: their own would need a download.
 STAND_IN_TOKENIZER = "bundled-llama-2.5m"
-
-#: What replaces an architecture's own values at scale "tiny", by model type; "" is for all.
-_TINY: dict[str, dict[str, Any]] = {
-    "": {
-        "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
-        "num_attention_heads": 4, "num_key_value_heads": 4, "max_position_embeddings": 2048,
-    },
-    "gemma": {"head_dim": 16, "num_key_value_heads": 1},
-    "gemma2": {"head_dim": 16, "num_key_value_heads": 2, "query_pre_attn_scalar": 16},
-    "llama": {"head_dim": 16, "num_key_value_heads": 2},
-    "rwkv": {"attention_hidden_size": 64, "context_length": 2048},
-    "opt": {"word_embed_proj_dim": 32, "ffn_dim": 128},
-    "gpt_neo": {
-        "num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]],
-        "bos_token_id": 0, "eos_token_id": 0,
-    },
-    "deepseek_v2": {
-        "kv_lora_rank": 16, "qk_nope_head_dim": 16, "qk_rope_head_dim": 8, "v_head_dim": 16,
-        "head_dim": 8, "moe_intermediate_size": 32, "n_routed_experts": 4, "n_shared_experts": 1,
-        "num_experts_per_tok": 2, "first_k_dense_replace": 1,
-        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
-    },
-}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -197,29 +175,6 @@ def _ready(
     configured = model.generation_config.eos_token_id
     end_ids.update([configured] if isinstance(configured, int) else configured or [])
     return LoadedModel(candidate, model, tokenizer, source, scale, tuple(sorted(end_ids)))
-
-
-def architecture_values(
-    candidate: Candidate, scale: str = "full", vocab_size: int | None = None
-) -> dict[str, Any]:
-    """The architecture's values, shrunk at scale "tiny" (to `vocab_size` tokens, if given).
-
-    Raises:
-        LoadError: the catalog knows no architecture for this candidate.
-    """
-    if not candidate.architecture:
-        status = "needs_remote_code" if candidate.needs_remote_code else "unsupported_architecture"
-        note = candidate.parameters_note or "its catalog entry has no architecture"
-        raise LoadError(status, f"{candidate.name} can't be built from its architecture: {note}")
-    values = dict(candidate.architecture)
-    if scale == "tiny":
-        model_type = values["model_type"]
-        shrunk = _TINY[""] | _TINY.get(model_type, {})
-        own = set(_TINY.get(model_type, {}))
-        values |= {k: v for k, v in shrunk.items() if k in values or k in own}
-        if vocab_size is not None:
-            values["vocab_size"] = vocab_size
-    return values
 
 
 def build_config(values: Mapping[str, Any]) -> Any:

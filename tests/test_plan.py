@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -191,3 +192,17 @@ def test_candidates_with_folders_of_their_own_are_no_stand_ins(
 
 def test_the_bundled_models_stay_bundled_though_they_lie_in_folders(tmp_path):
     assert korean_small(tmp_path).contract.weights == "bundled"
+
+
+def test_a_mixture_of_experts_among_the_candidates_takes_the_dropout_from_all(tmp_path):
+    """Its experts can have none; what is compared is tuned alike."""
+    model = tmp_path / "model"
+    model.mkdir()
+    values = {"model_type": "mixtral", "num_local_experts": 8}
+    (model / "config.json").write_text(json.dumps(values), encoding="utf-8")
+    plan = plan_study(write_study(tmp_path, model), tmp_path / "out")
+    assert {case.contract.lora_dropout for case in plan.cases} == {0.0}
+    assert any("the experts of one, two can't have any" in note for note in plan.notes)
+    (model / "config.json").write_text(json.dumps({"model_type": "llama"}), encoding="utf-8")
+    plan = plan_study(write_study(tmp_path, model), tmp_path / "out")
+    assert plan.contract.lora_dropout == Contract().lora_dropout

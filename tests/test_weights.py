@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from model_registry import weights
+from model_registry.architectures import architecture_values
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.transformers_local import answer_one
 from model_registry.candidate import Candidate
@@ -17,7 +18,6 @@ from model_registry.catalog import catalog_names
 from model_registry.errors import LoadError
 from model_registry.registry import Registry
 from model_registry.weights import (
-    architecture_values,
     build_config,
     load,
     load_error,

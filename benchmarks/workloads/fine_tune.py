@@ -18,7 +18,7 @@ from benchmarks.contract import Contract
 from benchmarks.data import Row
 from benchmarks.workloads.inference import Outcome, make_replies
 from benchmarks.workloads.log import WorkLog
-from model_registry.gptq import gptq_layers
+from model_registry.lora import lora_dropout, lora_targets
 from model_registry.prompting import IGNORED, EncodedRow, check_rows, encode_row, end_token_id
 from model_registry.quantization import keep_gradients
 from model_registry.records import Loss
@@ -110,6 +110,7 @@ def run(
             "longest_row_tokens": max(len(row.input_ids) for row in rows),
             **largest_batch(steps, takes_logits_to_keep(model)),
             "learning_rate": learning_rate(loaded, contract),
+            "lora_dropout": dropout_of(model),
         },
     )
 
@@ -117,6 +118,12 @@ def run(
 def learning_rate(loaded: LoadedModel, contract: Contract) -> float:
     """The candidate's own rate, else the contract's."""
     return loaded.candidate.learning_rate or contract.learning_rate
+
+
+def dropout_of(model: Any) -> float | None:
+    """The dropout that LoRA really has in a model; None where it has no LoRA."""
+    configs = getattr(model, "peft_config", {})
+    return float(configs["default"].lora_dropout) if "default" in configs else None
 
 
 def make_trainable(model: Any, rank: int | None, contract: Contract) -> Any:
@@ -152,11 +159,13 @@ def add_lora(model: Any, rank: int, contract: Contract) -> Any:
 
     keep_gradients(model)
     torch.manual_seed(contract.seed)
+    targets = lora_targets(model, contract.lora_targets)
     config = LoraConfig(
         r=rank,
         lora_alpha=contract.lora_alpha,
-        lora_dropout=contract.lora_dropout,
-        target_modules=_target_modules(contract.lora_targets, model),
+        lora_dropout=lora_dropout(model, contract.lora_targets, contract.lora_dropout),
+        target_modules=targets.modules,
+        target_parameters=targets.parameters or None,
         init_lora_weights=contract.lora_init,  # type: ignore[arg-type]
         task_type="CAUSAL_LM",
     )
@@ -164,14 +173,6 @@ def add_lora(model: Any, rank: int, contract: Contract) -> Any:
         # peft asks transformers by a name that newer transformers call deprecated.
         warnings.simplefilter("ignore", FutureWarning)
         return get_peft_model(model, config).train()
-
-
-def _target_modules(targets: str, model: Any) -> str | list[str]:
-    """ "all-linear" is peft's own word, which passes GPTQ's layers over; other names are of layers,
-    separated by commas."""
-    if targets == "all-linear":
-        return gptq_layers(model) or targets
-    return [name.strip() for name in targets.split(",")]
 
 
 def training_batches(

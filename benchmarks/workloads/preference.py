@@ -18,6 +18,7 @@ from benchmarks.data import Row
 from benchmarks.workloads.fine_tune import (
     NanLoss,
     add_lora,
+    dropout_of,
     learning_rate,
     train_steps,
     training_batches,
@@ -166,6 +167,7 @@ def run(
             "batch_rows": min(contract.batch_size, len(pairs)),
             "batch_tokens": max(max(sides) for sides in lengths),
             "learning_rate": learning_rate(loaded, contract),
+            "lora_dropout": dropout_of(model),
             "beta": BETA,
         },
     )
