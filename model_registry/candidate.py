@@ -55,6 +55,10 @@ class PromptPolicy:
     form: str = "### 질문: {prompt} ### 답변: "
 
 
+#: Traits of models that don't chat unless another trait says that they do.
+SPECIAL_TRAITS = frozenset(["base", "code", "diagram", "math", "multimodal", "translation"])
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One model that may be chosen.
@@ -86,6 +90,16 @@ class Candidate:
     endpoint: Mapping[str, Any] = field(default_factory=dict, hash=False)  # for remote backends
     catalog: str = ""
     note: str = ""
+
+    @property
+    def chats(self) -> bool:
+        """Whether it talks about anything: by its traits, and where they don't say by its task.
+
+        What was made for one purpose, or never learned to answer, does not.
+        """
+        if {"chat", "instruct"} & set(self.traits):
+            return True
+        return self.task == "text-generation" and not SPECIAL_TRAITS & set(self.traits)
 
     @property
     def needs_remote_code(self) -> bool:

@@ -42,6 +42,16 @@ class ChatParts:
     target: gr.State  # which message the grade below is for; None: the last answer
 
 
+@dataclass(frozen=True, slots=True)
+class GradeParts:
+    """The row of grades below the conversation."""
+
+    row: gr.Row
+    choice: gr.Radio
+    note: gr.Textbox
+    save: gr.Button
+
+
 def chat_tab(site: Site, _: gr.Tab) -> None:
     """Build the tab."""
     names = site.models.names
@@ -60,7 +70,7 @@ def chat_tab(site: Site, _: gr.Tab) -> None:
         show_label=False,
     )
     target = gr.State(None)
-    grades, save = _grade_row(site, history, candidate, target)
+    grades = _grade_row(site, history, candidate, target)
     with gr.Row(elem_id="chat-entry"):
         message = gr.Textbox(
             show_label=False,
@@ -79,7 +89,7 @@ def chat_tab(site: Site, _: gr.Tab) -> None:
         again = gr.Button(word("again"), size="sm", elem_id="chat-again", scale=0, min_width=110)
         clear = gr.Button(word("clear"), size="sm", elem_id="chat-clear", scale=0, min_width=110)
     parts = ChatParts(history, message, candidate, _settings(), target)
-    _wire(site, parts, send=send, stop=stop, again=again, clear=clear, grades=grades, save=save)
+    _wire(site, parts, send=send, stop=stop, again=again, clear=clear, grades=grades)
 
 
 def _settings() -> tuple[Any, ...]:
@@ -96,7 +106,7 @@ def _settings() -> tuple[Any, ...]:
 
 def _grade_row(
     site: Site, history: gr.Chatbot, candidate: gr.Dropdown, target: gr.State
-) -> tuple[gr.Row, gr.Button]:
+) -> GradeParts:
     """The five grades for an answer: the last one, or the one that was clicked."""
     with gr.Row(visible=False, elem_id="chat-grade") as row:
         choice = gr.Radio(
@@ -124,10 +134,11 @@ def _grade_row(
 
     def point_at(selected: gr.SelectData) -> tuple[Any, ...]:
         place = selected.index[0] if isinstance(selected.index, list | tuple) else selected.index
-        return int(place), gr.Radio(value=None), gr.Button(word("save_grade"))
+        return int(place), gr.Radio(value=None), "", gr.Button(word("save_grade"))
 
-    history.select(point_at, None, [target, choice, save], queue=False, api_visibility="private")
-    return row, save
+    pointed = [target, choice, note, save]
+    history.select(point_at, None, pointed, queue=False, api_visibility="private")
+    return GradeParts(row, choice, note, save)
 
 
 def _wire(
@@ -138,12 +149,11 @@ def _wire(
     stop: gr.Button,
     again: gr.Button,
     clear: gr.Button,
-    grades: gr.Row,
-    save: gr.Button,
+    grades: GradeParts,
 ) -> None:
     """Which event calls what."""
     asked = [parts.history, parts.candidate, *parts.settings]
-    state = [send, stop, grades, save, parts.target]
+    state = [send, stop, grades.row, grades.save, parts.target, grades.choice, grades.note]
 
     def chat(
         message: str, history: Messages, candidate: str, system: str, temperature: float,
@@ -152,7 +162,7 @@ def _wire(
         with answering(request):
             message = text(message, "message", LONGEST_MESSAGE).strip()
             if not message:
-                raise Refused("Write something first.", "먼저 할 말을 적어 주세요.")
+                raise Refused("Write something first.", "메시지를 먼저 입력해 주세요.")
             messages = [*plain_messages(history), {"role": "user", "content": message}]
             how = generation_settings(temperature, top_p, max_new_tokens, seed)
             guard_blindness(site, request, *asked_texts(messages), system or "")
@@ -170,9 +180,9 @@ def _wire(
             while messages and messages[-1]["role"] == "assistant":
                 messages.pop()
             if not messages:
-                raise Refused("There is nothing to answer yet.", "아직 답할 말이 없습니다.")
+                raise Refused("There is nothing to answer yet.", "다시 생성할 답변이 없어요.")
             # Another seed, or sampling would say the very same again.
-            how = generation_settings(temperature, top_p, max_new_tokens, int(seed or 0) + 1)
+            how = generation_settings(temperature, top_p, max_new_tokens, _next_seed(seed))
             guard_blindness(site, request, *asked_texts(messages), system or "")
             for number, answered in enumerate(
                 stream_answer(site, candidate, messages, system, how)
@@ -202,25 +212,41 @@ def _wire(
     for answer in answers:
         answer.then(idle, parts.history, state, **began)
     stop.click(idle, parts.history, state, cancels=answers, **began)
-    clear.click(lambda: ([], *idle([])), None, [parts.history, *state], cancels=answers, **began)
+    clear.click(cleared, None, [parts.history, *state], cancels=answers, **began)
 
 
-_skipped = tuple(gr.skip() for _ in range(5))
+def _next_seed(seed: Any) -> Any:
+    """Another seed; what is no number is left for the check of settings to refuse."""
+    known = isinstance(seed, int | float) and not isinstance(seed, bool)
+    return seed + 1 if known else seed or 1
+
+
+_skipped = tuple(gr.skip() for _ in range(7))
 
 
 def running() -> tuple[Any, ...]:
-    """Send, stop, grades, save and target while an answer is made."""
+    """Send, stop, grades, save, target, choice and note while an answer is made.
+
+    The next answer must neither show the last one's grade nor take no notice of the same again.
+    """
     return (
         gr.Button(visible=False),
         gr.Button(visible=True),
         gr.Row(visible=False),
         gr.Button(word("save_grade")),
         None,
+        gr.Radio(value=None),
+        "",
     )
 
 
+def cleared() -> tuple[Any, ...]:
+    """The conversation and the same parts before a first question."""
+    return ([], *idle([])[:-2], gr.Radio(value=None), "")
+
+
 def idle(history: Any) -> tuple[Any, ...]:
-    """The same once there is an answer, or none: it may be graded."""
+    """The same parts once there is an answer, or none: it may be graded."""
     answered = last_answer(history) is not None
     return (
         gr.Button(visible=True),
@@ -228,4 +254,6 @@ def idle(history: Any) -> tuple[Any, ...]:
         gr.Row(visible=answered),
         gr.Button(word("save_grade")),
         None,
+        gr.skip(),
+        gr.skip(),
     )

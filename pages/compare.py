@@ -20,7 +20,7 @@ from evaluators.grading.store import Vote
 from evaluators.grading.submission import Refused, text
 from model_registry.backends.backend import GenerationSettings
 from pages.conversation import LONGEST_MESSAGE, person_of
-from pages.site import Site, answering, guard_blindness
+from pages.site import Site, address_of, answering, guard_blindness
 from pages.words import word
 
 #: How both candidates answer: alive enough that no reply repeats one from the Chat tab.
@@ -146,13 +146,13 @@ def make_pair(site: Site, prompt: Any, request: gr.Request) -> Pair:
     """
     prompt = text(prompt, "prompt", LONGEST_MESSAGE).strip()
     if not prompt:
-        raise Refused("Write a prompt first.", "먼저 질문을 적어 주세요.")
+        raise Refused("Write a prompt first.", "질문을 먼저 입력해 주세요.")
     guard_blindness(site, request, prompt)
-    names = site.models.names
+    names = comparable(site, request)
     if len(names) < 2:
         raise Refused(
-            "Comparing needs two candidates that can answer here: `make bundled`.",
-            "비교하려면 여기서 답할 수 있는 후보가 둘 있어야 합니다: `make bundled`.",
+            "Comparing needs two candidates that chat and can answer here: `make bundled`.",
+            "비교하려면 여기서 대화할 수 있는 후보가 둘 있어야 해요: `make bundled`.",
         )
     left, right = random.SystemRandom().sample(names, 2)
     how = GenerationSettings(MOST_TOKENS, TEMPERATURE, 0.95, seed=secrets.randbelow(2**31))
@@ -170,6 +170,19 @@ def make_pair(site: Site, prompt: Any, request: gr.Request) -> Pair:
     )
 
 
+def comparable(site: Site, request: gr.Request | None) -> list[str]:
+    """Who may be drawn: the candidates of the run on show that can answer here, else those that
+    chat. A model made for diagrams would only lose."""
+    here = site.models.names
+    if site.desk.run_names:
+        asked = address_of(request).get("run", "")
+        run = site.desk.run(asked if asked in site.desk.run_names else "")
+        of_run = [name for name in here if name in run.candidates]
+        if len(of_run) > 1:
+            return of_run
+    return site.models.chatting
+
+
 def _whole_answer(site: Site, name: str, prompt: str, how: GenerationSettings) -> str:
     messages = [{"role": "user", "content": prompt}]
     with closing(site.models.stream(name, messages, how)) as pieces:
@@ -183,7 +196,7 @@ def keep_vote(site: Site, choice: str, pair: Any, request: gr.Request) -> Pair:
         Refused: there is no pair to vote on.
     """
     if not isinstance(pair, Pair):
-        raise Refused("Ask both first.", "먼저 둘에게 물어보세요.")
+        raise Refused("Ask both first.", "두 후보에게 먼저 물어보세요.")
     vote = Vote(
         key=pair.id,
         grader=person_of(site, request).id,

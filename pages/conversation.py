@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import html
+import inspect
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import asdict, replace
 from typing import Any
 
 import gradio as gr
 
-from evaluators.grading.desk import Visitor
 from evaluators.grading.store import Grade, Grader, reply_hash
 from evaluators.grading.submission import LONGEST_NOTE, Refused, text
+from evaluators.grading.visitor import grader_id
 from model_registry.backends.backend import GenerationSettings
 from pages.site import Site, page_visitor
+from pages.stamp import Stamp, read_stamp
 
 LONGEST_MESSAGE = 4000
 MOST_TURNS = 60
@@ -32,18 +35,30 @@ def stream_answer(
     site: Site, candidate: str, messages: Messages, system: str, how: GenerationSettings
 ) -> Iterator[Messages]:
     """The conversation with a growing answer, as the page shows it; closing it stops the model."""
+    plain = [{"role": m["role"], "content": m["content"]} for m in messages]
     shown = [{**m, "content": as_text(m["content"])} for m in messages]
     yield shown  # what was asked stands there at once, however long a model takes to load
+    stamp = Stamp(candidate, {"system": (system or "").strip(), **asdict(how)})
     asked = [{"role": "system", "content": system.strip()}] if system and system.strip() else []
     answer = ""
-    with closing(site.models.stream(candidate, [*asked, *messages], how)) as pieces:
+    with closing(site.models.stream(candidate, [*asked, *plain], how)) as pieces:
         for piece in pieces:
             answer += piece
             if answer.strip():
-                yield [*shown, {"role": "assistant", "content": as_text(answer)}]
+                yield [*shown, _answer(answer, stamp)]
                 # Asleep this thread takes nothing from the model's; the rest comes at once.
                 time.sleep(EVERY * site.models.busy)
-    yield [*shown, {"role": "assistant", "content": as_text(answer) or "…"}]
+    yield [*shown, _answer(answer, stamp)]
+
+
+def _answer(answer: str, stamp: Stamp) -> dict[str, Any]:
+    """A message of the Chatbot, with its stamp. The Chatbot itself takes off indents and blanks."""
+    content = inspect.cleandoc(as_text(answer)) or "…"
+    return {
+        "role": "assistant",
+        "content": content,
+        "metadata": stamp.on(html.unescape(content)),
+    }
 
 
 def as_text(content: str) -> str:
@@ -66,7 +81,7 @@ def generation_settings(temperature: Any, top_p: Any, most: Any, seed: Any) -> G
         ):
             raise Refused(
                 f"{name} must be a number from {low:g} to {high:g}.",
-                f"{name} 값은 {low:g}에서 {high:g} 사이의 수여야 합니다.",
+                f"{name} 값은 {low:g}에서 {high:g} 사이의 수여야 해요.",
             )
         return value
 
@@ -79,7 +94,8 @@ def generation_settings(temperature: Any, top_p: Any, most: Any, seed: Any) -> G
 
 
 def plain_messages(history: Any) -> Messages:
-    """The Chatbot's messages as plain ones: role and text, without the escapes of `as_text`.
+    """The Chatbot's messages as plain ones, without the escapes of `as_text`: role and text, and
+    what an answer carries as its metadata.
 
     Raises:
         Refused: too long, or no conversation.
@@ -87,7 +103,7 @@ def plain_messages(history: Any) -> Messages:
     if not isinstance(history or [], list) or len(history or []) > MOST_TURNS:
         raise Refused(
             "This conversation is too long. Start a new one.",
-            "대화가 너무 깁니다. 새로 시작하세요.",
+            "대화가 너무 길어요. 새로 시작하세요.",
         )
     messages = []
     for one in history or []:
@@ -96,10 +112,11 @@ def plain_messages(history: Any) -> Messages:
             content = "".join(p.get("text", "") for p in content if isinstance(p, dict))
         role = one.get("role") if isinstance(one, dict) else None
         if role not in ("user", "assistant") or not isinstance(content, str):
-            raise Refused("This is no conversation.", "대화를 읽을 수 없습니다.")
-        messages.append(
-            {"role": role, "content": text(html.unescape(content), "message", 4 * LONGEST_MESSAGE)}
-        )
+            raise Refused("This is no conversation.", "대화를 읽을 수 없어요.")
+        plain = text(html.unescape(content), "message", 4 * LONGEST_MESSAGE)
+        message = {"role": role, "content": plain}
+        stamp = one.get("metadata") if role == "assistant" else None
+        messages.append({**message, "metadata": stamp} if stamp else message)
     return messages
 
 
@@ -125,48 +142,68 @@ def keep_grade(
 ) -> None:
     """Keep a grade of one answer of a conversation; the last one unless `target` says which.
 
+    It is kept for whoever made that answer, whoever is chosen by now; `candidate` is for a
+    conversation that another client made up itself, whose answers carry no stamp.
+
     Raises:
         Refused: there is no such answer, or the grade is none.
     """
     messages = plain_messages(history)
     place = target if target is not None else last_answer(messages)
-    if place is None or not 0 < place < len(messages) or messages[place]["role"] != "assistant":
-        raise Refused("Choose an answer first.", "먼저 답을 하나 고르세요.")
+    if type(place) is not int or not 0 < place < len(messages):
+        raise Refused("Choose an answer first.", "먼저 답변을 하나 고르세요.")
+    if messages[place]["role"] != "assistant":
+        raise Refused("Choose an answer first.", "먼저 답변을 하나 고르세요.")
     if type(grade) is not int or not 1 <= grade <= 5:
         raise Refused("Choose one of the five grades.", "다섯 등급 가운데 하나를 고르세요.")
-    if candidate not in site.models.names:
-        raise Refused("Choose a candidate first.", "먼저 후보를 고르세요.")
     reply = messages[place]["content"]
+    stamp = read_stamp(messages[place], reply)
+    made_by = stamp.candidate if stamp else candidate
+    if not all(isinstance(n, str) and n in site.models.names for n in (candidate, made_by)):
+        raise Refused("Choose a candidate first.", "먼저 후보를 고르세요.")
     person = person_of(site, request)
-    said = [m["content"] for m in messages[: place + 1]]
-    subject = f"chat:{_digest(person.id, candidate, *said)}"
-    note = text(note or "", "note", LONGEST_NOTE)
-    earlier = [
-        g
-        for g in site.desk.store.grades("chat", grader=person.id, history=True)
-        if g.subject == subject
-    ]
-    if earlier and (earlier[-1].grade, earlier[-1].note) == (grade, note):
-        return
+    said = [stamp.answer] if stamp else [m["content"] for m in messages[: place + 1]]
     kept = Grade(
-        # Numbered, so that a double click makes the same key and a change of mind another.
-        key=f"{subject}:{len(earlier)}",
-        subject=subject,
+        key="",
+        subject=f"chat:{_digest(person.id, made_by, *said)}",
         grader=person.id,
         run="chat",
         case="chat",
-        candidate=candidate,
-        prompt=next(m["content"] for m in reversed(messages[:place]) if m["role"] == "user"),
+        candidate=made_by,
+        prompt=next((m["content"] for m in messages[place::-1] if m["role"] == "user"), ""),
         reply=reply,
         grade=grade,
         page="chat",
         kind="chat",
         pass_="chat",
         reply_hash=reply_hash(reply),
-        note=note,
+        note=text(note or "", "note", LONGEST_NOTE),
         blind=False,
+        settings=_settings(stamp),
     )
-    site.desk.store.add_grades([kept])
+    _keep_once(site, kept)
+
+
+def _keep_once(site: Site, grade: Grade) -> None:
+    """Keep a grade unless it says what the last one of this answer by this person did."""
+    history = site.desk.store.grades("chat", grader=grade.grader, history=True)
+    earlier = [one for one in history if one.subject == grade.subject]
+    if earlier and (earlier[-1].grade, earlier[-1].note) == (grade.grade, grade.note):
+        return
+    # Numbered, so that a double click makes the same key and a change of mind another.
+    numbered = replace(grade, key=f"{grade.subject}:{len(earlier)}")
+    site.desk.store.add_grades([numbered])
+
+
+def _settings(stamp: Stamp | None) -> dict[str, Any] | None:
+    """The settings of a stamp, which has been in a browser, checked as those of a question."""
+    if stamp is None:
+        return None
+    given = stamp.settings if isinstance(stamp.settings, dict) else {}
+    numbers = ("temperature", "top_p", "max_new_tokens", "seed")
+    how = generation_settings(*(given.get(name) for name in numbers))
+    system = text(given.get("system") or "", "system", LONGEST_MESSAGE)
+    return {"system": system, **asdict(how)}
 
 
 def person_of(site: Site, request: gr.Request) -> Grader:
@@ -174,8 +211,8 @@ def person_of(site: Site, request: gr.Request) -> Grader:
     visitor = page_visitor(request)
     if visitor.login or site.desk.knows(visitor):
         return site.desk.join("", visitor)[0]
-    guest = Visitor(f"guest {getattr(request, 'session_hash', None)}")
-    return site.desk.store.add_grader(Grader(guest.id, "guest"))
+    visit = str(getattr(request, "session_hash", None))
+    return site.desk.store.add_grader(Grader(grader_id(visit, guest=True), "guest"))
 
 
 def _digest(*parts: str) -> str:

@@ -13,27 +13,30 @@ let view = null; // the screen on show: answers, the card in focus, the time it 
 
 // ---- talking to the server ------------------------------------------------------------------
 
-async function ask(endpoint, data, { patient = false } = {}) {
+// What a server or a proxy before it (a Space's, Colab's, Cloudflare's) says while it is busy or
+// starts anew: it passes, as a lost connection does.
+const passes = (status) => [408, 425, 429, 502, 503, 504].includes(status) || (status >= 520 && status <= 530);
+
+// Asks until there is an answer: nothing that a person did is lost, and an attempt's key makes
+// what arrives twice one grade.
+async function ask(endpoint, data) {
   const base = (window.gradio_config?.root || location.origin).replace(/\/$/, "");
   for (let wait = 500; ; wait = Math.min(wait * 2, 8000)) {
-    let answer;
-    try {
-      answer = await fetch(`${base}/gradio_api/run/${endpoint}`, {
-        method: "POST",
-        headers: { "Content-Type": "application/json", "Accept-Language": KO ? "ko" : "en" },
-        body: JSON.stringify({ data }),
-      });
-    } catch (lost) {
-      // What is handed in is sent again until it arrives; the attempt's key makes it one grade.
-      if (!patient) throw new Error(say("No connection. Try again.", "연결이 없습니다. 다시 시도해 주세요."));
-      notice(say("Connection lost. Sending again …", "연결이 끊겼습니다. 다시 보내는 중 …"));
-      await new Promise((go) => setTimeout(go, wait));
-      continue;
+    const answer = await fetch(`${base}/gradio_api/run/${endpoint}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "Accept-Language": KO ? "ko" : "en" },
+      body: JSON.stringify({ data }),
+    }).catch(() => null);
+    // A body that breaks off in the middle is a lost connection too.
+    const body = await answer?.json().catch(() => null);
+    if (answer?.ok && body) { notice(""); return body.data[0]; }
+    if (answer && !answer.ok && !passes(answer.status)) {
+      if (answer.status === 401) throw new Error(say("Please log in again.", "다시 로그인해 주세요."));
+      throw new Error(body?.error || say("Something went wrong here.", "문제가 생겼어요."));
     }
-    const body = await answer.json().catch(() => ({}));
-    if (answer.ok) { notice(""); return body.data[0]; }
-    if (answer.status === 401) throw new Error(say("Please log in again.", "다시 로그인해 주세요."));
-    throw new Error(body.error || say("Something went wrong here.", "문제가 생겼습니다."));
+    notice(answer ? say("The server is busy. Sending again …", "서버가 바빠요. 다시 보내는 중 …")
+                  : say("Connection lost. Sending again …", "연결이 끊겼어요. 다시 보내는 중 …"));
+    await new Promise((go) => setTimeout(go, wait));
   }
 }
 
@@ -56,7 +59,7 @@ function make(tag, attributes = {}, ...children) {
 }
 
 function show(...children) {
-  root.replaceChildren(make("p", { class: "notice", role: "alert", hidden: true }), ...children);
+  root.replaceChildren(make("p", { class: "notice", role: "alert", hidden: true }), ...children.filter(Boolean));
 }
 
 function button(label, onclick, attributes = {}) {
@@ -157,6 +160,7 @@ function draw() {
       button("←", () => open(screen.number - 1).catch((e) => notice(e.message)), { id: "grade-back", title: say("Back", "이전"), "aria-label": say("Back", "이전"), disabled: screen.number === 0 }),
       make("div", { class: "track" }, make("div", { style: `width:${(100 * (screen.place - 1)) / screen.total}%` })),
       make("strong", { id: "grade-progress" }, `${title} ${screen.place}/${screen.total}`.trim())),
+    !screen.counts && !screen.practice && make("p", { class: "quiet", id: "grade-not-counted" }, say("You have seen results or names of this run: what you grade now is kept, but left out of the statistics.", "이 실행의 결과나 이름을 이미 보았기 때문에, 지금 매기는 등급은 저장되지만 통계에는 넣지 않아요.")),
     make("div", { class: "columns" },
       make("div", { class: "main" },
         make("div", { class: "prompt" }, make("span", { class: "quiet" }, say("Prompt", "질문")), make("p", { id: "grade-prompt" }, screen.prompt)),
@@ -169,7 +173,7 @@ function draw() {
           button(say("Hand in ⏎", "제출 ⏎"), () => submit(""), { class: "primary", id: "grade-submit" }))),
       rubric()));
   answers.forEach((_, place) => paint(place));
-  activate(Math.max(0, answers.findIndex((a) => a.grade === null)), { scroll: false });
+  activate(Math.max(0, answers.findIndex((a) => a.grade === null)));
 }
 
 function card(reply, place) {
@@ -178,22 +182,20 @@ function card(reply, place) {
     class: "note", maxlength: 2000, value: answer.note, autocomplete: "off",
     placeholder: say("A note, if you like", "메모 (쓰고 싶을 때만)"), "aria-label": say("Note", "메모"),
     oninput: (event) => { answer.note = event.target.value; drafts(view.screen.screen, view.answers); },
-    onfocus: () => activate(place, { scroll: false }),
   });
-  return make("article", { class: "card", id: `card-${place}`, onclick: () => activate(place, { scroll: false }) },
+  // Whatever of a card is clicked or focused makes it the one that keys act on. Both are needed:
+  // a click on its text focuses nothing, and in Safari a click on a button doesn't either.
+  const choose = () => activate(place);
+  return make("article", { class: "card", id: `card-${place}`, tabindex: -1, onclick: choose, onfocusin: choose },
     make("h3", {}, `${say("Reply", "답")} ${String.fromCharCode(65 + place)}`),
     make("p", { class: reply.trim() ? "reply" : "reply empty" }, reply.trim() ? reply : say("(an empty reply)", "(빈 답)")),
     make("div", { class: "grades", role: "radiogroup", "aria-label": say("Grade", "등급") },
       [...levels].reverse().map((level) => make("button", {
         type: "button", role: "radio", "data-grade": level.value, title: pick(level.meaning),
-        onclick: (event) => { event.stopPropagation(); grade(place, level.value, { advance: false }); },
+        onclick: () => grade(place, level.value),
       }, make("kbd", {}, String(level.value)), KO ? level.name : level.english))),
     make("p", { class: "meaning quiet", "aria-live": "polite" }),
-    make("div", { class: "chips" }, Object.entries(flags).map(([key, words]) => button(pick(words), (event) => {
-      event.stopPropagation();
-      answer.flags = answer.flags.includes(key) ? answer.flags.filter((f) => f !== key) : [...answer.flags, key];
-      paint(place);
-    }, { "data-flag": key, "aria-pressed": "false" })), note));
+    make("div", { class: "chips" }, Object.entries(flags).map(([key, words]) => button(pick(words), () => flag(place, key), { "data-flag": key, "aria-pressed": "false" })), note));
 }
 
 function paint(place) {
@@ -210,19 +212,41 @@ function paint(place) {
   drafts(view.screen.screen, view.answers);
 }
 
-function activate(place, { scroll = true } = {}) {
+function activate(place) {
   view.active = place;
   root.querySelectorAll(".card").forEach((node, at) => node.classList.toggle("active", at === place));
-  if (scroll) root.querySelector(`#card-${place}`).scrollIntoView({ block: "nearest", behavior: "smooth" });
 }
 
-function grade(place, value, { advance }) {
+function moveTo(place) {
+  // The focus goes along: a key must not act on one card while another has the focus.
+  const card = root.querySelector(`#card-${place}`);
+  card.focus({ preventScroll: true });
+  activate(place);
+  card.scrollIntoView({ block: "nearest", behavior: "smooth" });
+}
+
+// What was handed in stays as it is until it has arrived, and a practice once it is explained.
+const settled = () => view.sending || Boolean(view.feedback);
+
+function grade(place, value) {
+  if (settled()) return;
   view.answers[place].grade = value;
   paint(place);
+}
+
+function flag(place, key) {
+  if (settled()) return;
+  const answer = view.answers[place];
+  answer.flags = answer.flags.includes(key) ? answer.flags.filter((one) => one !== key) : [...answer.flags, key];
+  paint(place);
+}
+
+function gradeByKey(value) {
+  const place = view.active;
+  grade(place, value);
   const next = view.answers.findIndex((one, at) => at > place && one.grade === null);
-  if (advance && next >= 0) activate(next);
-  else activate(place, { scroll: advance });
-  if (advance && next < 0) root.querySelector("#grade-submit").scrollIntoView({ block: "nearest", behavior: "smooth" });
+  if (next >= 0) moveTo(next);
+  else root.querySelector("#grade-submit").scrollIntoView({ block: "nearest", behavior: "smooth" });
 }
 
 async function submit(skip) {
@@ -232,7 +256,7 @@ async function submit(skip) {
   root.querySelector("#grade-submit").disabled = true;
   try {
     const answers = skip ? view.answers.map((one) => ({ ...one, grade: null })) : view.answers;
-    const done = await ask("grade_submit", [who.token, view.screen.screen, answers, view.attempt, takeTime(), skip], { patient: true });
+    const done = await ask("grade_submit", [who.token, view.screen.screen, answers, view.attempt, takeTime(), skip]);
     drafts(view.screen.screen, null);
     if (done.feedback && !skip) return explain(done.feedback);
     await open();
@@ -268,13 +292,17 @@ function finish(end) {
   ];
   show(make("section", { class: "welcome", id: "grade-finish" },
     make("h2", {}, say(`Thank you, ${end.name}!`, `${end.name} 님, 고맙습니다!`)),
-    make("p", {}, say("Everything is graded and kept. The Results tab is open to you now.", "모두 평가하고 저장했습니다. 이제 ‘결과’ 탭을 볼 수 있어요.")),
+    make("p", {}, end.skips
+      ? say("What you graded is kept. The Results tab opens when you have graded what you skipped, too.", "매긴 등급은 저장했어요. 건너뛴 항목까지 평가하면 ‘결과’ 탭이 열려요.")
+      : say("Everything is graded and kept. The Results tab is open to you now: grades you change after you have seen it are kept, but not counted.", "모두 평가하고 저장했어요. 이제 ‘결과’ 탭을 볼 수 있어요. 결과를 본 뒤에 고친 등급은 저장되지만 통계에는 넣지 않아요.")),
     make("ul", {}, facts.filter(Boolean).map((fact) => make("li", {}, fact))),
     make("div", { class: "bars" }, levels.map((level, at) => make("div", {},
       make("span", {}, KO ? level.name : level.english),
       make("div", { class: "track" }, make("div", { style: `width:${(100 * end.distribution[at]) / most}%` })),
       make("span", { class: "quiet" }, String(end.distribution[at]))))),
-    button(say("See the results", "결과 보기"), seeResults, { class: "primary", id: "grade-results" }),
+    end.skips
+      ? button(say("Grade what I skipped", "건너뛴 항목 평가하기"), () => open(end.skipped[0]).catch((e) => notice(e.message)), { class: "primary", id: "grade-skipped" })
+      : button(say("See the results", "결과 보기"), seeResults, { class: "primary", id: "grade-results" }),
     " ",
     button(say("Look at my grades again", "내 평가 다시 보기"), () => open(end.number - 1).catch((e) => notice(e.message)), { id: "grade-again" })));
 }
@@ -303,22 +331,27 @@ document.addEventListener("visibilitychange", () => {
   else if (view) view.since = performance.now();
 });
 
+// Enter hands in from everywhere but from what it opens or chooses by itself. On a flag too: who
+// has just set one by a click means to hand in, and Space is there to set one by key.
+const ENTER_IS_ITS_OWN = ":is(button, summary, a):not([data-grade], [data-flag])";
+
 document.addEventListener("keydown", (event) => {
   // A key that belongs to a Korean syllable in the making, or to another tab, is not for us.
   if (!view || root.offsetParent === null || event.isComposing || event.keyCode === 229) return;
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
-  const count = view.answers.length;
+  if (!root.contains(event.target) && event.target !== document.body) return;
+  const typing = event.target.matches("input, textarea, select");
+  const last = view.answers.length - 1;
   if (event.key === "Enter") {
-    if (!root.contains(event.target) && event.target !== document.body) return;
-    if (/^(BUTTON|SUMMARY)$/.test(event.target.tagName) && !event.target.dataset.grade) return;
+    if (event.target.matches(ENTER_IS_ITS_OWN)) return;
     event.preventDefault();
+    if (event.repeat) return; // a key that is held down is one press
     if (view.feedback) root.querySelector("#grade-go-on")?.click();
     else submit("");
-  } else if (typing) return;
-  else if (/^[1-5]$/.test(event.key) && !view.feedback) grade(view.active, Number(event.key), { advance: true });
-  else if (event.key === "ArrowDown" || event.key === "j") { event.preventDefault(); activate(Math.min(count - 1, view.active + 1)); }
-  else if (event.key === "ArrowUp" || event.key === "k") { event.preventDefault(); activate(Math.max(0, view.active - 1)); }
+  } else if (typing || settled()) return;
+  else if (/^[1-5]$/.test(event.key)) { if (!event.repeat) gradeByKey(Number(event.key)); }
+  else if (event.key === "ArrowDown" || event.key === "j") { event.preventDefault(); moveTo(Math.min(last, view.active + 1)); }
+  else if (event.key === "ArrowUp" || event.key === "k") { event.preventDefault(); moveTo(Math.max(0, view.active - 1)); }
 });
 
 begin().catch((error) => notice(error.message));

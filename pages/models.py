@@ -49,6 +49,11 @@ class Models:
         """The candidates to choose from, those on this disk first."""
         return sorted(self._offered, key=lambda name: (self._offered[name].path is None, name))
 
+    @property
+    def chatting(self) -> list[str]:
+        """Those of `names` that talk about anything, so that comparing two of them is fair."""
+        return [name for name in self.names if self._offered[name].chats]
+
     def stream(
         self, name: str, messages: Sequence[dict[str, str]], settings: GenerationSettings
     ) -> Generator[str, None, Answer]:

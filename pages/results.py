@@ -1,7 +1,7 @@
 """The Results tab: what grades, scores and measurements of a run say together.
 
-It opens for the owner (who has the key), and for a grader who has finished: before that, knowing
-how others graded would colour one's own grades.
+It opens for the owner (who has the key), and for a grader who has given every grade: before that,
+knowing how others graded would colour one's own grades.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pages.results_rows import (
     distribution_bars,
     strength_rows,
 )
-from pages.site import Site, answering, sees_names, wants_korean
+from pages.site import Site, answering, sees_names, shows_names, wants_korean
 from pages.table import column, data_table, picture
 from pages.words import word
 
@@ -95,13 +95,33 @@ def results_tab(site: Site, tab: gr.Tab) -> None:
 
     def results(run: str, request: gr.Request) -> tuple[Any, ...]:
         with answering(request):
-            return show_results(site, run, request)
+            return show_results(site, run, request, asked=True)
+
+    def results_in_passing(run: str, request: gr.Request) -> tuple[Any, ...]:
+        with answering(request):
+            return show_results(site, run, request, asked=False)
 
     given: dict[str, Any] = {"queue": False, "show_progress": "minimal", "preprocess": False}
     refresh.click(results, run, outputs, api_name="results", **given)
     for event in (tab.select, run.input):
-        event(results, run, outputs, api_visibility="private", **given)
+        event(results_in_passing, run, outputs, api_visibility="private", **given)
 
+
+#: Why the results are shut: English, Korean.
+_SHUT = (
+    "Results open when you have given every grade: seeing them before would colour your grades. "
+    "What you skipped is graded first, too.\n"
+    "Whoever started this page sees them by the owner's link printed there.",
+    "평가를 마치면 결과를 볼 수 있어요. 먼저 보면 평가에 영향을 줄 수 있기 때문이에요. "
+    "건너뛴 항목도 평가해야 열려요.\n"
+    "페이지를 실행한 관리자는 터미널에 나온 관리자용 링크로 볼 수 있어요.",
+)
+_WAITS = (
+    "You are still grading this run. Press Refresh to see its results now: what you grade "
+    "afterwards is kept, but left out of the statistics.",
+    "아직 이 실행 결과를 평가하는 중이에요. 지금 결과를 보려면 새로 고침을 누르세요. 그 뒤에 매긴 "
+    "등급은 저장되지만 통계에는 넣지 않아요.",
+)
 
 _AS_TEXT = """
 const draw = () => { element.querySelector("p").textContent = props.value || ""; };
@@ -109,24 +129,22 @@ watch("value", draw); draw();
 """
 
 
-def show_results(site: Site, run: str, request: gr.Request) -> tuple[Any, ...]:
+def show_results(
+    site: Site, run: str, request: gr.Request, *, asked: bool = True
+) -> tuple[Any, ...]:
     """Values for all components of the tab; empty ones for who must not see them yet.
+
+    `asked` is for a visitor who wants them whatever it costs: see `shows_names`.
 
     Raises:
         OhloraError: there is no such run.
     """
     korean = wants_korean(request)
     folder = site.desk.run(run or "")
-    if not sees_names(site, request, folder.name):
-        told = (
-            "평가를 마치면 결과를 볼 수 있습니다. 미리 보면 등급이 물들기 때문입니다.\n"
-            "이 페이지를 연 사람은 시작할 때 나온 주인용 링크로 볼 수 있습니다."
-            if korean
-            else "Results open when you have finished grading: seeing them before would colour "
-            "your grades.\nWhoever started this page sees them by the owner's link printed there."
-        )
-        return told, gr.Column(visible=False), [], {}, {}, [], [], [], None, None
-    summary = summary_of(site.desk.store, folder.name)
+    if not shows_names(site, request, folder.name, asked=asked):
+        told = _WAITS if sees_names(site, request, folder.name) else _SHUT
+        return told[korean], gr.Column(visible=False), [], {}, {}, [], [], [], None, None
+    summary = summary_of(site.desk.store, folder)
     rows = decision_rows(folder.folder, summary)
     csv_file, json_file = _files(site, folder.name, {**summary, "decision": rows})
     return (

@@ -81,6 +81,26 @@ def sees_names(site: Site, request: gr.Request | None, run: str = "") -> bool:
     return site.desk.has_finished(page_visitor(request), run)
 
 
+def is_at_work(site: Site, request: gr.Request | None, run: str = "") -> bool:
+    """Whether the visitor sits at the desk with grades of a run still to give."""
+    visitor = page_visitor(request)
+    return site.desk.knows(visitor) and not site.desk.has_finished(visitor, run)
+
+
+def shows_names(
+    site: Site, request: gr.Request | None, run: str = "", *, asked: bool = False
+) -> bool:
+    """Whether names of a run are shown now; if so, it is kept that this visitor has seen them.
+
+    An owner who grades as well is not shown them by the way, but only where they have `asked`:
+    what they grade afterwards counts for nothing.
+    """
+    if not sees_names(site, request, run) or (not asked and is_at_work(site, request, run)):
+        return False
+    site.desk.note_names_seen(page_visitor(request), run)
+    return True
+
+
 def guard_blindness(site: Site, request: gr.Request | None, *texts: str) -> None:
     """Refuse to answer a prompt that is being graded blind: the answer would tell whose is whose.
 
@@ -88,12 +108,12 @@ def guard_blindness(site: Site, request: gr.Request | None, *texts: str) -> None
         Refused: one of these texts is such a prompt, and the visitor has not finished.
     """
     for run in site.desk.runs_with(texts):
-        if not sees_names(site, request, run):
+        if not shows_names(site, request, run):
             raise Refused(
                 "This prompt is being graded blind here. Ask it again when you have finished "
                 "grading, or open the owner's link.",
-                "이 질문은 지금 이름을 가리고 평가하는 중입니다. 평가를 마친 뒤에 다시 물어보거나 "
-                "주인용 링크로 여세요.",
+                "이 질문은 지금 이름을 가리고 평가하는 중이에요. 평가를 마친 뒤에 다시 물어보거나 "
+                "관리자용 링크로 여세요.",
             )
 
 
@@ -116,7 +136,7 @@ def answering(request: gr.Request | None, *, escape: bool = True) -> Iterator[No
         # What went wrong inside may hold paths: it is for the log, not for the visitor.
         logging.getLogger(__name__).exception("a visitor's request failed")
         sorry = (
-            "문제가 생겼습니다. 서버 기록을 보세요."
+            "문제가 생겼어요. 서버 기록을 확인해 주세요."
             if wants_korean(request)
             else ("Something went wrong here. The server's log says what.")
         )

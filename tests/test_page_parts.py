@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from evaluators.grading.desk import Desk
-from evaluators.grading.store import GradeStore
+from evaluators.grading.store import Grader, GradeStore, Vote
 from evaluators.grading.submission import Refused
-from evaluators.grading.summary import summarize
+from evaluators.grading.summary import summarize, summary_of
 from model_registry.backends.backend import Answer, GenerationSettings
 from model_registry.candidate import Candidate, License
 from model_registry.errors import UnknownName
@@ -112,6 +112,66 @@ def test_a_pair_is_two_candidates_with_one_seed_and_one_vote(site: Site) -> None
     (vote,) = site.desk.store.votes()
     assert (vote.choice, vote.left, vote.right) == ("left", pair.left, pair.right)
     assert set(vote.settings) == {"temperature", "top_p", "seed"}
+
+
+def a_site(tmp_path: Path, candidates: list[str]) -> Site:
+    """A page on a run of these candidates, with the echoes to ask."""
+    store = GradeStore.open(f"sqlite:///{tmp_path / 'grades.db'}")
+    run = make_run(tmp_path / "run", candidates=candidates)
+    return Site(Desk(lambda: store, {"run": run}, owner_key="key"), Models(Registry([PLUGIN])))
+
+
+def drawn(site: Site) -> set[str]:
+    pairs = [make_pair(site, "바다", a_request()) for _ in range(30)]
+    return {name for pair in pairs for name in (pair.left, pair.right)}
+
+
+def test_only_candidates_of_the_run_are_compared(tmp_path: Path) -> None:
+    site = a_site(tmp_path, ["메아리-산", "메아리-굴", "gemma-2-2b-it"])
+    assert drawn(site) == {"메아리-산", "메아리-굴"}
+
+
+@pytest.mark.parametrize(
+    ("traits", "task", "chats"),
+    [
+        (("bundled", "diagram"), "text-generation", False),
+        (("math",), "text-generation", False),
+        (("base",), "text-generation", False),
+        ((), "image-text-to-text", False),
+        (("instruct", "math"), "text-generation", True),
+        (("chat", "multimodal"), "image-text-to-text", True),
+        (("moe",), "text-generation", True),
+        ((), "text-generation", True),
+    ],
+)
+def test_a_model_made_for_one_purpose_does_not_chat(
+    traits: tuple[str, ...], task: str, chats: bool
+) -> None:
+    candidate = Candidate("x", License("MIT", "yes"), traits=traits, task=task)
+    assert candidate.chats == chats
+
+
+def test_where_the_run_cannot_answer_those_that_chat_are_compared(tmp_path: Path) -> None:
+    site = a_site(tmp_path, CANDIDATES)
+    assert "diagram-1m" not in site.models.chatting
+    assert {"메아리-산", "메아리-바다", "메아리-굴"} <= set(site.models.chatting)
+
+
+def test_votes_between_models_outside_the_run_are_in_none_of_its_figures(tmp_path: Path) -> None:
+    site = a_site(tmp_path, ["메아리-산", "메아리-굴"])
+    store = site.desk.store
+    store.add_grader(Grader("g", "민지"))
+    pairs = [("메아리-산", "메아리-굴"), ("메아리-산", "diagram-1m"), ("다른-1b", "diagram-1m")]
+    store.add_votes(
+        [
+            Vote(f"v{i}", "g", f"질문 {i}", left, right, "하나", "둘", "left", {})
+            for i, (left, right) in enumerate(pairs)
+        ]
+    )
+    votes = summary_of(store, site.desk.run())["votes"]
+    assert votes["count"] == 1
+    assert {row["candidate"] for row in votes["strengths"]} == {"메아리-산", "메아리-굴"}
+    assert votes["side"]["votes"] == 1
 
 
 def test_sides_are_drawn_at_random(site: Site) -> None:

@@ -148,6 +148,7 @@ def _report(
         abs(again.grade - given[reply_key(again)][person])
         for again in grades
         if again.kind == "repeat"
+        and again.blind
         and again.grader == person
         and again.grade is not None
         and person in given.get(reply_key(again), {})

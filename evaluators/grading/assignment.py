@@ -17,7 +17,7 @@ from evaluators.grading.rubric import PRACTICE
 from evaluators.grading.run_folder import GradableRun, Item, identify
 from evaluators.grading.store import GradeStore, Screen, Shown, reply_hash
 
-#: More replies than this on one screen can't be kept in mind; the rest makes another screen.
+#: More cards than this on one screen can't be kept in mind; the rest makes another screen.
 MOST_REPLIES = 7
 
 #: The share of items that come a second time, to see whether a person agrees with themselves.
@@ -37,14 +37,16 @@ def plan(run: GradableRun, grader: str, *, skip: Iterable[str] = ()) -> list[Scr
     """
     known = set(skip)
     rng = random.Random(_seed(run.name, grader, str(len(known))))
-    items = [part for item in run.items if item.prompt not in known for part in _split(item, rng)]
+    items = [
+        part for item in run.items if item.prompt not in known for part in _split(run, item, rng)
+    ]
     rng.shuffle(items)
     made = [("item", item) for item in items]
     for item in rng.sample(items, k=_repeats(len(items))):
         made.insert(_place_of_repeat(made, item, rng), ("repeat", item))
     screens = [] if known else _practice(run.name, grader)
     for kind, item in made:
-        screens.append(_screen(run.name, grader, kind, item.prompt, _shuffled(item, rng)))
+        screens.append(_screen(run.name, grader, kind, item.prompt, _shuffled(run, item, rng)))
     return screens
 
 
@@ -52,13 +54,20 @@ def _seed(*parts: str) -> int:
     return int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest()[:8], "big")
 
 
-def _split(item: Item, rng: random.Random) -> list[Item]:
-    """An item of many replies as several of nearly equal size, dealt at random."""
-    parts = math.ceil(len(item.replies) / MOST_REPLIES)
+def _split(run: GradableRun, item: Item, rng: random.Random) -> list[Item]:
+    """An item of many cards as several of nearly equal size, dealt at random.
+
+    Replies that read alike stay together: they are graded once.
+    """
+    cards = run.alike(item.replies)
+    parts = math.ceil(len(cards) / MOST_REPLIES)
     if parts == 1:
         return [item]
-    replies = rng.sample(item.replies, k=len(item.replies))
-    return [Item(item.prompt, tuple(replies[i::parts])) for i in range(parts)]
+    dealt = rng.sample(cards, k=len(cards))
+    return [
+        Item(item.prompt, tuple(reply for card in dealt[i::parts] for reply in card))
+        for i in range(parts)
+    ]
 
 
 def _repeats(count: int) -> int:
@@ -71,10 +80,12 @@ def _place_of_repeat(made: Sequence[tuple[str, Item]], item: Item, rng: random.R
     return rng.randint(min(first + _GAP, len(made)), len(made))
 
 
-def _shuffled(item: Item, rng: random.Random) -> tuple[Shown, ...]:
-    shown = [identify(reply) for reply in item.replies]
-    rng.shuffle(shown)
-    return tuple(shown)
+def _shuffled(run: GradableRun, item: Item, rng: random.Random) -> tuple[Shown, ...]:
+    """The replies in random order. Cards are drawn, not replies: one that two candidates share
+    would stand further up than others, more often than not."""
+    cards = run.alike(item.replies)
+    rng.shuffle(cards)
+    return tuple(identify(reply) for card in cards for reply in card)
 
 
 def _practice(run: str, grader: str) -> list[Screen]:

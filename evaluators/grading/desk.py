@@ -6,51 +6,26 @@ name, no order but the random one, no hash, no time. The page and the API both g
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import secrets
 import threading
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluators.grading.agreement import grader_reports
-from evaluators.grading.assignment import screens_of
+from evaluators.grading.cards import Card, cards_of
 from evaluators.grading.rubric import PRACTICE
 from evaluators.grading.run_folder import GradableRun, read_run
-from evaluators.grading.store import Grade, Grader, GradeStore, Screen, Shown
+from evaluators.grading.store import Grade, Grader, GradeStore, Screen
 from evaluators.grading.submission import Refused, digest, parse_grades, seconds_taken, text
+from evaluators.grading.visitor import STRANGER, Visitor, grader_id, new_token
+from evaluators.grading.work import Work, finish, work_of
 from model_registry.errors import UnknownName
+
+__all__ = ["Desk", "Visitor", "grader_id", "new_token"]
 
 LONGEST_NAME = 60
 _LONGEST_ID = 200
-
-
-def new_token() -> str:
-    """A secret for an invitation link; whoever opens the link is that grader."""
-    return secrets.token_urlsafe(16)
-
-
-def grader_id(token: str, *, login: bool = False) -> str:
-    """The id of a grader: a digest, so that the database holds no link that opens anything."""
-    kind = "login" if login else "link"
-    return hashlib.sha256(f"{kind}\0{token}".encode()).hexdigest()[:24]
-
-
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """Who asks: by the token of an invitation link, or by the name of a login."""
-
-    token: str = ""
-    login: str = ""
-
-    @property
-    def id(self) -> str:
-        # The link first: several people may share one login, but not one link.
-        if self.token:
-            return grader_id(self.token)
-        return grader_id(self.login, login=True) if self.login else ""
 
 
 class Desk:
@@ -104,7 +79,7 @@ class Desk:
             self._read[name] = (stamp, read_run(self._runs[name]))
         return self._read[name][1]
 
-    def join(self, name: str, visitor: Visitor = Visitor()) -> tuple[Grader, str]:
+    def join(self, name: str, visitor: Visitor = STRANGER) -> tuple[Grader, str]:
         """Sit down as a new grader, or as the one that the visitor is already.
 
         Returns the grader and the token to come back with ("" for a login).
@@ -144,18 +119,19 @@ class Desk:
     def screen(self, visitor: Visitor, run: str = "", number: int | None = None) -> dict[str, Any]:
         """The next screen to grade, an earlier one by number, or the finish."""
         grader = self.grader(visitor)
-        screens, mine = self._work(grader, self.run(run))
-        done = {g.screen for g in mine}
-        if number is not None:
-            if not isinstance(number, int) or not 0 <= number < len(screens):
-                raise Refused(f"There is no screen {number!r}.", f"{number!r}번 화면은 없습니다.")
-            if number and screens[number - 1].id not in done:
-                raise Refused("Grade the earlier ones first.", "앞의 것부터 평가해 주세요.")
-            return self._show(screens, number, mine, run)
-        for place, screen in enumerate(screens):
-            if screen.id not in done:
-                return self._show(screens, place, mine, run)
-        return _finish(grader, screens, mine)
+        folder = self.run(run)
+        work = work_of(self.store, folder, grader.id)
+        if number is None:
+            number = work.next
+            return finish(grader, work) if number is None else self._show(work, number, folder)
+        if type(number) is not int or not 0 <= number < len(work.screens):
+            raise Refused(
+                f"There is no screen {str(number)[:20]!r}.",
+                f"{str(number)[:20]!r}번 화면은 없습니다.",
+            )
+        if number and work.screens[number - 1].id not in work.done:
+            raise Refused("Grade the earlier ones first.", "앞의 것부터 평가해 주세요.")
+        return self._show(work, number, folder)
 
     def submit(
         self,
@@ -172,7 +148,7 @@ class Desk:
         Args:
             visitor: who grades.
             screen_id: what was shown.
-            grades: for each reply in the order shown, {"grade": 1–5, "flags": […], "note": ""}.
+            grades: for each card in the order shown, {"grade": 1–5, "flags": […], "note": ""}.
             attempt: made by the browser once for each time a person hands in: the same attempt
                 sent twice is one. Empty: the same content is.
             seconds: how long the person took.
@@ -186,73 +162,70 @@ class Desk:
         if screen is None or screen.grader != grader.id:
             raise Refused("This screen is not yours, or not known.", "내 평가 화면이 아닙니다.")
         skip_reason = text(skip_reason, "skip_reason", 40)
-        parsed = parse_grades(grades, len(screen.shown), skip_reason)
+        replies = _replies(self.run(screen.run), screen)
+        cards = _cards(self.run(screen.run), screen, replies)
+        parsed = parse_grades(grades, len(cards), skip_reason)
         attempt = text(attempt, "attempt", 80) or digest(repr(parsed) + skip_reason)
-        run = self.run(screen.run) if screen.kind != "practice" else None
+        blind = not self.store.has_seen_names(grader.id, screen.run)
         rows = [
             Grade(
-                key=f"{screen.id}:{position}:{attempt}",
-                subject=f"{screen.id}:{position}",
+                key=f"{screen.id}:{place}:{attempt}",
+                subject=_subject(screen, place),
                 grader=grader.id,
                 run=screen.run,
-                case=shown.case,
-                candidate=shown.candidate,
+                case=screen.shown[place].case,
+                candidate=screen.shown[place].candidate,
                 prompt=screen.prompt,
-                reply=_reply_text(run, screen, position),
+                reply=replies[place],
                 grade=given["grade"],
                 screen=screen.id,
                 kind=screen.kind,
-                pass_=shown.pass_,
-                tuned=shown.tuned,
-                reply_hash=shown.reply_hash,
+                pass_=screen.shown[place].pass_,
+                tuned=screen.shown[place].tuned,
+                reply_hash=screen.shown[place].reply_hash,
                 position=position,
-                shown=len(screen.shown),
+                shown=len(cards),
                 flags=given["flags"],
                 note=given["note"],
                 skip_reason=skip_reason,
                 seconds=seconds_taken(seconds),
+                blind=blind,
             )
-            for position, (shown, given) in enumerate(zip(screen.shown, parsed, strict=True))
+            for position, (card, given) in enumerate(zip(cards, parsed, strict=True))
+            for place in card.places
         ]
         stored = self.store.add_grades(rows)
         return {"stored": stored, "feedback": _feedback(screen)}
 
-    def _work(self, grader: Grader, run: GradableRun) -> tuple[list[Screen], list[Grade]]:
-        screens = screens_of(self.store, run, grader.id)
-        return screens, self.store.grades(run.name, grader=grader.id)
-
-    def _show(
-        self, screens: list[Screen], place: int, mine: list[Grade], run: str
-    ) -> dict[str, Any]:
-        screen = screens[place]
-        folder = self.run(run)
-        practice = sum(s.kind == "practice" for s in screens)
-        earlier = {g.position: g for g in mine if g.screen == screen.id}
+    def _show(self, work: Work, number: int, run: GradableRun) -> dict[str, Any]:
+        screen = work.screens[number]
+        practice = sum(s.kind == "practice" for s in work.screens)
+        cards = _cards(run, screen, _replies(run, screen))
+        earlier = [work.latest.get(_subject(screen, card.places[0])) for card in cards]
+        counted = {s.id for s in work.screens if s.kind != "practice"}
         return {
             "screen": screen.id,
-            "number": place,
+            "number": number,
             # A repeated item looks like any other: knowing would spoil the comparison.
             "practice": screen.kind == "practice",
-            "done": max(0, len({g.screen for g in mine if g.kind != "practice"})),
-            "place": place - practice + 1 if screen.kind != "practice" else place + 1,
-            "total": len(screens) - practice if screen.kind != "practice" else practice,
+            "done": len(counted & work.done),
+            "place": number - practice + 1 if screen.kind != "practice" else number + 1,
+            "total": len(counted) if screen.kind != "practice" else practice,
             "prompt": screen.prompt,
-            "replies": [
-                folder.mask(_reply_text(folder, screen, position))
-                for position in range(len(screen.shown))
-            ],
-            "earlier": [_own(earlier.get(i)) for i in range(len(screen.shown))]
-            if earlier
-            else None,
+            "replies": [card.text for card in cards],
+            "earlier": [_own(grade) for grade in earlier] if any(earlier) else None,
+            # Whether what is given from now on counts: not after results or names were seen.
+            "counts": not self.store.has_seen_names(screen.grader, screen.run),
         }
 
     def has_finished(self, visitor: Visitor, run: str = "") -> bool:
-        """Whether this visitor has graded every screen of a run."""
-        if not self.knows(visitor):
-            return False
-        found = self.run(run)
-        screens, mine = self._work(Grader(visitor.id, ""), found)
-        return {s.id for s in screens} <= {g.screen for g in mine}
+        """Whether this visitor has given every grade that a run asks for. A skip is none."""
+        return self.knows(visitor) and work_of(self.store, self.run(run), visitor.id).finished
+
+    def note_names_seen(self, visitor: Visitor, run: str = "") -> None:
+        """Keep that this visitor sees names or results: what they grade from now on is marked."""
+        if visitor.login or self.knows(visitor):
+            self.store.note_names_seen(visitor.id, self.run(run).name)
 
     def is_owner(self, key: str) -> bool:
         """Whether this is the key of whoever started the page."""
@@ -261,25 +234,49 @@ class Desk:
         )
 
     def runs_with(self, texts: Iterable[str]) -> list[str]:
-        """The runs in which one of these texts is a prompt, however it is typed."""
-        asked = {_bare(one) for one in texts} - {""}
-        if not asked:
-            return []
-        return [n for n in self._runs if asked & {_bare(i.prompt) for i in self.run(n).items}]
+        """The runs of which a prompt stands in these texts, however it is typed.
+
+        The texts of a conversation are looked at together too, and a longer prompt is found in
+        the middle of one: words around it would be answered much like the prompt itself.
+        """
+        asked = [_bare(one) for one in texts]
+        said = {*asked, "".join(asked)} - {""}
+        return [
+            name
+            for name in self._runs
+            if any(_is_asked(_bare(item.prompt), said) for item in self.run(name).items)
+        ]
 
 
-def _reply_text(run: GradableRun | None, screen: Screen, position: int) -> str:
-    shown: Shown = screen.shown[position]
-    if screen.kind == "practice" or run is None:
+#: A shorter prompt ("안녕?") stands in many messages that have nothing to do with it.
+_TELLING = 10
+
+
+def _is_asked(prompt: str, said: set[str]) -> bool:
+    return prompt in said or (len(prompt) >= _TELLING and any(prompt in one for one in said))
+
+
+def _subject(screen: Screen, place: int) -> str:
+    """What revisions of one reply's grade on one screen share."""
+    return f"{screen.id}:{place}"
+
+
+def _replies(run: GradableRun, screen: Screen) -> list[str]:
+    """The texts of a screen's replies, as their models wrote them."""
+    if screen.kind == "practice":
         practice = next(one for one in PRACTICE if one.prompt == screen.prompt)
-        return practice.replies[position].reply
-    reply = run.reply(screen.prompt, shown)
-    if reply is None:
+        return [one.reply for one in practice.replies]
+    replies = [run.reply(screen.prompt, shown) for shown in screen.shown]
+    if None in replies:
         raise Refused(
             "The run was made anew, and this reply is gone. Reload the page.",
-            "실행 결과가 새로 만들어져 이 답이 없어졌습니다. 페이지를 새로 고치세요.",
+            "실행 결과가 새로 만들어져 이 답변이 없어졌어요. 페이지를 새로 고치세요.",
         )
-    return reply.reply
+    return [reply.reply for reply in replies if reply is not None]
+
+
+def _cards(run: GradableRun, screen: Screen, replies: list[str]) -> list[Card]:
+    return cards_of([run.mask(reply) for reply in replies])
 
 
 def _own(grade: Grade | None) -> dict[str, Any]:
@@ -296,25 +293,7 @@ def _feedback(screen: Screen) -> list[dict[str, Any]] | None:
     return [{"usual": r.usual, "why": {"en": r.why.en, "ko": r.why.ko}} for r in practice.replies]
 
 
-def _finish(grader: Grader, screens: list[Screen], mine: list[Grade]) -> dict[str, Any]:
-    counted = [g for g in mine if g.kind != "practice"]
-    reports = [r for r in grader_reports(counted) if r.grader == grader.id]
-    seconds = {g.screen: g.seconds for g in counted if g.seconds is not None}
-    return {
-        "finished": True,
-        "name": grader.name,
-        "number": len(screens),
-        "screens": sum(s.kind != "practice" for s in screens),
-        "grades": sum(g.grade is not None for g in counted),
-        "skips": len({g.screen for g in counted if g.grade is None}),
-        "minutes": round(sum(seconds.values()) / 60, 1) if seconds else None,
-        "distribution": [sum(g.grade == value for g in counted) for value in (5, 4, 3, 2, 1)],
-        "same": reports[0].same if reports else None,
-        "repeats": reports[0].repeats if reports else 0,
-        "since": min((g.made_at for g in counted), default=None),
-    }
-
-
 def _bare(prompt: str) -> str:
-    """A prompt without what people vary when they type the same: case, blanks, marks."""
-    return "".join(c for c in prompt.casefold() if c.isalnum())
+    """A prompt without what people vary when they type the same: case, width, blanks, marks."""
+    plain = unicodedata.normalize("NFKC", prompt).casefold()
+    return "".join(c for c in plain if c.isalnum())

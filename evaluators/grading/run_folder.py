@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from evaluators.grading.cards import cards_of
 from evaluators.grading.masking import Mask
 from evaluators.grading.store import Shown, reply_hash
 from model_registry.errors import OhloraError
@@ -43,6 +44,12 @@ class GradableRun:
     def by_identity(self) -> dict[tuple[str, Shown], Reply]:
         """Every reply by its prompt and by which one it is."""
         return {(item.prompt, identify(r)): r for item in self.items for r in item.replies}
+
+    def alike(self, replies: Iterable[Reply]) -> list[tuple[Reply, ...]]:
+        """Replies by what graders see of them: those of one group are one card."""
+        replies = tuple(replies)
+        cards = cards_of([self.mask(reply.reply) for reply in replies])
+        return [tuple(replies[place] for place in card.places) for card in cards]
 
     def reply(self, prompt: str, shown: Shown) -> Reply | None:
         """The reply that a screen showed, if it is still here with the very same text."""

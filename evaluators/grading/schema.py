@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 #: The migration that makes this schema; `migrations/versions` must end in it.
-HEAD = "0001"
+HEAD = "0002"
 
 metadata = MetaData()
 
@@ -67,15 +67,16 @@ grades = Table(
     Column("tuned", Integer),
     Column("reply", Text, nullable=False),
     Column("reply_hash", String(64), nullable=False),
-    Column("position", Integer),  # from 0, as shown
-    Column("shown", Integer),  # how many replies stood on the screen
+    Column("position", Integer),  # of its card, from 0, as shown
+    Column("shown", Integer),  # how many cards stood on the screen
     Column("grade", Integer),  # 5 best … 1 worst; none where the item was skipped
     Column("flags", JSON, nullable=False),
     Column("note", Text, nullable=False),
     Column("skip_reason", Text, nullable=False),
     Column("seconds", Float),
-    Column("blind", Boolean, nullable=False),
+    Column("blind", Boolean, nullable=False),  # the grader had seen no names and no results
     Column("made_at", String(40), nullable=False),
+    Column("settings", JSON(none_as_null=True)),  # how a chat's answer was made
     CheckConstraint("grade IS NULL OR (grade >= 1 AND grade <= 5)", name="five_grades"),
     Index("grades_by_run", "run"),
     Index("grades_by_subject", "subject"),
@@ -96,4 +97,13 @@ votes = Table(
     Column("settings", JSON, nullable=False),
     Column("seconds", Float),
     Column("made_at", String(40), nullable=False),
+)
+
+names_seen = Table(
+    "names_seen",
+    metadata,
+    # Not a key into graders: a login may look before it first grades.
+    Column("grader", String(40), primary_key=True),
+    Column("run", String(200), primary_key=True),
+    Column("made_at", String(40), nullable=False),  # the first time
 )

@@ -1,4 +1,4 @@
-"""The store of graders, screens, grades and votes: rows are added, the last of a subject counts.
+"""The store of graders, screens, grades and votes: rows are added, one of each subject counts.
 
 A grade that `add_grades` has returned for is on disk: one transaction holds all grades of a
 screen, and the key makes the same grade sent twice (a double click, a retry after a lost
@@ -7,14 +7,12 @@ connection) one row.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from dataclasses import asdict, replace
+from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -22,103 +20,20 @@ from sqlalchemy.exc import IntegrityError
 
 from evaluators.grading import schema
 from evaluators.grading.database import database_url, open_database
+from evaluators.grading.rows import (
+    CHOICES,
+    Grade,
+    Grader,
+    Screen,
+    Shown,
+    Vote,
+    counting,
+    now,
+    reply_hash,
+)
 from model_registry.errors import OhloraError
 
-#: What a person may say in a vote between two replies.
-CHOICES = ("left", "right", "both_good", "both_bad")
-
-
-@dataclass(frozen=True, slots=True)
-class Grader:
-    """A person who grades; the name is all that is known of them."""
-
-    id: str
-    name: str
-    made_at: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One reply on a screen: which one it is. Never sent to a grader's browser."""
-
-    case: str
-    candidate: str
-    pass_: str
-    tuned: int | None
-    reply_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Screen:
-    """One prompt with some replies, as one grader sees it, in the order it is shown in."""
-
-    id: str
-    grader: str
-    run: str
-    number: int
-    kind: str  # "practice", "item" or "repeat"
-    prompt: str
-    shown: tuple[Shown, ...]
-    made_at: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Grade:
-    """One grade (or a skip) that one person gave one reply, with how it was shown."""
-
-    key: str
-    subject: str
-    grader: str
-    run: str
-    case: str
-    candidate: str
-    prompt: str
-    reply: str
-    grade: int | None
-    page: str = "grade"
-    screen: str | None = None
-    kind: str = "item"
-    pass_: str = "greedy"
-    tuned: int | None = None
-    reply_hash: str = ""
-    position: int | None = None
-    shown: int | None = None
-    flags: tuple[str, ...] = ()
-    note: str = ""
-    skip_reason: str = ""
-    seconds: float | None = None
-    blind: bool = True
-    made_at: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Vote:
-    """One person's choice between two replies to the same prompt."""
-
-    key: str
-    grader: str
-    prompt: str
-    left: str
-    right: str
-    left_reply: str
-    right_reply: str
-    choice: str
-    settings: dict[str, Any]
-    seconds: float | None = None
-    made_at: str = ""
-
-
-Row = TypeVar("Row", Grade, Vote)
-
-
-def reply_hash(reply: str) -> str:
-    """What tells one reply's text from another's: half a SHA-256, in hexadecimal."""
-    return hashlib.sha256(reply.encode("utf-8", errors="replace")).hexdigest()[:32]
-
-
-def now() -> str:
-    """The time in UTC, to the millisecond, as rows hold it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+__all__ = ["CHOICES", "Grade", "GradeStore", "Grader", "Screen", "Shown", "Vote", "reply_hash"]
 
 
 class GradeStore:
@@ -233,7 +148,7 @@ class GradeStore:
         screen: str | None = None,
         history: bool = False,
     ) -> list[Grade]:
-        """Grades in the order they were given: the last of each subject, or all with `history`."""
+        """Grades in the order they were given: those that count, or all with `history`."""
         table = schema.grades
         query = select(table).order_by(table.c.id)
         for column, wanted in (("run", run), ("grader", grader), ("screen", screen)):
@@ -241,7 +156,31 @@ class GradeStore:
                 query = query.where(table.c[column] == wanted)
         with self._engine.connect() as connection:
             found = [_grade(row) for row in connection.execute(query).mappings()]
-        return found if history else list({g.subject: g for g in found}.values())
+        return found if history else counting(found)
+
+    def note_names_seen(self, grader_id: str, run: str) -> None:
+        """Keep that this person has seen names or results of a run; the first time stays."""
+        row = {"grader": grader_id, "run": run, "made_at": now()}
+        with self._writing, self._writer.begin() as connection:
+            _insert(connection, schema.names_seen, [row])
+
+    def has_seen_names(self, grader_id: str, run: str) -> bool:
+        """Whether grades that this person gives in this run from now on are not blind.
+
+        One grade that was not blind says so too: a copy of the grades brings no other note.
+        """
+        seen, given = schema.names_seen, schema.grades
+        queries = (
+            select(seen.c.grader).where(seen.c.grader == grader_id, seen.c.run == run),
+            select(given.c.id).where(
+                given.c.grader == grader_id,
+                given.c.run == run,
+                given.c.page == "grade",
+                given.c.blind.is_(False),
+            ),
+        )
+        with self._engine.connect() as connection:
+            return any(connection.execute(query.limit(1)).first() for query in queries)
 
     def votes(self) -> list[Vote]:
         """All votes in the order they were given."""
@@ -256,7 +195,8 @@ def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) ->
     count = 0
     for row in rows:  # one by one: drivers don't count rows of a bulk insert alike
         statement = dialect.insert(table).values(**row).on_conflict_do_nothing()
-        count += connection.execute(statement.returning(table.c.id)).first() is not None
+        key = table.primary_key.columns
+        count += connection.execute(statement.returning(*key)).first() is not None
     return count
 
 

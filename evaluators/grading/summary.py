@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from evaluators.grading.agreement import agreement, grader_reports
+from evaluators.grading.agreement import agreement, grader_reports, usable
 from evaluators.grading.comparison import differences, label, mean_grades
 from evaluators.grading.position import position_effect, side_effect
+from evaluators.grading.run_folder import GradableRun
 from evaluators.grading.store import Grade, Grader, GradeStore, Vote
 from evaluators.grading.strengths import from_grades, from_votes, strengths
 
@@ -46,9 +47,7 @@ def summarize(
 
 def distribution(grades: Sequence[Grade]) -> list[dict[str, Any]]:
     """How often each candidate got each grade: rows of candidate, grade (5 to 1), count."""
-    counts = Counter(
-        (label(g), g.grade) for g in grades if g.kind == "item" and g.grade is not None
-    )
+    counts = Counter((label(g), g.grade) for g in usable(grades))
     names = sorted({name for name, _ in counts})
     return [
         {"candidate": name, "grade": grade, "count": counts[name, grade]}
@@ -60,11 +59,13 @@ def distribution(grades: Sequence[Grade]) -> list[dict[str, Any]]:
 def _flags(grades: Sequence[Grade]) -> dict[str, dict[str, int]]:
     found: dict[str, Counter[str]] = {}
     for grade in grades:
-        if grade.kind == "item":
+        if grade.kind == "item" and grade.blind:
             found.setdefault(label(grade), Counter()).update(grade.flags)
     return {name: dict(counts) for name, counts in sorted(found.items()) if counts}
 
 
-def summary_of(store: GradeStore, run: str) -> dict[str, Any]:
-    """The summary of one run in a store, with all votes (they belong to no run)."""
-    return summarize(store.grades(run), store.votes(), store.graders())
+def summary_of(store: GradeStore, run: GradableRun) -> dict[str, Any]:
+    """The summary of one run in a store, with the votes between two of its candidates."""
+    known = set(run.candidates)
+    votes = [vote for vote in store.votes() if {vote.left, vote.right} <= known]
+    return summarize(store.grades(run.name), votes, store.graders())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -163,6 +164,34 @@ def test_a_lost_connection_loses_no_grade(visit: Callable, page: Page, size: str
     wait_for_place(tab, "2/7")
 
 
+@pytest.mark.parametrize("status", [429, 502, 503, 504, 522])
+def test_a_busy_proxy_loses_no_grade(visit: Callable, page: Page, size: str, status: int) -> None:
+    tab = visit("?tab=grade")
+    start(tab, f"바쁨 {size} {status}")
+    left = {"grade_submit": 2, "grade_screen": 2}
+
+    def busy(route: Any) -> None:
+        endpoint = route.request.url.rpartition("/")[2]
+        left[endpoint] -= 1
+        if left[endpoint] < 0:
+            route.continue_()
+        else:
+            route.fulfill(status=status, content_type="text/html", body="<h1>busy</h1>")
+
+    tab.route(re.compile("grade_(submit|screen)$"), busy)
+    tab.keyboard.press("4")
+    tab.keyboard.press("2")
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector(".notice:has-text('서버가 바빠요')")
+    tab.wait_for_selector("#grade-go-on")
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("#grade-submit")
+    people = {g.id: g.name for g in stored(page).graders().values()}
+    name = f"바쁨 {size} {status}"
+    mine = [g.grade for g in stored(page).grades(history=True) if people[g.grader] == name]
+    assert sorted(mine) == [2, 4]
+
+
 def test_results_stay_shut_until_a_grader_has_finished(visit: Callable, picture: Callable) -> None:
     tab = visit("?tab=results")
     tab.wait_for_selector("#results-notice p:has-text('평가를 마치면')")
@@ -174,3 +203,97 @@ def test_the_page_speaks_english_to_an_english_browser(visit: Callable) -> None:
     tab = visit("?tab=grade", locale="en-GB")
     tab.wait_for_selector("#grader-start:has-text('Start')")
     assert "Candidates" in tab.inner_text("#tabs")
+
+
+def grades_on_screen(tab: Any) -> list[int | None]:
+    return tab.evaluate(
+        """() => [...document.querySelectorAll('.card')].map((card) => {
+            const chosen = card.querySelector('[data-grade][aria-checked="true"]');
+            return chosen ? Number(chosen.dataset.grade) : null;
+        })"""
+    )
+
+
+@pytest.mark.parametrize("how", ["click", "tab"])
+def test_a_digit_grades_the_reply_whose_flag_was_last_clicked_or_focused(
+    visit: Callable, size: str, how: str
+) -> None:
+    tab = visit("?tab=grade")
+    start(tab, f"표시 {how} {size}")
+    practise(tab)
+    if how == "click":
+        tab.click("#card-2 [data-flag='foreign']")
+    else:
+        tab.focus("#card-2 [data-grade='5']")
+        tab.keyboard.press("Tab")
+        assert tab.evaluate("document.activeElement.dataset.flag") == "foreign"
+    tab.keyboard.press("2")
+    assert grades_on_screen(tab) == [None, None, 2]
+    tab.click("#card-1 .reply")  # the text of a card is the card
+    tab.keyboard.press("5")
+    assert grades_on_screen(tab) == [None, 5, 2]
+
+
+def test_keys_after_a_digit_act_on_the_card_that_has_the_focus(visit: Callable, size: str) -> None:
+    tab = visit("?tab=grade")
+    start(tab, f"초점 {size}")
+    practise(tab)
+    tab.click("#card-0 [data-flag='foreign']")
+    tab.keyboard.press("4")  # on to the second card, and the focus with it
+    tab.keyboard.press("Space")
+    assert tab.get_attribute("#card-0 [data-flag='foreign']", "aria-pressed") == "true"
+    assert tab.evaluate("document.activeElement.id") == "card-1"
+    tab.keyboard.press("3")
+    assert grades_on_screen(tab) == [4, 3, None]
+    tab.keyboard.press("ArrowUp")
+    tab.keyboard.press("1")
+    assert grades_on_screen(tab) == [4, 1, None]
+
+
+def test_enter_after_a_flag_hands_in_and_leaves_the_flag(
+    visit: Callable, page: Page, size: str
+) -> None:
+    tab = visit("?tab=grade")
+    start(tab, f"엔터 {size}")
+    practise(tab)
+    for key in "345":
+        tab.keyboard.press(key)
+    tab.click("#card-1 [data-flag='repetition']")
+    tab.keyboard.press("Enter")
+    wait_for_place(tab, "2/7")
+    people = {g.id: g.name for g in stored(page).graders().values()}
+    mine = [g for g in stored(page).grades() if people[g.grader] == f"엔터 {size}"]
+    kept = [(g.grade, g.flags) for g in mine if g.kind != "practice"]
+    assert sorted(kept) == [(3, ()), (4, ("repetition",)), (5, ())]
+
+
+def test_a_key_that_is_held_down_grades_one_reply(visit: Callable, size: str) -> None:
+    tab = visit("?tab=grade")
+    start(tab, f"꾹 {size}")
+    practise(tab)
+    for _ in range(3):
+        tab.keyboard.down("4")
+    tab.keyboard.up("4")
+    assert grades_on_screen(tab) == [4, None, None]
+
+
+def test_what_is_pressed_while_grades_are_on_their_way_changes_nothing(
+    visit: Callable, page: Page, size: str
+) -> None:
+    tab = visit("?tab=grade")
+    start(tab, f"도중 {size}")
+    practise(tab)
+    for key in "345":
+        tab.keyboard.press(key)
+    tab.context.set_offline(True)
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector(".notice:has-text('다시 보내는 중')")
+    tab.keyboard.press("1")
+    tab.click("#card-0 [data-flag='harmful']")
+    assert grades_on_screen(tab) == [3, 4, 5]
+    assert tab.get_attribute("#card-0 [data-flag='harmful']", "aria-pressed") == "false"
+    tab.context.set_offline(False)
+    wait_for_place(tab, "2/7")
+    people = {g.id: g.name for g in stored(page).graders().values()}
+    mine = [g for g in stored(page).grades() if people[g.grader] == f"도중 {size}"]
+    assert sorted(g.grade for g in mine if g.kind != "practice") == [3, 4, 5]

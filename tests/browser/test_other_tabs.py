@@ -181,3 +181,82 @@ def test_the_owner_sees_results_and_downloads_them(visit: Callable, picture: Cal
     with tab.expect_download() as document:
         tab.click("#results-json")
     assert b'"decision"' in document.value.path().read_bytes()
+
+
+def grades_in_chat(page: Page, prompt: str) -> list[tuple[str, int | None]]:
+    history = stored(page).grades("chat", history=True)
+    return [(g.candidate, g.grade) for g in history if g.prompt == prompt]
+
+
+def say(tab: Any, message: str, answer: str) -> None:
+    tab.fill(MESSAGE, message)
+    tab.keyboard.press("Enter")
+    wait_for_answer(tab, answer)
+
+
+def grade_answer(tab: Any, level: str) -> None:
+    tab.click(f"#chat-grade-choice label:has-text('{level}')")
+    tab.wait_for_selector("#chat-grade-save:has-text('저장됨')")
+
+
+def test_a_grade_is_kept_for_whoever_made_the_answer_whoever_is_chosen_by_now(
+    visit: Callable, page: Page, size: str
+) -> None:
+    tab = visit("?tab=chat")
+    talk_to(tab, "메아리-산")
+    first, second = f"파도 {size}", f"구름 {size}"
+    say(tab, first, f"산에서 {first}")
+    choose(tab, "chat-candidate", "메아리-바다")
+    grade_answer(tab, "최하")
+    assert grades_in_chat(page, first) == [("메아리-산", 1)]
+    say(tab, second, f"바다는 {second}")
+    tab.locator("#chat-history [data-testid=bot]").first.click()  # back to the earlier answer
+    tab.wait_for_selector("#chat-grade-save:not(:has-text('저장됨'))")
+    grade_answer(tab, "최상")
+    assert grades_in_chat(page, first) == [("메아리-산", 1), ("메아리-산", 5)]
+    assert grades_in_chat(page, second) == []
+    (kept, *_) = [g for g in stored(page).grades("chat") if g.prompt == first]
+    assert kept.settings == {
+        "system": "", "temperature": 0.0, "top_p": 1.0, "max_new_tokens": 120, "seed": 0,
+    }  # fmt: skip
+
+
+def test_an_answer_that_was_stopped_is_graded_for_whoever_made_it(
+    visit: Callable, page: Page, size: str
+) -> None:
+    tab = visit("?tab=chat")
+    talk_to(tab, "메아리-산")
+    message = f"천천히 멈춤 {size}"
+    tab.fill(MESSAGE, message)
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("#chat-history .message:has-text('산에서')")
+    tab.click("#chat-stop")
+    tab.wait_for_selector("#chat-grade-choice label")
+    choose(tab, "chat-candidate", "메아리-바다")
+    tab.wait_for_timeout(500)
+    grade_answer(tab, "하")
+    assert grades_in_chat(page, message) == [("메아리-산", 2)]
+
+
+def test_the_next_answer_shows_no_grade_and_takes_the_same_one_again(
+    visit: Callable, page: Page, size: str
+) -> None:
+    tab = visit("?tab=chat")
+    talk_to(tab, "메아리-산")
+    messages = [f"하나 {size}", f"둘 {size}"]
+    for message in messages:
+        say(tab, message, f"산에서 {message}")
+        tab.wait_for_selector("#chat-grade-choice label")
+        assert tab.locator("#chat-grade-choice input:checked").count() == 0
+        assert tab.input_value("#chat-grade-note textarea, #chat-grade-note input") == ""
+        tab.fill("#chat-grade-note textarea, #chat-grade-note input", "메모")
+        grade_answer(tab, "최상")
+    tab.click("#chat-again")  # the same text again is another answer
+    tab.wait_for_selector("#chat-grade-choice", state="hidden")
+    wait_for_answer(tab, f"산에서 {messages[1]}")
+    tab.wait_for_selector("#chat-grade-choice label")
+    assert tab.locator("#chat-grade-choice input:checked").count() == 0
+    grade_answer(tab, "최상")
+    assert [grades_in_chat(page, m) for m in messages] == [
+        [("메아리-산", 5)], [("메아리-산", 5), ("메아리-산", 5)],
+    ]  # fmt: skip
