@@ -16,6 +16,7 @@ from model_registry import machine
 from model_registry.architectures import declared_architecture
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError, UnknownName
+from model_registry.hub import cached_folder
 from model_registry.language import text
 from model_registry.lora import is_mixture
 from model_registry.registry import Registry
@@ -62,10 +63,11 @@ class Plan:
 
     @property
     def download_bytes(self) -> int:
-        """What a hub would send at most, at two bytes a parameter; 0 for other weights."""
+        """What a hub would send at most, at two bytes a parameter; 0 for what is here already."""
         if self.contract.weights != "hub":
             return 0
-        return sum(2 * (c.parameters or c.published_parameters or 0) for c in self.candidates)
+        fetched = [c for c in self.candidates if c.path is None and not cached_folder(c)]
+        return sum(2 * (c.parameters or c.published_parameters or 0) for c in fetched)
 
 
 def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> Plan:
@@ -78,9 +80,9 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
         from benchmarks.asking_plan import make_asking_plan
 
         return make_asking_plan(study, registry, options, out)
-    source = resolve_source(options.weights)
-    device = machine.pick_device(options.device)
     selection = select(registry.candidates(study.catalog), study.criteria, study.overrides)
+    source = resolve_source(options.weights, selection.accepted)
+    device = machine.pick_device(options.device)
     candidates = _stand_ins(study, selection, registry, source)
     stands_in = candidates != selection.accepted
     candidates = _only(candidates, options.only)
@@ -289,10 +291,10 @@ def weights_notes(options: Options, source: str, scale: str, stands_in: bool = T
     if options.weights == "auto" and (source == "hub" or stands_in):
         notes.append(
             text(
-                "the hub can be reached: its weights are used"
+                "the weights are the hub's; its cache is used for what it holds"
                 if source == "hub"
                 else "no hub can be reached: the bundled models stand in for the candidates",
-                "허브에 연결되어 허브의 가중치를 씁니다"
+                "허브의 가중치를 씁니다(캐시에 있으면 캐시에서 읽습니다)"
                 if source == "hub"
                 else "허브에 연결할 수 없어 내장 모델이 후보를 대신합니다",
             )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from commands.terminal import CatalogName, Json, out, print_columns, print_json, registry
 from model_registry.language import text
+
+if TYPE_CHECKING:
+    from model_registry.doctor import Finding
 
 app = typer.Typer()
 
@@ -42,12 +45,13 @@ def fit(
     from model_registry.fit import NO_CORRECTION
     from model_registry.fit_correction import correction_for
     from model_registry.fit_report import card_budget, columns, document, fit_rows, machine_budget
+    from model_registry.tuned import find_candidate
 
     if batch < 1 or length < 2:
         raise typer.BadParameter("--batch is at least 1 and --length at least 2")
     known = registry()
     if names:
-        chosen = [known.candidate(name) for name in names]
+        chosen = [find_candidate(name, known) for name in names]
     else:
         chosen = [c for c in known.candidates(catalog) if c.backend == "transformers"]
     budget = card_budget(gpu) if gpu else machine_budget()
@@ -80,17 +84,27 @@ def fit(
 
 
 @app.command(
-    help=text("Look at this machine, or at a message.", "이 장비나 오류 메시지를 살펴봅니다.")
+    help=text(
+        "Look at this machine, a message or a folder.",
+        "이 장비, 오류 메시지, 모델 폴더를 살펴봅니다.",
+    )
 )
 def doctor(
     message: Annotated[
-        str | None, typer.Argument(help=text("An error's text.", "오류 메시지."))
+        str | None,
+        typer.Argument(
+            help=text("An error's text, or a model's folder.", "오류 메시지 또는 모델 폴더.")
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what is missing here, or what a message means and what helps."""
-    from model_registry.doctor import diagnose, examine
+    """Say what is missing here, what a message means, or whether a model's folder is whole."""
+    from model_registry.doctor import diagnose, examine, examine_folder
+    from model_registry.path_words import existing_path
 
+    if message is not None and (there := existing_path(message)) is not None:
+        _print_findings(examine_folder(there), as_json)
+        return
     if message is not None:
         found = diagnose(message)
         if as_json:
@@ -102,7 +116,10 @@ def doctor(
         for diagnosis in found:
             out.print(f"{escape(diagnosis.cause)}\n  → {escape(diagnosis.cure)}", highlight=False)
         return
-    findings = examine()
+    _print_findings(examine(), as_json)
+
+
+def _print_findings(findings: list[Finding], as_json: bool) -> None:
     if as_json:
         print_json({"findings": [finding.to_json() for finding in findings]})
         return

@@ -28,7 +28,7 @@ def count_parameters(architecture: Mapping[str, Any]) -> int:
     config = build_config(architecture)
     try:
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config)
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except ValueError as error:
         raise LoadError(
             "unsupported_architecture",

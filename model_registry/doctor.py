@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model_registry.errors import LoadError
 from model_registry.language import text
 
 
@@ -327,7 +328,22 @@ DIAGNOSES_BY_NAME = {diagnosis.name: diagnosis for diagnosis in DIAGNOSES}
 def examine() -> list[Finding]:
     """Look at this machine."""
     from model_registry import machine
-    from model_registry.weights import network_is_up
+    from model_registry.hub import network_is_up
 
     facts = machine.describe(machine.pick_device())
     return [*check(facts, machine.versions(), network_is_up()), check_disk()]
+
+
+def examine_folder(path: Path) -> list[Finding]:
+    """Look at a model's folder, as loading it would, without loading it."""
+    from model_registry.folder_check import check_folder, is_model
+    from model_registry.path_words import not_a_model
+
+    name = text("model folder", "모델 폴더")
+    try:
+        if not is_model(path):
+            raise not_a_model(path)
+        config = check_folder(path)
+    except LoadError as error:
+        return [Finding(name, str(error), False)]
+    return [Finding(name, f"{path} ({config.get('model_type', '?')})", True)]

@@ -94,7 +94,7 @@ def main(plain: str, packed: str, device: str) -> None:
             offload_to_disk=False,
             pack_impl="original",  # the others are compiled first
         )
-        work = gptqmodel.GPTQModel.load(plain, config, device=device)
+        work = gptqmodel.GPTQModel.load(plain, config, device=device, trust_remote_code=False)
         # The least length is 10 otherwise, and short rows are dropped with a warning.
         work.quantize(texts, batch_size=1, calibration_data_min_length=1)
         work.save(packed)
@@ -112,7 +112,9 @@ def load_gptq(folder: Path, device: str) -> Any:
     folder = folder.resolve()
     with _apart() as gptqmodel:
         backend = gptqmodel.BACKEND.TORCH if _needs_plain_torch(folder, device) else "auto"
-        model = gptqmodel.GPTQModel.load(str(folder), device=device, backend=backend).model
+        model = gptqmodel.GPTQModel.load(
+            str(folder), device=device, backend=backend, trust_remote_code=False
+        ).model
     vars(model)[_FOLDER] = folder
     return model
 

@@ -69,7 +69,9 @@ def on_meta(values: Mapping[str, Any], dtype: torch.dtype) -> Any:
 
     try:
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(build_config(values), dtype=dtype)
+            model = AutoModelForCausalLM.from_config(
+                build_config(values), dtype=dtype, trust_remote_code=False
+            )
     except ValueError as error:
         kind = values["model_type"]
         raise LoadError(

@@ -212,8 +212,9 @@ def load_packed(folder: Path, method: str, device: str, dtype: Any) -> Any:
     from transformers import AutoModelForCausalLM
 
     model: Any = AutoModelForCausalLM.from_pretrained(
-        str(folder), dtype=dtype, use_safetensors=True, device_map={"": device}
-    )
+        str(folder), dtype=dtype, use_safetensors=True, trust_remote_code=False,
+        device_map={"": device},
+    )  # fmt: skip
     if (problem := unreadable(model)) is not None:
         raise LoadError(
             "unsupported_device",

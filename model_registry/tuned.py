@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from model_registry.candidate import Candidate, License, PromptPolicy
-from model_registry.errors import BadFile, OhloraError
+from model_registry.errors import LoadError, OhloraError, UnknownName
+from model_registry.folder_check import check_adapter, is_model, read_architecture
 from model_registry.gptq import is_gptq
+from model_registry.path_words import existing_path, not_a_model
+from model_registry.pretrained import first_line
 from model_registry.quantization import export as write
 from model_registry.quantization import keep_gradients, quantize
 from model_registry.registry import Registry
+from model_registry.small_json import read_json_object
 from model_registry.weights import LoadedModel, load
 
 CARD = "ohlora_tune.json"  # beside the adapter: which base, asked in which form
@@ -38,15 +42,15 @@ def read_card(folder: Path) -> dict[str, Any]:
 
     Raises:
         OhloraError: the folder holds no finished tune.
-        BadFile: its card is no JSON.
+        LoadError: its card is broken, or names no base.
     """
     path = folder / CARD
     if not path.exists() or not (folder / WEIGHTS).exists():
         raise OhloraError(f"{folder} holds no finished tune. `ohlora tune … --out DIR` makes one.")
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise BadFile(path, None, f"not JSON ({error})") from error
+    card = read_json_object(path, most_bytes=8 << 20)
+    if not isinstance(card.get("base"), str):
+        raise LoadError("error", f"{path} names no base: tune again into another folder.")
+    return card
 
 
 def is_tuned(folder: Path) -> bool:
@@ -62,6 +66,7 @@ def candidate_in(folder: Path) -> Candidate:
         license=License("unknown", "unknown", note="a folder of your own"),
         path=str(folder.resolve()),
         prompting=PromptPolicy("chat" if has_template else "plain"),
+        architecture=read_architecture(folder),
     )
 
 
@@ -70,11 +75,17 @@ def find_candidate(name: str, registry: Registry) -> Candidate:
 
     Raises:
         UnknownName: neither.
+        LoadError: the path exists and is no model; the message says what it is.
     """
-    folder = Path(name)
-    if (folder / "config.json").exists():
-        return candidate_in(folder)
-    return registry.candidate(name)
+    there = existing_path(name)
+    if there is not None and is_model(there):
+        return candidate_in(there)
+    try:
+        return registry.candidate(name)
+    except UnknownName:
+        if there is None:
+            raise
+        raise not_a_model(there) from None
 
 
 def load_tuned(folder: Path, registry: Registry, *, source: str, device: str) -> LoadedModel:
@@ -84,14 +95,28 @@ def load_tuned(folder: Path, registry: Registry, *, source: str, device: str) ->
         OhloraError: no finished tune is there.
         LoadError: the base can't be loaded.
     """
-    from peft import PeftModel
-
     card = read_card(folder)
+    check_adapter(folder)
     base = find_candidate(card["base"], registry)
     loaded = load(base, source=source, device=device)
-    loaded.model = PeftModel.from_pretrained(loaded.model, str(folder)).eval()
+    loaded.model = _with_adapter(loaded.model, folder)
     loaded.candidate = replace(base, name=f"{base.name} + {folder.name}")
     return loaded
+
+
+def _with_adapter(model: Any, folder: Path) -> Any:
+    from peft import PeftModel
+
+    try:
+        return PeftModel.from_pretrained(model, str(folder), trust_remote_code=False).eval()
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        if "memory" in str(error).lower():
+            raise
+        raise LoadError(
+            "error",
+            f"The adapter in {folder} does not fit its base ({first_line(error)}). Is the base "
+            "another one than it was tuned on?",
+        ) from error
 
 
 def export(

@@ -6,20 +6,20 @@ the status that the case gets.
 
 from __future__ import annotations
 
-import os
-import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_registry import rwkv
+from model_registry.architecture_limits import check_values
 from model_registry.architectures import architecture_values
 from model_registry.candidate import Candidate
 from model_registry.catalog import HERE
 from model_registry.errors import LoadError
+from model_registry.folder_check import needs_code
+from model_registry.hub import cached_folder, network_is_up
+from model_registry.pretrained import first_line, own_folder, read_pretrained
 from model_registry.prompting import end_token_id
-from model_registry.quantization import load_packed, packed_method
 
 if TYPE_CHECKING:
     import torch
@@ -43,22 +43,14 @@ class LoadedModel:
     end_ids: tuple[int, ...]  # tokens at which an answer ends
 
 
-def network_is_up(host: str = "huggingface.co", seconds: float = 3.0) -> bool:
-    """Whether the hub can be reached. HF_HUB_OFFLINE=1 answers without trying."""
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
-        return False
-    try:
-        socket.create_connection((host, 443), timeout=seconds).close()
-    except OSError:
-        return False
-    return True
-
-
-def resolve_source(source: str) -> str:
-    """ "auto" as what it comes to here: hub where there is a network, else bundled."""
+def resolve_source(source: str, candidates: Iterable[Candidate] = ()) -> str:
+    """ "auto" as what it comes to here: hub where there is a network or all are in the hub's cache
+    (those with a folder of their own aside), else bundled."""
     if source != "auto":
         return source
-    return "hub" if network_is_up() else "bundled"
+    fetched = [candidate for candidate in candidates if candidate.path is None]
+    cached = bool(fetched) and all(cached_folder(candidate) for candidate in fetched)
+    return "hub" if cached or network_is_up() else "bundled"
 
 
 def load(
@@ -99,69 +91,16 @@ def load(
     if candidate.hub_id is None:
         raise LoadError("unreachable", f"{candidate.name} has neither a hub id nor a path.")
     if candidate.needs_remote_code:
-        raise LoadError(
-            "needs_remote_code",
-            f"{candidate.hub_id} needs its publisher's own code, which is never run here.",
-        )
+        raise needs_code(candidate.hub_id, "its catalog entry says so")
     return _load_pretrained(candidate, candidate.hub_id, "hub", device, kind)
 
 
 def _load_pretrained(
     candidate: Candidate, where: str, source: str, device: str, dtype: torch.dtype
 ) -> LoadedModel:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    if source != "hub" and not Path(where, "config.json").exists():
-        cure = "Make it with `make bundled`." if source == "bundled" else "Is the path right?"
-        raise LoadError("unreachable", f"No model in {where}. {cure}")
-    options = {"revision": candidate.revision} if source == "hub" and candidate.revision else {}
-    packed = None if source == "hub" else packed_method(Path(where))
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(where, **options)
-        if packed is not None:
-            model = load_packed(Path(where), packed, device, dtype)
-        else:
-            model = AutoModelForCausalLM.from_pretrained(
-                where, dtype=dtype, use_safetensors=True, **options
-            ).to(device)  # type: ignore[arg-type]
-    except LoadError:
-        raise
-    except Exception as error:
-        known = load_error(candidate, error)
-        if known is None:
-            raise
-        raise known from error
+    folder = None if source == "hub" else own_folder(where, source)
+    model, tokenizer = read_pretrained(candidate, folder, device, dtype)
     return _ready(candidate, model, tokenizer, source, "full")
-
-
-def load_error(candidate: Candidate, error: Exception) -> LoadError | None:
-    """The LoadError that a library's exception means, None where it means nothing special."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    message = str(error)
-    if "GatedRepoError" in names or "gated repo" in message:
-        return LoadError(
-            "gated",
-            f"{candidate.hub_id} is gated: accept its terms on its page, then `hf auth login`.",
-        )
-    if "trust_remote_code" in message:
-        return LoadError(
-            "needs_remote_code",
-            f"{candidate.hub_id} needs its publisher's own code, which is never run here.",
-        )
-    if "does not recognize this architecture" in message or "Unrecognized model" in message:
-        return LoadError(
-            "unsupported_architecture",
-            f"transformers does not know the architecture of {candidate.name}: upgrade it.",
-        )
-    if "safetensors" in message and "OSError" in names:
-        return LoadError("error", f"{candidate.name} has no safetensors weights; others stay shut.")
-    if names & {"OSError", "ConnectionError", "HTTPError", "LocalEntryNotFoundError"}:
-        return LoadError(
-            "unreachable",
-            f"{candidate.hub_id or candidate.path} could not be fetched: is the network up? "
-            "`--weights bundled` or `--weights random` need none.",
-        )
-    return None
 
 
 def _ready(
@@ -185,19 +124,23 @@ def build_config(values: Mapping[str, Any]) -> Any:
             "error" where the values can't be.
     """
     from huggingface_hub.errors import StrictDataclassError
-    from transformers import AutoConfig
+    from transformers import CONFIG_MAPPING, AutoConfig
 
+    check_values(values, "This architecture")
+    if values["model_type"] not in CONFIG_MAPPING:
+        raise LoadError(
+            "unsupported_architecture",
+            f"transformers does not know the model type {values['model_type']}.",
+        )
     rest = {key: value for key, value in values.items() if key != "model_type"}
     try:
         return AutoConfig.for_model(values["model_type"], **rest)
     except StrictDataclassError as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise LoadError("error", f"An architecture can't have these values: {reason}") from error
-    except ValueError as error:
-        raise LoadError(
-            "unsupported_architecture",
-            f"transformers does not know the model type {values['model_type']}.",
-        ) from error
+    except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
+        reason = first_line(error)
+        raise LoadError("error", f"An architecture can't have these values: {reason}") from error
 
 
 def _load_random(
@@ -205,7 +148,9 @@ def _load_random(
 ) -> LoadedModel:
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(str(BUNDLED / STAND_IN_TOKENIZER))
+    tokenizer = AutoTokenizer.from_pretrained(
+        str(BUNDLED / STAND_IN_TOKENIZER), trust_remote_code=False
+    )
     values = architecture_values(candidate, scale, vocab_size=len(tokenizer))
     config = build_config(values)
     # The stand-in tokenizer's ids are all below the architecture's own vocabulary size.
@@ -225,7 +170,7 @@ def random_model(config: Any, device: str, dtype: torch.dtype, seed: int) -> Any
     from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, dtype=dtype)
+        model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)
     model.to_empty(device=device)
     model.tie_weights()
     block = torch.empty(1 << 20, dtype=dtype, device=device)

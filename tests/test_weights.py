@@ -16,11 +16,11 @@ from model_registry.backends.transformers_local import answer_one
 from model_registry.candidate import Candidate
 from model_registry.catalog import catalog_names
 from model_registry.errors import LoadError
+from model_registry.pretrained import load_error
 from model_registry.registry import Registry
 from model_registry.weights import (
     build_config,
     load,
-    load_error,
     network_is_up,
     random_model,
     resolve_source,

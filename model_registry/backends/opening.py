@@ -8,9 +8,9 @@ from model_registry import machine
 from model_registry.backends.backend import Backend
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
+from model_registry.hub import cached_folder, network_is_up
 from model_registry.registry import Registry
 from model_registry.tuned import find_candidate, is_tuned, load_tuned
-from model_registry.weights import network_is_up
 
 
 def open_backend(
@@ -34,16 +34,16 @@ def open_backend(
 
 
 def source_for(candidate: Candidate, weights: str) -> str:
-    """Where this candidate's weights come from; "auto" is its folder, else the hub.
+    """Where this candidate's weights come from; "auto" is its folder, else the hub or its cache.
 
     Raises:
-        OhloraError: they would have to be fetched and there is no network.
+        OhloraError: they are not in the hub's cache, and there is no network.
     """
     if weights != "auto":
         return weights
     if candidate.path is not None or candidate.backend != "transformers":
         return "path"
-    if not network_is_up():
+    if cached_folder(candidate) is None and not network_is_up():
         raise OhloraError(
             f"{candidate.name} must be fetched from the hub, which can't be reached. The bundled "
             "ones need no network: `ohlora candidates --catalog bundled` lists them."

@@ -26,8 +26,8 @@ _USE = """\
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = "model_registry/bundled/weights/{name}"
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    model = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=False)
     question = [{{"role": "user", "content": "안녕하세요"}}]
     inputs = tokenizer.apply_chat_template(
         question, add_generation_prompt=True, return_tensors="pt", return_dict=True

@@ -159,7 +159,9 @@ def new_model(candidate: Candidate, tokenizer: Any, seed: int) -> Any:
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
     }
-    model = AutoModelForCausalLM.from_config(build_config({**candidate.architecture, **ids}))
+    model = AutoModelForCausalLM.from_config(
+        build_config({**candidate.architecture, **ids}), trust_remote_code=False
+    )
     model.generation_config = GenerationConfig(max_new_tokens=80, do_sample=False, **ids)
     return model
 
@@ -174,7 +176,7 @@ def as_loaded(tokenizer: Any, model: Any, folder: Path) -> Any:
 
     model.config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return AutoTokenizer.from_pretrained(folder)
+    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:

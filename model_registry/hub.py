@@ -1,0 +1,95 @@
+"""A hub model's files: the small ones first, looked at, and only then the weights; or the cache.
+
+What is fetched lies in Hugging Face's own cache, where other programs find it again, and is loaded
+as any other folder is. Where the hub can't be reached, a whole model in the cache serves.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from model_registry.candidate import Candidate
+from model_registry.errors import LoadError
+from model_registry.folder_check import check_folder, is_model
+from model_registry.weight_files import INDEX, WEIGHTS, shard_names
+
+#: What a model needs beside its weights; nothing that could hold code.
+_SMALL = ("*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken")
+#: Adapters, other programs' weights and folders in the repository are none of the model.
+_NOT = ("*/*", "adapter_*", "consolidated*")
+
+
+def network_is_up(host: str = "huggingface.co", seconds: float = 3.0) -> bool:
+    """Whether the hub can be reached. HF_HUB_OFFLINE=1 answers without trying."""
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
+        return False
+    try:
+        socket.create_connection((host, 443), timeout=seconds).close()
+    except OSError:
+        return False
+    return True
+
+
+def cached_folder(candidate: Candidate) -> Path | None:
+    """The folder of a candidate's whole model in the hub's cache; None where it is not all there.
+
+    Reads names only: nothing is asked of the hub, no weight is opened.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    if candidate.hub_id is None:
+        return None
+    try:
+        found = try_to_load_from_cache(candidate.hub_id, "config.json", revision=candidate.revision)
+    except ValueError:  # an id that no repository can have
+        return None
+    if not isinstance(found, str):
+        return None
+    folder = Path(found).parent
+    try:
+        whole = all((folder / name).exists() for name in shard_names(folder))
+    except LoadError:
+        return None
+    return folder if whole else None
+
+
+def fetch(candidate: Candidate) -> Path:
+    """The folder of a candidate's model, fetched as far as it is not in the cache.
+
+    Raises:
+        LoadError: it must not be loaded; found before its weights are fetched.
+        Exception: what huggingface_hub raises where it can't be fetched and is not in the cache.
+    """
+    try:
+        return _download(candidate)
+    except LoadError:
+        raise
+    except Exception:
+        cached = cached_folder(candidate)
+        if cached is None:
+            raise
+        return cached
+
+
+def _download(candidate: Candidate) -> Path:
+    from huggingface_hub import snapshot_download
+
+    def get(patterns: list[str]) -> Path:
+        return Path(
+            snapshot_download(
+                str(candidate.hub_id),
+                revision=candidate.revision,
+                allow_patterns=patterns,
+                ignore_patterns=list(_NOT),
+            )
+        )
+
+    folder = get(list(_SMALL))
+    if not is_model(folder):
+        raise LoadError("error", f"{candidate.hub_id} has no config.json: it is no whole model.")
+    check_folder(folder, weights=False)
+    if (folder / INDEX).exists():
+        return get([*_SMALL, *shard_names(folder)])
+    return get([*_SMALL, WEIGHTS])

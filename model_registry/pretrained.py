@@ -1,0 +1,196 @@
+"""Reads a model from a folder, or from the hub into one: checked first, a failure is a line.
+
+Code in a folder is never run, whatever its files say, and nobody is asked whether it should be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model_registry.candidate import Candidate
+from model_registry.errors import LoadError, OhloraError
+from model_registry.folder_check import check_folder, is_model, needs_code
+from model_registry.hub import fetch
+from model_registry.path_words import existing_path, not_a_model
+from model_registry.prompting import end_token_id, prompt_ids
+from model_registry.quantization import load_packed, packed_method
+
+if TYPE_CHECKING:
+    import torch
+
+
+def own_folder(where: str, source: str) -> Path:
+    """The folder that a candidate brings its weights in.
+
+    Raises:
+        LoadError: "unreachable", where no model is in it.
+    """
+    folder = Path(where)
+    if is_model(folder):
+        return folder
+    if source != "bundled" and (there := existing_path(where)) is not None:
+        raise LoadError("unreachable", f"{not_a_model(there)} Is the path right?")
+    cure = "Make it with `make bundled`." if source == "bundled" else "Is the path right?"
+    raise LoadError("unreachable", f"No model in {where}. {cure}")
+
+
+def read_pretrained(
+    candidate: Candidate, folder: Path | None, device: str, dtype: torch.dtype
+) -> tuple[Any, Any]:
+    """The model and the tokenizer of a folder; of the hub's repository, where there is none.
+
+    Raises:
+        LoadError: with the status of the case. Running out of memory stays what it is.
+    """
+    try:
+        if folder is None:
+            folder = fetch(candidate)
+        config = check_folder(folder)
+        tokenizer = _tokenizer(candidate, folder)
+        check_tokens(candidate, tokenizer, config)
+        return _model(folder, device, dtype), tokenizer
+    except LoadError:
+        raise
+    except Exception as error:
+        if _out_of_memory(error):
+            raise
+        raise load_error(candidate, error) or _unknown_failure(candidate, error) from error
+
+
+def _tokenizer(candidate: Candidate, folder: Path) -> Any:
+    """The folder's tokenizer.
+
+    Raises:
+        LoadError: "needs_remote_code", or "error" where its files are broken.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+    except Exception as error:
+        known = load_error(candidate, error)
+        if known is not None and known.status == "needs_remote_code":
+            raise needs_code(candidate.hub_id or candidate.name, "its tokenizer") from error
+        raise LoadError(
+            "error",
+            f"The tokenizer in {folder} can't be read: {first_line(error)}. Copy tokenizer.json "
+            "and tokenizer_config.json of the model that it was made from.",
+        ) from error
+
+
+def check_tokens(candidate: Candidate, tokenizer: Any, config: Mapping[str, Any]) -> None:
+    """Refuse a tokenizer that writes tokens which the model's embedding has no row for.
+
+    A few tokens that no text contains may lie beyond it, as Gemma 3's picture token does; what the
+    tokenizer writes for text, and the template around it, may not.
+
+    Raises:
+        LoadError: "error", naming the token.
+    """
+    said = config.get("text_config")
+    rows = config.get("vocab_size") or (said.get("vocab_size") if isinstance(said, dict) else None)
+    if not isinstance(rows, int):
+        return
+    if tokenizer.vocab_size > rows:
+        raise LoadError(
+            "error",
+            f"{candidate.name}: its tokenizer has {tokenizer.vocab_size:,} tokens, its embedding "
+            f"{rows:,} rows. They don't belong together.",
+        )
+    try:
+        used = prompt_ids(candidate.prompting, tokenizer, [{"role": "user", "content": "가 a 1"}])
+        used = [*used, end_token_id(candidate.prompting, tokenizer)]
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | SystemExit | OhloraError):
+            raise
+        raise LoadError(
+            "error",
+            f"{candidate.name}: its tokenizer or chat template fails: {first_line(error)}",
+        ) from error
+    if (beyond := max(used)) >= rows:
+        raise LoadError(
+            "error",
+            f"{candidate.name}: its template writes the token {beyond} "
+            f"({tokenizer.convert_ids_to_tokens(beyond)!r}), its embedding has {rows:,} rows. "
+            "They don't belong together.",
+        )
+
+
+def _model(folder: Path, device: str, dtype: torch.dtype) -> Any:
+    """The folder's model, every weight of it from the folder.
+
+    Raises:
+        LoadError: weights are missing, which transformers would fill with noise.
+    """
+    from transformers import AutoModelForCausalLM
+
+    packed = packed_method(folder)
+    if packed is not None:
+        return load_packed(folder, packed, device, dtype)
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        str(folder), dtype=dtype, use_safetensors=True, trust_remote_code=False,
+        output_loading_info=True,
+    )  # fmt: skip
+    model, told = loaded
+    missing = sorted(told["missing_keys"])
+    if missing:
+        raise LoadError(
+            "error",
+            f"{folder}: its weights lack {len(missing)} tensors that config.json asks for, "
+            f"{missing[0]} for one. They don't belong together.",
+        )
+    return model.to(device)
+
+
+def first_line(error: BaseException) -> str:
+    """An exception's class and the first line of what it says."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or "memory" in str(error).lower()
+
+
+def _unknown_failure(candidate: Candidate, error: Exception) -> LoadError:
+    whose = candidate.hub_id or candidate.path
+    if "ignore_mismatched_sizes" in str(error):
+        return LoadError(
+            "error", f"{whose}: its weights have other shapes than config.json says. "
+            "They don't belong together.",
+        )  # fmt: skip
+    return LoadError("error", f"{whose} can't be loaded: {first_line(error)}")
+
+
+def load_error(candidate: Candidate, error: Exception) -> LoadError | None:
+    """The LoadError that a library's exception means, None where it means nothing special."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    message = str(error)
+    if "GatedRepoError" in names or "gated repo" in message:
+        return LoadError(
+            "gated",
+            f"{candidate.hub_id} is gated: accept its terms on its page, then `hf auth login`.",
+        )
+    if "trust_remote_code" in message:
+        return needs_code(candidate.hub_id or candidate.name, "auto_map")
+    if "does not recognize this architecture" in message or "Unrecognized model" in message:
+        return LoadError(
+            "unsupported_architecture",
+            f"transformers does not know the architecture of {candidate.name}: upgrade it.",
+        )
+    if "safetensors" in message and "OSError" in names:
+        return LoadError("error", f"{candidate.name} has no safetensors weights; others stay shut.")
+    if candidate.path is None and names & {
+        "OSError",
+        "ConnectionError",
+        "HTTPError",
+        "LocalEntryNotFoundError",
+    }:
+        return LoadError(
+            "unreachable",
+            f"{candidate.hub_id or candidate.path} could not be fetched: is the network up? "
+            "`--weights bundled` or `--weights random` need none.",
+        )
+    return None

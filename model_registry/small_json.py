@@ -1,0 +1,36 @@
+"""Reads a JSON file of a stranger's: of bounded size and depth, and an object at the top."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+from model_registry.errors import LoadError
+
+
+def read_json_object(path: Path, *, most_bytes: int) -> dict[str, Any]:
+    """The object that a file holds.
+
+    Raises:
+        LoadError: "error": it can't be read, is larger than `most_bytes`, no JSON or no object.
+    """
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
+            raise LoadError("error", f"{path} is no regular file.")
+        if found.st_size > most_bytes:
+            raise LoadError(
+                "error", f"{path} has {found.st_size:,} bytes; {most_bytes:,} are the most."
+            )
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LoadError("error", f"{path} can't be read: {error.strerror or error}") from error
+    except RecursionError as error:
+        raise LoadError("error", f"{path} is nested too deeply.") from error
+    except ValueError as error:
+        raise LoadError("error", f"{path} is no JSON: {str(error)[:160]}") from error
+    if not isinstance(values, dict):
+        raise LoadError("error", f"{path} must hold an object, not {type(values).__name__}.")
+    return values
