@@ -22,6 +22,8 @@ from model_registry.lora import is_mixture
 from model_registry.registry import Registry
 from model_registry.selection import Selection, select
 from model_registry.weights import resolve_source
+from rows.account import left_out_words, overlapping, read_words
+from rows.overlap import apart
 
 #: Below this many parameters a second thread costs more than it gives (measured; see LIBRARIES
 #: of thread pools: waking a thread takes longer than the smallest layers).
@@ -160,10 +162,17 @@ def _task(study: Study, rows: Rows, given: bool) -> tuple[Task, list[str]]:
             f"The data has {len(train)} train rows, too few for rows "
             f"{tuned_span.first}–{tuned_span.last - 1} to tune on and prompts to ask."
         )
-    used = {row.prompt for row in [*tuned_on, *prompts]}
-    valid = [row for row in rows.of("valid") if row.prompt not in used]
+    tuned_on, asked_too = apart(tuned_on, prompts)
+    if asked_too and not tuned_on:
+        raise OhloraError(f"All rows to tune on ask what the prompts ask: {prompts[0].prompt}")
+    valid, seen = apart(rows.of("valid"), [*tuned_on, *prompts])
+    overlaps = [
+        *overlapping(asked_too, "asks_a_prompt", "train"),
+        *overlapping(seen, "asks_a_train_row_or_prompt", "valid"),
+    ]
     if not valid:
-        valid = [row for row in train if row.reply and row.prompt not in used][:_VALID_ROWS]
+        others = [row for row in train if row.reply]
+        valid = apart(others, [*tuned_on, *prompts])[0][:_VALID_ROWS]
         if valid:
             notes.append(
                 text(
@@ -171,8 +180,7 @@ def _task(study: Study, rows: Rows, given: bool) -> tuple[Task, list[str]]:
                     f"답이 있는 검증 행이 없어 다른 학습 행 {len(valid)}개로 검증합니다",
                 )
             )
-    for reason, count in rows.left_out.items():
-        notes.append(text(f"left out: {count} {reason}", f"제외: {reason} {count}개"))
+    notes += [*read_words(rows), *map(left_out_words, overlaps)]
     return Task(tuple(tuned_on), tuple(valid), tuple(prompts)), notes
 
 
@@ -206,7 +214,9 @@ def _contract(
     if study.work.variants or study.work.if_it_fails or study.work.quantizations:
         policy["varies"] = (*Contract().varies, "variant", "quantization")
     texts = [
-        t for row in (*task.train, *task.valid, *task.prompts) for t in (row.prompt, row.reply)
+        t
+        for row in (*task.train, *task.valid, *task.prompts)
+        for t in (*(turn["content"] for turn in row.before), row.prompt, row.reply)
     ]
     return Contract(
         weights=source,

@@ -30,6 +30,8 @@ from model_registry.prompting import EncodedRow, check_rows, encode_row, end_tok
 from model_registry.registry import Registry
 from model_registry.tuned import find_candidate, is_tuned, write_card
 from model_registry.weights import LoadedModel, load
+from rows.account import left_out_words, overlapping, read_words
+from rows.overlap import apart
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -164,8 +166,10 @@ def tune_candidate(
     train, valid = rows.of("train"), rows.of("valid")
     if not train:
         raise OhloraError(f"{data} has no train rows with an answer.")
-    for reason, count in rows.left_out.items():
-        console.print(text(f"left out: {count} {reason}", f"제외: {reason} {count}개"))
+    valid, seen = apart(valid, train)
+    overlaps = overlapping(seen, "asks_a_train_row", "valid")
+    for line in (*read_words(rows), *map(left_out_words, overlaps)):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     loaded = load(candidate, source=source_for(candidate, weights), device=where)
     contract = Contract(epochs=epochs, weights=loaded.source, device=where, data=rows.hash())
     encoded = encode_rows(loaded, train, valid, contract)

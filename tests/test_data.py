@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.data import DATASETS, Row, Rows, read_data, read_folder, read_rows
+from benchmarks.data import DATASETS, LeftOut, Row, Rows, read_data, read_folder, read_rows
 from model_registry.errors import BadFile
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,7 +30,7 @@ def write(folder: Path, text: str, name: str = "rows.csv", encoding: str = "utf-
 
 def test_the_csv_form_is_read_by_name_and_empty_answers_are_counted(tmp_path):
     rows = read_rows(write(tmp_path, FORM))
-    assert rows.left_out == {"valid rows without an answer": 2}
+    assert rows.left_out == (LeftOut("no_answer", 2, "valid", (5, 6)),)
     assert rows.of("valid") == []
     assert [row.prompt for row in rows.of("train")] == ["뭐 해?", "따옴표, 쉼표"]
     assert rows.of("train")[1].reply == "여러\n줄 답변"
@@ -42,7 +42,8 @@ def test_the_real_fine_tuning_file_is_read_with_its_empty_valid_rows_counted():
     rows = read_rows(REFERENCE)
     assert len(rows.of("train")) == 200
     assert rows.of("valid") == []
-    assert rows.left_out == {"valid rows without an answer": 50}
+    (out,) = rows.left_out
+    assert (out.reason, out.count, out.split) == ("no_answer", 50, "valid")
 
 
 def test_columns_may_stand_in_any_order_and_have_other_names(tmp_path):
@@ -124,7 +125,10 @@ def test_turns_are_paired_and_what_pairs_with_none_is_counted(tmp_path):
     path = write(tmp_path, json.dumps(turns, ensure_ascii=False), "turns.json")
     rows = read_rows(path)
     assert rows.rows == (Row("정말로", "들려줘요"),)
-    assert rows.left_out == {"user turns without an answer": 2, "answers without a user turn": 1}
+    assert {out.reason: out.count for out in rows.left_out} == {
+        "unanswered_turn": 2,
+        "unasked_turn": 1,
+    }
 
 
 @pytest.mark.parametrize("text", ['{"role": "user"}', '[{"role": "user"}]', '[["user", "x"]]'])

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 #: Each imports only from those before it (and from itself).
-LAYERS = ("model_registry", "diagrams", "evaluators", "benchmarks", "pages", "commands")
+LAYERS = ("model_registry", "rows", "diagrams", "evaluators", "benchmarks", "pages", "commands")
 
 
 def tracked_files() -> list[Path]:

@@ -1,0 +1,1 @@
+"""Rows that a user brings: what is learned, asked or judged, from files of any usual form."""

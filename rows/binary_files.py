@@ -1,0 +1,86 @@
+"""Excel and parquet → records, by openpyxl and pyarrow."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+from model_registry.errors import BadFile
+from rows.record import Record, column_names
+from rows.splits import split_of
+
+
+def excel_records(path: Path, raw: bytes) -> tuple[list[Record], list[str]]:
+    """The rows of a workbook's first sheet, or of all sheets that are named as splits.
+
+    Returns:
+        The records, and the names of the sheets that were not read.
+
+    Raises:
+        BadFile: it is no workbook, or openpyxl is not installed.
+    """
+    try:
+        from openpyxl import load_workbook
+    except ImportError:
+        raise BadFile(path, None, "Excel files need openpyxl: pip install openpyxl") from None
+    try:
+        book = load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
+        sheets = {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in book.worksheets}
+    except Exception as error:  # noqa: BLE001 - zipfile, XML and openpyxl's own, by no common name
+        raise BadFile(path, None, f"is no Excel workbook ({error})") from None
+    filled = {name: rows for name, rows in sheets.items() if any(map(any, rows))}
+    chosen: dict[str, str | None] = {name: split_of(name) for name in filled if split_of(name)}
+    chosen = chosen or dict.fromkeys(list(filled)[:1])
+    records = [
+        record for name, split in chosen.items() for record in _sheet(path, filled[name], split)
+    ]
+    return records, [name for name in filled if name not in chosen]
+
+
+def _sheet(path: Path, rows: Sequence[Sequence[Any]], split: str | None) -> list[Record]:
+    filled = [(n, row) for n, row in enumerate(rows, start=1) if any(c is not None for c in row)]
+    line, header = filled[0]
+    names = column_names(path, line, header)
+    return [
+        Record(number, dict(zip(names, map(_as_text, row), strict=False)), split)
+        for number, row in filled[1:]
+    ]
+
+
+def _as_text(value: Any) -> str:
+    """What a cell of a sheet shows: Excel keeps 3 as 3.0, and truth as a kind of its own."""
+    from openpyxl.utils.escape import unescape
+
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    return unescape(value) if isinstance(value, str) else str(value)  # _x000D_ is a \r
+
+
+def parquet_records(path: Path, raw: bytes) -> list[Record]:
+    """The rows of a parquet file; `line` is the number of the row.
+
+    Raises:
+        BadFile: it is no parquet file, or pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        cure = "parquet files need pyarrow: pip install pyarrow"
+        raise BadFile(path, None, cure) from None
+    try:
+        table = pyarrow.parquet.read_table(io.BytesIO(raw))
+    except (pyarrow.ArrowException, OSError) as error:
+        raise BadFile(path, None, f"is no parquet file ({str(error).splitlines()[0]})") from None
+    names = column_names(path, 1, table.column_names)
+    rows = table.rename_columns(names).to_pylist()
+    return [Record(number, row) for number, row in enumerate(rows, start=1)]

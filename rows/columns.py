@@ -1,0 +1,90 @@
+"""Names of columns → what they hold, in English and Korean, however they are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rows.encoding import nfc
+
+#: By role, the likeliest name first. Case, spaces, _ and - do not matter.
+NAMES: dict[str, tuple[str, ...]] = {
+    "conversation": (
+        "messages", "conversations", "conversation", "dialogue", "dialog", "dialogs", "turns",
+        "chat", "대화", "대화내용",
+    ),
+    "question": (
+        "prompt", "input_data", "question", "instruction", "query", "user_input", "user", "human",
+        "request", "q", "질문", "지시", "지시문", "지시사항", "프롬프트", "명령", "명령어",
+        "명령문", "요청", "물음", "문제", "사용자", "input", "입력", "입력문", "입력값",
+    ),
+    "answer": (
+        "reply", "output_data", "answer", "output", "response", "completion", "assistant",
+        "chosen", "target", "bot", "gpt", "a", "답변", "응답", "출력", "답", "대답", "정답", "완성",
+        "출력문", "출력값", "모범답안", "챗봇",
+    ),
+    "input": (
+        "input", "context", "passage", "입력", "입력문", "입력값", "문맥", "맥락", "지문", "본문",
+        "배경", "추가입력",
+    ),
+    "system": (
+        "system", "system_prompt", "system_message", "시스템", "시스템프롬프트", "시스템메시지",
+    ),
+    "history": ("history", "이전대화", "대화이력"),
+    "split": (
+        "data_type", "split", "분할", "데이터구분", "데이터유형", "subset", "set", "구분", "용도",
+    ),
+    "text": ("text", "chatml", "텍스트"),
+    "model": ("model", "model_name", "candidate", "모델", "모델명", "후보"),
+    "reference": ("reference", "gold", "expected", "ground_truth", "모범답안", "참조", "기준답변"),
+}  # fmt: skip
+
+
+def fold(name: str) -> str:
+    """A column's name without what people write differently."""
+    return re.sub(r"[\s_\-.]+", "", nfc(name).casefold())
+
+
+_FOLDED = {role: tuple(map(fold, names)) for role, names in NAMES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which column holds what; None where there is none."""
+
+    question: str | None = None
+    answer: str | None = None
+    input: str | None = None
+    system: str | None = None
+    history: str | None = None
+    split: str | None = None
+    conversation: str | None = None
+    text: str | None = None
+
+    def taken(self) -> dict[str, str]:
+        """The columns in use, by role."""
+        found = {role: getattr(self, role) for role in self.__slots__}
+        return {role: name for role, name in found.items() if name is not None}
+
+
+def find(role: str, names: Sequence[str], taken: Sequence[str | None] = ()) -> str | None:
+    """The column of a role, by the likeliest name that is there and not taken."""
+    by_name = {fold(name): name for name in reversed(names) if name not in taken}
+    return next((by_name[known] for known in _FOLDED[role] if known in by_name), None)
+
+
+def find_columns(names: Sequence[str]) -> Columns:
+    """The columns of a file of rows."""
+    question = find("question", names)
+    answer = find("answer", names, [question])
+    return Columns(
+        question=question,
+        answer=answer,
+        input=find("input", names, [question, answer]),
+        system=find("system", names),
+        history=find("history", names),
+        split=find("split", names),
+        conversation=find("conversation", names),
+        text=find("text", names),
+    )

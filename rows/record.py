@@ -1,0 +1,47 @@
+"""What the reader of tables gives: records of named cells, each with the line it begins at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from model_registry.errors import BadFile
+from rows.encoding import nfc
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row: its cells by column. `split` where the form itself names one (a sheet, a key)."""
+
+    line: int | None
+    cells: Mapping[str, Any]
+    split: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All records of a file, and how it was read."""
+
+    path: Path
+    format: str  # csv, jsonl, json, turns, chat text, xlsx, parquet
+    encoding: str | None
+    delimiter: str | None
+    columns: tuple[str, ...]
+    records: tuple[Record, ...]
+    unread: tuple[str, ...] = ()  # sheets that no rows were taken from
+
+
+def column_names(path: Path, line: int, cells: Sequence[Any]) -> list[str]:
+    """The names of a header's columns; nameless ones are "".
+
+    Raises:
+        BadFile: one name stands twice.
+    """
+    names = [nfc(str(cell if cell is not None else "")).strip() for cell in cells]
+    for name, count in Counter(names).items():
+        if name and count > 1:
+            raise BadFile(path, line, f"the column {name} stands there {count} times: rename one")
+    return names

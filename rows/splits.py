@@ -1,0 +1,27 @@
+"""Names of splits: Train, dev, 검증, train-00000-of-00001 … → train, valid or test."""
+
+from __future__ import annotations
+
+import re
+
+from rows.encoding import nfc
+
+_NAMES = {
+    "train": ("train", "training", "learn", "sft", "tr", "학습", "훈련"),
+    "valid": (
+        "valid", "validation", "validate", "val", "dev", "devel", "development", "eval",
+        "evaluation", "holdout", "검증",
+    ),
+    "test": ("test", "testing", "tst", "테스트", "시험", "평가"),
+}  # fmt: skip
+_SPLIT_OF = {name: split for split, names in _NAMES.items() for name in names}
+_FIRST_WORD = re.compile(r"[^\W\d_]+")
+
+
+def split_of(name: str) -> str | None:
+    """The split that a name means, by its first word; None where it means none."""
+    word = _FIRST_WORD.match(nfc(name).strip().casefold())
+    if word is None:
+        return None
+    # 학습용, 검증셋, 테스트데이터: Korean writes on without a space.
+    return _SPLIT_OF.get(re.sub(r"(?<=[가-힣])(?:용|셋|세트|데이터|용데이터)$", "", word.group()))

@@ -1,0 +1,141 @@
+"""A file of any usual form → records: named cells, each with the line that it begins at.
+
+The one reader of tables: rows to learn, prompts to ask, replies to judge and grades all come
+through here. Cells are as they stand in the file; names of columns are NFC, without blanks around.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from model_registry.errors import BadFile
+from rows.encoding import decode, read_bytes
+from rows.json_records import json_lines, json_records
+from rows.record import Record, Table, column_names
+
+DELIMITERS = ",;\t"
+_JSON_LINES = (".jsonl", ".ndjson")
+#: Endings of files that hold rows, for folders; packed ones too.
+ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".xlsx", ".txt", ".gz", ".zip")
+_NO_TABLE = {
+    ".xls": "save it as .xlsx or as CSV UTF-8",
+    ".ods": "save it as .xlsx or as CSV UTF-8",
+    ".arrow": 'write it with dataset.to_json("rows.jsonl")',
+    ".feather": 'write it with frame.to_parquet("rows.parquet")',
+    ".pkl": 'write it with frame.to_parquet("rows.parquet")',
+    ".docx": "save its table as CSV UTF-8",
+    ".hwp": "save its table as CSV UTF-8",
+    ".hwpx": "save its table as CSV UTF-8",
+    ".pdf": "save its table as CSV UTF-8",
+}
+
+
+def read_table(path: Path | str) -> Table:
+    """The records of a file, whatever its form.
+
+    Raises:
+        BadFile: it can't be read, is in no known form, or holds no rows; with the line.
+    """
+    path = Path(path)
+    raw, suffix = read_bytes(path)
+    if suffix in _NO_TABLE:
+        raise BadFile(path, None, f"{suffix} is not read: {_NO_TABLE[suffix]}")
+    table = _from_binary(path, raw, suffix) or _from_text(path, *decode(path, raw), suffix)
+    if not table.records:
+        raise BadFile(path, None, "is empty: it holds no rows")
+    return table
+
+
+def _from_binary(path: Path, raw: bytes, suffix: str) -> Table | None:
+    """Excel and parquet, known by their first bytes too: many are called .csv."""
+    if suffix == ".xlsx" or (raw[:2] == b"PK" and b"xl/workbook.xml" in raw):
+        from rows.binary_files import excel_records
+
+        records, unread = excel_records(path, raw)
+        return _table(path, "xlsx", None, None, records, unread)
+    if suffix == ".parquet" or raw[:4] == b"PAR1":
+        from rows.binary_files import parquet_records
+
+        return _table(path, "parquet", None, None, parquet_records(path, raw))
+    return None
+
+
+def _from_text(path: Path, text: str, encoding: str, suffix: str) -> Table:
+    first = text.lstrip()[:1]
+    if suffix in _JSON_LINES and first != "[":
+        return _table(path, "jsonl", encoding, None, json_lines(path, text))
+    if suffix in (".json", *_JSON_LINES) or (suffix not in (".csv", ".tsv") and first in "[{"):
+        if not first:
+            raise BadFile(path, None, "is empty: it holds no rows")
+        form, records = json_records(path, text)
+        return _table(path, form, encoding, None, records)
+    if text.lstrip().startswith(("<|im_start|>", "<|begin_of_text|>", "<bos>", "<start_of_turn>")):
+        return _table(path, "chat text", encoding, None, [Record(1, {"text": text})])
+    delimiter, records = csv_records(path, text)
+    return _table(path, "csv", encoding, delimiter, records)
+
+
+def _table(
+    path: Path, form: str, encoding: str | None, delimiter: str | None,
+    records: Sequence[Record], unread: Sequence[str] = (),
+) -> Table:  # fmt: skip
+    columns = tuple(dict.fromkeys(name for record in records for name in record.cells if name))
+    return Table(path, form, encoding, delimiter, columns, tuple(records), tuple(unread))
+
+
+def csv_records(path: Path, text: str) -> tuple[str, list[Record]]:
+    """The delimiter and the records of a CSV text whose first row names the columns.
+
+    Raises:
+        BadFile: a quote is not closed, a row has more cells than columns, or a column stands twice.
+    """
+    declared = text[4] if text[:4].lower() == "sep=" and text[4:5] else None  # Excel's own line
+    header_of = {d: next(_csv_rows(path, text, d), (1, 1, [""]))[2] for d in DELIMITERS}
+    delimiter = declared or max(DELIMITERS, key=lambda each: len(header_of[each]))
+    rows = _csv_rows(path, text, delimiter)
+    if declared:
+        next(rows, None)
+    line, _, cells = next(rows, (1, 1, []))
+    names = column_names(path, line, cells)
+    records = [
+        Record(line, _cells(path, line, last, names, cells)) for line, last, cells in rows
+    ]  # fmt: skip
+    return delimiter, records
+
+
+def _csv_rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, int, list[str]]]:
+    """First line, last line and cells of each row that is not blank."""
+    limit = csv.field_size_limit(2**31 - 1)  # a C long, everywhere
+    # Strict: an unclosed quote would otherwise take the rest of the file for one cell.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        while True:
+            begins = reader.line_num + 1
+            cells = next(reader, None)
+            if cells is None:
+                return
+            if any(cell.strip() for cell in cells):
+                yield begins, reader.line_num, cells
+    except csv.Error as error:
+        raise BadFile(path, begins, f"not a CSV ({error}): {_QUOTES}") from error
+    finally:
+        csv.field_size_limit(limit)
+
+
+_QUOTES = 'a quote that opens here is not closed, or stands single within a cell (write "")'
+
+
+def _cells(
+    path: Path, line: int, last: int, names: Sequence[str], cells: Sequence[str]
+) -> dict[str, str]:
+    """A row's cells by name."""
+    more = len(cells) - len(names)
+    if more > 0 and any(cell.strip() for cell in cells[len(names) :]):
+        cure = "put quotes around a text that holds the delimiter"
+        raise BadFile(path, line, f"{len(cells)} cells for {len(names)} columns: {cure}")
+    if more < 0 and last > line:
+        raise BadFile(path, line, f"{len(cells)} cells for {len(names)} columns: {_QUOTES}")
+    return dict(zip(names, [*cells, *[""] * -more], strict=False))
