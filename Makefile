@@ -62,7 +62,7 @@ diagram-models: install  ## train what judges diagrams again
 diagram-writer: install  ## train the bundled model that writes diagrams again
 	$(BIN)/python -m benchmarks.diagram_model
 
-lint: install  ## what pre-commit checks
+lint: install  ## style, types and static security checks (ruff with bandit's rules, mypy)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 format: install  ## put the code in the house's form

@@ -78,7 +78,7 @@ def decide(
     if table is not None:
         decision = deciding.decide_table(table, ignore_license=ignore_license, said=said)
     else:
-        assert run_dir is not None
+        assert run_dir is not None  # noqa: S101 - for mypy: neither is refused above
         decision = deciding.decide(RunFolder(run_dir), ignore_license=ignore_license)
     if as_json:
         reading = {} if table is None else {"table": read_table(table, said).reading()}

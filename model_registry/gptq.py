@@ -70,7 +70,7 @@ def _quantize_apart(plain: str, packed: str, device: str) -> None:
     root = Path(__file__).resolve().parents[1]
     paths = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - our own module; the paths are arguments, no shell
         [sys.executable, "-m", "model_registry.gptq", plain, packed, device],
         cwd=plain,
         env=os.environ | threads | {"PYTHONPATH": paths},

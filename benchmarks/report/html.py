@@ -35,7 +35,7 @@ def to_html(evidence: Evidence, pictures: Sequence[Picture]) -> str:
     )
     page = environment.get_template("report.html.jinja").render(
         t=text,
-        css=Markup((HERE / "report.css.jinja").read_text(encoding="utf-8")),
+        css=Markup((HERE / "report.css.jinja").read_text(encoding="utf-8")),  # noqa: S704 - ours
         title=title_of(evidence),
         head=evidence.head,
         begun=day_and_time(str(evidence.head["begun_at"])),
