@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks import plan as planning
 from benchmarks.case import Case, Task
 from benchmarks.contract import Contract
-from benchmarks.data import DATASETS, Row
+from benchmarks.data import Row
 from benchmarks.plan import Options, Plan
 from benchmarks.study import Study
 from evaluators.persona import read_facts
@@ -21,6 +21,7 @@ from model_registry.errors import OhloraError
 from model_registry.language import text
 from model_registry.registry import Registry
 from model_registry.selection import Rejected, Selection, select
+from model_registry.shipped_data import DATASETS
 from model_registry.weights import resolve_source
 
 

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from benchmarks.data import DATASETS, read_data
+from benchmarks.data import read_data
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.transformers_local import generate_ids
 from model_registry.prompting import prompt_ids
 from model_registry.registry import Registry
+from model_registry.shipped_data import DATASETS
 from model_registry.weights import LoadedModel, load
 
 Tokens = list[list[int]]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from model_registry.shipped_data import DATASETS
 from rows.reading import read_data, read_folder, read_rows
 from rows.row import LeftOut, Row, Rows, hash_texts
-
-DATASETS = Path(__file__).resolve().parent.parent / "datasets"
 
 __all__ = [
     "DATASETS", "LeftOut", "Row", "Rows", "hash_texts", "read_data", "read_folder", "read_rows",

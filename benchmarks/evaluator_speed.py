@@ -12,17 +12,17 @@ import os
 import random
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from evaluators.evaluator import Evaluator
 from evaluators.registry import judge_replies, load_evaluators
 from model_registry.records import Reply
+from model_registry.shipped_data import DATASETS
 
 CHARACTERS = 100
 COUNTS = (100, 1_000, 10_000, 100_000)
 REFERENCE = ("chrf", "rouge_l")
 OPTIONAL = ("kiwi_well_formed",)  # kiwipiepy's
-TEXTS = Path(__file__).resolve().parent.parent / "datasets" / "small_talk" / "train.jsonl"
+TEXTS = DATASETS / "small_talk" / "train.jsonl"
 
 
 def replies_of(count: int, characters: int = CHARACTERS, seed: int = 0) -> list[Reply]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.case import Case, Limits, Task
 from benchmarks.contract import Contract
-from benchmarks.data import DATASETS, Row, Rows, hash_texts, read_data
+from benchmarks.data import Row, Rows, hash_texts, read_data
 from benchmarks.study import Span, Study, Work
 from evaluators.persona import read_facts
 from model_registry import machine
@@ -21,6 +21,7 @@ from model_registry.language import text
 from model_registry.lora import is_mixture
 from model_registry.registry import Registry
 from model_registry.selection import Selection, select
+from model_registry.shipped_data import DATASETS
 from model_registry.weights import resolve_source
 from rows.account import left_out_words, overlapping, read_words
 from rows.overlap import apart

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.fluency import MODEL, ORDER, NGramModel, plain
+from model_registry.shipped_data import DATASETS
 
-DATASETS = Path(__file__).resolve().parent.parent / "datasets"
 DISCOUNT = 0.75  # taken from every count for what was never seen
 VOCABULARY = 2_500  # syllables that written Korean makes use of: what an unseen one shares
 WORDS = "words"  # the one list of words; everything else holds sentences

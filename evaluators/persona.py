@@ -12,8 +12,9 @@ from evaluators.evaluator import EachReply, Evaluator
 from evaluators.korean_text import normal
 from model_registry.hookspecs import hookimpl
 from model_registry.records import Reply, Score
+from model_registry.shipped_data import DATASETS
 
-PERSONA = Path(__file__).resolve().parent.parent / "datasets" / "persona"
+PERSONA = DATASETS / "persona"
 SPACES = re.compile(r"[\s,.!?~]+")
 
 Facts = Mapping[str, tuple[str, ...]]  # what a prompt asks for → any of these must be said

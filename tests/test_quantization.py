@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.contract import Contract
-from benchmarks.data import DATASETS, read_data
+from benchmarks.data import read_data
 from benchmarks.tune import tune_candidate
 from benchmarks.workloads import fine_tune
 from model_registry import gptq, quantization
@@ -33,6 +33,7 @@ from model_registry.quantization import (
     weight_bytes,
 )
 from model_registry.registry import Registry
+from model_registry.shipped_data import DATASETS
 from model_registry.tuned import _merged, candidate_in, load_tuned
 from model_registry.tuned import export as write_merged
 from model_registry.weights import LoadedModel, build_config, load, random_model

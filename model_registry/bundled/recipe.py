@@ -26,9 +26,10 @@ from model_registry.bundled.training import Row, TrainingPlan, train
 from model_registry.candidate import Candidate
 from model_registry.catalog import catalog_path, read_catalog
 from model_registry.errors import BadFile, UnknownName
+from model_registry.shipped_data import DATASETS
 from model_registry.weights import BUNDLED, build_config
 
-SMALL_TALK = Path(__file__).resolve().parents[2] / "datasets" / "small_talk"
+SMALL_TALK = DATASETS / "small_talk"
 
 #: Clearly different in strength on purpose: a selection must have something to find.
 PLANS = {
