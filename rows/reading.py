@@ -231,7 +231,7 @@ def _turns(path: Path, record: Record, columns: Columns) -> list[Turn]:
 
 def _question(path: Path, record: Record, columns: Columns) -> list[Turn]:
     """The question with its input below it, as Alpaca's rows have them; or a list of turns."""
-    assert columns.question is not None
+    assert columns.question is not None  # noqa: S101 - for mypy: checked where columns are
     value = record.cells.get(columns.question)
     if isinstance(value, list) and value:
         return [replace(turn, learn=False) for turn in turns_of(path, record.line, value)]
@@ -244,7 +244,7 @@ def _question(path: Path, record: Record, columns: Columns) -> list[Turn]:
 
 def _answer(path: Path, record: Record, columns: Columns) -> list[Turn]:
     """The answer's turn; none where its cell is empty: the question may be asked all the same."""
-    assert columns.answer is not None
+    assert columns.answer is not None  # noqa: S101 - for mypy: checked where columns are
     value = record.cells.get(columns.answer)
     if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
         return turns_of(path, record.line, value)[-1:]
