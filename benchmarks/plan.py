@@ -155,7 +155,9 @@ def _task(study: Study, rows: Rows, given: bool) -> tuple[Task, list[str]]:
                 f"질문: 학습 행 {prompt_span.first}–{prompt_span.last - 1}번",
             )
         )
-    tuned_on = [row for row in train[tuned_span.first : tuned_span.last] if row.reply]
+    # Prompts of a file of their own leave the train rows that they ask before rows are counted off.
+    rest, asked_too = (train, []) if prompt_span is not None else apart(train, prompts)
+    tuned_on = [row for row in rest[tuned_span.first : tuned_span.last] if row.reply]
     if not study.work.tunes:
         tuned_on = []
     if (study.work.tunes and not tuned_on) or (study.work.inference and not prompts):
@@ -163,8 +165,9 @@ def _task(study: Study, rows: Rows, given: bool) -> tuple[Task, list[str]]:
             f"The data has {len(train)} train rows, too few for rows "
             f"{tuned_span.first}–{tuned_span.last - 1} to tune on and prompts to ask."
         )
-    tuned_on, asked_too = apart(tuned_on, prompts)
-    if asked_too and not tuned_on:
+    if prompt_span is not None:
+        tuned_on, asked_too = apart(tuned_on, prompts)
+    if asked_too and study.work.tunes and not tuned_on:
         raise OhloraError(f"All rows to tune on ask what the prompts ask: {prompts[0].prompt}")
     valid, seen = apart(rows.of("valid"), [*tuned_on, *prompts])
     overlaps = [

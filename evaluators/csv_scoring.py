@@ -1,4 +1,4 @@
-"""The `ohlora score` document: the scores of replies that stand in any table."""
+"""The `ohlora score` document: the scores of replies that stand in any table, model by model."""
 
 from __future__ import annotations
 
@@ -8,31 +8,45 @@ from typing import Any
 
 from evaluators.evaluator import Evaluator
 from evaluators.registry import judge_replies, load_evaluators
-from evaluators.reply_table import read_replies
+from evaluators.reply_table import ReplyTable, read_reply_table
 from model_registry.records import Reply
+from rows.overlap import twins
+from rows.row import Row
 
 QUALITY = "quality"  # the composite, shown beside the prompt and not among the scores
 
 
 def score_csv(
     path: Path | str,
-    prompt_column: str = "prompt",
-    reply_column: str = "reply",
+    prompt_column: str | None = None,
+    reply_column: str | Sequence[str] | None = None,
     reference_column: str | None = None,
     evaluators: Mapping[str, Evaluator] | None = None,
+    *,
+    model_column: str | None = None,
+    tuned_on: Sequence[Row] = (),
 ) -> dict[str, Any]:
-    """The scores of the replies in a CSV file, by all evaluators or the ones given.
+    """The scores of the replies in a file, by all evaluators or the ones given.
+
+    Beside what `score_replies` gives: `read`, how the file was read, and `tuned_on` where rows
+    that a model was tuned on are given.
 
     Raises:
         BadFile: the file is missing, is no such table, or its Korean is broken.
         UnknownName: it has no such column.
     """
-    replies = read_replies(path, prompt_column, reply_column, reference_column)
-    return score_replies(replies, load_evaluators() if evaluators is None else evaluators)
+    chosen = [reply_column] if isinstance(reply_column, str) else list(reply_column or ())
+    table = read_reply_table(path, prompt_column, chosen, reference_column, model_column)
+    document = score_replies(table.replies, load_evaluators() if evaluators is None else evaluators)
+    if not table.models:
+        document["models"] = {}
+    if tuned_on:
+        document["tuned_on"] = _mark_tuned_on(document, table.replies, tuned_on)
+    return {**document, "read": _how_read(table)}
 
 
 def score_replies(replies: Sequence[Reply], evaluators: Mapping[str, Evaluator]) -> dict[str, Any]:
-    """Rows with their scores, the mean of each evaluator's present values, and its seconds."""
+    """Rows with their scores, means of each evaluator's present values by model, its seconds."""
     scores, seconds = judge_replies(evaluators, replies)
     width = len(evaluators)
     rows: list[dict[str, Any]] = []
@@ -44,6 +58,7 @@ def score_replies(replies: Sequence[Reply], evaluators: Mapping[str, Evaluator])
         quality = judged.pop(QUALITY, {"value": None, "reason": "not asked for"})
         rows.append(
             {
+                "model": reply.candidate,
                 "prompt": reply.prompt,
                 "reply": reply.reply,
                 "quality": quality["value"],
@@ -51,11 +66,43 @@ def score_replies(replies: Sequence[Reply], evaluators: Mapping[str, Evaluator])
                 "scores": judged,
             }
         )
+    models = {
+        name: {"replies": len(own), "mean": _means(own)}
+        for name in dict.fromkeys(row["model"] for row in rows)
+        if (own := [row for row in rows if row["model"] == name])
+    }
+    mean = _means(rows) if rows else dict.fromkeys((QUALITY, *evaluators))
+    return {"rows": rows, "mean": mean, "models": models, "seconds": seconds}
+
+
+def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
     mean = {QUALITY: mean_of(row["quality"] for row in rows)}
-    for name in evaluators:
-        if name != QUALITY:
-            mean[name] = mean_of(row["scores"][name]["value"] for row in rows)
-    return {"rows": rows, "mean": mean, "seconds": seconds}
+    for name in rows[0]["scores"] if rows else ():
+        mean[name] = mean_of(row["scores"][name]["value"] for row in rows)
+    return mean
+
+
+def _mark_tuned_on(
+    document: dict[str, Any], replies: Sequence[Reply], tuned_on: Sequence[Row]
+) -> dict[str, Any]:
+    """Which rows asked what a model was tuned on (or nearly), and the means without them."""
+    asked = [Row(reply.prompt, reply.reply) for reply in replies]
+    for row, twin in zip(document["rows"], twins(asked, tuned_on), strict=True):
+        row["tuned_on"] = twin is not None
+    others = [row for row in document["rows"] if not row["tuned_on"]]
+    known = {row["prompt"] for row in document["rows"] if row["tuned_on"]}
+    return {"prompts": len(known), "mean_without": _means(others) if others else None}
+
+
+def _how_read(table: ReplyTable) -> dict[str, Any]:
+    return {
+        "format": table.table.format,
+        "encoding": table.table.encoding,
+        "delimiter": table.table.delimiter,
+        "columns": {role: list(names) for role, names in table.columns.items()},
+        "unused_columns": table.unused,
+        "words": table.words(),
+    }
 
 
 def mean_of(values: Iterable[float | None]) -> float | None:

@@ -1,123 +1,196 @@
-"""Reading replies from any CSV file: by column names, in the encodings that Korean files have."""
+"""The replies of any table: one model's, or several models' in a column or a column each."""
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from evaluators.korean_text import SYLLABLE_RUN
-from model_registry.errors import BadFile, UnknownName
+from model_registry.errors import BadFile, OhloraError, UnknownName
+from model_registry.language import text
 from model_registry.records import Reply
+from rows.columns import NAMES, find, fold, names_a
+from rows.encoding import nfc, refuse_mojibake, refuse_nul
+from rows.record import Record, Table
+from rows.table import read_table
 
-ENCODINGS = ("utf-8-sig", "cp949")
-#: A file is refused as mojibake if undoing a wrong decoding brings out this many Hangul
-#: syllables for each character that is not ASCII. Sound Korean gives less than 0.02.
-RECOVERED = 0.2
-LOST = 0.2  # or if this share of the characters that are not ASCII are U+FFFD
+_DESCRIBE = (
+    "question", "input", "system", "history", "split", "model", "reference", "description",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyTable:
+    """Replies in the order of the file, and how it was read.
+
+    `models` names those whose replies stand in the file, in its order; none where it says nothing
+    of models: all replies are one's then.
+    """
+
+    table: Table
+    replies: tuple[Reply, ...]
+    models: tuple[str, ...]
+    columns: Mapping[str, Sequence[str]]  # role → names
+
+    @property
+    def unused(self) -> list[str]:
+        """Columns that nothing was taken from."""
+        taken = {name for names in self.columns.values() for name in names}
+        return [name for name in self.table.columns if name not in taken]
+
+    def words(self) -> str:
+        """One line: the form, the columns taken and those that were not."""
+        taken = ", ".join(f"{role}={'+'.join(names)}" for role, names in self.columns.items())
+        parts = [self.table.format, self.table.encoding or "", taken]
+        words = f"{self.table.path.name}: {', '.join(part for part in parts if part)}"
+        if self.unused:
+            words += text("; not used: ", "; 쓰지 않은 열: ") + ", ".join(self.unused)
+        return words
 
 
 def read_replies(
     path: Path | str,
-    prompt_column: str = "prompt",
-    reply_column: str = "reply",
+    prompt_column: str | None = None,
+    reply_column: str | None = None,
     reference_column: str | None = None,
 ) -> list[Reply]:
-    """The replies of a table, one a row; an empty cell is an empty reply.
+    """The replies of a table; an empty cell is an empty reply. See `read_reply_table`."""
+    chosen = [reply_column] if reply_column else []
+    return list(read_reply_table(path, prompt_column, chosen, reference_column).replies)
+
+
+def read_reply_table(
+    path: Path | str,
+    prompt_column: str | None = None,
+    reply_columns: Sequence[str] = (),
+    reference_column: str | None = None,
+    model_column: str | None = None,
+) -> ReplyTable:
+    """The replies of a table. Columns that are not named are found by the names they have.
+
+    Args:
+        path: a file of any form that `rows.table` reads.
+        prompt_column: whose cells were asked.
+        reply_columns: one for the replies, or one for each model.
+        reference_column: whose cells are right answers.
+        model_column: who gave the reply of a row.
 
     Raises:
-        BadFile: the file is missing, is no such table, or its Korean is broken.
+        BadFile: the file is missing, is no such table, a prompt is empty, or its Korean is broken.
         UnknownName: it has no such column.
     """
-    path = Path(path)
-    rows = _rows(path, decode(path))
-    columns = [prompt_column, reply_column] + ([reference_column] if reference_column else [])
-    for column in columns:
-        if column not in rows[0]:
-            raise UnknownName(f"column of {path}", column, (name for name in rows[0] if name))
-    table = [dict(zip(rows[0], row, strict=False)) for row in rows[1:] if any(row)]
-    _refuse_mojibake(path, "\n".join(row.get(c) or "" for row in table for c in columns))
-    return [
-        Reply(
-            case=path.stem,
-            candidate=path.stem,
-            prompt=row[prompt_column] or "",
-            reply=row.get(reply_column) or "",
-            pass_="greedy",
-            tuned=None,
-            new_tokens=None,
-            finish_reason="",
-            reference=(row.get(reference_column) or None) if reference_column else None,
-        )
-        for row in table
-        if prompt_column in row
-    ]
+    table = read_table(path)
+    prompt = _named(table, prompt_column) or find("question", table.columns)
+    if prompt is None:
+        raise UnknownName(f"column of {path}", "prompt", table.columns)
+    reference = _named(table, reference_column)
+    replies = [_named(table, name) or "" for name in reply_columns] or _reply_columns(
+        table, [prompt, reference]
+    )
+    wide = len(replies) > 1
+    if wide and model_column:
+        raise OhloraError("Give --model-column, or a --reply-column for each model, not both.")
+    model = None if wide else _named(table, model_column) or _model_column(table)
+    found = tuple(_replies(table, prompt, replies, reference, model))
+    refuse_mojibake(table.path, "\n".join(t for r in found for t in (r.prompt, r.reply)))
+    models = tuple(dict.fromkeys(r.candidate for r in found)) if wide or model else ()
+    columns = {"prompt": [prompt], "reply": replies}
+    columns |= {"reference": [reference]} if reference else {}
+    columns |= {"model": [model]} if model else {}
+    return ReplyTable(table, found, models, columns)
 
 
-def decode(path: Path) -> str:
-    """The text of a file in UTF-8 (with or without BOM), UTF-16 with BOM, or cp949.
+def _named(table: Table, name: str | None) -> str | None:
+    """The column that the user names, however it is written."""
+    if name is None:
+        return None
+    by_name = {fold(column): column for column in reversed(table.columns)}
+    column = nfc(name).strip() if nfc(name).strip() in table.columns else by_name.get(fold(name))
+    if column is None:
+        raise UnknownName(f"column of {table.path}", name, table.columns)
+    return column
 
-    Raises:
-        BadFile: it can't be read, or is in none of them.
-    """
+
+def _model_column(table: Table) -> str | None:
+    name = find("model", table.columns)
+    return name if name and all(_filled(r.cells.get(name)) for r in table.records) else None
+
+
+def _reply_columns(table: Table, others: Sequence[str | None]) -> list[str]:
+    """The column of replies; or those of several models, where no column is called so."""
+    plain = find("reply", table.columns, others)
+    if plain is not None:
+        return [plain]
+    rest = [name for name in table.columns if name not in others]
+    called = [name for name in rest if _model_of(name) != name]
+    wide = called if len(called) > 1 else [n for n in rest if _holds_replies(table, n)]
+    if len(wide) < 2:
+        raise UnknownName(f"column of {table.path}", "reply", table.columns)
+    return wide
+
+
+def _model_of(column: str) -> str:
+    """gemma of reply_gemma, gemma-reply or "gemma 답변"."""
+    for word in NAMES["reply"]:
+        for mark in "_- :/.":
+            if column.lower().startswith(word + mark):
+                return column[len(word) + 1 :].strip()
+            if column.lower().endswith(mark + word):
+                return column[: -len(word) - 1].strip()
+    return column
+
+
+def _holds_replies(table: Table, name: str) -> bool:
+    """Texts, and none that describes the row."""
+    if any(names_a(role, name) for role in _DESCRIBE) or name.lower().startswith("unnamed:"):
+        return False
+    cells = [record.cells.get(name) for record in table.records]
+    return any(isinstance(cell, str) and _is_said(cell) for cell in cells)
+
+
+def _is_said(cell: str) -> bool:
+    """No number, and more than a mark."""
     try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise BadFile(path, None, f"can't be read ({error.strerror})") from error
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return raw.decode("utf-16", errors="replace")
-    for encoding in ENCODINGS:
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
+        float(cell.replace(",", "").rstrip("%"))
+    except ValueError:
+        return bool(cell.strip())
+    return False
+
+
+def _replies(
+    table: Table, prompt: str, replies: Sequence[str], reference: str | None, model: str | None
+) -> Iterator[Reply]:
+    """Reply after reply; all models' replies to one prompt stand together in a wide table."""
+    stem = table.path.stem
+    for record in table.records:
+        if not any(map(_filled, record.cells.values())):
             continue
-    raise BadFile(
-        path, None, "its text is neither UTF-8 nor cp949; save it as UTF-8 (Excel: CSV UTF-8)"
-    )
+        asked = _cell(table, record, prompt)
+        if not asked.strip():
+            raise BadFile(table.path, record.line, f"no text in {prompt}")
+        for column in replies:
+            who = _model_of(column) if len(replies) > 1 else stem
+            yield Reply(
+                case=stem,
+                candidate=_cell(table, record, model).strip() if model else who,
+                prompt=asked,
+                reply=_cell(table, record, column),
+                pass_="greedy",
+                tuned=None,
+                new_tokens=None,
+                finish_reason="",
+                reference=(_cell(table, record, reference) or None) if reference else None,
+            )
 
 
-def _rows(path: Path, text: str) -> list[list[str]]:
-    """All rows, the header first. Tabs and semicolons also part columns, as Excel writes them."""
-    header = text.split("\n", 1)[0]
-    delimiter = max(",\t;", key=header.count)
-    limit = csv.field_size_limit(2**31 - 1)  # a C long, everywhere
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-    except csv.Error as error:
-        raise BadFile(path, None, f"is no CSV file ({error})") from error
-    finally:
-        csv.field_size_limit(limit)
-    if not rows:
-        raise BadFile(path, None, "is empty; its first line must hold the column names")
-    rows[0] = [name.strip() for name in rows[0]]
-    return rows
+def _filled(value: Any) -> bool:
+    return value is not None and bool(str(value).strip())
 
 
-def _refuse_mojibake(path: Path, text: str) -> None:
-    """Refuse text that was decoded wrongly once and saved like that."""
-    strange = "".join(character for character in text if character > "\x7f")
-    if not strange:
-        return
-    if strange.count("\ufffd") > LOST * len(strange):
-        raise BadFile(path, None, _broken("its characters are lost (U+FFFD)", strange))
-    for wrong, right in _WRONG_DECODINGS:
-        found = strange.encode(wrong, errors="ignore").decode(right, errors="ignore")
-        if sum(map(len, SYLLABLE_RUN.findall(found))) > RECOVERED * len(strange):
-            raise BadFile(path, None, _broken(f"it is {right} text read as {wrong}", strange))
-
-
-#: (how it was read, how it was written): reading Korean the wrong way gives ì•ˆë…• or ¾È³ç.
-_WRONG_DECODINGS = (
-    ("latin-1", "utf-8"),
-    ("cp1252", "utf-8"),
-    ("cp949", "utf-8"),
-    ("latin-1", "cp949"),
-    ("cp1252", "cp949"),
-)
-
-
-def _broken(how: str, text: str) -> str:
-    return (
-        f"the Korean in it is broken ({text[:12]}…): {how}. "
-        "Save it again from its source as UTF-8 (Excel: CSV UTF-8)"
-    )
+def _cell(table: Table, record: Record, name: str) -> str:
+    value = record.cells.get(name)
+    if value is not None and not isinstance(value, str):
+        raise BadFile(table.path, record.line, f"{name} must be text, not {value!r}")
+    refuse_nul(table.path, value or "", record.line or 1)
+    return nfc(value or "")

@@ -9,9 +9,9 @@ import unicodedata
 from pathlib import Path
 
 from evaluators.cells import Amount, Unreadable, read_cell
-from evaluators.reply_table import decode
 from evaluators.table_columns import Row
 from model_registry.errors import BadFile
+from rows.encoding import decode
 
 NAME_COLUMNS = (
     "name",
@@ -57,7 +57,7 @@ def read_rows(path: Path) -> tuple[list[str], list[Row]]:
 
 def _lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The header, and each row's first line with its cells; blank lines are none."""
-    content = decode(path)
+    content, _ = decode(path)
     header = content.lstrip("\r\n").split("\n", 1)[0]
     reader = csv.reader(
         io.StringIO(content, newline=""), delimiter=max(",\t;", key=header.count), strict=True

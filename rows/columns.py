@@ -35,9 +35,23 @@ NAMES: dict[str, tuple[str, ...]] = {
     "split": (
         "data_type", "split", "분할", "데이터구분", "데이터유형", "subset", "set", "구분", "용도",
     ),
+    #: Of a table of replies to be judged: "정답" is no reply there.
+    "reply": (
+        "reply", "answer", "response", "output", "output_data", "completion", "generation",
+        "prediction", "답변", "응답", "출력", "대답",
+    ),
     "text": ("text", "chatml", "텍스트"),
     "model": ("model", "model_name", "candidate", "모델", "모델명", "후보"),
-    "reference": ("reference", "gold", "expected", "ground_truth", "모범답안", "참조", "기준답변"),
+    "reference": (
+        "reference", "gold", "expected", "ground_truth", "target", "label", "정답", "모범답안",
+        "참조", "기준답변",
+    ),
+    #: What describes a row of a table of replies, and is no reply itself.
+    "description": (
+        "id", "prompt_id", "question_id", "index", "no", "num", "number", "category", "type",
+        "task", "topic", "level", "difficulty", "source", "note", "date", "번호", "순번", "분류",
+        "유형", "카테고리", "난이도", "주제", "출처", "비고", "메모", "날짜",
+    ),
 }  # fmt: skip
 
 
@@ -47,6 +61,11 @@ def fold(name: str) -> str:
 
 
 _FOLDED = {role: tuple(map(fold, names)) for role, names in NAMES.items()}
+
+
+def names_a(role: str, name: str) -> bool:
+    """Whether a column's name is one of a role's."""
+    return fold(name) in _FOLDED[role]
 
 
 @dataclass(frozen=True, slots=True)

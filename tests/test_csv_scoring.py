@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from evaluators.evaluator import EachText
 from evaluators.reply_table import read_replies
 from model_registry.errors import BadFile, UnknownName
 from model_registry.records import Score
+from rows.row import Row
 from tests.replies import REFERENCE, a_reply
 
 TABLE = "번호,prompt,reply,정답\n1,안녕,반가워요! 오늘 어땠어요?,반가워요\n2,뭐 해?,,쉬고 있어요\n"
@@ -96,3 +98,84 @@ def test_a_mean_of_nothing_is_none() -> None:
 def test_the_real_reply_files_are_read() -> None:
     for path in (REFERENCE / "replies").glob("*.csv"):
         assert len(read_replies(path, reply_column="answer")) == 25
+
+
+POOLED = (
+    "모델,질문,답변\n"
+    "하나,안녕?,반가워요! 잘 지냈어요?\n둘,안녕?,hello there my friend\n"
+    "하나,뭐 해?,책을 읽고 있어요.\n둘,뭐 해?,책을 읽고 있어요.\n"
+)
+WIDE = (
+    "번호,질문,하나,둘,점수\n"
+    "1,안녕?,반가워요! 잘 지냈어요?,hello there my friend,3\n"
+    "2,뭐 해?,책을 읽고 있어요.,책을 읽고 있어요.,4\n"
+)
+ALONE = {
+    "하나": "prompt,reply\n안녕?,반가워요! 잘 지냈어요?\n뭐 해?,책을 읽고 있어요.\n",
+    "둘": "prompt,reply\n안녕?,hello there my friend\n뭐 해?,책을 읽고 있어요.\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("table", "named"),
+    [
+        (POOLED, {}),
+        (POOLED.replace("모델", "누가"), {"model_column": "누가"}),
+        (WIDE, {}),
+        (WIDE, {"reply_column": ["하나", "둘"]}),
+        (WIDE.replace("하나,둘", "reply_하나,reply_둘"), {}),
+        (WIDE.replace("하나,둘", "하나 답변,둘 답변"), {}),
+    ],
+    ids=["model column", "named", "wide", "wide, named", "wide, prefix", "wide, suffix"],
+)
+def test_each_model_of_one_file_is_scored_as_if_alone(file, table: str, named: dict) -> None:
+    document = score_csv(file(table.encode()), **named)
+    assert list(document["models"]) == ["하나", "둘"]
+    for model, own in ALONE.items():
+        alone = score_csv(file(own.encode()))
+        assert alone["models"] == {}
+        assert document["models"][model] == {"replies": 2, "mean": alone["mean"]}
+
+
+def test_one_model_of_a_wide_file_can_be_named(file) -> None:
+    document = score_csv(file(WIDE.encode()), reply_column="둘")
+    assert document["mean"] == score_csv(file(ALONE["둘"].encode()))["mean"]
+    assert document["read"]["columns"] == {"prompt": ["질문"], "reply": ["둘"]}
+    assert "하나" in document["read"]["unused_columns"]
+
+
+def test_right_answers_and_descriptions_are_no_models(file) -> None:
+    table = "id,질문,정답,category,모델가,모델나\n1,안녕?,네,인사,안녕!,안녕하세요.\n"
+    assert list(score_csv(file(table.encode()))["models"]) == ["모델가", "모델나"]
+
+
+def test_a_quote_that_is_not_closed_swallows_no_replies(file) -> None:
+    table = 'prompt,reply\n안녕,"반가워\n뭐 해?,쉬어\n'
+    with pytest.raises(BadFile, match=r"\.csv:2: not a CSV.*quote"):
+        read_replies(file(table.encode()))
+
+
+def test_an_empty_prompt_is_named_by_its_line(file) -> None:
+    with pytest.raises(BadFile, match=r"\.csv:3: no text in prompt"):
+        read_replies(file("prompt,reply\n안녕,응\n ,응\n".encode()))
+
+
+def test_texts_typed_on_a_mac_are_the_same_texts(file) -> None:
+    plain = read_replies(file(TABLE.encode()))
+    assert read_replies(file(unicodedata.normalize("NFD", TABLE).encode())) == plain
+
+
+@pytest.mark.parametrize("name", ["replies.jsonl", "replies.json"])
+def test_replies_in_json_are_scored_like_those_in_a_csv(tmp_path: Path, name: str) -> None:
+    rows = [{"prompt": "안\u2028녕", "reply": "반가워"}, {"prompt": "뭐 해?", "reply": None}]
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    text = "\n".join(lines) if name.endswith("l") else "[" + ",".join(lines) + "]"
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert [r.prompt for r in read_replies(tmp_path / name)] == ["안\u2028녕", "뭐 해?"]
+
+
+def test_prompts_that_were_tuned_on_are_marked_and_taken_out_of_a_mean(file) -> None:
+    document = score_csv(file(ALONE["둘"].encode()), tuned_on=[Row("안녕??", "반가워요.")])
+    assert [row["tuned_on"] for row in document["rows"]] == [True, False]
+    assert document["tuned_on"]["prompts"] == 1
+    assert document["tuned_on"]["mean_without"]["quality"] == document["rows"][1]["quality"]
