@@ -83,7 +83,7 @@ def _asking(
     local = [c for c in candidates if c.backend == "transformers"]
     source = planning._really(source, local) if local else source
     device = machine.pick_device(options.device)
-    contract = planning._contract(study, source, device, options.scale, candidates, task)
+    contract = planning._contract(study, source, device, options, candidates, task)
     cases: list[Case] = []
     for candidate in candidates:
         case = Case(candidate, "ask", contract, task, {}, options.limits)

@@ -40,6 +40,7 @@ class Options:
     weights: str = "auto"
     scale: str = "full"
     device: str = "auto"
+    dtype: str = "auto"
     data: Path | None = None
     only: tuple[str, ...] = ()
     ranks: tuple[int, ...] = ()
@@ -93,7 +94,7 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
     where = options.data or _data_path(study.data.path)
     rows = read_data(where)
     task, data_notes = _task(study, rows, given=options.data is not None)
-    contract = _contract(study, source, device, options.scale, candidates, task)
+    contract = _contract(study, source, device, options, candidates, task)
     ranks = options.ranks or study.work.ranks
     cases = _cases(study, candidates, contract, task, ranks, options.limits, out)
     notes = [*weights_notes(options, source, contract.scale, stands_in), *data_notes]
@@ -201,18 +202,21 @@ def _contract(
     study: Study,
     source: str,
     device: str,
-    scale: str,
+    options: Options,
     candidates: Sequence[Candidate],
     task: Task,
 ) -> Contract:
     facts = machine.describe(device)
     largest = max((c.parameters or 0 for c in candidates), default=0)
+    scale = options.scale
     small = (scale == "tiny" and source == "random") or largest < _TWO_THREADS_FROM
     policy: dict[str, Any] = {
-        "dtype": _default_dtype(device, bool(facts["native_bf16"])),
+        "dtype": machine.pick_dtype(device),
         "threads": 1 if small else facts["cores"],
     }
     policy |= dict(study.policy)
+    if options.dtype != "auto":
+        policy["dtype"] = machine.pick_dtype(device, options.dtype)
     if any(is_mixture(declared_architecture(candidate)) for candidate in candidates):
         policy["lora_dropout"] = 0.0  # experts can have none, and all are to have the same
     if study.work.variants or study.work.if_it_fails or study.work.quantizations:
@@ -232,13 +236,6 @@ def _contract(
     )
 
 
-def _default_dtype(device: str, native_bf16: bool) -> str:
-    """Half precision where the device computes in it, else fp32: emulation is slower."""
-    if device != "cuda":
-        return "float32"
-    return "bfloat16" if native_bf16 else "float16"
-
-
 def _cases(
     study: Study,
     candidates: Sequence[Candidate],
@@ -249,7 +246,7 @@ def _cases(
     out: Path,
 ) -> tuple[Case, ...]:
     cases = []
-    half = half_precision(contract.device, native_bf16=contract.dtype != "float16")
+    half = machine.half_precision(contract.device)
     for candidate in candidates:
         if study.work.inference:
             cases += _answering(candidate, study.work, contract, task, limits)
@@ -292,11 +289,6 @@ def _dropout_notes(study: Study, candidates: Sequence[Candidate]) -> list[str]:
             "없습니다",
         )
     ]
-
-
-def half_precision(device: str, *, native_bf16: bool) -> str:
-    """What "half" means on a device: float16 on a card that only emulates bf16."""
-    return "bfloat16" if device != "cuda" or native_bf16 else "float16"
 
 
 def weights_notes(options: Options, source: str, scale: str, stands_in: bool = True) -> list[str]:

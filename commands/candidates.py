@@ -11,6 +11,7 @@ from commands.terminal import (
     DEVICES,
     CatalogName,
     Device,
+    Dtype,
     Json,
     Weights,
     one_of,
@@ -151,6 +152,7 @@ def ask(
     question: str,
     weights: Weights = "auto",
     device: Device = "auto",
+    dtype: Dtype = "auto",
     max_new_tokens: int = 200,
     temperature: float = 0.0,
     seed: int = 0,
@@ -160,7 +162,7 @@ def ask(
     from model_registry.backends.opening import open_backend
 
     one_of(device, DEVICES, "--device")
-    backend = open_backend(name, registry(), weights=weights, device=device)
+    backend = open_backend(name, registry(), weights=weights, device=device, dtype=dtype)
     settings = GenerationSettings(max_new_tokens, temperature, seed=seed)
     try:
         for piece in backend.stream(conversation(question), settings):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from commands.terminal import CatalogName, Json, out, print_columns, print_json, registry
+from commands.terminal import CatalogName, Dtype, Json, out, print_columns, print_json, registry
 from model_registry.language import text
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def fit(
     ] = None,
     batch: Annotated[int, typer.Option(help=text("Rows a step.", "한 단계의 행 수."))] = 4,
     length: Annotated[int, typer.Option(help=text("Tokens a row.", "한 행의 토큰 수."))] = 128,
+    dtype: Dtype = "auto",
     trace: Annotated[
         bool,
         typer.Option(
@@ -45,6 +47,7 @@ def fit(
     from model_registry.fit import NO_CORRECTION
     from model_registry.fit_correction import correction_for
     from model_registry.fit_report import card_budget, columns, document, fit_rows, machine_budget
+    from model_registry.machine import pick_dtype
     from model_registry.tuned import find_candidate
 
     if batch < 1 or length < 2:
@@ -55,6 +58,8 @@ def fit(
     else:
         chosen = [c for c in known.candidates(catalog) if c.backend == "transformers"]
     budget = card_budget(gpu) if gpu else machine_budget()
+    if dtype != "auto":
+        budget = replace(budget, dtype=pick_dtype(budget.device, dtype))
     correction = NO_CORRECTION if gpu else correction_for(budget.name, budget.device)
     rows = fit_rows(chosen, budget, batch=batch, length=length, correction=correction, trace=trace)
     if as_json:

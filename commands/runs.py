@@ -13,6 +13,7 @@ from commands.terminal import (
     DEVICES,
     CatalogName,
     Device,
+    Dtype,
     Weights,
     err,
     one_of,
@@ -74,6 +75,7 @@ def run(
         str | None, typer.Option(help=text("Such as 16,32,64.", "예: 16,32,64"))
     ] = None,
     device: Device = "auto",
+    dtype: Dtype = "auto",
     memory_limit: Annotated[
         str | None, typer.Option(help=text("For each case: 12GB.", "케이스마다. 예: 12GB"))
     ] = None,
@@ -116,7 +118,7 @@ def run(
         the_study = the_study.with_catalog(catalog)
     folder = RunFolder(out_dir or _new_folder(the_study.name))
     options = _run_options(
-        weights, scale, device, data, only, ranks, memory_limit, time_limit, replay
+        weights, scale, device, dtype, data, only, ranks, memory_limit, time_limit, replay
     )
     one_of(engine, ("local", "ray"), "--engine")
     the_plan = plan.make_plan(the_study, registry(), options, folder.path)
@@ -131,6 +133,7 @@ def _run_options(
     weights: str,
     scale: str,
     device: str,
+    dtype: str,
     data: Path | None,
     only: list[str] | None,
     ranks: str | None,
@@ -140,6 +143,7 @@ def _run_options(
 ) -> Options:
     from benchmarks.case import Limits
     from benchmarks.plan import Options
+    from model_registry.machine import DTYPES
     from model_registry.selection import parse_bytes, parse_seconds
     from model_registry.weights import SOURCES
 
@@ -147,6 +151,7 @@ def _run_options(
         weights=one_of(weights, SOURCES, "--weights"),
         scale=one_of(scale, ("tiny", "full"), "--scale"),
         device=one_of(device, DEVICES, "--device"),
+        dtype=one_of(dtype, ("auto", *DTYPES), "--dtype"),
         data=data,
         only=tuple(only or ()),
         ranks=_ranks(ranks),

@@ -31,6 +31,15 @@ Weights = Annotated[
     str, typer.Option(help=text("auto, hub, bundled or random.", "auto, hub, bundled 또는 random."))
 ]
 Device = Annotated[str, typer.Option(help=text("auto, cpu or cuda.", "auto, cpu 또는 cuda."))]
+Dtype = Annotated[
+    str,
+    typer.Option(
+        help=text(
+            "Precision: auto, float32, bfloat16 or float16.",
+            "정밀도: auto, float32, bfloat16 또는 float16.",
+        )
+    ),
+]
 
 DEVICES = ("auto", "cpu", "cuda")
 

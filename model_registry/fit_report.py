@@ -96,9 +96,10 @@ def machine_budget() -> Budget:
     facts = machine.describe(machine.pick_device())
     if facts["available_bytes"] is None:
         raise OhloraError("This machine does not tell how much memory is free: add --gpu 12GB.")
-    half = "bfloat16" if facts["native_bf16"] else "float16"
-    dtype = half if facts["device"] == "cuda" else "float32"
-    return Budget(str(facts["name"]), int(facts["available_bytes"]), str(facts["device"]), dtype)
+    device = str(facts["device"])
+    return Budget(
+        str(facts["name"]), int(facts["available_bytes"]), device, machine.pick_dtype(device)
+    )
 
 
 def all_works(budget: Budget, batch: int, length: int) -> list[Work]:

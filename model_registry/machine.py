@@ -8,6 +8,10 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from model_registry.errors import OhloraError, UnknownName
+from model_registry.language import text
+
+DTYPES = ("float32", "bfloat16", "float16")
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "gptqmodel", "trl")
 
 
@@ -54,7 +58,13 @@ def has_nvidia_driver() -> bool:
 
 
 def pick_device(wanted: str = "auto") -> str:
-    """ "cpu" or "cuda". Loads torch, and initialises CUDA where there is a driver."""
+    """ "cpu" or "cuda". Loads torch, and initialises CUDA where there is a driver.
+
+    Raises:
+        OhloraError: a card was asked for, and none can be used here.
+    """
+    if wanted == "cuda":
+        _need_cuda()
     if wanted != "auto":
         return wanted
     if not has_nvidia_driver():
@@ -62,6 +72,65 @@ def pick_device(wanted: str = "auto") -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _need_cuda() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    if torch.version.cuda is None:
+        raise OhloraError(
+            text(
+                f"This torch ({torch.__version__}) is built for CPUs only. Install a CUDA build "
+                "(https://pytorch.org/get-started/locally), or use --device cpu.",
+                f"설치된 torch({torch.__version__})는 CPU 전용입니다. CUDA용 torch를 설치하거나"
+                "(https://pytorch.org/get-started/locally) --device cpu를 쓰세요.",
+            )
+        )
+    raise OhloraError(
+        text(
+            "No CUDA card can be used here: `nvidia-smi` says whether there is one. Or use "
+            "--device cpu.",
+            "사용할 수 있는 CUDA 카드가 없습니다: `nvidia-smi`로 확인하거나 --device cpu를 쓰세요.",
+        )
+    )
+
+
+def pick_dtype(device: str, wanted: str = "auto") -> str:
+    """The precision that every command computes in: one of DTYPES.
+
+    "auto" is fp32 on a CPU and half precision on a card; "half" is half precision.
+
+    Raises:
+        OhloraError: nothing is called so.
+    """
+    if wanted == "half" or (wanted == "auto" and device == "cuda"):
+        return half_precision(device)
+    if wanted == "auto":
+        return "float32"
+    if wanted not in DTYPES:
+        raise UnknownName("dtype", wanted, ("auto", *DTYPES))
+    return wanted
+
+
+def half_precision(device: str, *, native_bf16: bool | None = None) -> str:
+    """What "half" means on a device: float16 on a card that only emulates bf16, and slowly.
+
+    `native_bf16` is asked of the card where it is None.
+    """
+    if device != "cuda":
+        return "bfloat16"
+    if native_bf16 is None:
+        native_bf16 = _has_native_bf16()
+    return "bfloat16" if native_bf16 else "float16"
+
+
+def _has_native_bf16() -> bool:
+    import torch
+
+    # Without the argument a T4 answers True: it emulates bf16.
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def describe(device: str) -> dict[str, Any]:
@@ -90,8 +159,7 @@ def _describe_cuda() -> dict[str, Any]:
         "capability": f"{properties.major}.{properties.minor}",
         "memory_bytes": total,
         "available_bytes": free,
-        # Without the argument a T4 answers True: it emulates bf16, slowly.
-        "native_bf16": torch.cuda.is_bf16_supported(including_emulation=False),
+        "native_bf16": _has_native_bf16(),
         "driver": _driver_version(),
         "cuda": torch.version.cuda,
     }

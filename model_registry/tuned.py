@@ -88,7 +88,9 @@ def find_candidate(name: str, registry: Registry) -> Candidate:
         raise not_a_model(there) from None
 
 
-def load_tuned(folder: Path, registry: Registry, *, source: str, device: str) -> LoadedModel:
+def load_tuned(
+    folder: Path, registry: Registry, *, source: str, device: str, dtype: str = "auto"
+) -> LoadedModel:
     """The base model with the adapter of this folder on it.
 
     Raises:
@@ -98,7 +100,7 @@ def load_tuned(folder: Path, registry: Registry, *, source: str, device: str) ->
     card = read_card(folder)
     check_adapter(folder)
     base = find_candidate(card["base"], registry)
-    loaded = load(base, source=source, device=device)
+    loaded = load(base, source=source, device=device, dtype=dtype)
     loaded.model = _with_adapter(loaded.model, folder)
     loaded.candidate = replace(base, name=f"{base.name} + {folder.name}")
     return loaded

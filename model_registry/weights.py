@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from model_registry import rwkv
+from model_registry import machine, rwkv
 from model_registry.architecture_limits import check_values
 from model_registry.architectures import architecture_values
 from model_registry.candidate import Candidate
@@ -42,6 +42,11 @@ class LoadedModel:
     scale: str  # full or tiny
     end_ids: tuple[int, ...]  # tokens at which an answer ends
 
+    @property
+    def dtype(self) -> str:
+        """The precision it computes in, by torch's name."""
+        return str(self.model.dtype).removeprefix("torch.")
+
 
 def resolve_source(source: str, candidates: Iterable[Candidate] = ()) -> str:
     """ "auto" as what it comes to here: hub where there is a network or all are in the hub's cache
@@ -59,7 +64,7 @@ def load(
     source: str = "hub",
     scale: str = "full",
     device: str = "cpu",
-    dtype: str = "float32",
+    dtype: str = "auto",
     seed: int = 0,
 ) -> LoadedModel:
     """Load a candidate for answering (evaluation mode; gradients as they come).
@@ -70,7 +75,7 @@ def load(
             except for random.
         scale: "full", or "tiny" for random weights of the same architecture, shrunk.
         device: "cpu" or "cuda".
-        dtype: a torch dtype's name.
+        dtype: a torch dtype's name; "auto" is what this device computes in.
         seed: of random weights.
 
     Raises:
@@ -78,7 +83,7 @@ def load(
     """
     import torch
 
-    kind = getattr(torch, dtype)
+    kind = getattr(torch, machine.pick_dtype(device, dtype))
     if source == "random":
         return _load_random(candidate, scale, device, kind, seed)
     if candidate.path is not None:

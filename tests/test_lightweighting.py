@@ -9,9 +9,10 @@ import pytest
 
 from benchmarks.contract import Contract
 from benchmarks.data import read_rows
-from benchmarks.plan import Options, half_precision, make_plan
+from benchmarks.plan import Options, make_plan
 from benchmarks.study_files import parse_study, read_study, study_path
 from benchmarks.variant import Variant, effective, tuned_rank
+from model_registry import machine
 from model_registry.errors import BadFile
 from model_registry.prompting import IGNORED, encode_row
 from model_registry.registry import Registry
@@ -56,8 +57,8 @@ def test_before_is_all_weights_in_fp32_and_after_is_lora(plan):
 
 
 def test_half_precision_is_float16_where_bf16_is_emulated():
-    assert half_precision("cuda", native_bf16=False) == "float16"
-    assert half_precision("cuda", native_bf16=True) == "bfloat16"
+    assert machine.half_precision("cuda", native_bf16=False) == "float16"
+    assert machine.half_precision("cuda", native_bf16=True) == "bfloat16"
 
 
 def test_a_case_without_settings_of_its_own_keeps_the_contract():

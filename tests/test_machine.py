@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from model_registry import machine
+from model_registry.errors import OhloraError, UnknownName
 
 
 def test_a_result_carries_processor_cores_memory_and_versions():
@@ -42,8 +43,45 @@ def test_a_driver_whose_card_does_not_answer_leaves_the_cpu(monkeypatch):
     assert machine.pick_device("auto") == "cpu"
 
 
-def test_a_device_that_was_asked_for_is_taken_at_its_word():
+def test_a_card_that_was_asked_for_is_taken_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert machine.pick_device("cuda") == "cuda"
+
+
+@pytest.mark.parametrize(
+    ("build", "said"), [(None, "built for CPUs only"), ("12.8", "No CUDA card can be used")]
+)
+def test_a_card_that_is_not_there_is_one_line_with_its_cure(monkeypatch, build, said):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", build)
+    with pytest.raises(OhloraError, match=f"{said}.*--device cpu"):
+        machine.pick_device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("device", "wanted", "native", "got"),
+    [
+        ("cpu", "auto", False, "float32"),
+        ("cuda", "auto", True, "bfloat16"),
+        ("cuda", "auto", False, "float16"),
+        ("cuda", "half", False, "float16"),
+        ("cpu", "half", False, "bfloat16"),
+        ("cuda", "float32", True, "float32"),
+        ("cpu", "bfloat16", False, "bfloat16"),
+    ],
+)
+def test_one_function_decides_the_precision(monkeypatch, device, wanted, native, got):
+    monkeypatch.setattr(
+        torch.cuda,
+        "is_bf16_supported",
+        lambda including_emulation=True: including_emulation or native,
+    )
+    assert machine.pick_dtype(device, wanted) == got
+
+
+def test_an_unknown_precision_is_refused_with_the_nearest():
+    with pytest.raises(UnknownName, match="Did you mean bfloat16"):
+        machine.pick_dtype("cpu", "bf16")
 
 
 @pytest.fixture

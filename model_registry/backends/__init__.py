@@ -11,11 +11,13 @@ from model_registry.errors import LoadError
 from model_registry.hookspecs import hookimpl
 
 
-def _transformers(candidate: Candidate, *, weights: str, device: str) -> Backend:
+def _transformers(
+    candidate: Candidate, *, weights: str, device: str, dtype: str = "auto"
+) -> Backend:
     # Imported when asked for: torch takes seconds, and listing backends needs none of it.
     from model_registry.backends.transformers_local import TransformersBackend
 
-    return TransformersBackend.load(candidate, weights=weights, device=device)
+    return TransformersBackend.load(candidate, weights=weights, device=device, dtype=dtype)
 
 
 def _openai(candidate: Candidate, *, weights: str, device: str) -> Backend:

@@ -14,9 +14,14 @@ from model_registry.tuned import find_candidate, is_tuned, load_tuned
 
 
 def open_backend(
-    name: str, registry: Registry, *, weights: str = "auto", device: str = "auto"
+    name: str,
+    registry: Registry,
+    *,
+    weights: str = "auto",
+    device: str = "auto",
+    dtype: str = "auto",
 ) -> Backend:
-    """A backend ready to answer as `name`.
+    """A backend ready to answer as `name`; `dtype` is for models that are loaded here.
 
     Raises:
         UnknownName: nothing is called so.
@@ -27,10 +32,14 @@ def open_backend(
         from model_registry.backends.transformers_local import TransformersBackend
 
         source = "hub" if weights == "auto" else weights
-        return TransformersBackend(load_tuned(Path(name), registry, source=source, device=where))
+        return TransformersBackend(
+            load_tuned(Path(name), registry, source=source, device=where, dtype=dtype)
+        )
     candidate = find_candidate(name, registry)
     source = source_for(candidate, weights)
-    return registry.backend(candidate.backend)(candidate, weights=source, device=where)
+    # A backend that asks elsewhere takes no precision: its server has its own.
+    own = {"dtype": dtype} if candidate.backend == "transformers" and dtype != "auto" else {}
+    return registry.backend(candidate.backend)(candidate, weights=source, device=where, **own)
 
 
 def source_for(candidate: Candidate, weights: str) -> str:

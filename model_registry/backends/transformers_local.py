@@ -201,9 +201,11 @@ class TransformersBackend:
         self._turns = Turns()
 
     @classmethod
-    def load(cls, candidate: Candidate, *, weights: str, device: str) -> TransformersBackend:
+    def load(
+        cls, candidate: Candidate, *, weights: str, device: str, dtype: str = "auto"
+    ) -> TransformersBackend:
         """Load a candidate's weights; see `model_registry.weights.load`."""
-        return cls(load(candidate, source=weights, device=device))
+        return cls(load(candidate, source=weights, device=device, dtype=dtype))
 
     def reply(self, messages: Sequence[Message], settings: GenerationSettings) -> Answer:
         with self._turns.taken():
