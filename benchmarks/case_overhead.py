@@ -53,12 +53,12 @@ def bare_seconds(candidate: Candidate, contract: Contract, work: Task) -> float:
         training_batches,
         warm_up,
     )
-    from model_registry.prompting import encode_row
+    from model_registry.prompting import encode_all
     from model_registry.weights import load
 
     loaded = load(candidate, source="bundled")
     tokenizer = loaded.tokenizer
-    rows = [encode_row(candidate.prompting, tokenizer, r.prompt, r.reply) for r in work.train]
+    rows = encode_all(candidate.prompting, tokenizer, work.train)
     model = add_lora(loaded.model, RANK, contract)
     batches = training_batches(rows, contract, tokenizer.pad_token_id, "cpu")
     warm_up(model, batches[: contract.warm_up])

@@ -91,14 +91,14 @@ def prepare(job: Job) -> tuple[Any, Any, list[Any]]:
     import torch
 
     from benchmarks.workloads.fine_tune import add_lora
-    from model_registry.prompting import encode_row
+    from model_registry.prompting import encode_all
     from model_registry.weights import load
 
     torch.set_num_threads(job.contract.threads)
     candidate = Candidate("llama-110m", License("none", "yes"), architecture=_LLAMA_110M)
     loaded = load(candidate, source="random", seed=job.contract.seed)
     train = read_data(DATASETS / "persona").of("train")[:_ROWS]
-    rows = [encode_row(candidate.prompting, loaded.tokenizer, r.prompt, r.reply) for r in train]
+    rows = encode_all(candidate.prompting, loaded.tokenizer, train)
     return loaded.tokenizer, add_lora(loaded.model, job.rank, job.contract), rows
 
 

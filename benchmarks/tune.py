@@ -26,7 +26,7 @@ from benchmarks.workloads.fine_tune import (
 )
 from model_registry.errors import OhloraError
 from model_registry.language import text
-from model_registry.prompting import EncodedRow, check_rows, encode_row, end_token_id
+from model_registry.prompting import EncodedRow, check_rows, encode_all, end_token_id
 from model_registry.registry import Registry
 from model_registry.tuned import find_candidate, is_tuned, write_card
 from model_registry.weights import LoadedModel, load
@@ -66,10 +66,7 @@ def encode_rows(
         BadTrainingRow: a row would teach something wrong.
     """
     policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
-    encoded = [
-        tuple(encode_row(policy, tokenizer, row.prompt, row.reply) for row in rows)
-        for rows in (train, valid)
-    ]
+    encoded = [tuple(encode_all(policy, tokenizer, rows)) for rows in (train, valid)]
     for rows in encoded:
         check_rows(rows, end_token_id(policy, tokenizer), contract.max_length)
     return TuneRows(*encoded)

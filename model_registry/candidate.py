@@ -48,11 +48,14 @@ class PromptPolicy:
     """How a prompt becomes the model's input.
 
     `kind` "chat" uses the tokenizer's own chat template; "plain" uses `form`, in which
-    `{prompt}` stands for the question and which ends where the answer begins.
+    `{prompt}` stands for the question and which ends where the answer begins. `thinking` is for
+    templates that let a model think before it answers: "off", "on", or "template" for what the
+    template does by itself.
     """
 
     kind: Literal["chat", "plain"] = "chat"
     form: str = "### 질문: {prompt} ### 답변: "
+    thinking: Literal["off", "on", "template"] = "off"
 
 
 #: Traits of models that don't chat unless another trait says that they do.

@@ -50,6 +50,25 @@ class BadTrainingRow(OhloraError):
     """A row that would teach the model something wrong; found before training starts."""
 
 
+class BadTemplate(OhloraError):
+    """A chat template that can't be used; `problem` is time, memory, length, refused or broken."""
+
+    def __init__(self, problem: str, said: str = "") -> None:
+        self.problem, self.said = problem, said
+        what = {
+            "time": "it did not end within 5 s",
+            "memory": "it needs more memory than a template may take",
+            "length": "it writes without end",
+            "refused": "it refuses this conversation",
+            "broken": "it is broken",
+        }[problem]
+        detail = f" ({said})" if said else ""
+        super().__init__(
+            f"The chat template of this model can't be used: {what}{detail}. Mend "
+            "chat_template.jinja (or chat_template in tokenizer_config.json) in the model's folder."
+        )
+
+
 class LoadError(OhloraError):
     """A model can't be loaded; `status` is the status its case gets."""
 

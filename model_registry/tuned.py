@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from model_registry.candidate import Candidate, License, PromptPolicy
+from model_registry.chat_template import template_of
 from model_registry.errors import LoadError, OhloraError, UnknownName
 from model_registry.folder_check import check_adapter, is_model, read_architecture
 from model_registry.gptq import is_gptq
 from model_registry.path_words import existing_path, not_a_model
 from model_registry.pretrained import first_line
+from model_registry.prompting import around_answer, render, uses_chat_template
 from model_registry.quantization import export as write
 from model_registry.quantization import keep_gradients, quantize
 from model_registry.registry import Registry
@@ -30,7 +32,7 @@ def write_card(folder: Path, candidate: Candidate, figures: dict[str, Any]) -> N
         "base": candidate.name if candidate.catalog else candidate.path,
         "hub_id": candidate.hub_id,
         "revision": candidate.revision,
-        "prompting": {"kind": candidate.prompting.kind, "form": candidate.prompting.form},
+        "prompting": asdict(candidate.prompting),
         **figures,
     }
     text = json.dumps(card, ensure_ascii=False, indent=2)
@@ -60,12 +62,11 @@ def is_tuned(folder: Path) -> bool:
 
 def candidate_in(folder: Path) -> Candidate:
     """A folder with a whole model, exported or downloaded, as a candidate of its own."""
-    has_template = (folder / "chat_template.jinja").exists()
     return Candidate(
         name=folder.name,
         license=License("unknown", "unknown", note="a folder of your own"),
         path=str(folder.resolve()),
-        prompting=PromptPolicy("chat" if has_template else "plain"),
+        prompting=PromptPolicy("chat"),  # "plain" once its tokenizer turns out to have no template
         architecture=read_architecture(folder),
     )
 
@@ -100,9 +101,11 @@ def load_tuned(
     card = read_card(folder)
     check_adapter(folder)
     base = find_candidate(card["base"], registry)
+    if "prompting" in card:  # asked in the form that it was tuned in, whatever the base says now
+        base = replace(base, prompting=PromptPolicy(**card["prompting"]))
     loaded = load(base, source=source, device=device, dtype=dtype)
     loaded.model = _with_adapter(loaded.model, folder)
-    loaded.candidate = replace(base, name=f"{base.name} + {folder.name}")
+    loaded.candidate = replace(loaded.candidate, name=f"{base.name} + {folder.name}")
     return loaded
 
 
@@ -132,8 +135,8 @@ def export(
 ) -> Path:
     """Merge the adapter into its base and write a whole model that anything can load.
 
-    A base without a chat template gets one that writes the plain form it was tuned in, so that
-    whoever serves the model asks it in that form; servers are told how its answers end, too.
+    Whoever serves the model asks it by its chat template, so that one writes the form that it was
+    tuned in: see `served_template`. Servers are told how its answers end, too.
 
     Args:
         folder: a finished tune.
@@ -152,8 +155,8 @@ def export(
     loaded = load_tuned(folder, registry, source=source, device="cpu")
     model = _merged(loaded, method)
     tokenizer = loaded.tokenizer
-    if not getattr(tokenizer, "chat_template", None):
-        tokenizer.chat_template = plain_template(loaded.candidate.prompting.form)
+    policy = loaded.candidate.prompting
+    tokenizer.chat_template = served_template(policy, tokenizer)
     tokenizer.response_template = response_template(tokenizer)
     model.generation_config.eos_token_id = list(loaded.end_ids)
     if method is not None:
@@ -174,6 +177,40 @@ def _merged(loaded: LoadedModel, method: str | None) -> Any:
     return loaded.model.merge_and_unload()
 
 
+def served_template(policy: PromptPolicy, tokenizer: Any) -> str:
+    """The chat template that asks, by itself, as this policy does.
+
+    The plain form becomes one. A template that would let the model think where the policy does not
+    (or the other way round) is told so at its beginning; who serves it may still say otherwise. One
+    that does not listen (DeepSeek-R1's) has its prompts opened behind it instead.
+
+    Raises:
+        OhloraError: nothing helps.
+    """
+    template = template_of(tokenizer) if uses_chat_template(policy, tokenizer) else None
+    if template is None:
+        return plain_template(policy.form)
+    asked = [{"role": "user", "content": "가나다라"}]
+    wanted = render(policy, tokenizer, asked)
+    value = "true" if policy.thinking == "on" else "false"
+    told = "".join(
+        f"{{%- if {name} is not defined %}}{{%- set {name} = {value} %}}{{%- endif %}}"
+        for name in ("enable_thinking", "thinking")
+    )
+    opening = wanted.removeprefix(template.render(asked))
+    opened = (
+        "{%- set opens = add_generation_prompt %}{%- set add_generation_prompt = false %}"
+        f"{template.text.removesuffix(chr(10))}{{% if opens %}}{{{{ {opening!r} }}}}{{% endif %}}"
+    )
+    for text in (template.text, told + template.text, opened):
+        if replace(template, text=text).render(asked, add_generation_prompt=True) == wanted:
+            return text
+    raise OhloraError(
+        "The model's chat template can't be made to ask in the form it was tuned in: tune it with "
+        'thinking = "template".'
+    )
+
+
 def plain_template(form: str) -> str:
     """A chat template (Jinja) that writes what `PromptPolicy` of kind "plain" writes."""
     before, _, after = form.partition("{prompt}")
@@ -182,7 +219,7 @@ def plain_template(form: str) -> str:
         "{% if m['role'] == 'user' %}"
         f"{{{{ {before!r} + m['content'] + {after!r} }}}}"
         "{% elif m['role'] == 'system' %}{{ m['content'] + '\\n\\n' }}"
-        "{% else %}{{ m['content'] + '\\n' }}{% endif %}"
+        "{% else %}{{ m['content'] }}{% if not loop.last %}{{ '\\n' }}{% endif %}{% endif %}"
         "{% endfor %}"
     )
 
@@ -193,13 +230,10 @@ def response_template(tokenizer: Any) -> dict[str, Any]:
     Without it `transformers serve` takes every model of Qwen's family for one that writes ChatML,
     and hands out the prompt with the answer.
     """
-    question, answer = "가나다라", "마바사아"
-    asked = [{"role": "user", "content": question}]
-    told = [*asked, {"role": "assistant", "content": answer}]
-    opened = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
-    closed = tokenizer.apply_chat_template(told, tokenize=False)
-    begin = str(opened).rpartition(question)[2]
-    end = str(closed).rpartition(answer)[2].rstrip("\n") or str(tokenizer.eos_token)
+    question = "가나다라"
+    before, behind = around_answer(PromptPolicy(), tokenizer, question)
+    begin = before.rpartition(question)[2]
+    end = behind.rstrip("\n") or str(tokenizer.eos_token)
     content = {"content": "text", "close": end}
     return {
         "defaults": {"role": "assistant"},

@@ -7,7 +7,7 @@ the status that the case gets.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from model_registry import machine, rwkv
@@ -19,7 +19,7 @@ from model_registry.errors import LoadError
 from model_registry.folder_check import needs_code
 from model_registry.hub import cached_folder, network_is_up
 from model_registry.pretrained import first_line, own_folder, read_pretrained
-from model_registry.prompting import end_token_id
+from model_registry.prompting import end_token_ids, settled
 
 if TYPE_CHECKING:
     import torch
@@ -115,10 +115,10 @@ def _ready(
     rwkv.prepare(model)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    end_ids = {end_token_id(candidate.prompting, tokenizer)}
-    configured = model.generation_config.eos_token_id
-    end_ids.update([configured] if isinstance(configured, int) else configured or [])
-    return LoadedModel(candidate, model, tokenizer, source, scale, tuple(sorted(end_ids)))
+    policy = settled(candidate.prompting, tokenizer)
+    end_ids = end_token_ids(policy, tokenizer, model.generation_config.eos_token_id)
+    spoken_to = replace(candidate, prompting=policy)
+    return LoadedModel(spoken_to, model, tokenizer, source, scale, end_ids)
 
 
 def build_config(values: Mapping[str, Any]) -> Any:

@@ -14,7 +14,7 @@ from benchmarks.contract import Contract
 from benchmarks.data import Row
 from benchmarks.workloads.inference import Outcome, greedy
 from benchmarks.workloads.log import Figures, WorkLog
-from model_registry.backends.backend import Answer, Backend, GenerationSettings, conversation
+from model_registry.backends.backend import Answer, Backend, GenerationSettings
 from model_registry.backends.failures import AskError
 from model_registry.errors import LoadError
 from model_registry.records import Reply
@@ -92,7 +92,7 @@ def _ask(
 ) -> tuple[Answer, AskError | None]:
     """An answer, or what there is of one and why."""
     try:
-        return backend.reply(conversation(row.prompt), settings), None
+        return backend.reply(row.messages, settings), None
     except AskError as failure:
         nothing = Answer("", None, "error", problems=(failure.status,))
         return failure.answer or nothing, failure

@@ -19,7 +19,7 @@ from benchmarks.data import Row
 from benchmarks.workloads.inference import Outcome, make_replies
 from benchmarks.workloads.log import WorkLog
 from model_registry.lora import lora_dropout, lora_targets
-from model_registry.prompting import IGNORED, EncodedRow, check_rows, encode_row, end_token_id
+from model_registry.prompting import IGNORED, EncodedRow, check_rows, encode_all, end_token_id
 from model_registry.quantization import keep_gradients
 from model_registry.records import Loss
 from model_registry.weights import LoadedModel
@@ -72,10 +72,10 @@ def run(
         NanLoss: the loss is no number.
     """
     policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
-    rows = [encode_row(policy, tokenizer, row.prompt, row.reply) for row in train]
+    rows = encode_all(policy, tokenizer, train)
     check_rows(rows, end_token_id(policy, tokenizer), contract.max_length)
     keep_gradients(loaded.model)  # before the first answer, which may cost packed weights theirs
-    held_out = [encode_row(policy, tokenizer, row.prompt, row.reply) for row in valid]
+    held_out = encode_all(policy, tokenizer, valid)
     with log.phase("validation_before"):
         before = validation_loss(loaded.model, held_out, contract)
 

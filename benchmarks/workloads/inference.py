@@ -13,7 +13,7 @@ from statistics import median
 from benchmarks.contract import Contract
 from benchmarks.data import Row
 from benchmarks.workloads.log import Figures, WorkLog
-from model_registry.backends.backend import Answer, GenerationSettings, conversation
+from model_registry.backends.backend import Answer, GenerationSettings
 from model_registry.backends.transformers_local import answer_batch, answer_one
 from model_registry.prompting import prompt_ids
 from model_registry.records import Reply
@@ -58,12 +58,12 @@ def run(
     """
     with log.phase("warm_up"):
         for row in prompts[: contract.warm_up]:
-            answer_one(loaded, conversation(row.prompt), greedy(contract))
+            answer_one(loaded, row.messages, greedy(contract))
     singles: list[Answer] = []
     with log.phase("inference") as measurement:
         for done, row in enumerate(prompts):
             log.progress(done, len(prompts))
-            singles.append(answer_one(loaded, conversation(row.prompt), greedy(contract)))
+            singles.append(answer_one(loaded, row.messages, greedy(contract)))
     replies = make_replies(case, loaded, prompts, contract, log, tuned=None)
     return Outcome(
         steps=len(singles),
@@ -89,7 +89,7 @@ def make_replies(
     Args:
         tuned: the LoRA rank the model was tuned at, None before tuning.
     """
-    conversations = [conversation(row.prompt) for row in prompts]
+    conversations = [row.messages for row in prompts]
     made: list[Reply] = []
     with log.phase("replies"):
         for done, (name, settings) in enumerate(passes(contract).items()):
@@ -138,7 +138,7 @@ def _latency(answers: Sequence[Answer], seconds: float) -> Figures:
 
 def _longest_prompt(loaded: LoadedModel, prompts: Sequence[Row]) -> int:
     policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
-    return max(len(prompt_ids(policy, tokenizer, conversation(row.prompt))) for row in prompts)
+    return max(len(prompt_ids(policy, tokenizer, row.messages)) for row in prompts)
 
 
 def _differing(singles: Sequence[Answer], replies: Sequence[Reply]) -> int:

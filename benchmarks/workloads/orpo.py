@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.contract import Contract
 from benchmarks.workloads.fine_tune import learning_rate
 from benchmarks.workloads.log import WorkLog
 from model_registry.errors import OhloraError
-from model_registry.prompting import render
+from model_registry.prompting import encode_row, prompt_ids
 from model_registry.weights import LoadedModel
+
+if TYPE_CHECKING:
+    from benchmarks.workloads.preference import Preference
 
 BETA = 0.1  # how much the odds ratio weighs against the likelihood: the paper's lambda
 
@@ -20,7 +23,7 @@ BETA = 0.1  # how much the odds ratio weighs against the likelihood: the paper's
 def trainer_for(
     model: Any,
     loaded: LoadedModel,
-    pairs: Sequence[Mapping[str, str]],
+    pairs: Sequence[Preference],
     contract: Contract,
     folder: Path,
     log: WorkLog,
@@ -33,7 +36,7 @@ def trainer_for(
     Args:
         model: with LoRA, ready to train.
         loaded: for the tokenizer and the candidate's template and rate.
-        pairs: each with "prompt", "chosen" and "rejected".
+        pairs: what is preferred to what.
         contract: the shared policy.
         folder: for what the trainer writes.
         log: told after each step.
@@ -47,14 +50,13 @@ def trainer_for(
 
     disable_progress_bars()
 
-    policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
-    rows = [
-        {
-            **pair,
-            "prompt": render(policy, tokenizer, [{"role": "user", "content": pair["prompt"]}]),
-        }
-        for pair in pairs
-    ]
+    class Trainer(trl.ORPOTrainer):  # type: ignore[name-defined]
+        """TRL's, for rows that are tokenised: it would add begin and end tokens of its own."""
+
+        def tokenize_row(self, feature: Any, model: Any = None) -> dict[str, Any]:
+            return {}
+
+    rows = [tokenised(loaded, pair) for pair in pairs]
     device = str(next(model.parameters()).device.type)
     with warnings.catch_warnings():
         # `gradient_checkpointing` is the name that older transformers know, too.
@@ -77,15 +79,28 @@ def trainer_for(
             use_cpu=device == "cpu",
             remove_unused_columns=False,
         )
-    trainer = trl.ORPOTrainer(
+    trainer = Trainer(
         model=model,
         args=settings,
         train_dataset=Dataset.from_list(rows),
-        processing_class=tokenizer,
+        processing_class=loaded.tokenizer,
     )
     trainer.remove_callback(PrinterCallback)  # it writes on standard output, which is not ours
     trainer.add_callback(_progress_to(log))
     return trainer
+
+
+def tokenised(loaded: LoadedModel, pair: Preference) -> dict[str, Any]:
+    """A pair as TRL's collator takes it: both sides as the rows that a tune would learn."""
+    policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
+    row: dict[str, Any] = {"prompt": pair.prompt, "chosen": pair.chosen, "rejected": pair.rejected}
+    for side in ("chosen", "rejected"):
+        encoded = encode_row(policy, tokenizer, pair.messages, row[side])
+        row[f"{side}_input_ids"] = list(encoded.input_ids)
+        row[f"{side}_attention_mask"] = [1] * len(encoded.input_ids)
+        row[f"{side}_labels"] = list(encoded.labels)
+    prompt = prompt_ids(policy, tokenizer, pair.messages)
+    return {**row, "prompt_input_ids": prompt, "prompt_attention_mask": [1] * len(prompt)}
 
 
 def _progress_to(log: WorkLog) -> Any:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,9 @@ from benchmarks.workloads.fine_tune import (
 from benchmarks.workloads.inference import Outcome, greedy, make_replies
 from benchmarks.workloads.log import WorkLog
 from benchmarks.workloads.orpo import BETA, orpo_of_trl, trainer_for
-from model_registry.backends.backend import conversation
 from model_registry.backends.transformers_local import answer_batch
 from model_registry.errors import BadTrainingRow
-from model_registry.prompting import check_rows, encode_row, end_token_id
+from model_registry.prompting import check_rows, encode_all, encode_row, end_token_id
 from model_registry.records import Loss
 from model_registry.weights import LoadedModel
 
@@ -41,6 +40,12 @@ class Preference:
     prompt: str
     chosen: str
     rejected: str
+    before: tuple[Mapping[str, str], ...] = ()  # as a row's
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """The conversation that either side ends."""
+        return [*map(dict, self.before), {"role": "user", "content": self.prompt}]
 
 
 def from_replies(rows: Sequence[Row], replies: Sequence[str]) -> list[Preference]:
@@ -49,7 +54,7 @@ def from_replies(rows: Sequence[Row], replies: Sequence[str]) -> list[Preference
     A reply that is the target itself, or empty, teaches nothing and is left out.
     """
     return [
-        Preference(row.prompt, row.reply, reply)
+        Preference(row.prompt, row.reply, reply, row.before)
         for row, reply in zip(rows, replies, strict=True)
         if reply.strip() and reply.strip() != row.reply.strip()
     ]
@@ -88,7 +93,7 @@ def tune_then_prefer(
         tuned = _tuned(loaded, train, contract, log, rank)
     loaded.model = tuned
     with log.phase("own_replies"):
-        conversations = [conversation(row.prompt) for row in train]
+        conversations = [row.messages for row in train]
         replies = [a.text for a in answer_batch(loaded, conversations, greedy(contract))]
     pairs = from_replies(train, replies)
     outcome = run(case, loaded, pairs, prompts, contract, log, rank=rank)
@@ -101,7 +106,7 @@ def _tuned(
 ) -> Any:
     """The base after supervised tuning, its adapter merged into the weights."""
     policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
-    rows = [encode_row(policy, tokenizer, row.prompt, row.reply) for row in train]
+    rows = encode_all(policy, tokenizer, train)
     check_rows(rows, end_token_id(policy, tokenizer), contract.max_length)
     model = add_lora(loaded.model, rank, contract)
     device = str(next(model.parameters()).device)
@@ -142,8 +147,7 @@ def run(
     lengths = _lengths(loaded, pairs)
     with log.phase("warm_up"), tempfile.TemporaryDirectory() as folder:
         model = add_lora(loaded.model, rank, contract)
-        rows = [asdict(pair) for pair in pairs]
-        trainer = trainer_for(model, loaded, rows, contract, Path(folder), log)
+        trainer = trainer_for(model, loaded, pairs, contract, Path(folder), log)
     with log.phase("training"):
         trainer.train()
     losses = [float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
@@ -185,7 +189,7 @@ def check_pairs(loaded: LoadedModel, pairs: Sequence[Preference], contract: Cont
         )
     policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
     for side in ("chosen", "rejected"):
-        rows = [encode_row(policy, tokenizer, p.prompt, getattr(p, side)) for p in pairs]
+        rows = [encode_row(policy, tokenizer, p.messages, getattr(p, side)) for p in pairs]
         check_rows(rows, end_token_id(policy, tokenizer), contract.max_length)
 
 
@@ -193,7 +197,7 @@ def _lengths(loaded: LoadedModel, pairs: Sequence[Preference]) -> list[tuple[int
     """Tokens of the chosen and of the rejected side of each pair, each with its prompt."""
     policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
 
-    def tokens(prompt: str, answer: str) -> int:
-        return len(encode_row(policy, tokenizer, prompt, answer).input_ids)
+    def tokens(pair: Preference, answer: str) -> int:
+        return len(encode_row(policy, tokenizer, pair.messages, answer).input_ids)
 
-    return [(tokens(p.prompt, p.chosen), tokens(p.prompt, p.rejected)) for p in pairs]
+    return [(tokens(p, p.chosen), tokens(p, p.rejected)) for p in pairs]
