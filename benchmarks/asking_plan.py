@@ -18,7 +18,7 @@ from model_registry.backends.endpoint import missing_settings
 from model_registry.backends.replay import Transcript, read_transcript
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
-from model_registry.language import text
+from model_registry.notes import Note
 from model_registry.registry import Registry
 from model_registry.selection import Rejected, Selection, select
 from model_registry.shipped_data import DATASETS
@@ -59,8 +59,7 @@ def _who_can_answer(study: Study, registry: Registry, source: str) -> Selection:
             stand_in = source == "bundled" and candidate.path is None
             accepted += registry.candidates("bundled") if stand_in else [candidate]
         elif candidate.backend in ("openai", "petals") and (why := missing_settings(candidate)):
-            reason = text(f"not set up: {why}", f"설정되지 않음: {why}")
-            rejected.append(Rejected(candidate, reason))
+            rejected.append(Rejected(candidate, (Note("not_set_up", {"why": why}),)))
         else:
             accepted.append(candidate)
     return replace(found, accepted=tuple(dict.fromkeys(accepted)), rejected=tuple(rejected))
@@ -93,12 +92,7 @@ def _asking(
     if local:
         notes = [*planning.weights_notes(options, source, contract.scale), *notes]
     if len(local) < len(candidates):
-        notes.append(
-            text(
-                "times of servers include the way to them; their memory is not measured",
-                "서버의 시간에는 오가는 시간이 들어 있고, 서버의 메모리는 측정하지 않습니다",
-            )
-        )
+        notes.append(Note("times_include_the_way"))
     facts = read_facts(where) if where.is_dir() else {}
     return Plan(study, selection, candidates, contract, task, tuple(cases), tuple(notes), facts)
 
@@ -154,14 +148,10 @@ def _recorded_questions(replies: Sequence) -> tuple[Row, ...]:
     return tuple(Row(prompt, answer, "test") for prompt, answer in references.items())
 
 
-def _replay_notes(transcript: Transcript) -> list[str]:
+def _replay_notes(transcript: Transcript) -> list[Note]:
     on, where = transcript.recorded_at[:10], transcript.head.get("contract", {}).get("machine", "?")
-    notes = [
-        text(
-            f"replayed: nobody was asked. Replies and times were recorded on {on} ({where}); times "
-            "say nothing about this machine",
-            f"재생: 아무에게도 묻지 않았습니다. 답변과 시간은 {on}에 기록한 것({where})이며, 이 "
-            "장비와 무관합니다",
-        )
+    recorded = [Note.from_json(note) for note in transcript.head.get("notes", ())]
+    return [
+        Note("replayed", {"on": on, "where": where}),
+        *(Note("recorded_note", {"on": on, "note": note}) for note in recorded),
     ]
-    return [*notes, *(f"[{on}] {note}" for note in transcript.head.get("notes", ()))]

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.contract import Contract
 from benchmarks.data import Row
+from benchmarks.results.setting import Setting, case_id
 from model_registry.candidate import Candidate
 from model_registry.records import Result
 
@@ -45,14 +46,13 @@ class Case:
 
     @property
     def id(self) -> str:
-        """Readable and unique within a run: gemma-2-2b-it/fine-tune/rank=16.
+        """Readable and unique within a run: gemma-2-2b-it/fine-tune/rank=16."""
+        return case_id(self.candidate.name, self.workload, self.setting)
 
-        A variant's name stands for all that it sets.
-        """
-        if "variant" in self.settings:
-            return f"{self.candidate.name}/{self.workload}/{self.settings['variant']}"
-        parts = [f"{name}={value}" for name, value in sorted(self.settings.items())]
-        return "/".join([self.candidate.name, self.workload, *parts])
+    @property
+    def setting(self) -> Setting:
+        """The settings, typed."""
+        return Setting.of(self.settings)
 
     def result(self, status: str, **found: Any) -> Result:
         """A result of this case, under its contract; `found` are the other fields of `Result`."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks.human_grades import grades_of
-from benchmarks.run_folder import RunFolder
+from benchmarks.results.folder import RunFolder
+from benchmarks.results.human_grades import grades_of
 from evaluators.grading.agreement import alpha_of, reply_key, usable
 from evaluators.grading.store import Grade, reply_hash
 from evaluators.judge import (

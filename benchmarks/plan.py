@@ -17,13 +17,13 @@ from model_registry.architectures import declared_architecture
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError, UnknownName
 from model_registry.hub import cached_folder
-from model_registry.language import text
 from model_registry.lora import is_mixture
+from model_registry.notes import Note
 from model_registry.registry import Registry
 from model_registry.selection import Selection, select
 from model_registry.shipped_data import DATASETS
 from model_registry.weights import resolve_source
-from rows.account import left_out_words, overlapping, read_words
+from rows.account import left_out_note, overlapping, read_notes
 from rows.overlap import apart
 
 #: Below this many parameters a second thread costs more than it gives (measured; see LIBRARIES
@@ -62,7 +62,7 @@ class Plan:
     contract: Contract
     task: Task
     cases: tuple[Case, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     facts: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -139,9 +139,9 @@ def _data_path(name: str) -> Path:
     return inside if inside.exists() else Path(name)
 
 
-def _task(study: Study, rows: Rows, given: bool) -> tuple[Task, list[str]]:
+def _task(study: Study, rows: Rows, given: bool) -> tuple[Task, list[Note]]:
     """Rows tuned on, valid rows and prompts: disjoint, and said where they come from."""
-    notes: list[str] = []
+    notes: list[Note] = []
     train = [row for row in rows.rows if row.split == "train"]
     prompts = [row for row in rows.rows if row.split == "test"]
     plan = study.data
@@ -150,12 +150,8 @@ def _task(study: Study, rows: Rows, given: bool) -> tuple[Task, list[str]]:
         tuned_span, prompt_span = _spans_that_fit(plan.other_tuned_on, plan.other_prompts, train)
     if prompt_span is not None:
         prompts = train[prompt_span.first : prompt_span.last]
-        notes.append(
-            text(
-                f"prompts: rows {prompt_span.first}–{prompt_span.last - 1} of the train rows",
-                f"질문: 학습 행 {prompt_span.first}–{prompt_span.last - 1}번",
-            )
-        )
+        span = {"first": prompt_span.first, "last": prompt_span.last - 1}
+        notes.append(Note("prompts_are_train_rows", span))
     # Prompts of a file of their own leave the train rows that they ask before rows are counted off.
     rest, asked_too = (train, []) if prompt_span is not None else apart(train, prompts)
     tuned_on = [row for row in rest[tuned_span.first : tuned_span.last] if row.reply]
@@ -179,13 +175,8 @@ def _task(study: Study, rows: Rows, given: bool) -> tuple[Task, list[str]]:
         others = [row for row in train if row.reply]
         valid = apart(others, [*tuned_on, *prompts])[0][:_VALID_ROWS]
         if valid:
-            notes.append(
-                text(
-                    f"no valid rows with an answer: {len(valid)} other train rows serve",
-                    f"답이 있는 검증 행이 없어 다른 학습 행 {len(valid)}개로 검증합니다",
-                )
-            )
-    notes += [*read_words(rows), *map(left_out_words, overlaps)]
+            notes.append(Note("train_rows_validate", {"count": len(valid)}))
+    notes += [*read_notes(rows), *map(left_out_note, overlaps)]
     return Task(tuple(tuned_on), tuple(valid), tuple(prompts)), notes
 
 
@@ -275,49 +266,21 @@ def _answering(
     return [plain, *packed, replace(plain, settings=other, instead_of=plain.id)]
 
 
-def _dropout_notes(study: Study, candidates: Sequence[Candidate]) -> list[str]:
+def _dropout_notes(study: Study, candidates: Sequence[Candidate]) -> list[Note]:
     """That nobody is tuned with dropout, where a candidate among them can't be."""
     mixtures = [c.name for c in candidates if is_mixture(declared_architecture(c))]
     if not mixtures or not study.work.tunes or study.policy.get("lora_dropout") == 0:
         return []
-    names = ", ".join(mixtures)
-    return [
-        text(
-            f"LoRA has no dropout here, for all candidates alike: the experts of {names} can't "
-            "have any",
-            f"모든 후보를 LoRA 드롭아웃 없이 튜닝합니다: {names}의 전문가(MoE) 레이어에는 쓸 수 "
-            "없습니다",
-        )
-    ]
+    return [Note("no_dropout", {"mixtures": mixtures})]
 
 
-def weights_notes(options: Options, source: str, scale: str, stands_in: bool = True) -> list[str]:
+def weights_notes(options: Options, source: str, scale: str, stands_in: bool = True) -> list[Note]:
     """What must be known of the weights; `stands_in` where other models take candidates' place."""
     notes = []
     if options.weights == "auto" and (source == "hub" or stands_in):
-        notes.append(
-            text(
-                "the weights are the hub's; its cache is used for what it holds"
-                if source == "hub"
-                else "no hub can be reached: the bundled models stand in for the candidates",
-                "허브의 가중치를 씁니다(캐시에 있으면 캐시에서 읽습니다)"
-                if source == "hub"
-                else "허브에 연결할 수 없어 내장 모델이 후보를 대신합니다",
-            )
-        )
+        notes.append(Note("weights_of_the_hub" if source == "hub" else "no_hub"))
     if source == "bundled" and stands_in:
-        notes.append(
-            text(
-                "bundled models show how the tool works; they say nothing about real candidates",
-                "내장 모델은 도구의 흐름을 보여 줄 뿐, 실제 후보에 대한 결과가 아닙니다",
-            )
-        )
+        notes.append(Note("bundled_stand_in"))
     if source == "random":
-        size = "real size" if scale == "full" else "tiny size"
-        notes.append(
-            text(
-                f"random weights at {size}: time and memory only, replies mean nothing",
-                f"무작위 가중치({size}): 시간과 메모리만 뜻이 있고 답변은 뜻이 없습니다",
-            )
-        )
+        notes.append(Note(f"random_weights_{'full' if scale == 'full' else 'tiny'}"))
     return notes

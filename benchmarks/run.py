@@ -11,8 +11,8 @@ from benchmarks.case import Case
 from benchmarks.engines.local import CaseOutcome, Listener
 from benchmarks.plan import Plan
 from benchmarks.prediction import with_prediction
-from benchmarks.run_folder import RunFolder
-from benchmarks.run_records import worth_another_try
+from benchmarks.results.folder import RunFolder
+from benchmarks.results.run import worth_another_try
 from evaluators.evaluator import EachReply
 from evaluators.persona import fact_check
 from evaluators.registry import judge_replies, load_evaluators
@@ -102,7 +102,7 @@ def judge_run(folder: RunFolder, plugin_files: Iterable[Path | str] = ()) -> dic
     Replies of a case are judged together, because some evaluators compare them.
     """
     evaluators = load_evaluators(plugin_files)
-    facts = {asked: tuple(words) for asked, words in folder.head()["facts"].items()}
+    facts = dict(folder.head().facts)
     # The built-in one knows our own persona; a run asks for the facts of its own data.
     evaluators["persona_facts"] = EachReply("persona_facts", partial(fact_check, facts=facts))
     judged = {(row.case, row.evaluator) for row in folder.scores()}

@@ -30,7 +30,7 @@ from model_registry.prompting import EncodedRow, check_rows, encode_all, end_tok
 from model_registry.registry import Registry
 from model_registry.tuned import find_candidate, is_tuned, write_card
 from model_registry.weights import LoadedModel, load
-from rows.account import left_out_words, overlapping, read_words
+from rows.account import left_out_note, overlapping, read_notes
 from rows.overlap import apart
 
 if TYPE_CHECKING:
@@ -165,8 +165,8 @@ def tune_candidate(
         raise OhloraError(f"{data} has no train rows with an answer.")
     valid, seen = apart(valid, train)
     overlaps = overlapping(seen, "asks_a_train_row", "valid")
-    for line in (*read_words(rows), *map(left_out_words, overlaps)):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    for note in (*read_notes(rows), *map(left_out_note, overlaps)):
+        console.print(note.words, highlight=False, markup=False, soft_wrap=True)
     loaded = load(candidate, source=source_for(candidate, weights), device=where)
     contract = Contract(epochs=epochs, weights=loaded.source, device=where, data=rows.hash())
     encoded = encode_rows(loaded, train, valid, contract)

@@ -125,25 +125,25 @@ def decide(
             text("--low, --high and --skip name columns of a --table",
                  "--low, --high, --skip은 --table의 열에만 쓸 수 있습니다")
         )  # fmt: skip
-    from benchmarks import decision as deciding
     from benchmarks.report.evidence import Evidence
     from benchmarks.report.terminal import run_table
-    from benchmarks.run_folder import RunFolder
+    from benchmarks.results import decision as deciding
+    from benchmarks.results.folder import RunFolder
+    from benchmarks.results.run import Run
     from evaluators.decision_table import Said, read_table
 
     said = Said(tuple(low or ()), tuple(high or ()), tuple(skip or ()))
+    run = Run.read(RunFolder(run_dir)) if run_dir is not None else None
     if table is not None:
         decision = deciding.decide_table(table, ignore_license=ignore_license, said=said)
-    else:
-        assert run_dir is not None  # noqa: S101 - for mypy: neither is refused above
-        decision = deciding.decide(RunFolder(run_dir), ignore_license=ignore_license)
+    elif run is not None:
+        decision = deciding.decide(run, ignore_license=ignore_license)
     if as_json:
         reading = {} if table is None else {"table": read_table(table, said).reading()}
         print_json(decision.to_json() | reading)
         return
-    if run_dir is not None:
-        records = deciding.RunRecords.read(RunFolder(run_dir))
-        out.print(run_table(Evidence(records, decision)))
+    if run is not None:
+        out.print(run_table(Evidence(run, decision)))
     out.print(escape(decision.ranking.reason), highlight=False)
     if table is not None:
         from evaluators.decision_words import sensitivity_text
@@ -156,6 +156,6 @@ def decide(
 def report(run_dir: Annotated[Path, typer.Argument(metavar="RUN")]) -> None:
     """Write HTML, Markdown and CSV from a run folder."""
     from benchmarks.report.writing import write_report
-    from benchmarks.run_folder import RunFolder
+    from benchmarks.results.folder import RunFolder
 
     out.print(str(write_report(RunFolder(run_dir)).html), soft_wrap=True)

@@ -109,7 +109,7 @@ def run(
 ) -> None:
     """Measure all cases of a study, judge the replies, decide, report."""
     from benchmarks import plan
-    from benchmarks.run_folder import RunFolder
+    from benchmarks.results.folder import RunFolder
     from benchmarks.study_files import read_study, study_path
     from model_registry.selection import parse_seconds
 
@@ -195,7 +195,7 @@ def _announce(plan: Plan, path: Path) -> None:
     for label, value in rows:
         out.print(f"  {label}: {escape(value)}", highlight=False)
     for note in plan.notes:
-        out.print(f"  [yellow]•[/] {escape(note)}", highlight=False)
+        out.print(f"  [yellow]•[/] {escape(note.words)}", highlight=False)
 
 
 def _cases_words(plan: Plan) -> str:

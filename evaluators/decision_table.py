@@ -28,6 +28,7 @@ from evaluators.table_columns import (
 from evaluators.table_rows import read_rows
 from model_registry.errors import BadFile, OhloraError, UnknownName
 from model_registry.language import text
+from model_registry.notes import Note
 from model_registry.toml_reader import TomlReader
 from model_registry.toml_source import parse_toml, read_source
 
@@ -65,7 +66,7 @@ class DecisionTable:
 
     path: Path
     values: Mapping[str, Mapping[str, float | None]]  # candidate → criterion → value
-    unlicensed: Mapping[str, str]  # candidates whose licence is not free, and why
+    unlicensed: Mapping[str, Note]  # candidates whose licence is not free, and why
     criteria: tuple[Criterion, ...]
     normalization: str
     draws: int
@@ -96,7 +97,7 @@ class TableDecision:
     """A ranking of a table, and everybody who was rejected, by licence or floor."""
 
     ranking: Ranking
-    rejected: tuple[tuple[str, str], ...]
+    rejected: tuple[tuple[str, Note], ...]
 
 
 def read_table(path: Path | str, said: Said = NOTHING_SAID) -> DecisionTable:
@@ -291,13 +292,13 @@ def _as_words(criterion: Criterion) -> str:
     )
 
 
-def _why_not_free(row: Mapping[str, str]) -> str:
-    """Why the licence of this row is not free; empty where it is, or no column speaks of it."""
+def _why_not_free(row: Mapping[str, str]) -> Note | None:
+    """Why the licence of this row is not free; None where it is, or no column speaks of it."""
     if "license_free" not in row:
-        return ""
+        return None
     free, name = row["license_free"].strip().lower(), row.get("license", "").strip()
     if free in FREE:
-        return ""
+        return None
     if free in UNSAID or name.lower() in UNSAID:
-        return text("its licence is unknown: verify it", "라이선스를 알 수 없음: 확인 필요")
-    return text(f"licence {name} is not free ({free})", f"라이선스 {name}: 자유 아님 ({free})")
+        return Note("license_unknown")
+    return Note("license_not_accepted", {"license": name, "free": free})

@@ -101,7 +101,10 @@ def _lines(table: DecisionTable, decisions: Decisions) -> list[str]:
             for name, winner in one.ranking.without.items()
         ]
     rejected = next(iter(decisions.values())).rejected
-    lines += [text(f"  rejected: {n} ({why})", f"  제외: {n} ({why})") for n, why in rejected]
+    lines += [
+        text(f"  rejected: {name} ({why.words})", f"  제외: {name} ({why.words})")
+        for name, why in rejected
+    ]
     return lines
 
 

@@ -34,7 +34,7 @@ from evaluators.robustness import (
     weighted_mean,
     win_shares,
 )
-from model_registry.language import text
+from model_registry.notes import Note
 
 __all__ = ["NORMALIZATIONS", "Criterion", "RankedRow", "Ranking", "WeightChange", "rank"]
 
@@ -73,7 +73,7 @@ def rank(
 
 def _above_floors(
     criteria: Sequence[Criterion], values: Values
-) -> tuple[dict[str, Mapping[str, float | None]], tuple[tuple[str, str], ...]]:
+) -> tuple[dict[str, Mapping[str, float | None]], tuple[tuple[str, Note], ...]]:
     """Candidates that no floor rejects (a missing value rejects nobody), and the others."""
     kept, rejected = dict(values), []
     for name, row in values.items():
@@ -82,7 +82,7 @@ def _above_floors(
             if value is None or floor is None:
                 continue
             if (value < floor) if criterion.better == "high" else (value > floor):
-                rejected.append((name, text(*rejection(criterion, value))))
+                rejected.append((name, rejection(criterion, value)))
                 kept.pop(name, None)
                 break
     return kept, tuple(rejected)
@@ -185,7 +185,7 @@ def _by_criterion(table: Table, column: Array) -> dict[str, float | None]:
 def _ranking(
     table: Table,
     rows: tuple[RankedRow, ...],
-    rejected: tuple[tuple[str, str], ...],
+    rejected: tuple[tuple[str, Note], ...],
     normalization: str,
     draws: int,
     seed: int,

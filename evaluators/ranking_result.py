@@ -7,6 +7,7 @@ from typing import Any
 
 from evaluators.robustness import WeightChange
 from model_registry.language import text
+from model_registry.notes import Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Ranking:
     normalization: str
     weights: dict[str, float]
     rows: tuple[RankedRow, ...]
-    rejected: tuple[tuple[str, str], ...]
+    rejected: tuple[tuple[str, Note], ...]
     chosen: str | None
     reserve: str | None
     reason_en: str

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from model_registry.notes import Note
+
 if TYPE_CHECKING:
     from evaluators.criteria import Criterion
     from evaluators.ranking_result import RankedRow
@@ -24,14 +26,17 @@ GROUPS = {
 FEW = 2  # a candidate with fewer values than this is ranked on too little to be trusted
 
 
-def rejection(criterion: Criterion, value: float) -> tuple[str, str]:
+def rejection(criterion: Criterion, value: float) -> Note:
     """Why a floor rejects a candidate."""
-    below = criterion.better == "high"
-    return (
-        f"{criterion.label_en} {value:g} is {'below' if below else 'above'} "
-        f"the limit of {criterion.floor:g}",
-        f"{criterion.label_ko} {value:g}: 한도 {criterion.floor:g}"
-        f"{'에 못 미침' if below else '을(를) 넘음'}",
+    return Note(
+        "below_limit" if criterion.better == "high" else "above_limit",
+        {
+            "criterion": criterion.name,
+            "label_en": criterion.label_en,
+            "label_ko": criterion.label_ko,
+            "value": value,
+            "limit": criterion.floor,
+        },
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
+from model_registry.notes import Note
+
 Free = Literal["yes", "no", "conditional", "unknown"]
 
 
@@ -25,13 +27,13 @@ class License:
         """Only what is known to be free is free: "conditional" and "unknown" are not."""
         return self.free == "yes"
 
-    def why_not_free(self) -> str:
-        """The reason in words, for a rejection."""
+    def why_not_free(self) -> Note:
+        """The reason, for a rejection."""
         if self.free == "unknown":
-            where = f": {self.note}" if self.note else " at the publisher"
-            return f"its licence is unknown, verify{where}"
-        kind = {"conditional": "a conditional licence", "no": "not a free licence"}
-        return f"{self.name} is {kind.get(self.free, 'a free licence')}"
+            known = self.note and Note("license_unverified", {"note": self.note})
+            return known or Note("license_unknown")
+        kind = "license_conditional" if self.free == "conditional" else "license_not_free"
+        return Note(kind, {"license": self.name})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
+from model_registry.notes import Note, all_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,15 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A candidate that a criterion refused, with the reasons in words."""
+    """A candidate that a criterion refused, with every reason."""
 
     candidate: Candidate
-    reason: str
+    reasons: tuple[Note, ...]
+
+    @property
+    def reason(self) -> str:
+        """All reasons in one line, in the reader's language."""
+        return all_words(self.reasons)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +55,8 @@ class Criteria:
     with_traits: tuple[str, ...] = ()
     without_traits: tuple[str, ...] = ()
 
-    def why_not(self, candidate: Candidate, overrides: Mapping[str, Override]) -> str | None:
-        """Every reason why this candidate is refused, in one sentence; None where it is not."""
+    def why_not(self, candidate: Candidate, overrides: Mapping[str, Override]) -> tuple[Note, ...]:
+        """Every reason why this candidate is refused; none where it is not."""
         reasons = [
             self._license(candidate, overrides.get(candidate.name)),
             self._size(candidate),
@@ -58,9 +64,9 @@ class Criteria:
             self._task(candidate),
             *self._traits(candidate),
         ]
-        return "; ".join(reason for reason in reasons if reason) or None
+        return tuple(reason for reason in reasons if reason is not None)
 
-    def _license(self, candidate: Candidate, override: Override | None) -> str | None:
+    def _license(self, candidate: Candidate, override: Override | None) -> Note | None:
         wanted, has = self.license, candidate.license
         if wanted is None or (wanted == "free" and has.is_free):
             return None
@@ -68,36 +74,40 @@ class Criteria:
             return None
         if override is not None and override.license == has.name:
             return None
-        return has.why_not_free() if wanted == "free" else f"its licence is {has.name}"
+        return has.why_not_free() if wanted == "free" else Note("license_is", {"license": has.name})
 
-    def _size(self, candidate: Candidate) -> str | None:
+    def _size(self, candidate: Candidate) -> Note | None:
         """The counted parameters decide; where nothing could be counted, the published ones."""
         count = candidate.parameters or candidate.published_parameters
         if count is None:
             if self.min_params is None and self.max_params is None:
                 return None
-            return f"its size is unknown ({candidate.parameters_note or 'never published'})"
+            return Note("size_unknown", {"note": candidate.parameters_note})
         if self.max_params is not None and count > self.max_params:
-            return f"too large: {_size(count)}, at most {_size(self.max_params)}"
+            return Note("too_large", {"size": count, "limit": self.max_params})
         if self.min_params is not None and count < self.min_params:
-            return f"too small: {_size(count)}, at least {_size(self.min_params)}"
+            return Note("too_small", {"size": count, "limit": self.min_params})
         return None
 
-    def _language(self, candidate: Candidate) -> str | None:
+    def _language(self, candidate: Candidate) -> Note | None:
         if self.language is None or self.language in candidate.languages:
             return None
-        known = ", ".join(candidate.languages) or "no declared language"
-        return f"no {self.language}: it is for {known}"
+        if not candidate.languages:
+            return Note("no_language", {"wanted": self.language})
+        languages = list(candidate.languages)
+        return Note("other_language", {"wanted": self.language, "languages": languages})
 
-    def _task(self, candidate: Candidate) -> str | None:
+    def _task(self, candidate: Candidate) -> Note | None:
         if self.task is None or self.task == candidate.task:
             return None
-        return f"its task is {candidate.task}, not {self.task}"
+        return Note("other_task", {"task": candidate.task, "wanted": self.task})
 
-    def _traits(self, candidate: Candidate) -> list[str]:
-        missing = [f"not {t}" for t in self.with_traits if t not in candidate.traits]
-        unwanted = [f"specialised: {t}" for t in self.without_traits if t in candidate.traits]
-        return missing + unwanted
+    def _traits(self, candidate: Candidate) -> list[Note]:
+        has = candidate.traits
+        lacking = [Note("trait_lacking", {"trait": t}) for t in self.with_traits if t not in has]
+        return lacking + [
+            Note("trait_unwanted", {"trait": t}) for t in self.without_traits if t in has
+        ]
 
 
 def select(
@@ -107,12 +117,12 @@ def select(
     by_name = {override.candidate: override for override in overrides}
     accepted, rejected, used = [], [], []
     for candidate in candidates:
-        reason = criteria.why_not(candidate, by_name)
-        if reason is not None:
-            rejected.append(Rejected(candidate, reason))
+        reasons = criteria.why_not(candidate, by_name)
+        if reasons:
+            rejected.append(Rejected(candidate, reasons))
             continue
         accepted.append(candidate)
-        if candidate.name in by_name and criteria.why_not(candidate, {}) is not None:
+        if candidate.name in by_name and criteria.why_not(candidate, {}):
             used.append(by_name[candidate.name])
     return Selection(tuple(sorted(accepted, key=_by_leaderboard)), tuple(rejected), tuple(used))
 
@@ -168,7 +178,3 @@ def _parse(text: str, units: Mapping[str, float], wanted: str) -> int:
         raise OhloraError(f"{text!r} is not {wanted}.")
     # Rounded: 0.57 * 1e9 falls just short of 570 million.
     return round(float(found.group(1).replace("_", "")) * units[found.group(2).lower()])
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.2f} B" if count >= 1e9 else f"{count / 1e6:.0f} M"

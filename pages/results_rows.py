@@ -49,13 +49,14 @@ def decision_rows(folder: Path, summary: Mapping[str, Any]) -> Rows:
 
 def _decision(folder: Path) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """Place, score and share of wins by name, and who is out for which reason."""
-    from benchmarks.decision import decide
-    from benchmarks.run_folder import RunFolder
+    from benchmarks.results.decision import decide
+    from benchmarks.results.folder import RunFolder
+    from benchmarks.results.run import Run
 
     if not (folder / "run.json").exists():
         return {}, {}
     try:
-        document = decide(RunFolder(folder)).to_json()
+        document = decide(Run.read(RunFolder(folder))).to_json()
     except OhloraError:
         return {}, {}  # a run in the making: its figures are shown without a ranking
     ranking = {

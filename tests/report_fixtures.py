@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import Contract
-from benchmarks.run_folder import RunFolder
+from benchmarks.results.folder import RunFolder
 from benchmarks.study_files import STUDIES
 from model_registry.records import SCHEMA, Loss, Peak, Reply, Result, ScoreRow
 

@@ -13,8 +13,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.engines.local import CaseOutcome, LocalEngine
+from benchmarks.results.folder import RunFolder
 from benchmarks.run import run_plan
-from benchmarks.run_folder import RunFolder
 from model_registry.records import Loss, Reply, Result
 from tests.small_study import plan_study
 

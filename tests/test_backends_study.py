@@ -20,9 +20,9 @@ from benchmarks.engines import make_engine
 from benchmarks.plan import Options, make_plan
 from benchmarks.progress import Silent
 from benchmarks.report.words import default_cure
+from benchmarks.results.folder import RunFolder
+from benchmarks.results.run import Run
 from benchmarks.run import run_plan
-from benchmarks.run_folder import RunFolder
-from benchmarks.run_records import RunRecords
 from benchmarks.study import Study
 from benchmarks.study_files import read_study, study_path
 from benchmarks.workloads.asking import figures
@@ -242,11 +242,11 @@ def test_the_recording_is_told_again_with_its_figures_and_its_contract(
     folder = RunFolder(tmp_path / "run")
     plan = make_plan(study, Registry(), Options(replay=TRANSCRIPT), folder.path)
     run_plan(plan, folder, make_engine("replay"), Silent())
-    recorded = RunRecords.read(RunFolder(TRANSCRIPT))
-    told = RunRecords.read(folder)
-    assert told.head["contract_hash"] == recorded.head["contract_hash"]
-    assert "replayed: nobody was asked" in told.head["notes"][0]
-    for name in told.results:
+    recorded = Run.read(RunFolder(TRANSCRIPT))
+    told = Run.read(folder)
+    assert told.head.contract_hash == recorded.head.contract_hash
+    assert "replayed: nobody was asked" in told.head.notes[0].words
+    for name in told.by_candidate:
         (before,), (now,) = recorded.of(name, "inference"), told.of(name, "inference")
         for figure in ("seconds_per_prompt", "first_token_seconds", "tokens_per_second"):
             assert now.figures[figure] == pytest.approx(before.figures[figure]), (name, figure)

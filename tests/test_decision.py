@@ -7,10 +7,10 @@ from statistics import fmean
 
 import pytest
 
-from benchmarks.criterion_values import VALUES, samples_of, value_of
-from benchmarks.decision import decide
-from benchmarks.run_folder import RunFolder
-from benchmarks.run_records import RunRecords
+from benchmarks.results.criteria import CRITERIA, samples_of, value_of
+from benchmarks.results.decision import decide
+from benchmarks.results.folder import RunFolder
+from benchmarks.results.run import Run
 from model_registry.errors import OhloraError
 from model_registry.records import Result, ScoreRow, append_rows, to_json
 from tests.report_fixtures import CANDIDATES, MIB, QUALITY, make_run
@@ -22,13 +22,13 @@ def run(tmp_path_factory) -> RunFolder:
 
 
 @pytest.fixture(scope="module")
-def records(run) -> RunRecords:
-    return RunRecords.read(run)
+def records(run) -> Run:
+    return Run.read(run)
 
 
 @pytest.fixture(scope="module")
 def decision(run):
-    return decide(run)
+    return decide(Run.read(run))
 
 
 def test_the_document_has_the_keys_of_the_command_line(decision):
@@ -42,27 +42,27 @@ def test_the_document_has_the_keys_of_the_command_line(decision):
 
 def test_every_candidate_is_ranked_or_rejected_with_a_reason(decision):
     ranked = {row.name for row in decision.ranking.rows}
-    rejected = dict(decision.rejected)
+    rejected = {name: why.words for name, why in decision.rejected}
     assert ranked | set(rejected) == set(CANDIDATES)
     assert not ranked & set(rejected)
     assert all(rejected.values())
 
 
 def test_a_licence_that_nobody_accepted_rejects_and_an_override_does_not(decision):
-    rejected = dict(decision.rejected)
+    rejected = {name: why.words for name, why in decision.rejected}
     assert "vendor-terms" in rejected["gamma-2.5b"]
     assert "alpha-2.6b" not in rejected
     assert "delta-1.2b" not in rejected
 
 
 def test_the_licence_can_be_ignored_on_purpose(run):
-    decision = decide(run, ignore_license=True)
+    decision = decide(Run.read(run), ignore_license=True)
     assert "gamma-2.5b" in {row.name for row in decision.ranking.rows}
     assert "zeta-1.0b" in dict(decision.rejected)
 
 
 def test_a_candidate_that_could_not_run_at_all_is_rejected_with_its_status(decision):
-    assert "unreachable" in dict(decision.rejected)["zeta-1.0b"]
+    assert "unreachable" in decision.reasons["zeta-1.0b"].words
 
 
 def test_a_candidate_with_no_case_done_yet_is_rejected_and_not_ranked_by_its_leaderboard(tmp_path):
@@ -70,9 +70,9 @@ def test_a_candidate_with_no_case_done_yet_is_rejected_and_not_ranked_by_its_lea
     results = [result for result in run.results() if result.candidate == "beta-1.3b"]
     (run.path / "results.jsonl").unlink()
     append_rows(run.path / "results.jsonl", results)
-    decision = decide(run)
+    decision = decide(Run.read(run))
     assert decision.ranking.chosen == "beta-1.3b"
-    assert "none of its cases" in dict(decision.rejected)["alpha-2.6b"]
+    assert "none of its cases" in decision.reasons["alpha-2.6b"].words
 
 
 def test_values_are_computed_from_the_rows_of_the_run(records):
@@ -91,7 +91,7 @@ def test_values_are_computed_from_the_rows_of_the_run(records):
         "facts": None,
         "human_grade": None,
     }
-    assert set(expected) <= set(VALUES)
+    assert set(expected) <= set(CRITERIA)
     for criterion, value in expected.items():
         found = value_of(criterion, "beta-1.3b", records)
         assert found is None if value is None else found == pytest.approx(value), criterion
@@ -109,7 +109,7 @@ def test_a_rank_that_is_not_done_yet_is_missing_too(tmp_path):
     results = run.results()[:-1]  # the largest rank's case was not reached
     (run.path / "results.jsonl").unlink()
     append_rows(run.path / "results.jsonl", results)
-    records = RunRecords.read(run)
+    records = Run.read(run)
     assert value_of("fine_tune_seconds", "beta-1.3b", records) is None
     assert value_of("fine_tune_bytes", "beta-1.3b", records) is None
 
@@ -134,7 +134,7 @@ def test_two_quantisations_are_never_averaged(tmp_path):
     plain = run.results()[0]
     figures = {"seconds_per_prompt": 99.0}
     append_rows(run.path / "results.jsonl", [quantised(plain, figures=figures)])
-    records = RunRecords.read(run)
+    records = Run.read(run)
     assert value_of("inference_seconds", "beta-1.3b", records) == pytest.approx(66.8 / 25)
 
 
@@ -144,25 +144,25 @@ def test_a_quantised_case_counts_where_the_plain_one_failed(tmp_path):
     figures = {"seconds_per_prompt": 9.0}
     works = quantised(plain, status="ok", message=None, stage=None, figures=figures)
     append_rows(run.path / "results.jsonl", [works])
-    assert value_of("inference_seconds", "zeta-1.0b", RunRecords.read(run)) == 9.0
+    assert value_of("inference_seconds", "zeta-1.0b", Run.read(run)) == 9.0
 
 
 def test_random_weights_are_not_judged_by_their_replies(tmp_path):
-    decision = decide(make_run(tmp_path, weights="random"))
+    decision = decide(Run.read(make_run(tmp_path, weights="random")))
     names = {criterion.name for criterion in decision.plan.criteria}
     assert not names & {"quality", "quality_tuned", "facts", "validation_loss", "human_grade"}
-    assert all("random weights" in left_out for left_out in decision.left_out)
+    assert all("random weights" in why.words for _, why in decision.left_out)
     assert len(decision.left_out) == 5
 
 
 def test_figures_of_another_contract_are_refused(tmp_path):
     run = make_run(tmp_path, candidates=("beta-1.3b",))
     first = run.results()[0]
-    policy = run.head()["contract"]
+    policy = run.head().contract
     theirs = {"contract": "ffffffffffff", "policy": policy | {"seed": 7}, "peaks": {}}
     append_rows(run.path / "results.jsonl", [Result(**to_json(first) | theirs)])
     with pytest.raises(OhloraError, match=f"seed: 7 / {policy['seed']}"):
-        decide(run)
+        decide(Run.read(run))
 
 
 def test_an_unknown_criterion_is_an_error_that_names_the_known_ones(records):
@@ -178,7 +178,7 @@ def test_any_evaluator_s_score_may_be_a_criterion(tmp_path):
             for n, (tuned, value) in enumerate([(None, 1.0), (None, 0.0), (16, 1.0), (16, None)])
         ]
     )
-    records = RunRecords.read(run)
+    records = Run.read(run)
     assert value_of("charm", "beta-1.3b", records) == 0.5
     assert value_of("charm_tuned", "beta-1.3b", records) == 1.0
     sampled = samples_of({"beta-1.3b": {"charm": 0.5}}, records)
@@ -191,21 +191,21 @@ def test_replies_of_a_quantised_case_beside_the_plain_one_do_not_count(tmp_path)
     packed = f"{plain.case}/quantization=nf4"
     row = to_json(plain) | {"case": packed, "settings": {"quantization": "nf4"}, "peaks": {}}
     append_rows(run.path / "results.jsonl", [Result(**row)])
-    before = value_of("quality", "beta-1.3b", RunRecords.read(run))
+    before = value_of("quality", "beta-1.3b", Run.read(run))
     run.add_scores([ScoreRow(packed, "beta-1.3b", "p", "greedy", None, "quality", 0.0)])
-    assert value_of("quality", "beta-1.3b", RunRecords.read(run)) == before
+    assert value_of("quality", "beta-1.3b", Run.read(run)) == before
 
 
 def test_where_no_reply_was_judged_an_evaluator_s_criterion_is_missing(tmp_path):
     run = make_run(tmp_path, candidates=("beta-1.3b",))
     (run.path / "scores.jsonl").unlink()
-    assert value_of("charm", "beta-1.3b", RunRecords.read(run)) is None
+    assert value_of("charm", "beta-1.3b", Run.read(run)) is None
 
 
 def test_the_same_run_gives_the_same_decision(run, decision):
-    assert decide(run).to_json() == decision.to_json()
+    assert decide(Run.read(run)).to_json() == decision.to_json()
 
 
 def test_a_folder_without_a_run_cannot_be_decided_on(tmp_path):
     with pytest.raises(OhloraError, match=r"no run\.json"):
-        decide(RunFolder(tmp_path))
+        decide(Run.read(RunFolder(tmp_path)))

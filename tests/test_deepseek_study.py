@@ -10,8 +10,8 @@ import pytest
 from benchmarks.engines.local import CaseOutcome
 from benchmarks.plan import Options, make_plan
 from benchmarks.progress import Silent
+from benchmarks.results.folder import RunFolder
 from benchmarks.run import run_plan
-from benchmarks.run_folder import RunFolder
 from benchmarks.study_files import read_study, study_path
 from model_registry.records import Result
 from model_registry.registry import Registry

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.decision import decide
-from benchmarks.run_folder import RunFolder
+from benchmarks.results.decision import decide
+from benchmarks.results.folder import RunFolder
+from benchmarks.results.run import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 MIB = 2**20
@@ -41,7 +42,7 @@ def test_one_command_goes_from_measuring_to_the_report(demo):
     folder, printed = demo
     assert {result.status for result in folder.results()} == {"ok"}
     assert len(folder.results()) == 12  # three models: answering, and tuning at three ranks
-    chosen = decide(folder).ranking.chosen
+    chosen = decide(Run.read(folder)).ranking.chosen
     assert f"chosen: {chosen}" in printed
     for name in ("report.html", "report.md", "llm_report.csv"):
         assert (folder.path / "report" / name).stat().st_size > 300

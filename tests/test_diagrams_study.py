@@ -43,7 +43,9 @@ def test_the_same_requests_are_asked_before_a_tune_after_it_and_after_orpo(tmp_p
 
 
 def test_no_other_model_is_said_to_stand_in_for_the_bundled_writer(tmp_path):
-    assert not any("stand in" in note or "real" in note for note in diagrams(tmp_path).notes)
+    assert not any(
+        "stand in" in note.words or "real" in note.words for note in diagrams(tmp_path).notes
+    )
 
 
 def test_no_request_asked_is_one_tuned_on(tmp_path):

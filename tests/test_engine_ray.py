@@ -29,8 +29,8 @@ from benchmarks.contract import Contract
 from benchmarks.engines import ray as ray_engine
 from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.ray import RayEngine
+from benchmarks.results.folder import RunFolder
 from benchmarks.run import run_plan
-from benchmarks.run_folder import RunFolder
 from model_registry import machine
 from model_registry.errors import OhloraError
 from model_registry.records import Reply, Result

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.decision import decide
-from benchmarks.human_grades import grades_of, mean_by_candidate
 from benchmarks.report.detail_tables import grades_table
 from benchmarks.report.evidence import Evidence
-from benchmarks.run_folder import RunFolder
-from benchmarks.run_records import RunRecords
+from benchmarks.results.decision import decide
+from benchmarks.results.folder import RunFolder
+from benchmarks.results.human_grades import grades_of, pooled_grades
+from benchmarks.results.run import Run
 from evaluators.grading.store import Grade, Grader, GradeStore, reply_hash
 from model_registry.records import Reply
 from tests.report_fixtures import make_run
@@ -46,23 +46,23 @@ def replies_of(run: RunFolder, name: str, tuned: int | None = None) -> list[Repl
 
 
 def test_without_grades_the_grade_is_missing_and_no_database_is_made(run, tmp_path):
-    assert RunRecords.read(run).grades == {}
+    assert Run.read(run).mean_grades == {}
     assert not (tmp_path / "data").exists()
 
 
 def test_grades_become_a_criterion_of_the_decision(run):
     keep([grade(r, 4) for r in replies_of(run, "beta-1.3b")]
          + [grade(r, 3) for r in replies_of(run, "alpha-2.6b")])  # fmt: skip
-    values = {row.name: row.values["human_grade"] for row in decide(run).ranking.rows}
+    values = {row.name: row.values["human_grade"] for row in decide(Run.read(run)).ranking.rows}
     assert values == {"beta-1.3b": 4.0, "alpha-2.6b": 3.0}
 
 
 def test_a_candidate_that_people_find_poor_is_rejected_by_the_floor(run):
     keep([grade(r, 5) for r in replies_of(run, "beta-1.3b")]
          + [grade(r, 1) for r in replies_of(run, "alpha-2.6b")])  # fmt: skip
-    decision = decide(run)
+    decision = decide(Run.read(run))
     assert decision.ranking.chosen == "beta-1.3b"
-    assert "below" in dict(decision.rejected)["alpha-2.6b"]
+    assert "below" in decision.reasons["alpha-2.6b"].words
 
 
 def test_grades_of_another_run_or_of_another_text_do_not_count(run):
@@ -74,7 +74,7 @@ def test_grades_of_another_run_or_of_another_text_do_not_count(run):
 def test_grades_before_and_after_the_tune_count_together(run):
     before, after = replies_of(run, "beta-1.3b"), replies_of(run, "beta-1.3b", tuned=16)
     grades = [grade(r, 2) for r in before] + [grade(r, 4) for r in after]
-    assert mean_by_candidate(grades) == {"beta-1.3b": 3.0}
+    assert [(row.candidate, row.mean) for row in pooled_grades(grades)] == [("beta-1.3b", 3.0)]
 
 
 def test_the_report_shows_them_apart(run):

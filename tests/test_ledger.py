@@ -12,7 +12,7 @@ from benchmarks.report.contents import samples
 from benchmarks.report.detail_tables import evaluators_table
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.ledger import Comparison, comparisons, headline, ledger_table, verdict
-from benchmarks.run_folder import RunFolder
+from benchmarks.results.folder import RunFolder
 from model_registry.records import Peak, Reply, Result, ScoreRow
 from tests.report_fixtures import MIB, make_run
 
@@ -51,7 +51,7 @@ def run_of(folder: Path, *results: Result, quality: dict[str, float] | None = No
     run = make_run(folder, candidates=("beta-1.3b",))
     for name in ("results", "scores", "replies"):
         (run.path / f"{name}.jsonl").unlink()
-    hash_ = run.head()["contract_hash"]
+    hash_ = run.head().contract_hash
     for result in results:
         run.add_case(replace(result, contract=hash_), [], [])
     for name, value in (quality or {}).items():
@@ -150,7 +150,7 @@ def test_the_table_shows_saving_speed_quality_proof_and_verdict(tmp_path):
 def test_replies_of_random_weights_have_no_quality_and_say_why(tmp_path):
     run = make_run(tmp_path, weights="random", candidates=("beta-1.3b",))
     (run.path / "results.jsonl").unlink()
-    hash_ = run.head()["contract_hash"]
+    hash_ = run.head().contract_hash
     for result in (PLAIN, case("nf4", memory=700)):
         run.add_case(replace(result, contract=hash_), [], [])
     run.add_scores([ScoreRow(PLAIN.case, "beta-1.3b", "물음", "greedy", None, "quality", 0.5)])
@@ -190,7 +190,7 @@ def test_the_scores_of_a_quantised_case_stand_in_a_row_of_their_own(tmp_path):
         "before": pytest.approx(0.6),
         "before, nf4": pytest.approx(0.2),
     }
-    assert {row.case for row in evidence.records.compared_scores("beta-1.3b")} == {PLAIN.case}
+    assert {row.case for row in evidence.run.compared_scores("beta-1.3b")} == {PLAIN.case}
 
 
 def test_replies_shown_before_the_tune_are_the_plain_model_s(tmp_path):
@@ -200,5 +200,5 @@ def test_replies_shown_before_the_tune_are_the_plain_model_s(tmp_path):
         Reply(each.case, "beta-1.3b", "물음", words, "greedy", None, 3, "stop")
         for each, words in ((PLAIN, "원래 답"), (packed, "양자화한 답"))
     ]
-    (sample,) = samples(replace(evidence, replies=tuple(said)))
+    (sample,) = samples(replace(evidence, run=replace(evidence.run, replies=tuple(said))))
     assert sample.rows[0].before == said[0]

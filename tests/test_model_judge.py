@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.model_judge import judge_run, summary, with_people
-from benchmarks.run_folder import RunFolder
+from benchmarks.results.folder import RunFolder
 from evaluators.grading.store import Grade, reply_hash
 from evaluators.judge import report
 from model_registry.errors import OhloraError

@@ -83,7 +83,9 @@ def test_without_valid_answers_other_train_rows_serve_and_that_is_said(study, tm
     (tmp_path / "rows" / "valid.jsonl").unlink()
     plan = plan_study(study, tmp_path)
     assert [row.prompt for row in plan.task.valid] == [f"train {n}?" for n in range(4, 8)]
-    assert any("no valid rows with an answer: 4 other train rows" in note for note in plan.notes)
+    assert any(
+        "no valid rows with an answer: 4 other train rows" in note.words for note in plan.notes
+    )
 
 
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the reference data is not here")
@@ -98,7 +100,7 @@ def test_the_real_fine_tuning_file_is_planned_as_published(tmp_path):
         questions = [row["input_data"].strip() for row in csv.DictReader(file)]
     assert train == questions[120:140]
     assert [row.prompt for row in plan.task.prompts] == questions[81:106]
-    assert any("left out: 50 valid rows without an answer" in note for note in plan.notes)
+    assert any("left out: 50 valid rows without an answer" in note.words for note in plan.notes)
 
 
 def test_a_short_file_of_ones_own_is_used_from_both_ends(study, tmp_path):
@@ -120,7 +122,7 @@ def test_bundled_models_replace_the_studys_candidates_and_the_reader_is_told(tmp
     plan = korean_small(tmp_path)
     names = {candidate.name for candidate in plan.candidates}
     assert names and all(name.startswith("bundled-") for name in names)
-    assert any("say nothing about real candidates" in note for note in plan.notes)
+    assert any("say nothing about real candidates" in note.words for note in plan.notes)
     assert plan.contract.weights == "bundled"
     assert plan.download_bytes == 0
 
@@ -129,7 +131,7 @@ def test_auto_says_which_weights_it_took(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     plan = korean_small(tmp_path, weights="auto")
     assert plan.contract.weights == "bundled"
-    assert any("no hub can be reached" in note for note in plan.notes)
+    assert any("no hub can be reached" in note.words for note in plan.notes)
 
 
 def test_hub_weights_say_what_they_will_download(tmp_path):
@@ -142,7 +144,7 @@ def test_random_weights_say_that_replies_mean_nothing(tmp_path):
     plan = korean_small(tmp_path, weights="random", scale="tiny")
     assert len(plan.candidates) == 7
     assert plan.contract.scale == "tiny"
-    assert any("replies mean nothing" in note for note in plan.notes)
+    assert any("replies mean nothing" in note.words for note in plan.notes)
 
 
 def test_a_study_that_accepts_nobody_says_why(tmp_path):
@@ -202,7 +204,7 @@ def test_a_mixture_of_experts_among_the_candidates_takes_the_dropout_from_all(tm
     (model / "config.json").write_text(json.dumps(values), encoding="utf-8")
     plan = plan_study(write_study(tmp_path, model), tmp_path / "out")
     assert {case.contract.lora_dropout for case in plan.cases} == {0.0}
-    assert any("the experts of one, two can't have any" in note for note in plan.notes)
+    assert any("the experts of one, two can't have any" in note.words for note in plan.notes)
     (model / "config.json").write_text(json.dumps({"model_type": "llama"}), encoding="utf-8")
     plan = plan_study(write_study(tmp_path, model), tmp_path / "out")
     assert plan.contract.lora_dropout == Contract().lora_dropout

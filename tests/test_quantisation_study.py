@@ -13,8 +13,8 @@ from benchmarks.plan import Options, make_plan
 from benchmarks.progress import Silent
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.ledger import comparisons, ledger_table, verdict
+from benchmarks.results.folder import RunFolder
 from benchmarks.run import judge_run, run_plan
-from benchmarks.run_folder import RunFolder
 from benchmarks.study_files import parse_study, read_study, study_path
 from model_registry import quantization
 from model_registry.errors import BadFile

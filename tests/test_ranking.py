@@ -81,7 +81,7 @@ def test_below_a_floor_a_candidate_is_rejected_with_the_reason() -> None:
     ranking = rank([QUALITY, GRADE], values)
     assert [row.name for row in ranking.rows] == ["good"]
     assert ranking.rejected[0][0] == "bad"
-    assert "1.5" in ranking.rejected[0][1]
+    assert "1.5" in ranking.rejected[0][1].words
 
 
 def test_an_unknown_grade_rejects_nobody() -> None:

@@ -90,7 +90,7 @@ def test_failures_stand_there_with_stage_message_and_what_would_help(page):
 
 def test_licences_overrides_rejections_contract_and_machine_are_told(page, evidence):
     for words in ("decided by: a person", "omega-33b", "33.0 B parameters are more than 3.0 B",
-                  evidence.head["contract_hash"], "lora_alpha", "Some GPU", "2.13.0",
+                  evidence.head.contract_hash, "lora_alpha", "Some GPU", "2.13.0",
                   "torch.cuda peaks, reset before the phase", "normalization = "):  # fmt: skip
         assert words in page.text
 

@@ -10,6 +10,7 @@ from benchmarks.report.cells import Cell, Table
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.main_table import main_table, parameters, size
 from benchmarks.report.record_tables import cases_table
+from benchmarks.results.head import CandidateRow
 from model_registry.records import Result, append_rows, to_json
 from tests.report_fixtures import CANDIDATES, make_run
 
@@ -57,10 +58,10 @@ def test_figures_come_from_the_results(table):
 
 
 def test_a_size_that_could_not_be_counted_is_the_published_one_and_says_so():
-    cell = size({"parameters": None, "published_parameters": 16_400_000_000})
+    cell = size(CandidateRow("a", published_parameters=16_400_000_000))
     assert (cell.text, cell.under) == ("16.40 B", "published")
-    assert size({"parameters": 5, "published_parameters": 7}).text == "5"
-    assert size({"parameters": None}).kind == "missing"
+    assert size(CandidateRow("a", parameters=5, published_parameters=7)).text == "5"
+    assert size(CandidateRow("a")).kind == "missing"
 
 
 def test_a_failed_case_shows_its_status_and_why(table):
@@ -107,7 +108,7 @@ def test_cases_that_were_not_run_yet_say_so(tmp_path):
     evidence = Evidence.read(run)
     beta = row_of(main_table(evidence), "beta-1.3b")
     assert beta["Tuning time r16 (s)"].text == "not run"
-    assert len(evidence.unfinished) == 3
+    assert len(evidence.run.unfinished) == 3
 
 
 def test_random_weights_label_every_name_and_have_no_quality(tmp_path):
@@ -153,7 +154,13 @@ def test_other_ways_of_tuning_have_columns_of_their_own(tmp_path):
     row = to_json(tuned) | {"peaks": tuned.peaks}
     append_rows(run.path / "results.jsonl", [Result(**row | full), Result(**row | orpo)])
     evidence = Evidence.read(run)
-    assert [tune.label for tune in evidence.tunes] == ["full", "r16", "r32", "r64", "preference"]
+    assert [tune.label for tune in evidence.run.tunes] == [
+        "full",
+        "r16",
+        "r32",
+        "r64",
+        "preference",
+    ]
     beta = row_of(main_table(evidence), "beta-1.3b")
     assert beta["Tuning time full (s)"].text == "23.7"
     assert beta["Tuning time preference (s)"].text == "oom_training"

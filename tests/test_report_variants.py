@@ -15,7 +15,7 @@ from benchmarks.report.main_table import main_table
 from benchmarks.report.markdown import to_markdown
 from benchmarks.report.terminal import run_table
 from benchmarks.report.variants import headline, variants_table
-from benchmarks.run_folder import RunFolder
+from benchmarks.results.folder import RunFolder
 from tests.report_fixtures import make_before_and_after, make_run
 
 
@@ -97,7 +97,7 @@ def test_a_study_of_ranks_has_no_variants(tmp_path):
 
 def with_a_fallback(run: RunFolder, name: str) -> Evidence:
     """The same run, had its study tried a quantised case where the plain one does not run."""
-    head = run.head()
+    head = json.loads(run.head_path.read_text(encoding="utf-8"))
     fallback = f"{name}/inference/quantization=gptq"
     head["cases"].append(fallback)
     head["instead_of"] = {fallback: f"{name}/inference"}
@@ -107,13 +107,12 @@ def with_a_fallback(run: RunFolder, name: str) -> Evidence:
 
 def test_a_quantised_try_that_is_not_needed_is_not_missing(tmp_path):
     evidence = with_a_fallback(make_run(tmp_path, candidates=("beta-1.3b",)), "beta-1.3b")
-    assert evidence.unfinished == ()
+    assert evidence.run.unfinished == ()
 
 
 def test_a_quantised_try_that_is_needed_is_missing_until_it_is_done(tmp_path):
     run = make_run(tmp_path, candidates=("beta-1.3b",))
     failed = run.path / "results.jsonl"
     failed.write_text(failed.read_text().replace('"status": "ok"', '"status": "oom_load"'))
-    assert with_a_fallback(run, "beta-1.3b").unfinished == (
-        "beta-1.3b/inference/quantization=gptq",
-    )
+    unfinished = with_a_fallback(run, "beta-1.3b").run.unfinished
+    assert [case.id for case in unfinished] == ["beta-1.3b/inference/quantization=gptq"]

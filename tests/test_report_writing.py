@@ -16,7 +16,8 @@ from benchmarks.report.markdown import escape, to_markdown
 from benchmarks.report.memory_tables import prediction_table
 from benchmarks.report.words import _CURES, grade_words
 from benchmarks.report.writing import write_report
-from benchmarks.run_folder import RunFolder
+from benchmarks.results.folder import RunFolder
+from benchmarks.results.head import RunHead
 from model_registry.errors import OhloraError
 from model_registry.records import Peak, Result, ScoreRow, append_rows, to_json
 from model_registry.statuses import STATUSES
@@ -128,7 +129,7 @@ def quantised(run: RunFolder, status: str = "ok", memory: float = 700) -> Result
         candidate="zeta-1.0b",
         workload="inference",
         settings={"quantization": "nf4"},
-        contract=run.head()["contract_hash"],
+        contract=run.head().contract_hash,
         status=status,
         seconds={"load": 1.0, "inference": 9.0},
         peaks={"load": peak, "inference": peak},
@@ -189,7 +190,7 @@ def test_escaped_text_stays_on_one_line_and_in_its_cell(hostile):
 
 
 def test_a_study_cannot_close_the_fence_around_it(tmp_path):
-    source = make_run(tmp_path / "a", candidates=()).head()["study_source"]
+    source = make_run(tmp_path / "a", candidates=()).head().study_source
     run = make_run(tmp_path / "b", candidates=(), study_source=source + "\n# ```\n# ````\n")
     assert "\n`````toml\n" in to_markdown(Evidence.read(run), [])
 
@@ -208,4 +209,10 @@ def test_a_mean_of_grades_is_told_by_the_nearest_grade(monkeypatch):
 
 
 def test_the_head_of_a_run_is_read_as_it_was_written(run, evidence):
-    assert evidence.head == json.loads(run.head_path.read_text(encoding="utf-8"))
+    written = json.loads(run.head_path.read_text(encoding="utf-8"))
+    read = evidence.head.to_json()
+    assert [case["case"] for case in read["cases"]] == written["cases"]
+    for key in ("study", "title", "weights", "contract", "contract_hash", "rows", "study_source"):
+        assert read[key] == written[key]
+    again = RunHead.from_json(json.loads(json.dumps(read)))
+    assert again == evidence.head

@@ -17,8 +17,8 @@ import pytest
 
 from benchmarks.case import Limits
 from benchmarks.data import Row
+from benchmarks.results.folder import RunFolder
 from benchmarks.run import run_plan
-from benchmarks.run_folder import RunFolder
 from model_registry.errors import BadFile, OhloraError
 from tests.run_in_a_process import QuickEngine, Silent
 from tests.small_study import plan_study, write_study
@@ -58,8 +58,8 @@ def test_a_run_does_every_case_and_gives_all_results(study, tmp_path):
     results = run_plan(plan, RunFolder(tmp_path / "run"), Counting(), Silent())
     assert [result.case for result in results] == [case.id for case in plan.cases]
     head = RunFolder(tmp_path / "run").head()
-    assert head["cases"] == [case.id for case in plan.cases]
-    assert head["contract_hash"] == plan.contract.hash
+    assert [case.id for case in head.cases] == [case.id for case in plan.cases]
+    assert head.contract_hash == plan.contract.hash
 
 
 def test_a_run_that_is_there_is_not_written_over(study, tmp_path):

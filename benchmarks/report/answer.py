@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from benchmarks.decision import Decision
 from benchmarks.report import ledger, variants
 from benchmarks.report.cells import MIB, decimals, fixed, share_text
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.main_table import parameters
 from benchmarks.report.words import stand_in
+from benchmarks.results.decision import Decision
 from evaluators.normalization import NORMALIZATIONS
 from evaluators.ranking import rank
 from evaluators.ranking_words import unit_label
 from model_registry.language import text
+from model_registry.notes import all_words
 
 SHARES = 5  # candidates whose share of the weight draws is shown beside the answer
 
@@ -44,7 +45,7 @@ def answer_of(evidence: Evidence) -> Answer:
         return Answer(None, None, "", "", evidence.problem, (), (), found)
     ranking = evidence.decision.ranking
     rows = [row for row in ranking.rows if row.score is not None]
-    label = stand_in(evidence.head["weights"])
+    label = stand_in(evidence.head.weights)
     shares = sorted(rows, key=lambda row: -row.win_share)[:SHARES]
     return Answer(
         chosen=ranking.chosen,
@@ -60,7 +61,7 @@ def answer_of(evidence: Evidence) -> Answer:
 
 def _figures(evidence: Evidence, name: str) -> Iterator[tuple[str, str]]:
     """What the chosen one costs and gives, as far as it was measured."""
-    yield text("parameters", "파라미터"), parameters(evidence.candidates[name]["parameters"]).text
+    yield text("parameters", "파라미터"), parameters(evidence.candidates[name].parameters).text
     for criterion, label, unit in (
         ("fine_tune_seconds", text("tuning, mean of the ranks", "튜닝 (랭크 평균)"), "s"),
         ("fine_tune_bytes", text("tuning peak", "튜닝 최대 메모리"), "MB"),
@@ -72,7 +73,7 @@ def _figures(evidence: Evidence, name: str) -> Iterator[tuple[str, str]]:
             value = value / MIB if unit == "MB" else value
             yield label, f"{fixed(value, decimals([value]))} {unit}"
     before, after = (evidence.value(c, name) for c in ("quality", "quality_tuned"))
-    if evidence.head["weights"] != "random" and (before is not None or after is not None):
+    if not evidence.run.random_weights and (before is not None or after is not None):
         shown = ("—" if value is None else f"{value:.2f}" for value in (before, after))
         yield text("quality before → after", "품질 전 → 후"), " → ".join(shown)
 
@@ -93,7 +94,7 @@ def _fragility(evidence: Evidence, decision: Decision) -> Iterator[str]:
         f"파레토 전선 (모든 기준에서 더 나은 후보가 없는 후보): {front}.",
     )
     if decision.left_out:
-        left_out = "; ".join(decision.left_out)
+        left_out = all_words(reason for _, reason in decision.left_out)
         yield text(f"Not weighed: {left_out}.", f"계산하지 않은 기준: {left_out}.")
 
 

@@ -50,8 +50,8 @@ def asking_table(evidence: Evidence) -> Table:
     rows = [
         [
             name_cell(evidence, name),
-            _answered(evidence.answering(name)),
-            *(_figure(evidence.answering(name), figure) for figure in figures),
+            _answered(evidence.run.answering(name)),
+            *(_figure(evidence.run.answering(name), figure) for figure in figures),
             _right(evidence, name),
         ]
         for name in evidence.candidates
@@ -124,7 +124,7 @@ def _seconds(axes: Axes, evidence: Evidence) -> None:
     axes.set_title(text("Seconds per answer", "답변당 시간, 초"))
     largest = 0.0
     for row, name in enumerate(evidence.candidates):
-        case = evidence.answering(name)
+        case = evidence.run.answering(name)
         total = case.figures.get("seconds_per_prompt") if case else None
         if case is None or not case.ok or total is None:
             _say(axes, row, case)
@@ -142,7 +142,7 @@ def _speed(axes: Axes, evidence: Evidence) -> None:
     axes.set_title(text("Tokens a second (characters a second)", "초당 토큰 (초당 글자)"))
     largest = 0.0
     for row, name in enumerate(evidence.candidates):
-        case = evidence.answering(name)
+        case = evidence.run.answering(name)
         if case is None or not case.ok:
             _say(axes, row, case)
             continue
@@ -163,7 +163,7 @@ def _quality(axes: Axes, evidence: Evidence, criterion: str, graded: bool) -> No
     for row, name in enumerate(evidence.candidates):
         value = evidence.value(criterion, name)
         if value is None:
-            _say(axes, row, evidence.answering(name))
+            _say(axes, row, evidence.run.answering(name))
         else:
             axes.plot(value, row, "o", color=colour(row), markersize=8)
     low, high = (min(GRADES.values()), max(GRADES.values())) if graded else (0, 1)

@@ -100,10 +100,10 @@ def _quantising(evidence: Evidence) -> Iterator[Part]:
 
 
 def _quality(evidence: Evidence) -> Iterator[Part]:
-    if any(evidence.records.scores.values()):
+    if any(evidence.run.scores_by_candidate.values()):
         title = text("Evaluators before and after", "튜닝 전후의 평가")
         noise = text("Random weights: these scores mean nothing.", "무작위 가중치: 뜻이 없음.")
-        before = noise if evidence.head["weights"] == "random" else ""
+        before = noise if evidence.run.random_weights else ""
         yield from _rows(Part(title, evaluators_table(evidence), before, wide=True))
     yield from _rows(
         Part(text("People's grades", "사람의 평가"), grades_table(evidence), open=True)
@@ -129,15 +129,14 @@ def _candidates(evidence: Evidence) -> Iterator[Part]:
 
 
 def _measuring(evidence: Evidence) -> Iterator[Part]:
-    rows = evidence.head["rows"]
-    weights = evidence.head["weights"]
+    rows = evidence.head.rows
+    weights = evidence.head.weights
     said = text(
-        f"Weights: {weights}. {rows['tuned_on']} rows tuned on, {rows['valid']} valid rows, "
-        f"{rows['prompts']} prompts.",
-        f"가중치: {weights}. 튜닝 {rows['tuned_on']}행, 검증 {rows['valid']}행, "
-        f"질문 {rows['prompts']}개.",
+        f"Weights: {weights}. {rows.tuned_on} rows tuned on, {rows.valid} valid rows, "
+        f"{rows.prompts} prompts.",
+        f"가중치: {weights}. 튜닝 {rows.tuned_on}행, 검증 {rows.valid}행, 질문 {rows.prompts}개.",
     )
-    title = f"{text('Fairness contract', '공정성 계약')} {evidence.head['contract_hash']}"
+    title = f"{text('Fairness contract', '공정성 계약')} {evidence.head.contract_hash}"
     yield from _rows(Part(title, contract_table(evidence), said))
     yield from _rows(Part(text("All cases", "모든 케이스"), cases_table(evidence), wide=True))
     yield from _rows(
@@ -146,21 +145,21 @@ def _measuring(evidence: Evidence) -> Iterator[Part]:
     yield from _rows(Part(text("Machine and versions", "장비와 버전"), machine_table(evidence)))
     yield Part(
         text("The study, as it was declared", "선언한 연구 파일"),
-        source=str(evidence.head["study_source"]),
+        source=str(evidence.head.study_source),
     )
 
 
 def samples(evidence: Evidence) -> list[Sample]:
     """The first prompts, each with the greedy replies of all candidates."""
-    by_key = {(r.prompt, r.case): r for r in evidence.replies if r.pass_ == "greedy"}
+    by_key = {(r.prompt, r.case): r for r in evidence.run.replies if r.pass_ == "greedy"}
     found = []
-    for prompt in evidence.prompts[:SAMPLES]:
+    for prompt in evidence.run.prompts[:SAMPLES]:
         rows = []
         for name in evidence.candidates:
-            cases = [evidence.tuning(name, tune) for tune in evidence.tunes]
+            cases = [evidence.run.tuning(name, tune) for tune in evidence.run.tunes]
             tuned = [by_key.get((prompt, case.case)) for case in cases if case is not None]
             after = next((reply for reply in reversed(tuned) if reply is not None), None)
-            answering = evidence.answering(name)
+            answering = evidence.run.answering(name)
             before = by_key.get((prompt, answering.case)) if answering else None
             if before is not None or after is not None:
                 rows.append(SampleRow(name, evidence.stand_in(name), before, after))
@@ -170,7 +169,7 @@ def samples(evidence: Evidence) -> list[Sample]:
 
 def samples_note(evidence: Evidence) -> str:
     """How many of the prompts are shown, and which replies."""
-    shown, total = min(SAMPLES, len(evidence.prompts)), len(evidence.prompts)
+    shown, total = min(SAMPLES, len(evidence.run.prompts)), len(evidence.run.prompts)
     return text(
         f"The first {shown} of {total} prompts, greedy replies; after: at the highest rank that "
         "was tuned. All replies are in replies.jsonl.",

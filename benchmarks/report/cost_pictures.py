@@ -18,7 +18,8 @@ from benchmarks.report.drawing import (
     from_zero,
     shade,
 )
-from benchmarks.report.evidence import Evidence, Tune
+from benchmarks.report.evidence import Evidence
+from benchmarks.results.run import Tune
 from model_registry.language import text
 from model_registry.records import Result
 
@@ -70,7 +71,7 @@ def cost_against_quality(evidence: Evidence) -> Picture | None:
 
 def _quality_axis(evidence: Evidence) -> tuple[dict[str, float], str]:
     """Quality after the tune, else before it, else Hangul; nothing for random weights."""
-    if evidence.head["weights"] == "random":
+    if evidence.run.random_weights:
         return {}, ""
     for criterion, label in (
         ("quality_tuned", text("Quality after the tune", "튜닝 후 품질")),
@@ -86,7 +87,7 @@ def _quality_axis(evidence: Evidence) -> tuple[dict[str, float], str]:
 
 def _memory_limit(evidence: Evidence) -> float | None:
     """The limit a run was under, or the memory of its GPU, in MB."""
-    limit = (evidence.head.get("limits") or {}).get("memory_bytes")
+    limit = evidence.head.memory_limit_bytes
     if limit is None:
         cards = [r.machine for r in evidence.results if r.machine.get("device") == "cuda"]
         limit = next((card.get("memory_bytes") for card in cards), None)
@@ -136,11 +137,11 @@ def costs_by_rank(evidence: Evidence) -> Picture | None:
     if not evidence.results:
         return None
     parts: list[tuple[str, Sequence[Tune | None], Figures]] = []
-    if evidence.tunes:
+    if evidence.run.tunes:
         parts += [
-            (text("Tuning, seconds", "튜닝, 초"), evidence.tunes,
+            (text("Tuning, seconds", "튜닝, 초"), evidence.run.tunes,
              lambda case: case.seconds.get("training")),
-            (text("Tuning, peak MB", "튜닝 최대, MB"), evidence.tunes,
+            (text("Tuning, peak MB", "튜닝 최대, MB"), evidence.run.tunes,
              lambda case: megabytes(case.peak_bytes("training"))),
         ]  # fmt: skip
     if any(case.workload == "inference" for case in evidence.results):
@@ -159,10 +160,10 @@ def costs_by_rank(evidence: Evidence) -> Picture | None:
             _bars(axes, evidence, tunes, figure_of)
             axes.set_title(label)
         candidates_along_y(grid[0], evidence)
-        if evidence.tunes:
+        if evidence.run.tunes:
             handles = [
-                grid[0].barh(0, 0, color=shade(i, len(evidence.tunes)), label=tune.label)
-                for i, tune in enumerate(evidence.tunes)
+                grid[0].barh(0, 0, color=shade(i, len(evidence.run.tunes)), label=tune.label)
+                for i, tune in enumerate(evidence.run.tunes)
             ]
             figure.legend(handles=handles, loc="outside lower right", ncols=len(handles))
 
@@ -171,7 +172,7 @@ def costs_by_rank(evidence: Evidence) -> Picture | None:
         "Short bars are better. A case that failed shows its status.",
         "막대가 짧을수록 좋습니다. 실패한 케이스는 상태를 적었습니다.",
     )
-    height = 1.3 + 0.26 * len(evidence.candidates) * max(2, len(evidence.tunes))
+    height = 1.3 + 0.26 * len(evidence.candidates) * max(2, len(evidence.run.tunes))
     return draw("costs", title, caption, (WIDTH, height), plot)
 
 
@@ -181,9 +182,9 @@ def _bars(axes: Axes, evidence: Evidence, tunes: Sequence[Tune | None], figure_o
     words: list[tuple[float, str]] = []
     for row, name in enumerate(evidence.candidates):
         for index, tune in enumerate(tunes):
-            if tune is not None and not evidence.asks(name, tune):
+            if tune is not None and not evidence.run.asks(name, tune):
                 continue
-            case = evidence.tuning(name, tune) if tune else evidence.answering(name)
+            case = evidence.run.tuning(name, tune) if tune else evidence.run.answering(name)
             place = row + (index - (len(tunes) - 1) / 2) * height
             value = figure_of(case) if case is not None and case.ok else None
             if value is None:

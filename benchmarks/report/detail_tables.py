@@ -18,7 +18,7 @@ from benchmarks.report.cells import (
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.main_table import case_cell, name_cell, parameters
 from benchmarks.report.words import evaluator_words, grade_words
-from benchmarks.run_records import quantization
+from benchmarks.results.run import quantization
 from evaluators.grading.comparison import mean_grades
 from evaluators.registry import load_evaluators
 from model_registry.language import text
@@ -38,7 +38,7 @@ def evaluators_of(evidence: Evidence) -> list[str]:
     """The evaluators with scores in this run, the composite first."""
     found = dict.fromkeys(
         row.evaluator
-        for rows in evidence.records.scores.values()
+        for rows in evidence.run.scores_by_candidate.values()
         for row in rows
         if row.value is not None  # one that judged nobody has no column
     )
@@ -68,7 +68,7 @@ def evaluators_table(evidence: Evidence) -> Table:
     ]
     rows = []
     for name in evidence.candidates:
-        scores = evidence.records.scores.get(name, [])
+        scores = evidence.run.scores_by_candidate.get(name, [])
         for state, case in _states(evidence, name):
             own = mean_scores(row for row in scores if case is not None and row.case == case.case)
             means = {evaluator: mean for (evaluator, _), mean in own.items()}
@@ -84,13 +84,13 @@ def evaluators_table(evidence: Evidence) -> Table:
 def _states(evidence: Evidence, name: str) -> Iterator[tuple[str, Result | None]]:
     """The cases that a candidate's replies come from, and what to call its state there."""
     before = text("before", "튜닝 전")
-    answering = evidence.answering(name)
+    answering = evidence.run.answering(name)
     yield before, answering
-    for case in evidence.records.of(name, "inference"):
+    for case in evidence.run.of(name, "inference"):
         if case is not answering and quantization(case) != "none":
             yield f"{before}, {quantization(case)}", case
-    for tune in filter(partial(evidence.asks, name), evidence.tunes):
-        yield tune.label, evidence.tuning(name, tune)
+    for tune in filter(partial(evidence.run.asks, name), evidence.run.tunes):
+        yield tune.label, evidence.run.tuning(name, tune)
 
 
 def _mean_cell(found: tuple[float | None, int] | None, case: Result | None) -> Cell:
@@ -106,7 +106,7 @@ def _mean_cell(found: tuple[float | None, int] | None, case: Result | None) -> C
 
 def grades_table(evidence: Evidence) -> Table | None:
     """People's mean grades, before and after the tune apart, with their intervals."""
-    rows = mean_grades(evidence.grades)
+    rows = mean_grades(evidence.run.grades)
     if not rows:
         return None
     columns = [
@@ -151,8 +151,8 @@ def tuning_table(evidence: Evidence) -> Table:
     ]
     rows = []
     for name in evidence.candidates:
-        for tune in filter(partial(evidence.asks, name), evidence.tunes):
-            cells = _tuning_cells(evidence.tuning(name, tune))
+        for tune in filter(partial(evidence.run.asks, name), evidence.run.tunes):
+            cells = _tuning_cells(evidence.run.tuning(name, tune))
             rows.append([name_cell(evidence, name), Cell(tune.label), *cells])
     return make_table(columns, rows)
 
@@ -178,7 +178,7 @@ def _tuning_cells(case: Result | None) -> list[Cell]:
 
 def answering_table(evidence: Evidence) -> Table:
     """How fast each candidate answers: prefill and decode apart."""
-    prompts = evidence.head["rows"]["prompts"]
+    prompts = evidence.head.rows.prompts
     figures = {
         "seconds_per_prompt": Column(text("Per reply", "답변당"), unit="s", better="low"),
         "first_token_seconds": Column(text("First token", "첫 토큰"), unit="s", better="low"),
@@ -196,7 +196,7 @@ def answering_table(evidence: Evidence) -> Table:
     columns = [Column(text("Candidate", "후보"), numeric=False), load, *figures.values()]
     rows = []
     for name in evidence.candidates:
-        case = evidence.answering(name)
+        case = evidence.run.answering(name)
         values = case.figures if case else {}
         rows.append(
             [

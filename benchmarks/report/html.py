@@ -38,9 +38,9 @@ def to_html(evidence: Evidence, pictures: Sequence[Picture]) -> str:
         css=Markup((HERE / "report.css.jinja").read_text(encoding="utf-8")),  # noqa: S704 - ours
         title=title_of(evidence),
         head=evidence.head,
-        begun=day_and_time(str(evidence.head["begun_at"])),
+        begun=day_and_time(str(evidence.head.begun_at)),
         banner=banner(evidence.head),
-        unfinished=evidence.unfinished,
+        unfinished=evidence.run.unfinished,
         answer=answer_of(evidence),
         compares=evidence.compares,
         variants=variants_table(evidence),
@@ -57,7 +57,7 @@ def to_html(evidence: Evidence, pictures: Sequence[Picture]) -> str:
 
 def title_of(evidence: Evidence) -> str:
     """The study's title in the reader's language."""
-    title = evidence.head["title"]
+    title = evidence.head.title
     return text(title["en"], title["ko"])
 
 

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 def loss_curves(evidence: Evidence) -> Picture | None:
     """The loss of every tune, candidate by candidate, with the valid rows' loss at both ends."""
-    if not evidence.losses:
+    if not evidence.run.losses:
         return None
     names = list(evidence.candidates)
     columns = min(4, len(names))
     lines = math.ceil(len(names) / columns)
     by_case: dict[tuple[str, str], list[tuple[int, float]]] = {}
-    for loss in evidence.losses:
+    for loss in evidence.run.losses:
         by_case.setdefault((loss.case, loss.split), []).append((loss.step, loss.loss))
 
     def plot(figure: Figure) -> None:
@@ -46,8 +46,8 @@ def loss_curves(evidence: Evidence) -> Picture | None:
         figure.supxlabel(text("step", "스텝"), color=FAINT, fontsize=9)
         figure.supylabel(text("loss on the answer", "답변의 손실"), color=FAINT, fontsize=9)
         handles = [
-            grid[0].plot([], [], color=shade(i, len(evidence.tunes)), label=tune.label)[0]
-            for i, tune in enumerate(evidence.tunes)
+            grid[0].plot([], [], color=shade(i, len(evidence.run.tunes)), label=tune.label)[0]
+            for i, tune in enumerate(evidence.run.tunes)
         ]
         handles += grid[0].plot([], [], "o:", color=FAINT, markersize=4, linewidth=1,
                                       label=text("valid rows", "검증 행"))  # fmt: skip
@@ -69,11 +69,11 @@ def _losses_of(
 ) -> None:
     axes.set_title(evidence.shown(name), fontsize=9)
     statuses = []
-    for index, tune in enumerate(evidence.tunes):
-        if not evidence.asks(name, tune):
+    for index, tune in enumerate(evidence.run.tunes):
+        if not evidence.run.asks(name, tune):
             continue
-        case = evidence.tuning(name, tune)
-        line_colour = shade(index, len(evidence.tunes))
+        case = evidence.run.tuning(name, tune)
+        line_colour = shade(index, len(evidence.run.tunes))
         if case is None or not case.ok:
             statuses.append(f"{tune.label}: {case.status if case else text('not run', '미실행')}")
         if case is None:
@@ -94,10 +94,10 @@ def _losses_of(
 def before_and_after(evidence: Evidence) -> Picture | None:
     """Each evaluator's mean before the tune (hollow) and after it (filled)."""
     better = directions()
-    means = {n: mean_scores(evidence.records.compared_scores(n)) for n in evidence.candidates}
+    means = {n: mean_scores(evidence.run.compared_scores(n)) for n in evidence.candidates}
     names = [n for n in evaluators_of(evidence) if better.get(n) != "neither"]
     names = _most_telling(names, list(means.values()))
-    if not names or evidence.head["weights"] == "random":
+    if not names or evidence.run.random_weights:
         return None
     columns = min(4, len(names))
     lines = math.ceil(len(names) / columns)

@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.report.cells import Cell, Column, Table, fixed, make_table, megabytes, missing
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.main_table import case_cell, name_cell, peak_megabytes
-from benchmarks.run_records import quantization
+from benchmarks.results.run import quantization
 from model_registry.language import text
 from model_registry.records import Result
 from model_registry.statuses import status_words
@@ -126,7 +126,7 @@ def _partner(evidence: Evidence, case: Result) -> Result | None:
     return next(
         (
             other
-            for other in evidence.records.of(case.candidate, case.workload)
+            for other in evidence.run.of(case.candidate, case.workload)
             if quantization(other) == "none" and _work(other) == _work(case)
         ),
         None,
@@ -142,11 +142,11 @@ def _work(case: Result) -> dict[str, Any]:
 
 def _quality(evidence: Evidence, case: Result | None) -> float | None:
     """The mean quality of one case's replies; None where they were not judged."""
-    if case is None or evidence.head["weights"] == "random":
+    if case is None or evidence.run.random_weights:
         return None
     scores = [
         row.value
-        for row in evidence.records.scores.get(case.candidate, [])
+        for row in evidence.run.scores_by_candidate.get(case.candidate, [])
         if row.case == case.case and row.evaluator == "quality" and row.value is not None
     ]
     return fmean(scores) if scores else None
@@ -264,7 +264,7 @@ def _signed(value: float, unit: str = "") -> str:
 
 def _quality_cell(evidence: Evidence, value: float | None, change: float | None = None) -> Cell:
     if value is None:
-        if evidence.head["weights"] == "random":
+        if evidence.run.random_weights:
             why = text("replies of random weights mean nothing", "무작위 가중치의 답변은 뜻이 없음")
             return missing(text("random", "무작위"), why)
         return missing(text("no score", "점수 없음"))

@@ -28,7 +28,7 @@ from typing import Any
 
 from benchmarks.report.cells import megabytes
 from benchmarks.report.evidence import Evidence
-from benchmarks.run_records import quantization
+from benchmarks.results.run import quantization
 from evaluators.grading.export import neutral
 from model_registry.records import Reply, Result
 
@@ -56,14 +56,14 @@ def _cell(value: Any) -> Any:
 
 
 def _row(evidence: Evidence, name: str) -> dict[str, Any]:
-    case = evidence.answering(name)
+    case = evidence.run.answering(name)
     memory = megabytes(case.peak_bytes("inference")) if case and case.ok else None
     seconds = case.figures.get("seconds_per_prompt") if case and case.ok else None
     reply = _first_reply(evidence, name, case)
     return {
         "name": name,
-        "hub_id": evidence.candidates[name].get("hub_id"),
-        "weights": (case and case.weights) or evidence.head["weights"],
+        "hub_id": evidence.candidates[name].hub_id,
+        "weights": (case and case.weights) or evidence.head.weights,
         "works": "not run" if case is None else "yes" if case.ok else "no",
         "status": case.status if case else None,
         "memory_mb": None if memory is None else round(memory, 1),
@@ -80,8 +80,8 @@ def _row(evidence: Evidence, name: str) -> dict[str, Any]:
 
 
 def _first_reply(evidence: Evidence, name: str, case: Result | None) -> Reply | None:
-    mine = [r for r in evidence.replies if case is not None and r.case == case.case]
-    first = evidence.prompts[0] if evidence.prompts else None
+    mine = [r for r in evidence.run.replies if case is not None and r.case == case.case]
+    first = evidence.run.prompts[0] if evidence.run.prompts else None
     return next((r for r in mine if r.prompt == first and r.pass_ == "greedy"), None)
 
 
@@ -94,7 +94,7 @@ def _problems(evidence: Evidence, reply: Reply) -> list[str]:
         row.evaluator == FORMAT
         and row.value == 0
         and (row.case, row.prompt, row.pass_) == (reply.case, reply.prompt, reply.pass_)
-        for row in evidence.records.scores.get(reply.candidate, [])
+        for row in evidence.run.scores_by_candidate.get(reply.candidate, [])
     )
     return [*reply.problems, *(["bad format"] if broken else [])]
 
@@ -106,7 +106,7 @@ def _format_kept(evidence: Evidence, name: str) -> str | None:
 
 def quantization_needed(evidence: Evidence, name: str) -> str:
     """Whether a candidate answers only when quantised, as far as that was tried."""
-    cases = evidence.records.of(name, "inference")
+    cases = evidence.run.of(name, "inference")
     if any(case.ok and quantization(case) == "none" for case in cases):
         return "no"
     tried_plain = any(quantization(case) == "none" for case in cases)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
-from benchmarks.criterion_values import VALUES
 from benchmarks.report.cells import (
     Cell,
     Column,
@@ -18,9 +16,11 @@ from benchmarks.report.cells import (
     number,
     percent,
 )
-from benchmarks.report.evidence import Evidence, Tune
+from benchmarks.report.evidence import Evidence
 from benchmarks.report.words import grade_words
-from benchmarks.run_records import quantization
+from benchmarks.results.criteria import CRITERIA
+from benchmarks.results.head import CandidateRow
+from benchmarks.results.run import Tune, quantization
 from evaluators.criteria import Criterion
 from model_registry.language import text
 from model_registry.records import Result
@@ -45,22 +45,23 @@ def _identity(evidence: Evidence) -> Iterator[Field]:
         yield Column(text("Rank", "순위")), _place
     yield Column(text("Candidate", "후보"), numeric=False), name_cell
     yield Column(text("Size", "크기")), lambda e, n: size(e.candidates[n])
-    if any(row.get("leaderboard") is not None for row in evidence.candidates.values()):
+    if any(row.leaderboard is not None for row in evidence.candidates.values()):
         yield (
             Column(text("Leaderboard", "리더보드"), better="high"),
-            lambda e, n: number(e.candidates[n].get("leaderboard"), missing(text("none", "없음"))),
+            lambda e, n: number(e.candidates[n].leaderboard, missing(text("none", "없음"))),
         )
 
 
 def _costs(evidence: Evidence) -> Iterator[Field]:
     seconds, memory = text("Tuning time", "튜닝 시간"), text("Tuning peak", "튜닝 최대 메모리")
-    tunes = [tune for tune in evidence.tunes if not tune.is_variant]  # those have their own table
+    # Variants have a table of their own.
+    tunes = [tune for tune in evidence.run.tunes if not tune.is_variant]
     for tune in tunes:
         yield Column(tune.label, seconds, "s", "low"), partial(_tuning_seconds, tune=tune)
     for tune in tunes:
         yield Column(tune.label, memory, "MB", "low"), partial(_tuning_peak, tune=tune)
-    if any(evidence.records.compared(name, "inference") for name in evidence.candidates):
-        answering, prompts = text("Answering", "답변"), evidence.head["rows"]["prompts"]
+    if any(evidence.run.compared(name, "inference") for name in evidence.candidates):
+        answering, prompts = text("Answering", "답변"), evidence.head.rows.prompts
         asked = text(f"{prompts} prompt{'s'[: prompts != 1]}", f"질문 {prompts}개")
         yield Column(asked, answering, "s", "low"), _answering_seconds
         yield Column(text("peak", "최대"), answering, "MB", "low"), _answering_peak
@@ -72,9 +73,9 @@ def _goodness(evidence: Evidence) -> Iterator[Field]:
     weighed = {criterion.name for criterion in evidence.declared} & {"quality", "quality_tuned"}
     if weighed:
         yield Column(text("before", "튜닝 전"), quality, better="high"), _quality_before
-        if evidence.tunes:
+        if evidence.run.tunes:
             yield Column(text("after", "튜닝 후"), quality, better="high"), _quality_after
-    if weighed or evidence.records.grades:
+    if weighed or evidence.run.mean_grades:
         yield Column(text("Grade", "평가"), better="high"), _grade
     if not evidence.compares:
         yield Column(text("Score", "점수"), better="high"), _score
@@ -82,8 +83,8 @@ def _goodness(evidence: Evidence) -> Iterator[Field]:
 
 
 def _note(evidence: Evidence) -> str:
-    tuned = evidence.head["rows"]["tuned_on"]
-    ranks = any(tune.variant.startswith("rank=") for tune in evidence.tunes)
+    tuned = evidence.head.rows.tuned_on
+    ranks = any(tune.setting.rank is not None for tune in evidence.run.tunes)
     parts = [
         text("MB are 2^20 bytes.", "MB는 2^20 바이트입니다."),
         text(f"r16 is LoRA of rank 16, tuned on {tuned} rows.",
@@ -102,8 +103,9 @@ def _place(evidence: Evidence, name: str) -> Cell:
     row = evidence.ranked.get(name)
     if row is not None and row.score is not None:
         return Cell(str(row.rank), "number")
-    reason = evidence.rejected.get(name) or (row.note if row else evidence.problem)
-    return missing(text("out", "제외") if name in evidence.rejected else "—", reason)
+    if name in evidence.rejected:
+        return missing(text("out", "제외"), evidence.rejected[name].words)
+    return missing("—", row.note if row else evidence.problem)
 
 
 def name_cell(evidence: Evidence, name: str) -> Cell:
@@ -111,12 +113,11 @@ def name_cell(evidence: Evidence, name: str) -> Cell:
     return Cell(name, "name", under=evidence.stand_in(name))
 
 
-def size(row: Mapping[str, Any]) -> Cell:
+def size(row: CandidateRow) -> Cell:
     """A candidate's counted parameters; those that its publisher names where none were counted."""
-    counted = row.get("parameters")
-    if counted is not None or row.get("published_parameters") is None:
-        return parameters(counted)
-    return replace(parameters(row["published_parameters"]), under=text("published", "공개값"))
+    if row.parameters is not None or row.published_parameters is None:
+        return parameters(row.parameters)
+    return replace(parameters(row.published_parameters), under=text("published", "공개값"))
 
 
 def parameters(count: int | None) -> Cell:
@@ -132,22 +133,22 @@ def parameters(count: int | None) -> Cell:
 
 
 def _tuning_seconds(evidence: Evidence, name: str, tune: Tune) -> Cell:
-    case = evidence.tuning(name, tune)
+    case = evidence.run.tuning(name, tune)
     return case_cell(case, case.seconds.get("training") if case else None)
 
 
 def _tuning_peak(evidence: Evidence, name: str, tune: Tune) -> Cell:
-    case = evidence.tuning(name, tune)
+    case = evidence.run.tuning(name, tune)
     return case_cell(case, peak_megabytes(case, "training"))
 
 
 def _answering_seconds(evidence: Evidence, name: str) -> Cell:
-    case = evidence.answering(name)
+    case = evidence.run.answering(name)
     return case_cell(case, case.seconds.get("inference") if case else None)
 
 
 def _answering_peak(evidence: Evidence, name: str) -> Cell:
-    case = evidence.answering(name)
+    case = evidence.run.answering(name)
     return case_cell(case, peak_megabytes(case, "inference"))
 
 
@@ -171,14 +172,14 @@ def case_cell(case: Result | None, value: float | None) -> Cell:
 
 def _about_replies(evidence: Evidence, cell: Cell) -> Cell:
     """The cell, unless weights are random."""
-    if evidence.head["weights"] != "random":
+    if not evidence.run.random_weights:
         return cell
     why = text("replies of random weights mean nothing", "무작위 가중치의 답변은 뜻이 없음")
     return missing(text("random", "무작위"), why)
 
 
 def _quality_before(evidence: Evidence, name: str) -> Cell:
-    otherwise = _case_or(evidence.answering(name), missing(text("no score", "점수 없음")))
+    otherwise = _case_or(evidence.run.answering(name), missing(text("no score", "점수 없음")))
     return _about_replies(evidence, _two_digits(evidence.value("quality", name), otherwise))
 
 
@@ -190,14 +191,14 @@ def _quality_after(evidence: Evidence, name: str) -> Cell:
 def judged_fields(evidence: Evidence) -> Iterator[Field]:
     """A column for each criterion that is an evaluator's own score."""
     for criterion in evidence.declared:
-        if criterion.name not in VALUES:
+        if criterion.name not in CRITERIA:
             yield Column(criterion.label, better=criterion.better), partial(_judged, of=criterion)
 
 
 def _judged(evidence: Evidence, name: str, of: Criterion) -> Cell:
     """An evaluator's mean; n of N where it only ever says yes or no."""
     values = evidence.scores(of.name, name)
-    otherwise = _case_or(evidence.answering(name), missing(text("no score", "점수 없음")))
+    otherwise = _case_or(evidence.run.answering(name), missing(text("no score", "점수 없음")))
     return _about_replies(evidence, _share_of(values) or otherwise)
 
 
@@ -224,7 +225,7 @@ def _two_digits(value: float | None, otherwise: Cell) -> Cell:
 
 
 def _last_tuned(evidence: Evidence, name: str) -> Result | None:
-    cases = [evidence.tuning(name, tune) for tune in evidence.tunes]
+    cases = [evidence.run.tuning(name, tune) for tune in evidence.run.tunes]
     done = [case for case in cases if case is not None]
     return next((case for case in done if case.ok), done[-1] if done else None)
 
@@ -236,10 +237,10 @@ def _case_or(case: Result | None, otherwise: Cell) -> Cell:
 
 def _score(evidence: Evidence, name: str) -> Cell:
     row = evidence.ranked.get(name)
-    reason = evidence.rejected.get(name, evidence.problem)
+    if name in evidence.rejected:
+        return missing(text("out", "제외"), evidence.rejected[name].words)
     if row is None or row.score is None:
-        words = text("out", "제외") if name in evidence.rejected else text("unranked", "없음")
-        return missing(words, row.note if row else reason)
+        return missing(text("unranked", "없음"), row.note if row else evidence.problem)
     return Cell(f"{row.score:.3f}", "number", row.score, note=row.note)
 
 

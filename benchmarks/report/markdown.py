@@ -38,25 +38,25 @@ def _lines(evidence: Evidence, pictures: Sequence[Picture]) -> Iterator[str]:
     yield f"# {escape(title_of(evidence))}"
     yield ""
     yield (
-        f"{text('Study', '연구')} {escape(head['study'])} · {text('begun', '시작')} "
-        f"{day_and_time(str(head['begun_at']))} · {text('contract', '계약')} "
-        f"`{head['contract_hash']}` · {text('weights', '가중치')} {head['weights']}"
+        f"{text('Study', '연구')} {escape(head.study)} · {text('begun', '시작')} "
+        f"{day_and_time(str(head.begun_at))} · {text('contract', '계약')} "
+        f"`{head.contract_hash}` · {text('weights', '가중치')} {head.weights}"
     )
     yield ""
     warning = banner(head)
     if warning:
         yield f"> **{warning[0]}.** {warning[1]}"
         yield ""
-    if evidence.unfinished:
-        count, total = len(evidence.unfinished), len(head["cases"])
+    if evidence.run.unfinished:
+        count, total = len(evidence.run.unfinished), len(head.cases)
         yield text(
             f"> This run is not finished: {count} of {total} cases have no result yet.",
             f"> 실행이 끝나지 않았습니다: 케이스 {total}개 중 {count}개에 결과가 없습니다.",
         )
         yield ""
     yield from _answer(answer_of(evidence), evidence.compares)
-    for note in head["notes"]:
-        yield f"- {escape(note)}"
+    for note in head.notes:
+        yield f"- {escape(note.words)}"
     yield ""
     if evidence.compares:
         title = text("What quantisation saves and costs", "양자화의 이득과 비용")

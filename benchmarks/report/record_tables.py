@@ -9,7 +9,10 @@ from benchmarks.report.cells import Cell, Column, Table, make_table, megabytes, 
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.main_table import name_cell
 from benchmarks.report.words import default_cure
+from benchmarks.results.head import CandidateRow
 from model_registry.language import text
+from model_registry.notes import all_words
+from model_registry.selection import Override
 from model_registry.statuses import status_words
 
 
@@ -65,7 +68,7 @@ def licences_table(evidence: Evidence) -> Table:
         "conditional": text("conditional", "조건부"),
         "unknown": text("unknown, verify", "모름, 확인 필요"),
     }
-    overrides = {entry["candidate"]: entry for entry in evidence.head["overrides"]}
+    overrides = {entry.candidate: entry for entry in evidence.head.overrides}
     columns = [
         Column(text("Candidate", "후보"), numeric=False),
         Column(text("Licence", "라이선스"), numeric=False),
@@ -75,9 +78,9 @@ def licences_table(evidence: Evidence) -> Table:
     ]
     rows = [
         [
-            Cell(name, "name", under=row.get("hub_id") or evidence.stand_in(name)),
-            Cell(row["license"]),
-            Cell(words.get(row["license_free"], row["license_free"])),
+            Cell(name, "name", under=row.hub_id or evidence.stand_in(name)),
+            Cell(row.license),
+            Cell(words.get(row.license_free, row.license_free)),
             _licence_source(row),
             _override(overrides.get(name)),
         ]
@@ -86,18 +89,17 @@ def licences_table(evidence: Evidence) -> Table:
     return make_table(columns, rows)
 
 
-def _licence_source(row: Mapping[str, Any]) -> Cell:
-    source, day = row.get("license_source"), row.get("license_read_on")
-    if not source:
+def _licence_source(row: CandidateRow) -> Cell:
+    if not row.license_source:
         return missing(text("not recorded", "기록 없음"))
-    return Cell(str(source), under=str(day or ""))
+    return Cell(row.license_source, under=row.license_read_on or "")
 
 
-def _override(entry: Mapping[str, Any] | None) -> Cell:
+def _override(entry: Override | None) -> Cell:
     if entry is None:
         return missing("—")
     by = text("decided by", "결정한 사람")
-    return Cell(str(entry["reason"]), under=f"{by}: {entry['decided_by']}")
+    return Cell(entry.reason, under=f"{by}: {entry.decided_by}")
 
 
 def rejected_table(evidence: Evidence) -> Table:
@@ -109,11 +111,11 @@ def rejected_table(evidence: Evidence) -> Table:
     ]
     before, after = text("before the run", "실행 전"), text("by the decision", "결정에서")
     rows = [
-        [Cell(entry["name"], "name"), Cell(before), Cell(entry["reason"])]
-        for entry in evidence.head["rejected"]
+        [Cell(each.name, "name"), Cell(before), Cell(all_words(each.reasons))]
+        for each in evidence.head.rejected
     ]
     rows += [
-        [name_cell(evidence, name), Cell(after), Cell(reason)]
+        [name_cell(evidence, name), Cell(after), Cell(reason.words)]
         for name, reason in evidence.rejected.items()
     ]
     return make_table(columns, rows)
@@ -125,8 +127,8 @@ def contract_table(evidence: Evidence) -> Table:
         Column(text("Field", "항목"), numeric=False, mono=True),
         Column(text("Value", "값"), numeric=False, mono=True),
     ]
-    fields = [(name, str(value)) for name, value in evidence.head["contract"].items()]
-    fields.append(("varies", ", ".join(evidence.head["varies"])))
+    fields = [(name, str(value)) for name, value in evidence.head.contract.items()]
+    fields.append(("varies", ", ".join(evidence.head.varies)))
     note = text(
         "Figures under another hash are not ranked together. What the study varies is named and "
         "not hashed.",

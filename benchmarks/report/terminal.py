@@ -75,11 +75,11 @@ def _fields(evidence: Evidence) -> Iterator[Field]:
         lambda e, name: Cell(e.shown(name), "name"),
     )
     yield Column(text("size", "크기")), lambda e, n: size(e.candidates[n])
-    if evidence.tunes:
+    if evidence.run.tunes:
         yield Column(text("tune", "튜닝"), unit="s", better="low"), _seconds
         yield Column(text("tune", "튜닝"), unit="MB", better="low"), _memory
     yield Column(text("reply", "답변"), unit="s", better="low"), _reply_seconds
-    if not evidence.tunes:
+    if not evidence.run.tunes:
         yield Column(text("reply", "답변"), unit="MB", better="low"), _reply_memory
     yield from judged_fields(evidence)
     if any(criterion.name.startswith("quality") for criterion in evidence.declared):
@@ -98,7 +98,8 @@ def _place(evidence: Evidence, name: str) -> Cell:
 
 def _tune(evidence: Evidence, name: str) -> Result | None:
     """Where a rank failed there is no mean: that rank's status is what a reader must see."""
-    tunes = [case for tune in evidence.tunes if (case := evidence.tuning(name, tune)) is not None]
+    cases = (evidence.run.tuning(name, tune) for tune in evidence.run.tunes)
+    tunes = [case for case in cases if case is not None]
     failed = next((case for case in tunes if not case.ok), None)
     return failed or (tunes[-1] if tunes else None)
 
@@ -108,11 +109,12 @@ def _seconds(evidence: Evidence, name: str) -> Cell:
 
 
 def _reply_seconds(evidence: Evidence, name: str) -> Cell:
-    return case_cell(evidence.answering(name), evidence.value("inference_seconds", name))
+    return case_cell(evidence.run.answering(name), evidence.value("inference_seconds", name))
 
 
 def _reply_memory(evidence: Evidence, name: str) -> Cell:
-    return case_cell(evidence.answering(name), megabytes(evidence.value("inference_bytes", name)))
+    peak = megabytes(evidence.value("inference_bytes", name))
+    return case_cell(evidence.run.answering(name), peak)
 
 
 def _score(evidence: Evidence, name: str) -> Cell:
@@ -136,7 +138,7 @@ def _memory(evidence: Evidence, name: str) -> Cell:
 
 
 def _quality(evidence: Evidence, name: str) -> Cell:
-    if evidence.head["weights"] == "random":
+    if evidence.run.random_weights:
         return missing(text("random", "무작위"))
     values = (evidence.value("quality", name), evidence.value("quality_tuned", name))
     if values == (None, None):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.report.cells import Cell, Column, Table, fixed, make_table, megabytes, missing
-from benchmarks.report.evidence import Evidence, Tune
+from benchmarks.report.evidence import Evidence
 from benchmarks.report.main_table import case_cell, name_cell, peak_megabytes
+from benchmarks.results.run import Tune
 from model_registry.language import text
 from model_registry.records import Result
 
@@ -15,7 +16,8 @@ PHASE = "training"
 
 def variants_of(evidence: Evidence, name: str) -> list[Tune]:
     """A candidate's variants as the study orders them: the first is what others compare with."""
-    return [tune for tune in evidence.tunes if tune.is_variant and evidence.asks(name, tune)]
+    run = evidence.run
+    return [tune for tune in run.tunes if tune.is_variant and run.asks(name, tune)]
 
 
 def variants_table(evidence: Evidence) -> Table | None:
@@ -51,8 +53,8 @@ def variants_table(evidence: Evidence) -> Table | None:
 
 
 def _cells(evidence: Evidence, name: str, tune: Tune) -> list[Cell]:
-    case = evidence.tuning(name, tune)
-    first = evidence.tuning(name, variants_of(evidence, name)[0])
+    case = evidence.run.tuning(name, tune)
+    first = evidence.run.tuning(name, variants_of(evidence, name)[0])
     figures = case.figures if case and case.ok else {}
     seconds = _seconds(case)
     steps = case.steps if case and case.steps else None
@@ -97,9 +99,9 @@ def headline(evidence: Evidence) -> list[str]:
 def _sentences(evidence: Evidence, name: str, variants: list[Tune]) -> Iterator[str]:
     if len(variants) < 2:
         return
-    first, shown = evidence.tuning(name, variants[0]), evidence.shown(name)
+    first, shown = evidence.run.tuning(name, variants[0]), evidence.shown(name)
     for tune in variants[1:]:
-        case = evidence.tuning(name, tune)
+        case = evidence.run.tuning(name, tune)
         if case is None:
             continue
         if not case.ok:

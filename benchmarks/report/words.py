@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from benchmarks.results.head import RunHead
 from model_registry.language import text
 from model_registry.records import GRADES
 
@@ -129,9 +127,9 @@ def stand_in(weights: str | None) -> str:
     return ""
 
 
-def banner(head: Mapping[str, Any]) -> tuple[str, str] | None:
+def banner(head: RunHead) -> tuple[str, str] | None:
     """What a report begins with where its weights are no real candidate's: headline and text."""
-    if head["weights"] == "bundled":
+    if head.weights == "bundled":
         return (
             text("Bundled stand-ins, not the real candidates", "실제 후보가 아닌 내장 대역 모델"),
             text(
@@ -141,8 +139,8 @@ def banner(head: Mapping[str, Any]) -> tuple[str, str] | None:
                 "대한 결과가 아닙니다.",
             ),
         )
-    if head["weights"] == "random":
-        tiny = head["contract"].get("scale") != "full"
+    if head.weights == "random":
+        tiny = head.contract.get("scale") != "full"
         return (
             text("Random weights, not the real candidates", "실제 후보가 아닌 무작위 가중치"),
             text(

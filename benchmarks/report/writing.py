@@ -13,7 +13,7 @@ from benchmarks.report.html import to_html
 from benchmarks.report.llm_report import to_csv
 from benchmarks.report.markdown import to_markdown
 from benchmarks.report.pictures import pictures
-from benchmarks.run_folder import RunFolder
+from benchmarks.results.folder import RunFolder
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""From a run folder to one decision: criteria from raw records, hard filters, one ranking.
+"""From a run to one decision: criteria from its records, hard filters, one ranking.
 
 Nothing is typed in: every value is computed from the rows of the run. What was not measured, or
 failed, is missing; it is never 0.
@@ -7,43 +7,48 @@ failed, is missing; it is never 0.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.criterion_values import SAY_NOTHING_OF_REPLIES, samples_of, value_of
-from benchmarks.run_folder import RunFolder
-from benchmarks.run_records import RunRecords
+from benchmarks.results.criteria import samples_of, says_nothing_of_replies, value_of
+from benchmarks.results.run import Run
 from benchmarks.study import DecisionPlan
-from benchmarks.study_files import parse_study
+from evaluators.criteria import Criterion
 from evaluators.decision_table import NOTHING_SAID, Said, decide_on, read_table
 from evaluators.ranking import Ranking, rank
 from model_registry.errors import OhloraError
 from model_registry.language import text
+from model_registry.notes import Note
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The ranking of a run and what it rests on."""
+    """The ranking of a run and what it rests on. Reasons are notes: worded when shown."""
 
     ranking: Ranking
-    rejected: tuple[tuple[str, str], ...]  # (candidate, reason), licence and failures included
+    rejected: tuple[tuple[str, Note], ...]  # (candidate, reason), licence and failures included
     contract: str
-    left_out: tuple[str, ...]  # criteria that were not weighed, and why
+    left_out: tuple[tuple[str, Note], ...]  # (criterion that was not weighed, reason)
     plan: DecisionPlan
 
+    @property
+    def reasons(self) -> dict[str, Note]:
+        """Why each rejected candidate is."""
+        return dict(self.rejected)
+
     def to_json(self) -> dict[str, Any]:
-        """The document of `ohlora decide --json`."""
+        """The document of `ohlora decide --json`, the same whatever language is read."""
         ranking = self.ranking.to_json()
         return {
             "chosen": self.ranking.chosen,
             "reserve": self.ranking.reserve,
             "reason": {"en": self.ranking.reason_en, "ko": self.ranking.reason_ko},
             "ranking": ranking["rows"],
-            "rejected": [{"name": name, "reason": reason} for name, reason in self.rejected],
+            "rejected": [_with_reason(name, reason) for name, reason in self.rejected],
             "contract": self.contract,
-            "criteria_left_out": list(self.left_out),
+            "criteria_left_out": [_with_reason(name, reason) for name, reason in self.left_out],
             **{
                 key: ranking[key]
                 for key in ("normalization", "weights", "front", "flip", "without", "unused",
@@ -52,14 +57,17 @@ class Decision:
         }  # fmt: skip
 
 
-def decide(folder: RunFolder, *, ignore_license: bool = False) -> Decision:
+def _with_reason(name: str, reason: Note) -> dict[str, Any]:
+    return {"name": name, "reason": reason.english, **reason.to_json()}
+
+
+def decide(run: Run, *, ignore_license: bool = False) -> Decision:
     """The decision of a run, by the criteria that its study declared.
 
     Raises:
-        OhloraError: no run, no criteria, or results that must not be compared.
+        OhloraError: the study declares no criteria, or none that this run can answer.
     """
-    records = RunRecords.read(folder)
-    study = parse_study(str(records.head["study_source"]), folder.head_path)
+    study = run.study
     if not study.decision.criteria:
         raise OhloraError(
             text(
@@ -67,18 +75,18 @@ def decide(folder: RunFolder, *, ignore_license: bool = False) -> Decision:
                 f"{study.name} 스터디는 비교만 합니다. 선언한 기준이 없어 고르지 않습니다.",
             )
         )
-    criteria, left_out = _usable(study.decision, records)
+    criteria, left_out = _usable(study.decision, run)
     if not criteria:
         raise OhloraError(f"The study {study.name} declares no criteria that this run can answer.")
     plan = DecisionPlan(criteria, study.decision.normalization, study.decision.draws,
                         study.decision.seed)  # fmt: skip
-    rejected = [] if ignore_license else list(_without_license(records.head))
-    rejected += _without_result(records)
+    rejected = [] if ignore_license else list(_without_license(run))
+    rejected += _without_result(run)
     out = {name for name, _ in rejected}
     values = {
-        candidate["name"]: {c.name: value_of(c.name, candidate["name"], records) for c in criteria}
-        for candidate in records.head["candidates"]
-        if candidate["name"] not in out
+        name: {criterion.name: value_of(criterion.name, name, run) for criterion in criteria}
+        for name in run.candidates
+        if name not in out
     }
     ranking = rank(
         criteria,
@@ -86,10 +94,10 @@ def decide(folder: RunFolder, *, ignore_license: bool = False) -> Decision:
         normalization=plan.normalization,
         draws=plan.draws,
         seed=plan.seed,
-        samples=samples_of(values, records),
+        samples=samples_of(values, run),
     )
     rejected += list(ranking.rejected)
-    return Decision(ranking, tuple(rejected), records.head["contract_hash"], tuple(left_out), plan)
+    return Decision(ranking, tuple(rejected), run.head.contract_hash, tuple(left_out), plan)
 
 
 def decide_table(
@@ -109,37 +117,42 @@ def decide_table(
     return Decision(found.ranking, found.rejected, contract, (), plan)
 
 
-def _usable(plan: DecisionPlan, records: RunRecords) -> tuple[tuple[Any, ...], list[str]]:
+def _usable(plan: DecisionPlan, run: Run) -> tuple[tuple[Criterion, ...], list[tuple[str, Note]]]:
     """The criteria that this run can speak of, and the others with the reason."""
-    if records.head["weights"] != "random":
+    if not run.random_weights:
         return plan.criteria, []
-    kept = tuple(c for c in plan.criteria if c.name in SAY_NOTHING_OF_REPLIES)
-    reason = text("random weights: replies mean nothing", "무작위 가중치: 답변에 뜻이 없음")
-    return kept, [f"{c.label} ({reason})" for c in plan.criteria if c not in kept]
+    kept = tuple(c for c in plan.criteria if says_nothing_of_replies(c.name))
+    return kept, [
+        (c.name, Note("replies_mean_nothing", {"label_en": c.label_en, "label_ko": c.label_ko}))
+        for c in plan.criteria
+        if c not in kept
+    ]
 
 
-def _without_license(head: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    accepted = {override["candidate"] for override in head["overrides"]}
-    for candidate in head["candidates"]:
-        if candidate["license_free"] != "yes" and candidate["name"] not in accepted:
-            yield (
-                candidate["name"],
-                text(
-                    f"its licence {candidate['license']} is {candidate['license_free']}, not free",
-                    f"라이선스 {candidate['license']}: 자유 아님 ({candidate['license_free']})",
-                ),
-            )
+def _without_license(run: Run) -> Iterable[tuple[str, Note]]:
+    accepted = {override.candidate for override in run.head.overrides}
+    for candidate in run.head.candidates:
+        if candidate.license_free != "yes" and candidate.name not in accepted:
+            values = {"license": candidate.license, "free": candidate.license_free}
+            yield candidate.name, Note("license_not_accepted", values)
 
 
-def _without_result(records: RunRecords) -> Iterable[tuple[str, str]]:
+def _without_result(run: Run) -> Iterable[tuple[str, Note]]:
     """Candidates of which no case of some workload succeeded: they can't be used for it here."""
-    for candidate in records.head["candidates"]:
-        name = candidate["name"]
-        if not records.results.get(name):
-            yield name, text("none of its cases has been run yet", "아직 실행된 케이스가 없음")
+    for name in run.candidates:
+        results = run.by_candidate[name]
+        if not results:
+            yield name, Note("no_case_done")
             continue
-        for workload in dict.fromkeys(result.workload for result in records.results.get(name, [])):
-            cases = records.of(name, workload)
+        for workload in dict.fromkeys(result.workload for result in results):
+            cases = run.of(name, workload)
             if cases and not any(result.ok for result in cases):
-                yield name, f"{workload}: {cases[0].status} ({cases[0].message})"
+                first = cases[0]
+                yield (
+                    name,
+                    Note(
+                        "nothing_worked",
+                        {"workload": workload, "status": first.status, "message": first.message},
+                    ),
+                )
                 break

@@ -1,19 +1,18 @@
-"""A run: one folder with all the answers to a study. Every stage reads and appends files here."""
+"""The folder of a run. Every stage reads and appends files here; nothing is rewritten."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import differences
 from benchmarks.plan import Plan
-from model_registry.candidate import Candidate
+from benchmarks.results.head import CandidateRow, PlannedCase, Refused, RowCounts, RunHead
+from benchmarks.study_files import parse_study
 from model_registry.errors import BadFile, OhloraError
 from model_registry.records import (
-    SCHEMA,
     Loss,
     Reply,
     Result,
@@ -37,7 +36,7 @@ class RunFolder:
         """Whether a run was begun here."""
         return self.head_path.exists()
 
-    def head(self) -> dict[str, Any]:
+    def head(self) -> RunHead:
         """What was asked: study, candidates, contract, notes.
 
         Raises:
@@ -47,10 +46,25 @@ class RunFolder:
         if not self.exists():
             raise OhloraError(f"{self.path} holds no run: there is no run.json in it.")
         try:
-            head = json.loads(self.head_path.read_text(encoding="utf-8"))
+            row = json.loads(self.head_path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise BadFile(self.head_path, None, f"not JSON ({error})") from error
-        return dict(head)
+        try:
+            return RunHead.from_json(row, self._variants(row))
+        except KeyError as error:
+            raise BadFile(self.head_path, None, f"not the head of a run: no {error}") from error
+        except (TypeError, AttributeError) as error:
+            raise BadFile(self.head_path, None, f"not the head of a run ({error})") from error
+
+    def _variants(self, row: dict[str, Any]) -> list[str]:
+        """The names that the study of an older run gives its variants; its ids don't tell."""
+        if not any(isinstance(case, str) for case in row["cases"]):
+            return []
+        try:
+            study = parse_study(str(row.get("study_source", "")), self.head_path)
+        except OhloraError:
+            return []
+        return [variant.name for variant in study.work.variants]
 
     def begin(self, plan: Plan, *, resume: bool) -> None:
         """Write what is asked, or check that a run to go on with asked the same.
@@ -62,7 +76,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             # Written beside and moved: a kill in between leaves no half a head.
             beside = self.head_path.with_suffix(".tmp")
-            head = json.dumps(_head_of(plan), ensure_ascii=False, indent=2, default=str)
+            head = json.dumps(head_of(plan).to_json(), ensure_ascii=False, indent=2)
             beside.write_text(head + "\n", encoding="utf-8")
             beside.replace(self.head_path)
             return
@@ -71,7 +85,7 @@ class RunFolder:
                 f"{self.path} holds a run already. Add --resume to go on with it, "
                 "or choose another --out."
             )
-        changed = differences(self.head()["contract"], plan.contract.shared())
+        changed = differences(self.head().contract, plan.contract.shared())
         if changed:
             raise OhloraError(
                 f"The run in {self.path} was begun under other settings ({'; '.join(changed)}): "
@@ -100,47 +114,29 @@ class RunFolder:
         append_rows(self.path / "scores.jsonl", rows)
 
 
-def _head_of(plan: Plan) -> dict[str, Any]:
-    study = plan.study
-    return {
-        "schema": SCHEMA,
-        "study": study.name,
-        "title": dict(study.titles),
-        "begun_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "weights": plan.contract.weights,
-        "contract": plan.contract.shared(),
-        "contract_hash": plan.contract.hash,
-        "varies": list(plan.contract.varies),
-        "candidates": [_candidate_row(candidate) for candidate in plan.candidates],
-        "rejected": [
-            {"name": r.candidate.name, "reason": r.reason} for r in plan.selection.rejected
-        ],
-        "overrides": [asdict(override) for override in study.overrides],
-        "cases": [case.id for case in plan.cases],
-        "instead_of": {c.id: c.instead_of for c in plan.cases if c.instead_of is not None},
-        "facts": {asked: list(words) for asked, words in plan.facts.items()},
-        "rows": {
-            "tuned_on": len(plan.task.train),
-            "valid": len(plan.task.valid),
-            "prompts": len(plan.task.prompts),
-        },
-        "limits": asdict(plan.cases[0].limits) if plan.cases else {},
-        "notes": list(plan.notes),
-        "study_source": study.source,
-    }
-
-
-def _candidate_row(candidate: Candidate) -> dict[str, Any]:
-    board = candidate.leaderboard
-    return {
-        "name": candidate.name,
-        "hub_id": candidate.hub_id,
-        "parameters": candidate.parameters,
-        "published_parameters": candidate.published_parameters,
-        "license": candidate.license.name,
-        "license_free": candidate.license.free,
-        "license_source": candidate.license.source,
-        "license_read_on": candidate.license.read_on,
-        "leaderboard": board.value if board else None,
-        "traits": list(candidate.traits),
-    }
+def head_of(plan: Plan) -> RunHead:
+    """What a plan asks, as a run keeps it."""
+    study, contract = plan.study, plan.contract
+    limits = plan.cases[0].limits if plan.cases else None
+    return RunHead(
+        study=study.name,
+        title=dict(study.titles),
+        begun_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        weights=contract.weights,
+        contract=contract.shared(),
+        contract_hash=contract.hash,
+        varies=contract.varies,
+        candidates=tuple(CandidateRow.of(candidate) for candidate in plan.candidates),
+        rejected=tuple(Refused(r.candidate.name, r.reasons) for r in plan.selection.rejected),
+        overrides=tuple(study.overrides),
+        cases=tuple(
+            PlannedCase(case.candidate.name, case.workload, case.setting, case.instead_of)
+            for case in plan.cases
+        ),
+        facts=plan.facts,
+        rows=RowCounts(len(plan.task.train), len(plan.task.valid), len(plan.task.prompts)),
+        memory_limit_bytes=limits.memory_bytes if limits else None,
+        time_limit_seconds=limits.seconds if limits else None,
+        notes=plan.notes,
+        study_source=study.source,
+    )

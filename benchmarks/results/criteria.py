@@ -1,0 +1,193 @@
+"""Every figure of a candidate that a study may decide by, each computed in this one place.
+
+A report, a terminal table, a JSON document and the page show what these functions give. What was
+not measured, or failed, is None; it is never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import fmean
+from typing import Any
+
+from benchmarks.results.run import Run
+from model_registry.errors import OhloraError
+from model_registry.language import text
+from model_registry.records import Result
+
+Number = float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One criterion: its value for a candidate, its names for people, its unit.
+
+    `of_replies`: it judges what replies say, of which random weights say nothing. `evaluator` and
+    `tuned` are of one that is the mean of an evaluator's scores, before or after the tune.
+    """
+
+    value: Callable[[str, Run], Number]
+    label_en: str
+    label_ko: str
+    unit: str = ""
+    of_replies: bool = False
+    evaluator: str | None = None
+    tuned: bool = False
+
+    @property
+    def label(self) -> str:
+        return text(self.label_en, self.label_ko)
+
+
+def value_of(criterion: str, name: str, run: Run) -> Number:
+    """One candidate's raw value of one criterion; None where it is missing.
+
+    A criterion is one of `CRITERIA`, or the name of any evaluator that scored replies of the run:
+    its mean before the tune, or after it with "_tuned" behind the name.
+
+    Raises:
+        OhloraError: nothing computes such a criterion.
+    """
+    if criterion in CRITERIA:
+        return CRITERIA[criterion].value(name, run)
+    if not run.evaluators:  # no reply of any candidate was judged: whatever it asks for is missing
+        return None
+    if criterion.removesuffix("_tuned") not in run.evaluators:
+        known = ", ".join(sorted({*CRITERIA, *run.evaluators}))
+        raise OhloraError(f"No criterion is called {criterion}. There are: {known}.")
+    return _mean_score(name, run, *_evaluator_of(criterion))
+
+
+def scores_of(criterion: str, name: str, run: Run) -> list[float]:
+    """One candidate's scores behind a criterion that names an evaluator; unjudged ones left out."""
+    return [value for _, value in _judged(name, run, *_evaluator_of(criterion))]
+
+
+def samples_of(values: Mapping[str, Any], run: Run) -> dict[str, dict[str, dict[str, Number]]]:
+    """Scores by prompt, for criteria that are means over prompts: these are drawn anew."""
+    samples: dict[str, dict[str, dict[str, Number]]] = {}
+    declared = dict.fromkeys(criterion for found in values.values() for criterion in found)
+    for criterion in declared:
+        if criterion in CRITERIA and CRITERIA[criterion].evaluator is None:
+            continue
+        for name in values:
+            by_prompt: dict[str, list[float]] = {}
+            for prompt, value in _judged(name, run, *_evaluator_of(criterion)):
+                by_prompt.setdefault(prompt, []).append(value)
+            if by_prompt:
+                means = {prompt: fmean(found) for prompt, found in by_prompt.items()}
+                samples.setdefault(criterion, {})[name] = dict(means)
+    return samples
+
+
+def says_nothing_of_replies(criterion: str) -> bool:
+    """Whether random weights can speak of it."""
+    return criterion in CRITERIA and not CRITERIA[criterion].of_replies
+
+
+def _evaluator_of(criterion: str) -> tuple[str, bool]:
+    """The evaluator that a criterion names, and whether replies after the tune are meant."""
+    figure = CRITERIA.get(criterion)
+    if figure is not None and figure.evaluator is not None:
+        return figure.evaluator, figure.tuned
+    return criterion.removesuffix("_tuned"), criterion.endswith("_tuned")
+
+
+def _judged(name: str, run: Run, evaluator: str, tuned: bool) -> Iterator[tuple[str, float]]:
+    """(prompt, score) of one candidate's replies before or after the tune."""
+    for row in run.compared_scores(name):
+        if row.value is None or (row.tuned is not None) != tuned:
+            continue
+        if row.evaluator == evaluator:
+            yield row.prompt, row.value
+
+
+def _mean_score(name: str, run: Run, evaluator: str, tuned: bool) -> Number:
+    present = [value for _, value in _judged(name, run, evaluator, tuned)]
+    return fmean(present) if present else None
+
+
+def mean_of_all(values: Sequence[Number]) -> Number:
+    """The mean where everything is there: a mean of the cases that succeeded would flatter."""
+    present = [value for value in values if value is not None]
+    return fmean(present) if present and len(present) == len(values) else None
+
+
+def _mean_of_cases(name: str, run: Run, workload: str, of: Callable[[Result], Number]) -> Number:
+    """The mean over the compared cases of a workload; missing where one failed or lacks it."""
+    cases = run.compared(name, workload).values()
+    return mean_of_all([of(case) if case and case.ok else None for case in cases])
+
+
+def _inference_figure(figure: str) -> Callable[[str, Run], Number]:
+    return partial(_mean_of_cases, workload="inference", of=lambda case: case.figures.get(figure))
+
+
+def _fine_tune_bytes(name: str, run: Run) -> Number:
+    """The largest rank's peak; missing where that rank failed or is not done yet."""
+    cases = list(run.compared(name, "fine-tune").values())
+    last = cases[-1] if cases else None
+    return last.peak_bytes("training") if last and last.ok else None
+
+
+def _validation_fall(case: Result) -> Number:
+    before, after = (case.figures.get(f"validation_loss_{when}") for when in ("before", "after"))
+    return None if before is None or after is None else before - after
+
+
+def _leaderboard(name: str, run: Run) -> Number:
+    candidate = run.candidates.get(name)
+    return candidate.leaderboard if candidate else None
+
+
+def _human_grade(name: str, run: Run) -> Number:
+    return run.mean_grades[name].mean if name in run.mean_grades else None
+
+
+def _scored(evaluator: str, label_en: str, label_ko: str, *, tuned: bool) -> Figure:
+    value = partial(_mean_score, evaluator=evaluator, tuned=tuned)
+    return Figure(value, label_en, label_ko, of_replies=True, evaluator=evaluator, tuned=tuned)
+
+
+#: Every criterion that is not simply an evaluator's name. A study may declare any of these.
+CRITERIA: dict[str, Figure] = {
+    "leaderboard": Figure(_leaderboard, "leaderboard", "리더보드"),
+    "fine_tune_seconds": Figure(
+        partial(_mean_of_cases, workload="fine-tune", of=lambda case: case.seconds.get("training")),
+        "tuning, mean of the ranks", "튜닝 (랭크 평균)", "s",
+    ),
+    "fine_tune_bytes": Figure(_fine_tune_bytes, "tuning peak", "튜닝 최대 메모리", "bytes"),
+    "inference_seconds": Figure(
+        _inference_figure("seconds_per_prompt"), "a reply", "답변 하나", "s"
+    ),
+    "inference_seconds_total": Figure(
+        partial(_mean_of_cases, workload="inference", of=lambda c: c.seconds.get("inference")),
+        "all prompts in total", "전체 질문 합계", "s",
+    ),
+    "inference_bytes": Figure(
+        partial(_mean_of_cases, workload="inference", of=lambda c: c.peak_bytes("inference")),
+        "answering peak", "답변 최대 메모리", "bytes",
+    ),
+    "first_token_seconds": Figure(
+        _inference_figure("first_token_seconds"), "first token", "첫 토큰", "s"
+    ),
+    "tokens_per_second": Figure(
+        _inference_figure("tokens_per_second"), "tokens a second", "초당 토큰"
+    ),
+    "characters_per_second": Figure(
+        _inference_figure("characters_per_second"), "characters a second", "초당 글자",
+        of_replies=True,
+    ),
+    "validation_loss": Figure(
+        partial(_mean_of_cases, workload="fine-tune", of=_validation_fall),
+        "fall of the validation loss", "검증 손실 감소", of_replies=True,
+    ),
+    "human_grade": Figure(_human_grade, "people's grade", "사람의 평가", of_replies=True),
+    "quality": _scored("quality", "quality before the tune", "튜닝 전 품질", tuned=False),
+    "quality_tuned": _scored("quality", "quality after the tune", "튜닝 후 품질", tuned=True),
+    "facts": _scored("persona_facts", "facts after the tune", "튜닝 후 사실", tuned=True),
+    "facts_untuned": _scored("persona_facts", "facts before the tune", "튜닝 전 사실",
+                             tuned=False),
+}  # fmt: skip

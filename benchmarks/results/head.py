@@ -1,0 +1,206 @@
+"""The head of a run: what was asked, as `run.json` holds it. Its keys are read here only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from benchmarks.results.setting import Setting, case_id
+from model_registry.candidate import Candidate
+from model_registry.notes import Note
+from model_registry.records import SCHEMA
+from model_registry.selection import Override
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCase:
+    """A case that a run was to do; `instead_of` is the id of one in whose place it is done."""
+
+    candidate: str
+    workload: str
+    setting: Setting
+    instead_of: str | None = None
+
+    @property
+    def id(self) -> str:
+        return case_id(self.candidate, self.workload, self.setting)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "case": self.id,
+            "candidate": self.candidate,
+            "workload": self.workload,
+            "settings": self.setting.to_json(),
+            "instead_of": self.instead_of,
+        }
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> PlannedCase:
+        setting = Setting.of(row.get("settings") or {})
+        return cls(row["candidate"], row["workload"], setting, row.get("instead_of"))
+
+    @classmethod
+    def from_id(
+        cls, case: str, candidates: Collection[str], variants: Collection[str], instead: str | None
+    ) -> PlannedCase:
+        """A case of a run that was begun when only ids were kept."""
+        named = [name for name in candidates if case.startswith(f"{name}/")]
+        name = max(named, key=len, default=case.partition("/")[0])
+        workload, _, ending = case.removeprefix(f"{name}/").partition("/")
+        return cls(name, workload, Setting.parse(ending, variants), instead)
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateRow:
+    """A candidate as the run met it: what a report must know of it later."""
+
+    name: str
+    hub_id: str | None = None
+    parameters: int | None = None
+    published_parameters: int | None = None
+    license: str = "unknown"
+    license_free: str = "unknown"
+    license_source: str | None = None
+    license_read_on: str | None = None
+    leaderboard: float | None = None
+    traits: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, candidate: Candidate) -> CandidateRow:
+        board, read_on = candidate.leaderboard, candidate.license.read_on
+        return cls(
+            name=candidate.name,
+            hub_id=candidate.hub_id,
+            parameters=candidate.parameters,
+            published_parameters=candidate.published_parameters,
+            license=candidate.license.name,
+            license_free=candidate.license.free,
+            license_source=candidate.license.source,
+            license_read_on=None if read_on is None else str(read_on),
+            leaderboard=board.value if board else None,
+            traits=tuple(candidate.traits),
+        )
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> CandidateRow:
+        known = {name: row[name] for name in cls.__dataclass_fields__ if name in row}
+        return cls(**known | {"traits": tuple(row.get("traits") or ())})
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A candidate that the study's criteria refused, and why."""
+
+    name: str
+    reasons: tuple[Note, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "reasons": [reason.to_json() for reason in self.reasons]}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Refused:
+        """One of a file; older files hold one sentence, as `reason`."""
+        said = row["reasons"] if "reasons" in row else [row["reason"]]
+        return cls(row["name"], tuple(Note.from_json(reason) for reason in said))
+
+
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """How many rows were tuned on, held out, and asked."""
+
+    tuned_on: int = 0
+    valid: int = 0
+    prompts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunHead:
+    """What was asked. `contract` are the shared values that `contract_hash` stands for."""
+
+    study: str
+    title: Mapping[str, str]
+    begun_at: str
+    weights: str
+    contract: Mapping[str, Any]
+    contract_hash: str
+    candidates: tuple[CandidateRow, ...]
+    cases: tuple[PlannedCase, ...]
+    varies: tuple[str, ...] = ()
+    rejected: tuple[Refused, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rows: RowCounts = RowCounts()
+    memory_limit_bytes: int | None = None
+    time_limit_seconds: float | None = None
+    notes: tuple[Note, ...] = ()
+    study_source: str = ""
+    schema: int = SCHEMA
+
+    def to_json(self) -> dict[str, Any]:
+        """What `run.json` holds."""
+        return {
+            "schema": self.schema,
+            "study": self.study,
+            "title": dict(self.title),
+            "begun_at": self.begun_at,
+            "weights": self.weights,
+            "contract": dict(self.contract),
+            "contract_hash": self.contract_hash,
+            "varies": list(self.varies),
+            "candidates": [asdict(candidate) for candidate in self.candidates],
+            "rejected": [each.to_json() for each in self.rejected],
+            "overrides": [asdict(override) for override in self.overrides],
+            "cases": [case.to_json() for case in self.cases],
+            "facts": {asked: list(words) for asked, words in self.facts.items()},
+            "rows": asdict(self.rows),
+            "limits": {
+                "memory_bytes": self.memory_limit_bytes,
+                "seconds": self.time_limit_seconds,
+            },
+            "notes": [note.to_json() for note in self.notes],
+            "study_source": self.study_source,
+        }
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any], variants: Collection[str] = ()) -> RunHead:
+        """The head of a file, or of an older one; `variants` are names that its study gives.
+
+        Raises:
+            KeyError, TypeError, AttributeError: something is missing, or is not what it should be.
+        """
+        candidates = tuple(CandidateRow.from_json(each) for each in row["candidates"])
+        rows, limits = row.get("rows") or {}, row.get("limits") or {}
+        facts = row.get("facts") or {}
+        return cls(
+            schema=row.get("schema", SCHEMA),
+            study=row["study"],
+            title=row.get("title") or {"en": row["study"], "ko": row["study"]},
+            begun_at=str(row.get("begun_at", "")),
+            weights=row["weights"],
+            contract=row["contract"],
+            contract_hash=row["contract_hash"],
+            varies=tuple(row.get("varies") or ()),
+            candidates=candidates,
+            rejected=tuple(Refused.from_json(each) for each in row.get("rejected") or ()),
+            overrides=tuple(Override(**each) for each in row.get("overrides") or ()),
+            cases=_cases(row, [each.name for each in candidates], variants),
+            facts={asked: tuple(words) for asked, words in facts.items()},
+            rows=RowCounts(**{name: rows.get(name, 0) for name in RowCounts.__dataclass_fields__}),
+            memory_limit_bytes=limits.get("memory_bytes"),
+            time_limit_seconds=limits.get("seconds"),
+            notes=tuple(Note.from_json(note) for note in row.get("notes") or ()),
+            study_source=str(row.get("study_source", "")),
+        )
+
+
+def _cases(
+    row: Mapping[str, Any], candidates: Sequence[str], variants: Collection[str]
+) -> tuple[PlannedCase, ...]:
+    instead = row.get("instead_of") or {}
+    return tuple(
+        PlannedCase.from_id(case, candidates, variants, instead.get(case))
+        if isinstance(case, str)
+        else PlannedCase.from_json(case)
+        for case in row["cases"]
+    )

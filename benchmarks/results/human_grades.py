@@ -1,0 +1,46 @@
+"""What people gave the replies of a run: grades from the grading database that belong to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from evaluators.grading.comparison import MeanGrade, mean_grades
+from evaluators.grading.database import database_url
+from evaluators.grading.store import Grade, GradeStore, reply_hash
+from model_registry.records import Reply
+
+
+def grades_of(
+    folder: Path, replies: Iterable[Reply], store: GradeStore | None = None
+) -> list[Grade]:
+    """The grades whose reply is in this run, with this very text; none where nobody graded.
+
+    A database is only read if there is one: deciding must not make it.
+
+    Raises:
+        OhloraError: a database is named and does not answer.
+    """
+    # A run is known by its folder's name only, which another run may share.
+    known = {(r.case, r.prompt, r.pass_, r.tuned, reply_hash(r.reply)) for r in replies}
+    grades = _stored(folder.resolve().name, store)
+    return [g for g in grades if (g.case, g.prompt, g.pass_, g.tuned, g.reply_hash) in known]
+
+
+def _stored(run: str, store: GradeStore | None) -> list[Grade]:
+    if store is not None:
+        return store.grades(run)
+    url = database_url()
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        return []
+    store = GradeStore.open(url)
+    try:
+        return store.grades(run)
+    finally:
+        store.close()
+
+
+def pooled_grades(grades: Sequence[Grade]) -> list[MeanGrade]:
+    """Each candidate's mean grade, prompts weighing alike, before and after its tune together."""
+    return mean_grades([replace(grade, tuned=None) for grade in grades])

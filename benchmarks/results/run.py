@@ -1,0 +1,249 @@
+"""A run that was read: each file once. What faces show of it comes from here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from benchmarks.contract import differences
+from benchmarks.results.folder import RunFolder
+from benchmarks.results.head import CandidateRow, PlannedCase, RunHead
+from benchmarks.results.human_grades import grades_of, pooled_grades
+from benchmarks.results.setting import PLAIN, Setting
+from benchmarks.study import Study
+from benchmarks.study_files import parse_study
+from evaluators.grading.comparison import MeanGrade
+from evaluators.grading.store import Grade, GradeStore
+from model_registry.errors import OhloraError
+from model_registry.records import Loss, Reply, Result, ScoreRow
+
+#: Work that tunes nothing.
+ANSWERING = ("inference", "ask")
+
+
+@dataclass(frozen=True, slots=True)
+class Tune:
+    """One way in which the candidates of a run were tuned: a workload and what was set."""
+
+    workload: str
+    setting: Setting
+
+    @property
+    def is_variant(self) -> bool:
+        """Whether the study declares it by a name of its own."""
+        return self.setting.variant is not None
+
+    @property
+    def label(self) -> str:
+        """r16 for a LoRA of rank 16; for others what their settings say."""
+        words = [] if self.workload == "fine-tune" else [self.workload]
+        return " ".join(filter(None, [*words, self.setting.label])) or self.workload
+
+
+@dataclass(frozen=True)  # no slots: what is computed once is kept
+class Run:
+    """The records of a run."""
+
+    path: Path
+    head: RunHead
+    results: tuple[Result, ...] = ()
+    replies: tuple[Reply, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    scores: tuple[ScoreRow, ...] = ()
+    grades: tuple[Grade, ...] = ()
+
+    @classmethod
+    def read(cls, folder: RunFolder, store: GradeStore | None = None) -> Run:
+        """All of a run; people's grades from `store`, else from the database that is set.
+
+        Raises:
+            OhloraError: there is no run, or its results were made under different contracts.
+        """
+        head, results, replies = folder.head(), folder.results(), folder.replies()
+        for result in results:
+            _same_contract(head, result)
+        return cls(
+            folder.path,
+            head,
+            tuple(results),
+            tuple(replies),
+            tuple(folder.losses()),
+            tuple(folder.scores()),
+            tuple(grades_of(folder.path, replies, store)),
+        )
+
+    @cached_property
+    def candidates(self) -> dict[str, CandidateRow]:
+        """Those of the head by name."""
+        return {candidate.name: candidate for candidate in self.head.candidates}
+
+    @cached_property
+    def by_candidate(self) -> dict[str, list[Result]]:
+        """Results of each candidate, those without any included."""
+        found: dict[str, list[Result]] = {name: [] for name in self.candidates}
+        for result in self.results:
+            found.setdefault(result.candidate, []).append(result)
+        return found
+
+    @cached_property
+    def scores_by_candidate(self) -> dict[str, list[ScoreRow]]:
+        """Scores of each candidate's replies."""
+        found: dict[str, list[ScoreRow]] = {name: [] for name in self.candidates}
+        for row in self.scores:
+            found.setdefault(row.candidate, []).append(row)
+        return found
+
+    @cached_property
+    def mean_grades(self) -> dict[str, MeanGrade]:
+        """Each graded candidate's mean, before and after its tune together."""
+        return {row.candidate: row for row in pooled_grades(self.grades)}
+
+    @cached_property
+    def study(self) -> Study:
+        """The study as it was declared.
+
+        Raises:
+            BadFile: the text that the head keeps can't be read.
+        """
+        return parse_study(self.head.study_source, self.path / "run.json")
+
+    @property
+    def random_weights(self) -> bool:
+        """Whether replies mean nothing."""
+        return self.head.weights == "random"
+
+    @cached_property
+    def prompts(self) -> tuple[str, ...]:
+        """The prompts in the order they were asked."""
+        return tuple(dict.fromkeys(reply.prompt for reply in self.replies))
+
+    @cached_property
+    def evaluators(self) -> frozenset[str]:
+        """Who judged a reply of this run, or tried to."""
+        return frozenset(row.evaluator for row in self.scores)
+
+    @cached_property
+    def failures(self) -> tuple[Result, ...]:
+        return tuple(result for result in self.results if not result.ok)
+
+    @cached_property
+    def unfinished(self) -> tuple[PlannedCase, ...]:
+        """Cases that were planned and have no result, but for those that need not be done."""
+        done = {result.case: result for result in self.results}
+        return tuple(
+            case for case in self.head.cases if case.id not in done and not _needless(case, done)
+        )
+
+    def of(self, name: str, workload: str) -> list[Result]:
+        """A candidate's cases of one kind of work.
+
+        Being asked as a backend tells what inference tells, by the same names.
+        """
+        cases = self.by_candidate.get(name, [])
+        found = [case for case in cases if case.workload == workload]
+        if not found and workload == "inference":
+            found = [c for c in cases if c.workload == "ask" and c.settings.get("rank") is None]
+        return found
+
+    def compared(self, name: str, workload: str) -> dict[Setting, Result | None]:
+        """One case for each planned setting, the lowest rank first; None where none is done yet.
+
+        Of the cases of one work that differ in quantisation only, the plain one counts if it
+        succeeded, else one that did: two are never averaged.
+        """
+        found: dict[Setting, list[Result]] = {each: [] for each in self._planned(name, workload)}
+        for result in self.of(name, workload):
+            found.setdefault(setting_of(result).work, []).append(result)
+        return {
+            work: min(found[work], key=_plain_first) if found[work] else None
+            for work in sorted(found, key=lambda work: work.rank or 0)  # others as planned
+        }
+
+    def _planned(self, name: str, workload: str) -> Iterator[Setting]:
+        for case in self.head.cases:
+            if (case.candidate, case.workload) == (name, workload):
+                yield case.setting.work
+
+    def compared_scores(self, name: str) -> list[ScoreRow]:
+        """A candidate's scores but for those of a quantised case that stands beside a plain one."""
+        shown = [case.case for case in self.compared(name, "inference").values() if case]
+        others = {case.case for case in self.of(name, "inference")} - set(shown)
+        return [row for row in self.scores_by_candidate.get(name, []) if row.case not in others]
+
+    def answering(self, name: str) -> Result | None:
+        """The inference case that tables show: plain where that ran, else a quantised one."""
+        return next(iter(self.compared(name, "inference").values()), None)
+
+    @cached_property
+    def tunes(self) -> tuple[Tune, ...]:
+        """The ways of tuning in this run, planned or done, the lowest rank first."""
+        workloads = dict.fromkeys(
+            [case.workload for case in self.head.cases]
+            + [result.workload for result in self.results]
+        )
+        found = [
+            Tune(workload, work)
+            for workload in workloads
+            if workload not in ANSWERING
+            for name in self.by_candidate
+            for work in self.compared(name, workload)
+        ]
+        return tuple(dict.fromkeys(found))
+
+    def asks(self, name: str, tune: Tune) -> bool:
+        """Whether the study asks this way of tuning of this candidate."""
+        return tune.setting in self.compared(name, tune.workload)
+
+    def tuning(self, name: str, tune: Tune) -> Result | None:
+        """The case of one way of tuning."""
+        return self.compared(name, tune.workload).get(tune.setting)
+
+    def weights_of(self, name: str) -> str:
+        """Whose weights a candidate's figures are from: those that are least its own count.
+
+        "remote" and "replay" were answered elsewhere: this run's weights are not theirs.
+        """
+        kinds = {r.weights for r in self.by_candidate.get(name, []) if r.weights is not None}
+        order = ("replay", "remote", "random", "bundled", *sorted(kinds))
+        return next((kind for kind in order if kind in kinds), self.head.weights)
+
+
+def setting_of(result: Result) -> Setting:
+    """What tells a result from others of its candidate and workload."""
+    return Setting.of(result.settings)
+
+
+def quantization(result: Result) -> str:
+    """How a case's weights were quantised: "none", "int8", "nf4", "gptq"."""
+    return setting_of(result).quantization
+
+
+#: Ends that another way of running could change; what can't be had stays so.
+_CAN_CHANGE = {"timeout", "killed", "unsupported_device", "error"}
+
+
+def worth_another_try(result: Result) -> bool:
+    """Whether a case failed in a way in which needing less memory may help."""
+    return result.status.startswith("oom") or result.status in _CAN_CHANGE
+
+
+def _needless(case: PlannedCase, done: Mapping[str, Result]) -> bool:
+    other = done.get(case.instead_of or "")
+    return other is not None and not worth_another_try(other)
+
+
+def _plain_first(case: Result) -> tuple[bool, bool]:
+    return not case.ok, quantization(case) != PLAIN
+
+
+def _same_contract(head: RunHead, result: Result) -> None:
+    if result.contract == head.contract_hash:
+        return
+    fields = differences(result.policy, head.contract) if result.policy else []
+    raise OhloraError(
+        f"{result.case} was measured under contract {result.contract}, this run's is "
+        f"{head.contract_hash}: such figures are not ranked together. They differ in "
+        f"{'; '.join(fields) or 'a field that the result does not tell'}."
+    )

@@ -1,0 +1,169 @@
+"""The words of every note, in English and Korean. Adding a note is one entry."""
+
+from __future__ import annotations
+
+AS_WRITTEN = "as_written"  # words of an older run, or of a plugin: shown as they stand
+
+#: (English, Korean) of every code; values stand in braces.
+WORDS: dict[str, tuple[str, str]] = {
+    AS_WRITTEN: ("{words}", "{words}"),
+    # of the weights
+    "weights_of_the_hub": (
+        "the weights are the hub's; its cache is used for what it holds",
+        "허브의 가중치를 씁니다(캐시에 있으면 캐시에서 읽습니다)",
+    ),
+    "no_hub": (
+        "no hub can be reached: the bundled models stand in for the candidates",
+        "허브에 연결할 수 없어 내장 모델이 후보를 대신합니다",
+    ),
+    "bundled_stand_in": (
+        "bundled models show how the tool works; they say nothing about real candidates",
+        "내장 모델은 도구의 흐름을 보여 줄 뿐, 실제 후보에 대한 결과가 아닙니다",
+    ),
+    "random_weights_full": (
+        "random weights at real size: time and memory only, replies mean nothing",
+        "무작위 가중치(실제 크기): 시간과 메모리만 뜻이 있고 답변은 뜻이 없습니다",
+    ),
+    "random_weights_tiny": (
+        "random weights at tiny size: time and memory only, replies mean nothing",
+        "무작위 가중치(아주 작은 크기): 시간과 메모리만 뜻이 있고 답변은 뜻이 없습니다",
+    ),
+    # of the data
+    "prompts_are_train_rows": (
+        "prompts: rows {first}–{last} of the train rows",
+        "질문: 학습 행 {first}–{last}번",
+    ),
+    "train_rows_validate": (
+        "no valid rows with an answer: {count} other train rows serve",
+        "답이 있는 검증 행이 없어 다른 학습 행 {count}개로 검증합니다",
+    ),
+    "read_from": ("{file}: {how:how}", "{file}: {how:how}"),
+    "rows_of_splits": ("rows: {counts:counts}", "행: {counts:counts}"),
+    "broken_korean": (
+        "{file}: the Korean of {count} rows is broken (mojibake){at:lines}",
+        "{file}: 한글이 깨진 행 {count}개{at:lines}",
+    ),
+    "files_not_read": ("not read: {files:names}", "읽지 않음: {files:names}"),
+    "left_out": ("left out: {what:note}{at:lines}", "제외: {what:note}{at:lines}"),
+    "no_answer": (
+        "{count} {split:split}rows without an answer",
+        "답변이 없는 {split:split}행 {count}개",
+    ),
+    "blank_row": ("{count} empty {split:split}rows", "빈 {split:split}행 {count}개"),
+    "unknown_split": (
+        "{count} rows of the split {detail}: name it train, valid or test",
+        "알 수 없는 분할 {detail}의 행 {count}개: train, valid, test 중 하나로 적으세요",
+    ),
+    "unanswered_turn": (
+        "{count} user turns without an answer",
+        "답변이 없는 사용자 차례 {count}개",
+    ),
+    "unasked_turn": ("{count} answers without a user turn", "질문이 없는 답변 {count}개"),
+    "tool_turn": (
+        "the rest of {count} {split:split}conversations from a tool's turn on",
+        "{split:split}대화 {count}개의 도구 호출 이후 부분",
+    ),
+    "not_text": (
+        "the rest of {count} {split:split}conversations from a turn that is no text on",
+        "{split:split}대화 {count}개의 글이 아닌 차례 이후 부분",
+    ),
+    "system_inside": (
+        "the rest of {count} {split:split}conversations from a system turn inside on",
+        "{split:split}대화 {count}개의 중간 시스템 차례 이후 부분",
+    ),
+    "asks_a_prompt": (
+        "{count} {split:split}rows that ask what a prompt asks (or nearly)",
+        "질문과 같거나 거의 같은 {split:split}행 {count}개",
+    ),
+    "asks_a_train_row_or_prompt": (
+        "{count} {split:split}rows that ask what a row tuned on or a prompt asks (or nearly)",
+        "학습 행이나 질문과 같거나 거의 같은 {split:split}행 {count}개",
+    ),
+    "asks_a_train_row": (
+        "{count} {split:split}rows that ask what a train row asks (or nearly)",
+        "학습 행과 같거나 거의 같은 {split:split}행 {count}개",
+    ),
+    # of the tune
+    "no_dropout": (
+        "LoRA has no dropout here, for all candidates alike: the experts of {mixtures:names} can't "
+        "have any",
+        "모든 후보를 LoRA 드롭아웃 없이 튜닝합니다: {mixtures:names}의 전문가(MoE) 레이어에는 쓸 "
+        "수 없습니다",
+    ),
+    # of backends
+    "not_set_up": ("not set up: {why:note}", "설정되지 않음: {why:note}"),
+    "times_include_the_way": (
+        "times of servers include the way to them; their memory is not measured",
+        "서버의 시간에는 오가는 시간이 들어 있고, 서버의 메모리는 측정하지 않습니다",
+    ),
+    "replayed": (
+        "replayed: nobody was asked. Replies and times were recorded on {on} ({where}); times "
+        "say nothing about this machine",
+        "재생: 아무에게도 묻지 않았습니다. 답변과 시간은 {on}에 기록한 것({where})이며, 이 "
+        "장비와 무관합니다",
+    ),
+    "recorded_note": ("[{on}] {note:note}", "[{on}] {note:note}"),
+    # why a candidate is refused
+    "license_unknown": (
+        "its licence is unknown, verify at the publisher",
+        "라이선스를 알 수 없음, 배포자에게 확인 필요",
+    ),
+    "license_unverified": (
+        "its licence is unknown, verify: {note}",
+        "라이선스를 알 수 없음, 확인 필요: {note}",
+    ),
+    "license_conditional": ("{license} is a conditional licence", "라이선스 {license}: 조건부"),
+    "license_not_free": ("{license} is not a free licence", "라이선스 {license}: 자유 아님"),
+    "license_is": ("its licence is {license}", "라이선스가 {license}임"),
+    "license_not_accepted": (
+        "its licence {license} is {free:free}",
+        "라이선스 {license}: {free:free}",
+    ),
+    "size_unknown": ("its size is unknown{note:brackets}", "크기를 알 수 없음{note:brackets}"),
+    "too_large": (
+        "too large: {size:parameters}, at most {limit:parameters}",
+        "너무 큼: {size:parameters}, 최대 {limit:parameters}",
+    ),
+    "too_small": (
+        "too small: {size:parameters}, at least {limit:parameters}",
+        "너무 작음: {size:parameters}, 최소 {limit:parameters}",
+    ),
+    "other_language": (
+        "no {wanted}: it is for {languages:names}",
+        "{wanted} 미지원: {languages:names}용",
+    ),
+    "no_language": (
+        "no {wanted}: it is for no declared language",
+        "{wanted} 미지원: 밝힌 언어가 없음",
+    ),
+    "other_task": ("its task is {task}, not {wanted}", "작업이 {wanted} 아닌 {task}임"),
+    "trait_lacking": ("not {trait}", "{trait} 아님"),
+    "trait_unwanted": ("specialised: {trait}", "특화 모델: {trait}"),
+    # why a candidate is not ranked, a criterion not weighed
+    "no_case_done": ("none of its cases has been run yet", "아직 실행된 케이스가 없음"),
+    "nothing_worked": (
+        "{workload}: {status}{message:brackets}",
+        "{workload}: {status}{message:brackets}",
+    ),
+    "below_limit": (
+        "{label_en} {value:g} is below the limit of {limit:g}",
+        "{label_ko} {value:g}: 한도 {limit:g}에 못 미침",
+    ),
+    "above_limit": (
+        "{label_en} {value:g} is above the limit of {limit:g}",
+        "{label_ko} {value:g}: 한도 {limit:g}을(를) 넘음",
+    ),
+    "replies_mean_nothing": (
+        "{label_en} (random weights: replies mean nothing)",
+        "{label_ko} (무작위 가중치: 답변에 뜻이 없음)",
+    ),
+    # what would help a case
+    "needs_a_machine": (
+        "a machine with {needed_bytes:gib} free",
+        "여유 메모리 {needed_bytes:gib}인 장비",
+    ),
+    "smallest_change": (
+        "{change} (as it is: {needed_bytes:gib})",
+        "{change} (지금대로면 {needed_bytes:gib})",
+    ),
+}
