@@ -103,7 +103,7 @@ def _tuned_cases(case: Case, ranks: Iterable[int], out: Path) -> list[Case]:
     return [
         replace(case, workload="fine-tune", settings={"rank": rank},
                 keep=str(adapters / f"r{rank}"))
-        for rank in ranks
+        for rank in dict.fromkeys(ranks)
     ]  # fmt: skip
 
 

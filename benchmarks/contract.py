@@ -56,6 +56,15 @@ class Contract:
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
+def lora_targets(targets: str) -> str | tuple[str, ...]:
+    """The layers that a contract's `lora_targets` names: "all-linear", or their names.
+
+    They are written with commas between them; blanks around a name say nothing.
+    """
+    names = tuple(name.strip() for name in targets.split(",") if name.strip())
+    return "all-linear" if names == ("all-linear",) else names
+
+
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """The fields in which two contracts differ, as "dtype: float32 / bfloat16"."""
     fields = sorted(set(one) | set(other))

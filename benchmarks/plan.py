@@ -65,6 +65,18 @@ class Plan:
     notes: tuple[Note, ...] = ()
     facts: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Refuse cases that go by one id: the rows of one would pass for the other's.
+
+        Raises:
+            OhloraError: such as a variant that is called rank=16 beside the rank 16.
+        """
+        seen: set[str] = set()
+        for case in self.cases:
+            if case.id in seen:
+                raise OhloraError(f"Two cases go by the id {case.id}: rename the variant.")
+            seen.add(case.id)
+
     @property
     def download_bytes(self) -> int:
         """What a hub would send at most, at two bytes a parameter; 0 for what is here already."""
@@ -241,14 +253,14 @@ def _cases(
     for candidate in candidates:
         if study.work.inference:
             cases += _answering(candidate, study.work, contract, task, limits)
-        for rank in ranks:
+        for rank in dict.fromkeys(ranks):
             case = Case(candidate, "fine-tune", contract, task, {"rank": rank}, limits)
             cases.append(replace(case, keep=str(out / "adapters" / candidate.name / f"r{rank}")))
         for variant in study.work.variants:
             if not variant.only or candidate.name in variant.only:
                 settings = variant.settings(half)
                 cases.append(Case(candidate, "fine-tune", contract, task, settings, limits))
-        for rank in study.work.preference_ranks:
+        for rank in dict.fromkeys(study.work.preference_ranks):
             cases.append(Case(candidate, "preference", contract, task, {"rank": rank}, limits))
     return tuple(cases)
 

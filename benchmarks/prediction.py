@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.case import Case
+from benchmarks.contract import lora_targets
 from benchmarks.variant import effective
 from model_registry.doctor import cure_for
 from model_registry.errors import LoadError
@@ -97,7 +98,6 @@ def works(case: Case, figures: Mapping[str, Any]) -> dict[str, Work]:
 def _training(case: Case, common: Work, figures: Mapping[str, Any]) -> Work:
     contract = effective(case.contract, case.settings)
     guess = max((len(row.prompt) + len(row.reply) for row in case.task.train), default=1)
-    targets = contract.lora_targets
     full = case.settings.get("tuning") == "full"
     return replace(
         common,
@@ -106,7 +106,7 @@ def _training(case: Case, common: Work, figures: Mapping[str, Any]) -> Work:
         batch=int(figures.get("batch_rows") or min(contract.batch_size, len(case.task.train))),
         length=int(figures.get("batch_tokens") or min(guess, contract.max_length)),
         kept=figures.get("batch_kept"),
-        targets=targets if targets == "all-linear" else tuple(targets.split(",")),
+        targets=lora_targets(contract.lora_targets),
     )
 
 
@@ -135,4 +135,5 @@ def cure_of(case: Case, result: Result, correction: Correction = NO_CORRECTION) 
     gib = needed / 2**30
     if change is None:
         return text(f"a machine with {gib:.1f} GiB free", f"여유 메모리 {gib:.1f} GiB인 장비")
-    return text(f"{change} (as it is: {gib:.1f} GiB)", f"{change} (지금대로면 {gib:.1f} GiB)")
+    line = change.study
+    return text(f"{line} (as it is: {gib:.1f} GiB)", f"{line} (지금대로면 {gib:.1f} GiB)")

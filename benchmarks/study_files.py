@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contract import Contract
+from benchmarks.contract import Contract, lora_targets
 from benchmarks.study import DataPlan, DecisionPlan, Span, Study, Work
 from benchmarks.variant import Variant
 from evaluators.declaration import read_declaration
 from model_registry.errors import BadFile, UnknownName
+from model_registry.names import name_problem
 from model_registry.quantization import QUANTIZATIONS
 from model_registry.selection import Criteria, Override, parse_count
 from model_registry.toml_reader import TomlReader
@@ -79,7 +80,7 @@ class _Reader(TomlReader):
             if key not in self.document:
                 raise BadFile(self.path, None, f"a study needs {key}")
         candidates = self.table("candidates")
-        name = str(self.document["name"])
+        name = self.name(self.document["name"], "name")
         return Study(
             name=name,
             titles=self.both("title", name),
@@ -93,6 +94,13 @@ class _Reader(TomlReader):
             decision=self.decision(),
             source=self.source,
         )
+
+    def name(self, value: Any, key: str) -> str:
+        """A name that folders and case ids can bear."""
+        name = str(self.one(value, (str,), key))
+        if problem := name_problem(name):
+            self.fail(key, problem)
+        return name
 
     def both(self, key: str, default: str) -> dict[str, str]:
         """A text in both languages; one given as a plain string serves for both."""
@@ -164,6 +172,9 @@ class _Reader(TomlReader):
             self.fail("ask", f"ask must be true or false, not {ask!r}")
         transcript = self.one(entry.get("transcript", ""), (str,), "transcript") or None
         variants = tuple(self.variant(each) for each in self.tables(entry, "variants"))
+        names = [variant.name for variant in variants]
+        if twice := {name for name in names if names.count(name) > 1}:
+            self.fail("variants", f"two variants are called {', '.join(sorted(twice))}")
         fallback = entry.get("if_it_fails")
         if fallback is not None and fallback not in QUANTIZATIONS:
             self.fail("if_it_fails", f"if_it_fails is one of {', '.join(QUANTIZATIONS)}")
@@ -208,11 +219,21 @@ class _Reader(TomlReader):
                 values[key] = self.in_range(value, key)
         if "name" not in values:
             self.fail("variants", "each of [[work.variants]] needs a name")
+        self.name(values["name"], "variants")
+        if "targets" in values:
+            values["targets"] = self.layers(values["targets"], "targets")
         variant = Variant(**values)
         problem = variant.problem()
         if problem:
             self.fail("variants", f"{variant.name}: {problem}")
         return variant
+
+    def layers(self, value: str, key: str) -> str:
+        """Names of layers with commas between them, however they were written."""
+        found = lora_targets(value)
+        if not found:
+            self.fail(key, f"{key} names no layer: all-linear, or q_proj,v_proj")
+        return found if isinstance(found, str) else ",".join(found)
 
     def policy(self) -> dict[str, Any]:
         entry = self.table("contract")
@@ -223,6 +244,8 @@ class _Reader(TomlReader):
                 self.one(value, (str,), key)
             else:
                 self.in_range(value, key)
+        if "lora_targets" in entry:
+            entry["lora_targets"] = self.layers(entry["lora_targets"], "lora_targets")
         if entry.get("dtype", defaults.dtype) not in _DTYPES:
             self.fail("dtype", f"dtype must be one of {', '.join(_DTYPES)}")
         return entry

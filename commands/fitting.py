@@ -54,7 +54,7 @@ def fit(
         raise typer.BadParameter("--batch is at least 1 and --length at least 2")
     known = registry()
     if names:
-        chosen = [find_candidate(name, known) for name in names]
+        chosen = [find_candidate(name, known, catalog) for name in names]
     else:
         chosen = [c for c in known.candidates(catalog) if c.backend == "transformers"]
     budget = card_budget(gpu) if gpu else machine_budget()

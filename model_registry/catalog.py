@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from model_registry.candidate import Candidate, Leaderboard, License, PromptPolicy
 from model_registry.errors import BadFile, UnknownName
+from model_registry.names import name_problem
 from model_registry.toml_source import parse_toml, read_source
 
 HERE = Path(__file__).resolve().parent
@@ -106,6 +107,8 @@ class _Reader:
 
     def candidate(self, index: int, entry: dict[str, Any]) -> Candidate:
         self.check(index, entry)
+        if problem := name_problem(entry["name"]):
+            self.fail(index, "name", problem)
         catalog = self.document.get("catalog", {})
         values = dict(entry)
         values["license"] = self.license(index, entry["license"])

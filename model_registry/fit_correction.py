@@ -18,6 +18,8 @@ from model_registry.language import text
 
 #: Fewer cases than these say nothing about a machine.
 ENOUGH = 5
+#: Nor do fewer than these of a kind about that kind.
+OF_A_KIND = 3
 _SHIPPED = Path(__file__).resolve().parent / "fit_correction.json"
 
 
@@ -59,16 +61,34 @@ def correction_for(machine: str, device: str, path: Path | None = None) -> Corre
     """The correction of this machine, else the one that comes with the project for such a device.
 
     A graphics card's allocator gives what is asked for, so that there only measured cases correct.
+    A machine that has measured answering alone says nothing of tuning: what it has not measured
+    keeps the shipped figure, and the source says so.
     """
     rows = _rows(machine, device, path or measured_path())
-    if len(rows) >= ENOUGH:
-        pairs = [(_estimate(row["estimate"]), int(row["measured_bytes"])) for row in rows.values()]
-        source = text(
-            f"corrected by {len(pairs)} cases measured on this machine",
-            f"이 장비에서 측정한 {len(pairs)}개 케이스로 보정",
-        )
-        return fitted(pairs, source)
-    return _shipped(device)
+    shipped = _shipped(device)
+    if len(rows) < ENOUGH:
+        return shipped
+    pairs = [(_estimate(row["estimate"]), int(row["measured_bytes"])) for row in rows.values()]
+    source = text(
+        f"corrected by {len(pairs)} cases measured on this machine",
+        f"이 장비에서 측정한 {len(pairs)}개 케이스로 보정",
+    )
+    unmeasured = [text(*words) for words, measured in _measured(pairs) if not measured]
+    if unmeasured and shipped is not NO_CORRECTION:
+        source += f"; {', '.join(unmeasured)}: {shipped.source}"
+    return fitted(pairs, source, shipped)
+
+
+def _measured(pairs: Sequence[tuple[Estimate, int]]) -> list[tuple[tuple[str, str], bool]]:
+    """Which of the two quantities these cases measure: what they are called, and whether."""
+    tuned = sum(is_tuning(estimate) and estimate.scratch_bytes > 0 for estimate, _ in pairs)
+    plain = sum(not is_tuning(estimate) for estimate, _ in pairs)
+    return [(("answering", "답변"), plain >= OF_A_KIND), (("tuning", "튜닝"), tuned >= OF_A_KIND)]
+
+
+def is_tuning(estimate: Estimate) -> bool:
+    """Whether an estimate is of a tune, whose scratch memory the factor multiplies."""
+    return "optimiser" in estimate.terms
 
 
 def _rows(machine: str, device: str, path: Path) -> dict[str, dict[str, Any]]:
@@ -108,24 +128,27 @@ def _shipped(device: str) -> Correction:
     return Correction(row["overhead_bytes"], row["scratch_factor"], row["cases"], source)
 
 
-def fitted(pairs: Sequence[tuple[Estimate, int]], source: str = "") -> Correction:
+def fitted(
+    pairs: Sequence[tuple[Estimate, int]], source: str = "", unmeasured: Correction = NO_CORRECTION
+) -> Correction:
     """The overhead and factor that bring predictions nearest to what was measured.
 
     Args:
         pairs: uncorrected estimates with measured bytes, of several kinds of work.
         source: said with every corrected figure.
+        unmeasured: whose figure stays where too few cases of a kind were measured.
 
-    Medians, because one case with a disturbed measurement must not move all predictions. Fewer
-    than three cases of a kind correct nothing of that kind.
+    Medians, because one case with a disturbed measurement must not move all predictions.
     """
-    plain = [m - e.predicted_bytes for e, m in pairs if "optimiser" not in e.terms]
-    overhead = _median(plain) if len(plain) >= 3 else 0.0
+    plain = [m - e.predicted_bytes for e, m in pairs if not is_tuning(e)]
+    overhead = _median(plain) if len(plain) >= OF_A_KIND else unmeasured.overhead_bytes
     factors = []
     for estimate, measured in pairs:
-        if "optimiser" in estimate.terms and estimate.scratch_bytes:
+        if is_tuning(estimate) and estimate.scratch_bytes:
             more = measured - overhead - estimate.predicted_bytes
             factors.append(1 + more / estimate.scratch_bytes)
-    factor = max(0.5, _median(factors)) if len(factors) >= 3 else 1.0
+    enough = len(factors) >= OF_A_KIND
+    factor = max(0.5, _median(factors)) if enough else unmeasured.scratch_factor
     return Correction(round(overhead), factor, len(pairs), source)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError
 from model_registry.fit import NO_CORRECTION, Correction, Work, is_quick, predict
-from model_registry.fit_verdict import margin, smallest_change
+from model_registry.fit_verdict import Change, margin, smallest_change
 from model_registry.selection import parse_bytes
 
 #: What a card of this name offers to a program, in GiB: less than on its label.
@@ -158,11 +159,19 @@ def fit_row(
     left = margin(estimate, budget.bytes, work.device)
     change = None
     if left < 0:
-        change = smallest_change(
+        smallest = smallest_change(
             candidate.architecture, work, budget.bytes, correction, quick=True
-        ) or _more_memory(-left, budget)
+        )
+        change = _as_command(candidate.name, smallest) or _more_memory(-left, budget)
     terms = {name: count for name, count in estimate.terms.items() if count}
     return FitRow(candidate.name, work, estimate.predicted_bytes, left >= 0, left, change, terms)
+
+
+def _as_command(name: str, change: Change | None) -> str | None:
+    """A change as the command to paste, or the line of a study where no command alone can do it."""
+    if change is None or change.tune is None:
+        return change.study if change else None
+    return f"ohlora tune {shlex.quote(name)} {change.tune} --data FILE --out DIR"
 
 
 def _more_memory(lacking: int, budget: Budget) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from model_registry.errors import LoadError
@@ -13,6 +13,8 @@ from model_registry.fit import NO_CORRECTION, Correction, Estimate, Work, is_qui
 #: What a process takes on a card before its first tensor, and what its libraries reserve: not part
 #: of the allocator's peak, but of what must be free.
 CARD_RESERVE = 600 * 2**20
+#: Rows in a step of `ohlora tune`.
+TUNED_BATCH = 4
 
 
 def fits(estimate: Estimate, budget_bytes: int, device: str) -> bool:
@@ -26,34 +28,67 @@ def margin(estimate: Estimate, budget_bytes: int, device: str) -> int:
     return budget_bytes - reserve - estimate.predicted_bytes
 
 
-def changes(work: Work) -> list[tuple[str, Work]]:
-    """What may be changed to need less, the least first; each name says what to do."""
-    steps: list[tuple[str, Work]] = []
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One way to need less that exists: a line of a study, and options of `ohlora tune` if it can.
+
+    The line stands under the table of the study that it names; a code, the same in any language.
+    """
+
+    work: Work
+    study: str
+    tune: str | None = None
+
+
+def changes(work: Work) -> list[Change]:
+    """What may be changed to need less, the least first."""
+    steps: list[Change] = []
     if work.dtype == "float32":
         work = replace(work, dtype="bfloat16")
-        steps.append(("half precision", work))
+        steps.append(Change(work, '[contract] dtype = "bfloat16"'))
     if work.kind in ("load", "inference"):
-        packed = [(q, replace(work, quantization=q)) for q in ("int8", "nf4")]
-        return steps + (packed if work.quantization == "none" else [])
-    for batch in sorted({math.ceil(work.batch / 2), 1} - {work.batch}, reverse=True):
-        steps.append((f"batch {batch}", replace(work, batch=batch)))
-    light = replace(work, checkpointing=True)
-    steps.append(("gradient checkpointing", light))
-    smallest = replace(light, batch=1)
-    steps.append(("gradient checkpointing and batch 1", smallest))
-    if work.kind == "full":
-        lora = replace(work, kind="lora", rank=16)
-        steps.append(("LoRA rank 16 instead of full tuning", lora))
-        smallest = replace(smallest, kind="lora", rank=16)
-        steps.append(("LoRA rank 16, gradient checkpointing, batch 1", smallest))
-    if work.quantization == "none":
-        prefix = "QLoRA (nf4), rank 16" if work.kind == "full" else "nf4"
-        base = replace(work, kind="lora", rank=16) if work.kind == "full" else work
-        steps.append((prefix, replace(base, quantization="nf4")))
-        steps.append(
-            (f"{prefix}, gradient checkpointing, batch 1", replace(smallest, quantization="nf4"))
+        packed = ("int8", "nf4") if work.quantization == "none" else ()
+        return steps + [
+            Change(replace(work, quantization=q), f'[work] quantizations = ["{q}"]') for q in packed
+        ]
+    steps += [
+        Change(replace(work, batch=batch), f"[contract] batch_size = {batch}")
+        for batch in sorted({math.ceil(work.batch / 2), 1} - {work.batch}, reverse=True)
+    ]
+    return steps + (_of_full(work) if work.kind == "full" else _of_lora(work))
+
+
+def _of_lora(work: Work) -> list[Change]:
+    """A smaller rank, and weights packed in 4 bit."""
+    smaller = [rank for rank in (32, 16, 8, 4) if rank < (work.rank or 16)]
+    key = "preference_ranks" if work.kind == "orpo" else "ranks"
+    steps = [
+        Change(
+            replace(work, rank=rank),
+            f"[work] {key} = [{rank}]",
+            f"--rank {rank}" if work.kind == "lora" and work.batch == TUNED_BATCH else None,
         )
+        for rank in smaller
+    ]
+    if work.kind == "lora" and work.quantization == "none":
+        line = f'[[work.variants]] rank = {work.rank or 16}, quantization = "nf4"'
+        packed = replace(work, quantization="nf4")
+        steps.append(Change(packed, line))
+        steps.append(Change(replace(packed, batch=1), f"{line}; [contract] batch_size = 1"))
     return steps
+
+
+def _of_full(work: Work) -> list[Change]:
+    """LoRA in its place."""
+    lora = replace(work, kind="lora", rank=16)
+    tune = "--rank 16" if work.batch == TUNED_BATCH else None
+    line = '[[work.variants]] tuning = "lora", rank = 16'
+    packed = replace(lora, quantization="nf4", batch=1)
+    return [
+        Change(lora, line, tune),
+        Change(replace(lora, batch=1), f"{line}; [contract] batch_size = 1"),
+        Change(packed, f'{line}, quantization = "nf4"; [contract] batch_size = 1'),
+    ]
 
 
 def smallest_change(
@@ -63,18 +98,18 @@ def smallest_change(
     correction: Correction = NO_CORRECTION,
     *,
     quick: bool = False,
-) -> str | None:
+) -> Change | None:
     """The first change after which it fits; None where none of them is enough.
 
     `quick` passes over changes that would have to be traced first.
     """
-    for name, changed in changes(work):
-        if quick and not is_quick(architecture, changed):
+    for change in changes(work):
+        if quick and not is_quick(architecture, change.work):
             continue
         try:
-            estimate = predict(architecture, changed, correction)
+            estimate = predict(architecture, change.work, correction)
         except LoadError:
             continue
-        if fits(estimate, budget_bytes, changed.device):
-            return name
+        if fits(estimate, budget_bytes, change.work.device):
+            return change
     return None

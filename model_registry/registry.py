@@ -11,6 +11,7 @@ from model_registry import backends, catalog, hookspecs
 from model_registry.backends.backend import BackendFactory
 from model_registry.candidate import Candidate
 from model_registry.errors import DuplicateName, UnknownName
+from model_registry.names import name_problem
 from model_registry.plugins import call_each, plugin_manager
 
 
@@ -41,6 +42,8 @@ class Registry:
     def _add_candidate(self, candidate: Candidate) -> None:
         if not isinstance(candidate, Candidate):
             raise TypeError(f"register takes a Candidate, not a {type(candidate).__name__}")
+        if problem := name_problem(candidate.name):
+            raise ValueError(problem)
         self._plugin_candidates.append(candidate)
 
     def _add_backend(self, name: str, factory: BackendFactory) -> None:
@@ -76,13 +79,13 @@ class Registry:
         own = name.endswith(".toml") or name in catalog.catalog_names()
         return not own and any(c.catalog == name for c in self._plugin_candidates)
 
-    def candidate(self, name: str) -> Candidate:
-        """One candidate by its name or its hub id.
+    def candidate(self, name: str, catalog_name: str | None = None) -> Candidate:
+        """One candidate by its name or its hub id, of one catalog (a name or a file) or of any.
 
         Raises:
             UnknownName: there is none; the message names the nearest.
         """
-        known = _by_name(self.candidates())
+        known = _by_name(self.candidates(catalog_name))
         for candidate in known.values():
             if name in (candidate.name, candidate.hub_id):
                 return candidate

@@ -71,8 +71,8 @@ def candidate_in(folder: Path) -> Candidate:
     )
 
 
-def find_candidate(name: str, registry: Registry) -> Candidate:
-    """A registered candidate, or a model in a folder of that path.
+def find_candidate(name: str, registry: Registry, catalog: str | None = None) -> Candidate:
+    """A registered candidate, of one catalog or of any, or a model in a folder of that path.
 
     Raises:
         UnknownName: neither.
@@ -82,7 +82,7 @@ def find_candidate(name: str, registry: Registry) -> Candidate:
     if there is not None and is_model(there):
         return candidate_in(there)
     try:
-        return registry.candidate(name)
+        return registry.candidate(name, catalog)
     except UnknownName:
         if there is None:
             raise

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.engines import make_engine
 from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.replaying import ReplayEngine
-from model_registry.errors import OhloraError
+from model_registry.errors import OhloraError, UnknownName
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,3 +36,8 @@ def test_a_run_of_one_machine_never_imports_ray() -> None:
     )
     done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.split() == ["False", "False"], done.stderr
+
+
+def test_an_engine_that_is_none_is_refused_with_the_near_one() -> None:
+    with pytest.raises(UnknownName, match="Did you mean local"):
+        make_engine("lokal")

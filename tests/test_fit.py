@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -20,8 +21,8 @@ from model_registry.fit import (
     weight_bytes,
 )
 from model_registry.fit_correction import fitted
-from model_registry.fit_report import card_budget, columns, document, fit_row, fit_rows
-from model_registry.fit_verdict import CARD_RESERVE, changes, fits, margin, smallest_change
+from model_registry.fit_report import Budget, card_budget, columns, document, fit_row, fit_rows
+from model_registry.fit_verdict import CARD_RESERVE, Change, changes, fits, margin, smallest_change
 from model_registry.registry import Registry
 
 GIB = 2**30
@@ -191,11 +192,11 @@ def test_what_a_card_s_context_takes_must_fit_too():
 
 def test_the_smallest_change_that_fits_is_the_first_of_its_ladder(architecture):
     work = Work(kind="lora", rank=16, batch=8, length=256, dtype="bfloat16", device="cuda")
-    needed = {
-        name: predict(architecture, changed).predicted_bytes for name, changed in changes(work)
-    }
-    budget = needed["batch 4"] + CARD_RESERVE
-    assert smallest_change(architecture, work, budget) == "batch 4"
+    first, *_ = changes(work)
+    needed = predict(architecture, first.work).predicted_bytes
+    found = smallest_change(architecture, work, needed + CARD_RESERVE)
+    assert found == first
+    assert found.study == "[contract] batch_size = 4"
     assert smallest_change(architecture, work, CARD_RESERVE + 1) is None
 
 
@@ -204,7 +205,73 @@ def test_full_tuning_that_does_not_fit_is_told_of_lora(architecture):
     lora = predict(architecture, replace(work, kind="lora", rank=16)).predicted_bytes
     change = smallest_change(architecture, work, lora + CARD_RESERVE + 100_000)
     assert change is not None
-    assert "LoRA" in change
+    assert change.work.kind == "lora"
+    assert 'tuning = "lora"' in change.study
+
+
+def every_change() -> list[Change]:
+    found = []
+    for kind in ("load", "inference", "lora", "full", "orpo"):
+        for dtype, device in (("bfloat16", "cuda"), ("float32", "cpu")):
+            for batch in (1, 4, 16):
+                work = Work(kind=kind, rank=64, batch=batch, dtype=dtype, device=device)
+                found += changes(work)
+    return found
+
+
+def test_every_change_is_a_line_that_a_study_takes():
+    from benchmarks.study_files import parse_study
+
+    head = 'name = "x"\n[candidates]\ncatalog = "bundled"\n'
+    for change in every_change():
+        for part in change.study.split("; "):
+            table, _, lines = part.rpartition("] ")
+            named = 'name = "v"\n' if "variants" in table else ""
+            parse_study(f"{head}{table}]\n{named}" + lines.replace(", ", "\n"), Path("s.toml"))
+
+
+def test_every_command_that_fit_proposes_is_one_that_the_command_line_takes():
+    from typer.main import get_command
+
+    from commands.tuning import app
+
+    tune = get_command(app).commands["tune"]
+    known = {option for parameter in tune.params for option in parameter.opts}
+    proposed = {word for c in every_change() for word in (c.tune or "").split() if word[0] == "-"}
+    assert proposed
+    assert proposed <= known
+    assert {"--data", "--out"} <= known
+
+
+def test_what_fit_proposes_is_a_command_to_paste(architecture):
+    candidate = Candidate("one model", License("x", "yes"), architecture=architecture)
+    work = Work(kind="lora", rank=64, batch=4, length=128, dtype="bfloat16", device="cuda")
+    needed = predict(architecture, replace(work, batch=2)).predicted_bytes
+    small = predict(architecture, replace(work, rank=8)).predicted_bytes
+    budget = Budget("card", max(needed, small) + CARD_RESERVE)
+    proposed = fit_row(candidate, work, budget).smallest_change
+    assert proposed in (
+        "[contract] batch_size = 2", "ohlora tune 'one model' --rank 8 --data FILE --out DIR",
+    )  # fmt: skip
+    full = replace(work, kind="full", batch=4, rank=None)
+    lora = predict(architecture, replace(work, rank=16)).predicted_bytes
+    row = fit_row(candidate, full, Budget("card", lora + CARD_RESERVE))
+    assert row.smallest_change == "ohlora tune 'one model' --rank 16 --data FILE --out DIR"
+    assert "checkpoint" not in (row.smallest_change or "")
+
+
+def test_a_candidate_of_a_catalog_of_one_s_own_is_found_there(tmp_path, ohlora):
+    catalog = tmp_path / "mine.toml"
+    catalog.write_text(
+        '[licenses.MIT]\nfree = "yes"\n[architectures.small]\nmodel_type = "llama"\n'
+        '[[candidates]]\nname = "my-own"\nlicense = "MIT"\narchitecture = "small"\n'
+    )
+    code, out, err = ohlora("fit", "my-own", "--catalog", catalog, "--gpu", "T4", "--json")
+    assert (code, err) == (0, "")
+    assert {row["name"] for row in json.loads(out)["rows"]} == {"my-own"}
+    code, _, err = ohlora("fit", "llama1B", "--catalog", catalog, "--gpu", "T4")
+    assert code == 1
+    assert "No candidate is called llama1B" in err
 
 
 def made_up_pairs(overhead: int, factor: float) -> list[tuple[Estimate, int]]:
@@ -246,6 +313,46 @@ def test_a_machine_s_own_cases_are_kept_and_said(tmp_path):
     assert found.overhead_bytes == 27_000
     assert "6 cases measured on this machine" in found.source
     assert "this machine" not in fit_correction.correction_for("other", "cpu", path).source
+
+
+@pytest.mark.parametrize("kind", ["answering", "tuning"])
+def test_what_a_machine_has_not_measured_keeps_the_shipped_figure(tmp_path, kind):
+    path = tmp_path / "measured.jsonl"
+    measured = [
+        p for p in made_up_pairs(27_000, 1.3) if ("optimiser" in p[0].terms) == (kind == "tuning")
+    ]
+    for number in range(6):
+        estimate, bytes_ = measured[number % 3]
+        fit_correction.remember("box", "cpu", f"case {number}", estimate, bytes_, path)
+    shipped = fit_correction.correction_for("other", "cpu", path)
+    found = fit_correction.correction_for("box", "cpu", path)
+    if kind == "answering":
+        assert found.overhead_bytes == 27_000
+        assert found.scratch_factor == shipped.scratch_factor > 2
+        assert "tuning: corrected by 30 cases measured on another machine" in found.source
+    else:
+        assert found.overhead_bytes == shipped.overhead_bytes > 0
+        assert found.scratch_factor != shipped.scratch_factor
+        assert "answering: corrected by 30 cases" in found.source
+    assert "6 cases measured on this machine" in found.source
+
+
+def test_a_card_that_measured_answering_only_has_no_factor_of_a_processor(tmp_path):
+    path = tmp_path / "measured.jsonl"
+    for number, (estimate, bytes_) in enumerate(made_up_pairs(27_000, 1.3)[::2] * 2):
+        fit_correction.remember("box", "cuda", f"case {number}", estimate, bytes_, path)
+    assert fit_correction.correction_for("box", "cuda", path).scratch_factor == 1.0
+
+
+def test_the_correction_that_comes_with_the_project_is_used_where_nothing_was_measured(
+    architecture,
+):
+    shipped = fit_correction.correction_for("a new machine", "cpu")
+    assert (shipped.overhead_bytes, shipped.scratch_factor) == (31_432_431, 2.125)
+    work = Work(kind="lora", rank=16, batch=4, dtype="float32", device="cpu")
+    plain = predict(architecture, work)
+    more = predict(architecture, work, shipped).predicted_bytes - plain.predicted_bytes
+    assert more == pytest.approx(31_432_431 + 1.125 * plain.scratch_bytes, abs=2)
 
 
 def test_a_corrected_prediction_shows_its_correction_as_a_term(architecture):

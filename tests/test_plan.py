@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.case import Limits
-from benchmarks.contract import Contract, differences
+from benchmarks.case import Case, Limits, Task
+from benchmarks.contract import Contract, differences, lora_targets
+from benchmarks.data import Row
 from benchmarks.plan import Options, make_plan
-from benchmarks.study_files import read_study, study_path
-from model_registry.errors import OhloraError, UnknownName
+from benchmarks.prediction import works
+from benchmarks.study_files import parse_study, read_study, study_path
+from model_registry.errors import BadFile, OhloraError, UnknownName
+from model_registry.fit import is_quick, predict
+from model_registry.names import name_problem
 from model_registry.registry import Registry
 from tests.small_study import plan_study, write_rows, write_study
 
@@ -208,3 +212,83 @@ def test_a_mixture_of_experts_among_the_candidates_takes_the_dropout_from_all(tm
     (model / "config.json").write_text(json.dumps({"model_type": "llama"}), encoding="utf-8")
     plan = plan_study(write_study(tmp_path, model), tmp_path / "out")
     assert plan.contract.lora_dropout == Contract().lora_dropout
+
+
+def with_variants(study: Path, *tables: str) -> Path:
+    variants = "".join(f"\n[[work.variants]]\n{table}\n" for table in tables)
+    source = study.read_text(encoding="utf-8")
+    study.write_text(source.replace("\n[contract]", f"{variants}\n[contract]"), encoding="utf-8")
+    return study
+
+
+@pytest.mark.parametrize("name", ["lr=1e-4", "a/b=c", "두 번째 방법", "r=1/x", "=", "100%"])
+def test_a_variant_of_any_name_is_one_case_of_that_name(study, tmp_path, name):
+    plan = plan_study(with_variants(study, f'name = "{name}"'), tmp_path / "out")
+    assert f"one/fine-tune/{name}" in [case.id for case in plan.cases]
+    assert len({case.id for case in plan.cases}) == len(plan.cases)
+
+
+def test_a_variant_that_goes_by_the_id_of_a_rank_is_refused(study, tmp_path):
+    with pytest.raises(OhloraError, match="Two cases go by the id one/fine-tune/rank=2"):
+        plan_study(with_variants(study, 'name = "rank=2"'), tmp_path / "out")
+
+
+def test_a_rank_asked_for_twice_is_measured_once(study, tmp_path):
+    plan = plan_study(study, tmp_path / "out", ranks=(4, 4))
+    assert [c.id for c in plan.cases if c.workload == "fine-tune"] == [
+        "one/fine-tune/rank=4", "two/fine-tune/rank=4",
+    ]  # fmt: skip
+
+
+def test_blanks_between_the_layers_of_lora_say_nothing(study, tmp_path):
+    one = with_variants(study, 'name = "v"\ntargets = " q_proj,  v_proj "')
+    plan = plan_study(one, tmp_path / "out")
+    (case, _) = [case for case in plan.cases if "variant" in case.settings]
+    assert case.settings["targets"] == "q_proj,v_proj"
+    assert lora_targets(" v_proj , q_proj") == ("v_proj", "q_proj")
+    assert lora_targets("all-linear ") == "all-linear"
+
+
+def test_layers_with_a_blank_between_have_the_prediction_of_those_without():
+    candidate = next(c for c in Registry().candidates("lightweighting") if c.name == "opt-350m")
+    asked = Task(train=(Row("질문", "답변"),) * 4)
+    found = []
+    for targets in ("q_proj,v_proj", "q_proj, v_proj"):
+        case = Case(candidate, "fine-tune", Contract(lora_targets=targets), asked, {"rank": 8})
+        work = works(case, {})["training"]
+        assert is_quick(candidate.architecture, work)
+        found.append(predict(candidate.architecture, work).predicted_bytes)
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    "name", ["..", ".", "../elsewhere", "a/../b", "/root", "a\\b", "", " x", "a\u0000b"]
+)
+def test_a_candidate_whose_name_leads_out_of_the_run_is_refused_with_its_line(tmp_path, name):
+    catalog = tmp_path / "mine.toml"
+    entry = f'\n[[candidates]]\nlicense = "MIT"\nname = {json.dumps(name)}\n'
+    catalog.write_text('[licenses."MIT"]\nfree = "yes"\n' + entry, encoding="utf-8")
+    with pytest.raises(BadFile, match="name") as error:
+        Registry().candidates(str(catalog))
+    assert error.value.line == 6
+    assert name_problem(name)
+
+
+@pytest.mark.parametrize("name", ["gemma-2", "org/model", "모델 하나", "a=b", "model.v1.2", "..a"])
+def test_a_name_that_a_folder_can_bear_is_taken(name):
+    assert name_problem(name) is None
+
+
+@pytest.mark.parametrize("name", ["..", "../x"])
+def test_a_study_and_a_variant_of_such_a_name_are_refused(name):
+    head = '[candidates]\ncatalog = "bundled"\n'
+    with pytest.raises(BadFile, match="names another place"):
+        parse_study(f'name = "{name}"\n{head}', Path("s.toml"))
+    with pytest.raises(BadFile, match="names another place"):
+        parse_study(f'name = "x"\n{head}[[work.variants]]\nname = "{name}"\n', Path("s.toml"))
+
+
+def test_two_variants_of_one_name_are_refused():
+    variant = '[[work.variants]]\nname = "a"\n'
+    with pytest.raises(BadFile, match="two variants are called a"):
+        parse_study(f'name = "x"\n[candidates]\ncatalog = "bundled"\n{variant * 2}', Path("s.toml"))

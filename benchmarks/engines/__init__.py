@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.engines.placement import WAIT_SECONDS
-from model_registry.errors import OhloraError
+from model_registry.errors import OhloraError, UnknownName
+
+ENGINES = ("local", "ray", "replay")
 
 
 def make_engine(
@@ -23,6 +25,7 @@ def make_engine(
         wait_seconds: without a word from any case, after which Ray is not waited for any longer.
 
     Raises:
+        UnknownName: no engine is called so.
         OhloraError: Ray is not installed, or its cluster can't be reached.
     """
     if name == "replay":
@@ -33,6 +36,8 @@ def make_engine(
         from benchmarks.engines.local import LocalEngine
 
         return LocalEngine()
+    if name != "ray":
+        raise UnknownName("engine", name, ENGINES)
     try:
         from benchmarks.engines.ray import RayEngine
     except ModuleNotFoundError as error:
