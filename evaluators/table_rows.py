@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evaluators.cells import Amount, Unreadable, read_cell
 from evaluators.table_columns import Row
 from model_registry.errors import BadFile
-from rows.encoding import decode
+from rows.table import read_table
 
 NAME_COLUMNS = (
     "name",
@@ -24,6 +23,7 @@ NAME_COLUMNS = (
     "candidates",
     "models",
 )
+_NO_ROWS = "holds no candidates: a header and a row for each are needed"
 
 
 def read_rows(path: Path) -> tuple[list[str], list[Row]]:
@@ -32,68 +32,38 @@ def read_rows(path: Path) -> tuple[list[str], list[Row]]:
     Raises:
         BadFile: with the line, where it is no table, or a name or column stands there twice.
     """
-    header, lines = _lines(path)
-    _check_header(path, header)
-    name_column = _name_column(path, header, [cells for _, cells in lines])
+    if path.is_file() and not path.stat().st_size:
+        raise BadFile(path, None, _NO_ROWS)
+    table = read_table(path)
+    columns = list(table.columns)
+    lines = [(record.line or 1, _texts(columns, record.cells)) for record in table.records]
+    name_column = _name_column(path, columns, [cells for _, cells in lines])
     rows: dict[str, Row] = {}
     for line, cells in lines:
-        if len(cells) != len(header):
-            more = "more" if len(cells) > len(header) else "fewer"
-            raise BadFile(
-                path, line,
-                f"has {len(cells)} cells, {more} than the {len(header)} columns: is a comma "
-                "inside a cell not quoted?",
-            )  # fmt: skip
         name = " ".join(unicodedata.normalize("NFC", cells[name_column]).split())
         if not name:
             raise BadFile(path, line, "no name stands here")
         if name.casefold() in rows:
             raise BadFile(path, line, f"{name} stands here twice: give each candidate its own name")
-        rows[name.casefold()] = Row(line, name, dict(zip(header, cells, strict=True)))
-    if not rows:
-        raise BadFile(path, None, "holds no candidates: a header and a row for each are needed")
-    return [c for i, c in enumerate(header) if i != name_column and c], list(rows.values())
+        rows[name.casefold()] = Row(line, name, cells)
+    return [column for column in columns if column != name_column], list(rows.values())
 
 
-def _lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The header, and each row's first line with its cells; blank lines are none."""
-    content, _ = decode(path)
-    header = content.lstrip("\r\n").split("\n", 1)[0]
-    reader = csv.reader(
-        io.StringIO(content, newline=""), delimiter=max(",\t;", key=header.count), strict=True
-    )
-    found, line = [], 1
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                found.append((line, cells))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise BadFile(path, line, f"is no CSV ({error}): is a quote not closed?") from error
-    if not found:
-        raise BadFile(path, None, "holds no candidates: a header and a row for each are needed")
-    names = [" ".join(unicodedata.normalize("NFC", name).split()) for name in found[0][1]]
-    return names, found[1:]
+def _texts(columns: Sequence[str], cells: Mapping[str, object]) -> dict[str, str]:
+    found = {column: cells.get(column) for column in columns}
+    return {column: "" if cell is None else str(cell) for column, cell in found.items()}
 
 
-def _check_header(path: Path, header: list[str]) -> None:
-    for column in header:
-        if column and header.count(column) > 1:
-            raise BadFile(path, 1, f"has two columns called {column}: rename one of them")
-
-
-def _name_column(path: Path, header: list[str], rows: list[list[str]]) -> int:
+def _name_column(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:
     """Where the names stand: under a heading that says so, else in the first column of words."""
-    for i, column in enumerate(header):
+    for column in header:
         if column.lower() in NAME_COLUMNS:
-            return i
-    if rows and all(_is_a_number(cells[0]) for cells in rows if cells):
+            return column
+    if rows and all(_is_a_number(cells[header[0]]) for cells in rows):
         raise BadFile(
-            path,
-            1,
-            f"has no column of names: call it {', '.join(NAME_COLUMNS[:3])}, or put it first",
+            path, 1, "has no column of names: put it first, or call it name, candidate or model"
         )
-    return 0
+    return header[0]
 
 
 def _is_a_number(cell: str) -> bool:
