@@ -5,17 +5,16 @@ Code in a folder is never run, whatever its files say, and nobody is asked wheth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_registry.candidate import Candidate
-from model_registry.errors import LoadError, OhloraError
+from model_registry.errors import LoadError, first_line
 from model_registry.folder_check import check_folder, is_model, needs_code
 from model_registry.hub import fetch
 from model_registry.path_words import existing_path, not_a_model
-from model_registry.prompting import end_token_id, prompt_ids
 from model_registry.quantization import load_packed, packed_method
+from model_registry.token_check import check_tokens
 
 if TYPE_CHECKING:
     import torch
@@ -80,44 +79,6 @@ def _tokenizer(candidate: Candidate, folder: Path) -> Any:
         ) from error
 
 
-def check_tokens(candidate: Candidate, tokenizer: Any, config: Mapping[str, Any]) -> None:
-    """Refuse a tokenizer that writes tokens which the model's embedding has no row for.
-
-    A few tokens that no text contains may lie beyond it, as Gemma 3's picture token does; what the
-    tokenizer writes for text, and the template around it, may not.
-
-    Raises:
-        LoadError: "error", naming the token.
-    """
-    said = config.get("text_config")
-    rows = config.get("vocab_size") or (said.get("vocab_size") if isinstance(said, dict) else None)
-    if not isinstance(rows, int):
-        return
-    if tokenizer.vocab_size > rows:
-        raise LoadError(
-            "error",
-            f"{candidate.name}: its tokenizer has {tokenizer.vocab_size:,} tokens, its embedding "
-            f"{rows:,} rows. They don't belong together.",
-        )
-    try:
-        used = prompt_ids(candidate.prompting, tokenizer, [{"role": "user", "content": "가 a 1"}])
-        used = [*used, end_token_id(candidate.prompting, tokenizer)]
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt | SystemExit | OhloraError):
-            raise
-        raise LoadError(
-            "error",
-            f"{candidate.name}: its tokenizer or chat template fails: {first_line(error)}",
-        ) from error
-    if (beyond := max(used)) >= rows:
-        raise LoadError(
-            "error",
-            f"{candidate.name}: its template writes the token {beyond} "
-            f"({tokenizer.convert_ids_to_tokens(beyond)!r}), its embedding has {rows:,} rows. "
-            "They don't belong together.",
-        )
-
-
 def _model(folder: Path, device: str, dtype: torch.dtype) -> Any:
     """The folder's model, every weight of it from the folder.
 
@@ -142,12 +103,6 @@ def _model(folder: Path, device: str, dtype: torch.dtype) -> Any:
             f"{missing[0]} for one. They don't belong together.",
         )
     return model.to(device)
-
-
-def first_line(error: BaseException) -> str:
-    """An exception's class and the first line of what it says."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -10,11 +10,10 @@ from typing import Any
 
 from model_registry.candidate import Candidate, License, PromptPolicy
 from model_registry.chat_template import template_of
-from model_registry.errors import LoadError, OhloraError, UnknownName
+from model_registry.errors import LoadError, OhloraError, UnknownName, first_line
 from model_registry.folder_check import check_adapter, is_model, read_architecture
 from model_registry.gptq import is_gptq
 from model_registry.path_words import existing_path, not_a_model
-from model_registry.pretrained import first_line
 from model_registry.prompting import around_answer, render, uses_chat_template
 from model_registry.quantization import export as write
 from model_registry.quantization import keep_gradients, quantize

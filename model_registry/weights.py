@@ -15,10 +15,10 @@ from model_registry.architecture_limits import check_values
 from model_registry.architectures import architecture_values
 from model_registry.candidate import Candidate
 from model_registry.catalog import HERE
-from model_registry.errors import LoadError
+from model_registry.errors import LoadError, first_line
 from model_registry.folder_check import needs_code
 from model_registry.hub import cached_folder, network_is_up
-from model_registry.pretrained import first_line, own_folder, read_pretrained
+from model_registry.pretrained import own_folder, read_pretrained
 from model_registry.prompting import end_token_ids, settled
 
 if TYPE_CHECKING:

@@ -259,6 +259,14 @@ def test_a_tokenizer_whose_pattern_takes_for_ever_is_one_line(folder):
     assert "tokenizer or chat template fails" in str(refused(folder))
 
 
+def test_replacements_that_make_terabytes_of_one_letter_are_refused(folder):
+    said = json.loads((folder / "tokenizer.json").read_text())
+    double = {"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}
+    said["normalizer"] = {"type": "Sequence", "normalizers": [double] * 60}
+    (folder / "tokenizer.json").write_text(json.dumps(said))
+    assert "times as long" in str(refused(folder))
+
+
 def test_a_folder_without_a_tokenizer_says_what_to_copy(folder):
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).unlink()

@@ -13,7 +13,9 @@ TEMPLATE = (
 FREE = License("Apache-2.0", "yes", "LICENSE")
 
 
-def make_tiny_model(folder: Path, model_type: str = "llama", seed: int = 0) -> Path:
+def make_tiny_model(
+    folder: Path, model_type: str = "llama", seed: int = 0, vocab_size: int | None = None
+) -> Path:
     """Write a model of about 50,000 parameters with tokenizer and chat template to `folder`."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -22,7 +24,7 @@ def make_tiny_model(folder: Path, model_type: str = "llama", seed: int = 0) -> P
     torch.manual_seed(seed)
     config = AutoConfig.for_model(
         model_type,
-        vocab_size=len(tokenizer),
+        vocab_size=vocab_size or len(tokenizer),
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,
