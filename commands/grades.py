@@ -37,9 +37,10 @@ def export_(file: Path, run: RunName = None) -> None:
 @app.command("import", help=text("Add the grades of a file.", "파일의 평가를 더합니다."))
 def import_(file: Path) -> None:
     """Add what the store does not have yet; importing twice adds nothing."""
-    from evaluators.grading.export import import_grades
+    from evaluators.grading.importing import import_grades
 
     done = import_grades(_store(), file)
+    out.print(done.read, highlight=False, markup=False, soft_wrap=True)
     out.print(text(f"{done.rows} read, {done.new} new", f"{done.rows}개 읽음, 새것 {done.new}개"))
 
 

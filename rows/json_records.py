@@ -19,6 +19,8 @@ _LISTS = ("data", "rows", "examples", "items", "records", "conversations", "dial
 ROLE_KEYS = ("role", "from", "speaker")
 CONTENT_KEYS = ("content", "value", "text", "utterance")
 
+_NO_ROW = "not a JSON object: not an object with a prompt and a reply, and not a JSON list of turns"
+
 
 class _Twice(ValueError):
     """A key stands twice in one object."""
@@ -134,7 +136,7 @@ def _record(path: Path, line: int | None, value: Any, split: str | None = None) 
         return Record(line, value, split)
     if isinstance(value, list) and value and all(map(_is_turn, value)):
         return Record(line, {"messages": value}, split)
-    raise BadFile(path, line, "not an object with a prompt and a reply: not a JSON list of rows")
+    raise BadFile(path, line, _NO_ROW)
 
 
 def _from_document(path: Path, document: dict[str, Any], line: int) -> list[Record]:

@@ -33,8 +33,8 @@ _NO_TABLE = {
 }
 
 
-def read_table(path: Path | str) -> Table:
-    """The records of a file, whatever its form.
+def read_table(path: Path | str, *, empty: bool = False) -> Table:
+    """The records of a file, whatever its form; `empty` is for files that may hold none.
 
     Raises:
         BadFile: it can't be read, is in no known form, or holds no rows; with the line.
@@ -44,7 +44,7 @@ def read_table(path: Path | str) -> Table:
     if suffix in _NO_TABLE:
         raise BadFile(path, None, f"{suffix} is not read: {_NO_TABLE[suffix]}")
     table = _from_binary(path, raw, suffix) or _from_text(path, *decode(path, raw), suffix)
-    if not table.records:
+    if not table.records and not empty:
         raise BadFile(path, None, "is empty: it holds no rows")
     return table
 

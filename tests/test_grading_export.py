@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import pandas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluators.grading.export import export_grades, import_grades, neutral
+from evaluators.grading.export import export_grades, neutral
+from evaluators.grading.importing import import_grades
 from evaluators.grading.store import Grade, Grader, GradeStore, reply_hash
 from model_registry.errors import BadFile, OhloraError
 
@@ -150,3 +154,163 @@ def test_revisions_are_exported_too(store: GradeStore, tmp_path: Path) -> None:
     other = a_store(tmp_path / "two.db")
     import_grades(other, tmp_path / "grades.jsonl")
     assert [g.grade for g in other.grades() if g.subject == first.subject] == [5]
+
+
+VALUES = [
+    "007",
+    "3/4",
+    "1e5",
+    "3월 4일",
+    "TRUE",
+    "None",
+    "NA",
+    "2026-01-01",
+    "1,000원",
+    "오후 3:00",
+]
+
+
+def as_excel_saves(path: Path, delimiter: str = ",", encoding: str = "cp949") -> None:
+    """What a Korean Excel makes of an exported CSV when it saves it."""
+    rows = list(csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")))
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=delimiter, lineterminator="\r\n")
+    for row in rows:
+        cells = [cell.replace("\r\n", "\n") for cell in row]
+        cells = [cell.upper() if cell in ("True", "False") else cell for cell in cells]
+        cells = [
+            re.sub(r"^(2026-01-01)T00:00:00\.000\+00:00$", r"\1  오전 12:00:00", cell)
+            for cell in cells
+        ]
+        writer.writerow(cells)
+    path.write_bytes(out.getvalue().encode(encoding))
+
+
+def fill_with(store: GradeStore, replies: list[str], **changes: object) -> list[Grade]:
+    given = [
+        replace(
+            grade, key=f"{n}e{n}", reply=reply, reply_hash=reply_hash(reply), note=reply,
+            prompt=reply or "물음", **changes,
+        )
+        for n, (grade, reply) in enumerate(zip(fill(a_store_beside(store)), replies, strict=False))
+    ]  # fmt: skip
+    store.add_grader(Grader("g1", "=민지"))
+    store.add_grades(given)
+    return given
+
+
+def a_store_beside(store: GradeStore) -> GradeStore:
+    return GradeStore.open("sqlite://")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["cp949", "utf-8-sig", "utf-16"])
+def test_grades_that_excel_saved_come_back_the_same(
+    store: GradeStore, tmp_path: Path, delimiter: str, encoding: str
+) -> None:
+    given = fill_with(store, [*VALUES[:8], "두\r\n줄", "세\n줄"], blind=False)
+    export_grades(store, tmp_path / "grades.csv")
+    as_excel_saves(tmp_path / "grades.csv", delimiter, encoding)
+    other = a_store(tmp_path / "two.db")
+    assert import_grades(other, tmp_path / "grades.csv").new == len(given)
+    for was, now in zip(given, other.grades(history=True), strict=True):
+        assert replace(now, note="", prompt="") == replace(was, note="", prompt="")
+
+
+def test_grades_that_pandas_wrote_come_back_the_same(store: GradeStore, tmp_path: Path) -> None:
+    given = fill_with(store, VALUES, settings={"temperature": 0.7})
+    export_grades(store, tmp_path / "grades.csv")
+    frame = pandas.read_csv(tmp_path / "grades.csv")
+    assert str(frame["grade"].dtype) == "float64"  # a skip has none: 3 becomes 3.0
+    frame.to_csv(tmp_path / "pandas.csv")  # with its index
+    frame.to_excel(tmp_path / "pandas.xlsx")
+    for name in ("pandas.csv", "pandas.xlsx"):
+        other = a_store(tmp_path / f"{name}.db")
+        import_grades(other, tmp_path / name)
+        assert other.grades(history=True) == given
+
+
+def test_json_lines_that_pandas_wrote_come_back_the_same(store: GradeStore, tmp_path: Path) -> None:
+    given = fill(store)
+    export_grades(store, tmp_path / "grades.jsonl")
+    frame = pandas.read_json(tmp_path / "grades.jsonl", lines=True)
+    frame.to_json(
+        tmp_path / "pandas.jsonl", orient="records", lines=True, date_format="epoch",
+        date_unit="ms", force_ascii=False,
+    )  # fmt: skip
+    other = a_store(tmp_path / "two.db")
+    import_grades(other, tmp_path / "pandas.jsonl")
+    assert other.grades(history=True) == given
+
+
+@pytest.mark.parametrize(
+    ("written", "blind"),
+    [("FALSE", False), ("False", False), ("0", False), ("0.0", False), ("거짓", False),
+     ("TRUE", True), ("1", True), ("", True)],
+)  # fmt: skip
+def test_false_is_false_however_a_spreadsheet_writes_it(
+    store: GradeStore, tmp_path: Path, written: str, blind: bool
+) -> None:
+    export_and_change(store, tmp_path, "blind", written)
+    other = a_store(tmp_path / "two.db")
+    import_grades(other, tmp_path / "grades.csv")
+    assert {grade.blind for grade in other.grades(history=True)} == {blind}
+
+
+@pytest.mark.parametrize(
+    ("column", "written", "problem"),
+    [
+        ("blind", "maybe", "blind must be true or false, not 'maybe'"),
+        ("grade", "3.5", "grade must be a whole number"),
+        ("made_at", "gestern", "made_at must be a time, not 'gestern'"),
+    ],
+)
+def test_a_cell_that_means_nothing_is_refused_with_its_line(
+    store: GradeStore, tmp_path: Path, column: str, written: str, problem: str
+) -> None:
+    export_and_change(store, tmp_path, column, written)
+    with pytest.raises(BadFile, match=rf"grades\.csv:2: not a grade \({problem}"):
+        import_grades(a_store(tmp_path / "two.db"), tmp_path / "grades.csv")
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["2026-01-01T00:00:00.000+00:00", "2026-01-01 00:00:00+00:00", "2026-01-01 0:00",
+     "2026-01-01 오전 12:00:00", "2026. 1. 1. 오전 12:00", "1/1/2026 0:00", "1767225600000",
+     "46023"],
+)  # fmt: skip
+def test_times_are_read_as_spreadsheets_write_them(
+    store: GradeStore, tmp_path: Path, written: str
+) -> None:
+    export_and_change(store, tmp_path, "made_at", written)
+    other = a_store(tmp_path / "two.db")
+    import_grades(other, tmp_path / "grades.csv")
+    assert {g.made_at for g in other.grades(history=True)} == {"2026-01-01T00:00:00.000+00:00"}
+
+
+def test_a_reply_that_lost_characters_in_cp949_is_refused_with_the_cure(
+    store: GradeStore, tmp_path: Path
+) -> None:
+    fill_with(store, ["안녕 🌟"])
+    export_grades(store, tmp_path / "grades.csv")
+    text = (tmp_path / "grades.csv").read_bytes().decode("utf-8-sig")
+    (tmp_path / "grades.csv").write_bytes(text.encode("cp949", errors="replace"))
+    with pytest.raises(BadFile, match=r"grades\.csv:2: .*cp949 has no such characters"):
+        import_grades(a_store(tmp_path / "two.db"), tmp_path / "grades.csv")
+
+
+def test_an_export_of_nothing_comes_back_as_nothing(store: GradeStore, tmp_path: Path) -> None:
+    for name in ("grades.csv", "grades.jsonl"):
+        export_grades(store, tmp_path / name)
+        assert import_grades(store, tmp_path / name).rows == 0
+
+
+def export_and_change(store: GradeStore, folder: Path, column: str, written: str) -> None:
+    fill_with(store, ["안녕"])
+    export_grades(store, folder / "grades.csv")
+    text = (folder / "grades.csv").read_bytes().decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    with (folder / "grades.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({**row, column: written} for row in rows)

@@ -1,8 +1,8 @@
-"""Grades as files: CSV for a spreadsheet, JSON lines for programs, and both back again.
+"""Grades as files: CSV for a spreadsheet, JSON lines for programs. `importing` reads them back.
 
 The CSV has a byte order mark, so that Excel reads Korean, and a quote before a text that a
-spreadsheet would take for a formula; importing takes both off. Everything is exported, revisions
-too: importing a file twice, or into another database, adds only what is new there.
+spreadsheet would take for a formula, a number or a date; importing takes both off. Everything is
+exported, revisions too.
 """
 
 from __future__ import annotations
@@ -11,29 +11,31 @@ import csv
 import io
 import json
 import os
+import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from evaluators.grading.store import Grade, Grader, GradeStore, reply_hash
-from model_registry.errors import BadFile, OhloraError
+from evaluators.grading.store import Grade, Grader, GradeStore
+from model_registry.errors import OhloraError
 
 #: What begins a formula in Excel, LibreOffice or Google Sheets; the quote itself is escaped too.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "＝", "＋", "－", "＠")
 
-_NAMES = ["pass" if f.name == "pass_" else f.name for f in fields(Grade)]
-COLUMNS = ["grader_name", *_NAMES]
-_WHOLE = {"grade", "tuned", "position", "shown"}
-_NEEDED = ("key", "subject", "grader", "run", "case", "candidate", "prompt", "reply")
+#: What a spreadsheet or pandas takes for something else than a text: 007, 3/4, 1e5, 3월 4일, TRUE.
+_NO_TEXT = re.compile(
+    r"(?=.*\d)(?:[\d\W_e]|년|월|일|시|분|초|오전|오후|am|pm"
+    r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)+"
+    r"|true|false|null|none|nan|<na>|na|n/a|#n/a|inf|infinity|참|거짓",
+    re.IGNORECASE,
+)
+_LONGEST_VALUE = 40  # characters; a longer text is nothing but a text
 
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """What an import did."""
-
-    rows: int
-    new: int
+NAMES = ["pass" if f.name == "pass_" else f.name for f in fields(Grade)]
+COLUMNS = ["grader_name", *NAMES]
+#: Texts of these columns go through a spreadsheet as they are.
+_PLAIN = frozenset(("grade", "tuned", "position", "shown", "seconds", "blind", "flags", "made_at"))
 
 
 def rows_of(grades: Iterable[Grade], graders: dict[str, Grader]) -> list[dict[str, Any]]:
@@ -60,14 +62,20 @@ def to_csv(rows: Iterable[dict[str, Any]], columns: Iterable[str] | None = None)
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow([neutral(name) for name in names])
     for row in rows:
-        writer.writerow([_cell(row.get(name)) for name in names])
+        writer.writerow([_cell(name, row.get(name)) for name in names])
     return out.getvalue()
 
 
-def _cell(value: Any) -> Any:
+def _cell(name: str, value: Any) -> Any:
+    """A value for a cell: a quote before a text that would be read as something else."""
     if isinstance(value, list | tuple):
-        value = " ".join(str(one) for one in value)
-    return neutral(value) if isinstance(value, str) else value
+        return neutral(" ".join(str(one) for one in value))
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, str) or name in _PLAIN:
+        return value
+    is_value = len(value) <= _LONGEST_VALUE and _NO_TEXT.fullmatch(value.strip())
+    return "'" + value if is_value else neutral(value)
 
 
 def neutral(text: str) -> str:
@@ -96,83 +104,3 @@ def export_grades(store: GradeStore, path: Path, run: str | None = None) -> int:
     draft.write_bytes(data)
     draft.replace(path)
     return len(rows)
-
-
-def import_grades(store: GradeStore, path: Path) -> Imported:
-    """Add the grades of an exported file that the store does not have yet.
-
-    Raises:
-        BadFile: the file is missing, or a line is not a grade.
-    """
-    if not path.is_file():
-        raise BadFile(path, None, "no such file of grades")
-    read = _read_csv if path.suffix == ".csv" else _read_jsonl
-    parsed = [_parse(path, line, row) for line, row in read(path)]
-    for grader in {grade.grader: Grader(grade.grader, name) for grade, name in parsed}.values():
-        store.add_grader(grader)
-    try:
-        return Imported(len(parsed), store.add_grades([grade for grade, _ in parsed]))
-    except OhloraError as error:
-        raise BadFile(path, None, str(error)) from None
-
-
-def _read_csv(path: Path) -> list[tuple[int, dict[str, Any]]]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")  # read_text would turn \r into \n
-    except UnicodeDecodeError:
-        raise BadFile(path, None, "not UTF-8; save it as “CSV UTF-8”") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    rows = []
-    for row in reader:
-        rows.append((reader.line_num, {k: _uncell(k, v) for k, v in row.items() if k}))
-    return rows
-
-
-def _uncell(name: str, value: str | None) -> Any:
-    """What stood in a cell before it was written."""
-    if value is None or (value == "" and name in _WHOLE | {"seconds", "screen"}):
-        return None
-    if value.startswith("'"):
-        value = value[1:]
-    if name == "flags":
-        return value.split()
-    if name == "blind":
-        return value != "False"
-    return value
-
-
-def _read_jsonl(path: Path) -> list[tuple[int, dict[str, Any]]]:
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise BadFile(path, number, f"not JSON ({error})") from None
-        if not isinstance(row, dict):
-            raise BadFile(path, number, "not a JSON object")
-        rows.append((number, row))
-    return rows
-
-
-def _parse(path: Path, line: int, row: dict[str, Any]) -> tuple[Grade, str]:
-    missing = [name for name in _NEEDED if not isinstance(row.get(name), str)]
-    if missing or not row["key"] or not row["grader"]:
-        raise BadFile(path, line, f"a grade needs {', '.join(missing or ['key', 'grader'])}")
-    values = {("pass_" if n == "pass" else n): row[n] for n in _NAMES if n in row}
-    try:
-        for name in _WHOLE:
-            if values.get(name) is not None:
-                values[name] = int(values[name])
-        if values.get("seconds") is not None:
-            values["seconds"] = float(values["seconds"])
-        values["flags"] = tuple(str(flag) for flag in values.get("flags") or ())
-        grade = Grade(**{"grade": None, **values})
-    except (TypeError, ValueError) as error:
-        raise BadFile(path, line, f"not a grade ({error})") from None
-    if grade.grade is not None and not 1 <= grade.grade <= 5:
-        raise BadFile(path, line, f"a grade is 1 to 5, not {grade.grade}")
-    if grade.reply_hash and grade.reply_hash != reply_hash(grade.reply):
-        raise BadFile(path, line, "the reply is not the one that was graded (its hash differs)")
-    return grade, str(row.get("grader_name") or "")

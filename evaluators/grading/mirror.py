@@ -16,7 +16,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from evaluators.grading.export import import_grades, rows_of
+from evaluators.grading.export import rows_of
+from evaluators.grading.importing import import_grades
 from evaluators.grading.store import Grade, GradeStore
 from model_registry.errors import OhloraError
 
