@@ -13,15 +13,22 @@ from typing import Any
 
 import gradio as gr
 
+from benchmarks.results.criteria import CRITERIA
+from benchmarks.results.decision import decision_of
+from benchmarks.results.folder import RunFolder
+from benchmarks.results.run import Run
 from evaluators.grading.agreement import Agreement
 from evaluators.grading.export import export_grades
 from evaluators.grading.summary import summary_of
+from model_registry.language import read_by
 from pages.results_rows import (
+    FIGURES,
     Rows,
     cost_and_quality,
     decision_rows,
     difference_rows,
     distribution_bars,
+    grade_rows,
     strength_rows,
 )
 from pages.site import Site, answering, sees_names, shows_names, wants_korean
@@ -30,19 +37,33 @@ from pages.words import word
 
 NOTHING = ("Nothing yet.", "아직 없습니다.")
 
+
+def _figure(key: str, criterion: str) -> dict[str, Any]:
+    """A column for a criterion, named as the report names it, with its unit."""
+    figure = CRITERIA[criterion]
+    english, korean, digits = {
+        "s": (" (s)", " (초)", 2),
+        "bytes": (" (MB)", " (MB)", 0),
+    }.get(figure.unit, ("", "", 3))
+    head = figure.label_en[0].upper() + figure.label_en[1:]
+    return column(key, head + english, figure.label_ko + korean, digits=digits)
+
+
 DECISION = [
     column("place", "Place", "순위", digits=0),
     column("candidate", "Candidate", "후보", always=True),
     column("score", "Score", "종합", digits=3),
     column("win_share", "Wins", "1위 비율", digits=2),
     column("grade", "Mean grade (95 %)", "평균 등급 (95%)"),
-    column("grade_tuned", "… tuned", "… 조정 뒤"),
-    column("quality", "Quality", "자동 점수", digits=3),
-    column("inference_s", "Answering (s)", "답하기 (초)", digits=2),
-    column("inference_mb", "Answering (MB)", "답하기 (MB)", digits=0),
-    column("tuning_s", "Tuning (s)", "조정 (초)", digits=1),
-    column("tuning_mb", "Tuning (MB)", "조정 (MB)", digits=0),
+    *(_figure(key, criterion) for key, criterion in FIGURES.items()),
     column("remark", "Remark", "비고"),
+]
+GRADES = [
+    column("candidate", "Candidate (r: rank of its tune)", "후보 (r: 튜닝 랭크)", always=True),
+    column("grade", "Mean grade", "평균 등급", digits=2),
+    column("interval", "95 %", "95%"),
+    column("prompts", "Prompts", "질문", digits=0),
+    column("grades", "Grades", "등급 수", digits=0),
 ]
 DIFFERENCES = [
     column("pair", "Pair", "짝", always=True),
@@ -82,6 +103,7 @@ def results_tab(site: Site, tab: gr.Tab) -> None:
     notice = gr.HTML("", elem_id="results-notice", html_template="<p></p>", js_on_load=_AS_TEXT)
     with gr.Column(visible=False) as shown:
         decision = data_table("decision", DECISION, [], "results-decision", none=NOTHING)
+        grades = data_table("mean_grades", GRADES, [], "results-grades", none=NOTHING)
         with gr.Row(elem_id="results-pictures"):
             cost = picture("points", "cost_quality", "results-cost")
             spread = picture("bars", "distribution", "results-distribution")
@@ -91,7 +113,8 @@ def results_tab(site: Site, tab: gr.Tab) -> None:
         with gr.Row():
             as_csv = gr.DownloadButton(word("download_csv"), elem_id="results-csv")
             as_json = gr.DownloadButton(word("download_json"), elem_id="results-json")
-    outputs = [notice, shown, decision, cost, spread, pairs, strong, people, as_csv, as_json]
+    tables = [decision, cost, spread, pairs, strong, people]
+    outputs = [notice, shown, *tables, as_csv, as_json, grades]
 
     def results(run: str, request: gr.Request) -> tuple[Any, ...]:
         with answering(request):
@@ -143,21 +166,27 @@ def show_results(
     folder = site.desk.run(run or "")
     if not shows_names(site, request, folder.name, asked=asked):
         told = _WAITS if sees_names(site, request, folder.name) else _SHUT
-        return told[korean], gr.Column(visible=False), [], {}, {}, [], [], [], None, None
-    summary = summary_of(site.desk.store, folder)
-    rows = decision_rows(folder.folder, summary)
-    csv_file, json_file = _files(site, folder.name, {**summary, "decision": rows})
+        return told[korean], gr.Column(visible=False), [], {}, {}, [], [], [], None, None, []
+    read = Run.read(RunFolder(folder.folder), site.desk.store, needs_head=False)
+    decision, _ = decision_of(read)
+    summary = summary_of(site.desk.store, folder, read.grades)
+    with read_by(korean=korean):
+        rows = decision_rows(read, decision)
+    with read_by(korean=False):  # a file says the same whoever asks for it
+        kept = {**summary, "decision": decision_rows(read, decision)}
+    csv_file, json_file = _files(site, folder.name, kept)
     return (
         _in_words(summary, korean),
         gr.Column(visible=True),
         rows,
-        {"points": cost_and_quality(rows, summary), "graded": bool(summary["means"])},
+        {"points": cost_and_quality(rows), "graded": bool(read.mean_grades)},
         {"bars": distribution_bars(summary)},
         difference_rows(summary),
         strength_rows(summary),
         _people(summary["each_grader"]),
         csv_file,
         json_file,
+        grade_rows(summary),
     )
 
 

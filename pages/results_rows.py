@@ -1,114 +1,119 @@
-"""What the Results tab shows of a run: rows for its tables and points for its pictures."""
+"""What the Results tab shows of a run: rows for its tables and points for its pictures.
+
+Every figure is one of `benchmarks.results`: the report and the decision show the same.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from statistics import fmean
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from model_registry.errors import OhloraError
-from model_registry.records import Result, ScoreRow, read_rows
+from benchmarks.results.criteria import value_of
+from benchmarks.results.decision import Decision
+from benchmarks.results.run import Run, setting_of
+from model_registry.records import Result
 
 Rows = list[dict[str, Any]]
 
+MB = 2**20
 
-def decision_rows(folder: Path, summary: Mapping[str, Any]) -> Rows:
+#: Columns that are criteria: key of a row → name of the criterion.
+FIGURES = {
+    "quality": "quality",
+    "quality_tuned": "quality_tuned",
+    "reply_s": "inference_seconds",
+    "inference_s": "inference_seconds_total",
+    "inference_mb": "inference_bytes",
+    "tuning_s": "fine_tune_seconds",
+    "tuning_mb": "fine_tune_bytes",
+}
+
+
+def decision_rows(run: Run, decision: Decision | None) -> Rows:
     """Every candidate of a run: its place, its grades, its quality and its cost.
 
     A candidate that failed or is out has its row too, with the reason; unknown is None.
     """
-    results = read_rows(folder / "results.jsonl", Result)
-    scores = read_rows(folder / "scores.jsonl", ScoreRow)
-    grades = {row["candidate"]: row for row in summary["means"]}
-    ranking, out = _decision(folder)
-    names = [*ranking, *out, *(r.candidate for r in results), *(s.candidate for s in scores)]
-    names += [name for name in grades if " (r=" not in name]
-    rows = []
-    for name in dict.fromkeys(names):
-        mine = [r for r in results if r.candidate == name]
-        tuned = [row for label, row in grades.items() if label.startswith(f"{name} (r=")]
-        rows.append(
-            {
-                "candidate": name,
-                **ranking.get(name, {}),
-                "grade": _grade(grades.get(name)),
-                "grade_tuned": _grade(tuned[0]) if tuned else None,
-                "quality": _quality([s for s in scores if s.candidate == name]),
-                "inference_s": _mean(_seconds(mine, "inference", "inference")),
-                "inference_mb": _megabytes(mine, "inference", "inference"),
-                "tuning_s": _mean(_seconds(mine, "fine-tune", "training")),
-                "tuning_mb": _megabytes(mine, "fine-tune", "training"),
-                "remark": out.get(name) or _failures(mine),
-                "muted": name in out,
-            }
-        )
-    return rows
+    places = _places(decision)
+    reasons = decision.reasons if decision else {}
+    names = [*places, *reasons, *run.by_candidate, *run.scores_by_candidate, *run.mean_grades]
+    return [
+        {
+            "candidate": name,
+            **places.get(name, {}),
+            "grade": _interval(run, name),
+            "grade_mean": value_of("human_grade", name, run),
+            **{key: _shown(criterion, name, run) for key, criterion in FIGURES.items()},
+            "remark": reasons[name].words if name in reasons else _failures(run, name),
+            "muted": name in reasons,
+        }
+        for name in dict.fromkeys(names)
+    ]
 
 
-def _decision(folder: Path) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """Place, score and share of wins by name, and who is out for which reason."""
-    from benchmarks.results.decision import decide
-    from benchmarks.results.folder import RunFolder
-    from benchmarks.results.run import Run
-
-    if not (folder / "run.json").exists():
-        return {}, {}
-    try:
-        document = decide(Run.read(RunFolder(folder))).to_json()
-    except OhloraError:
-        return {}, {}  # a run in the making: its figures are shown without a ranking
-    ranking = {
-        row["name"]: {"place": place, "score": row["score"], "win_share": row.get("win_share")}
-        for place, row in enumerate(document["ranking"], start=1)
+def _places(decision: Decision | None) -> dict[str, dict[str, Any]]:
+    """Place, score and share of wins by name, as the report has them."""
+    rows = decision.ranking.rows if decision else ()
+    return {
+        row.name: {"place": None, "score": None, "win_share": None}
+        if row.score is None
+        else {"place": row.rank, "score": row.score, "win_share": row.win_share}
+        for row in rows
     }
-    return ranking, {row["name"]: row["reason"] for row in document["rejected"]}
 
 
-def _grade(row: Mapping[str, Any] | None) -> str | None:
-    """A mean grade with its interval, as people read it."""
-    if row is None:
+def _shown(criterion: str, name: str, run: Run) -> float | None:
+    """A criterion's value; bytes as MB of 2^20."""
+    value = value_of(criterion, name, run)
+    return value / MB if value is not None and criterion.endswith("_bytes") else value
+
+
+def _interval(run: Run, name: str) -> str | None:
+    """A candidate's mean grade with its interval, as people read it."""
+    found = run.mean_grades.get(name)
+    if found is None or value_of("human_grade", name, run) is None:
         return None
-    if row["low"] is None:
-        return f"{row['mean']:.2f}"
-    return f"{row['mean']:.2f} ({row['low']:.2f}–{row['high']:.2f})"
+    return f"{found.mean:.2f}{_between(found.low, found.high)}"
 
 
-def _quality(rows: Iterable[ScoreRow]) -> float | None:
-    """The mean of the evaluator "quality" before tuning, where there is one."""
-    return _mean([r.value for r in rows if r.evaluator == "quality" and r.tuned is None])
+def _between(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f" ({low:.2f}–{high:.2f})"
 
 
-def _seconds(results: Iterable[Result], workload: str, phase: str) -> list[float | None]:
-    return [r.seconds.get(phase) for r in results if r.workload == workload and r.ok]
+def _failures(run: Run, name: str) -> str:
+    cases = run.by_candidate.get(name, [])
+    return "; ".join(f"{_work(case)}: {case.status}" for case in cases if not case.ok)
 
 
-def _megabytes(results: Iterable[Result], workload: str, phase: str) -> float | None:
-    peaks = [r.peak_bytes(phase) for r in results if r.workload == workload]
-    known = [peak / 2**20 for peak in peaks if peak is not None]
-    return max(known) if known else None
+def _work(case: Result) -> str:
+    return " ".join(filter(None, (case.workload, setting_of(case).label)))
 
 
-def _failures(results: Iterable[Result]) -> str:
-    return "; ".join(f"{r.workload}: {r.status}" for r in results if not r.ok)
+def grade_rows(summary: Mapping[str, Any]) -> Rows:
+    """Mean grades, before the tune and after it at each rank in rows of their own."""
+    return [
+        {
+            "candidate": row["candidate"],
+            "grade": row["mean"],
+            "interval": _between(row["low"], row["high"]).strip(" ()") or None,
+            "prompts": row["prompts"],
+            "grades": row["grades"],
+        }
+        for row in summary["means"]
+    ]
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None
+def cost_and_quality(rows: Rows) -> Rows:
+    """Points for the picture: seconds of a reply against the mean grade, else the quality."""
+    graded = any(row["grade_mean"] is not None for row in rows)
+    return list(_points(rows, "grade_mean" if graded else "quality"))
 
 
-def cost_and_quality(rows: Rows, summary: Mapping[str, Any]) -> Rows:
-    """Points for the picture: seconds to answer against the mean grade, else the quality."""
-    grades = {row["candidate"]: row["mean"] for row in summary["means"]}
-    points = []
+def _points(rows: Rows, good: str) -> Iterator[dict[str, Any]]:
     for row in rows:
-        good = grades.get(row["candidate"]) if grades else row["quality"]
-        if good is not None and row["inference_s"] is not None:
-            name, seconds = row["candidate"], row["inference_s"]
-            points.append({"candidate": name, "seconds": seconds, "good": good})
-    return points
+        if row[good] is not None and row["reply_s"] is not None:
+            yield {"candidate": row["candidate"], "seconds": row["reply_s"], "good": row[good]}
 
 
 def distribution_bars(summary: Mapping[str, Any]) -> Rows:

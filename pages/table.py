@@ -56,7 +56,7 @@ def picture(kind: str, title: str, elem_id: str) -> gr.HTML:
         kind=kind,
         title={"en": english, "ko": korean},
         none={"en": "Nothing yet.", "ko": "아직 없습니다."},
-        axis={"en": "seconds to answer", "ko": "답하는 데 걸린 초"},
+        axis={"en": "seconds of a reply", "ko": "답변 하나의 시간(초)"},
         levels=[{"en": level.english, "ko": level.name} for level in LEVELS],
         elem_id=elem_id,
         elem_classes="data-table",

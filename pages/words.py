@@ -66,6 +66,10 @@ WORDS = {
     "cost_quality": ("Cost against quality", "비용과 품질"),
     "distribution": ("Distribution of grades", "등급 분포"),
     "agreement": ("Agreement of the graders", "평가자 사이의 일치"),
+    "mean_grades": (
+        "Mean grades, before the tune and at each rank",
+        "평균 등급: 튜닝 전과 랭크별",
+    ),
     "differences": ("Differences, and how many more prompts", "차이, 그리고 더 필요한 질문 수"),
     "each_grader": ("Each grader", "평가자별"),
     "strengths": ("Strengths from pairs", "짝 비교로 본 실력"),

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.results.folder import RunFolder
+from benchmarks.results.run import Run
 from evaluators.grading.desk import Desk
 from evaluators.grading.store import Grader, GradeStore, Vote
 from evaluators.grading.submission import Refused
@@ -25,7 +27,13 @@ from pages.candidates import tables
 from pages.compare import Pair, keep_vote, make_pair
 from pages.conversation import keep_grade, plain_messages, stream_answer
 from pages.models import Models, is_at_hand, on_gpu
-from pages.results_rows import cost_and_quality, decision_rows, difference_rows, strength_rows
+from pages.results_rows import (
+    cost_and_quality,
+    decision_rows,
+    difference_rows,
+    grade_rows,
+    strength_rows,
+)
 from pages.site import Site, address_of, login_of, page_visitor, sees_names, wants_korean
 from tests.grading_fixtures import CANDIDATES, PROMPTS, make_run
 
@@ -270,7 +278,8 @@ def test_a_failed_candidate_has_a_row_with_its_status(site: Site) -> None:
         folder / "results.jsonl",
         [replace(first, case="x", candidate="못 푼 후보", status="oom_load", seconds={})],
     )
-    rows = {row["candidate"]: row for row in decision_rows(folder, summarize([]))}
+    run = Run.read(RunFolder(folder), site.desk.store, needs_head=False)
+    rows = {row["candidate"]: row for row in decision_rows(run, None)}
     assert set(rows) == {*CANDIDATES, "못 푼 후보"}
     assert rows["못 푼 후보"]["remark"] == "inference: oom_load"
     assert rows["못 푼 후보"]["inference_s"] is None
@@ -279,7 +288,13 @@ def test_a_failed_candidate_has_a_row_with_its_status(site: Site) -> None:
 
 def test_without_grades_there_are_no_points_but_no_failure_either() -> None:
     empty = summarize([])
-    assert cost_and_quality([], empty) == difference_rows(empty) == strength_rows(empty) == []
+    assert (
+        cost_and_quality([])
+        == grade_rows(empty)
+        == difference_rows(empty)
+        == strength_rows(empty)
+        == []
+    )
 
 
 def test_unknown_sizes_are_none_and_every_rejection_has_a_reason() -> None:

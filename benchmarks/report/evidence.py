@@ -8,7 +8,7 @@ from functools import cached_property
 
 from benchmarks.report.words import stand_in
 from benchmarks.results.criteria import scores_of, value_of
-from benchmarks.results.decision import Decision, decide
+from benchmarks.results.decision import Decision, decision_of
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.head import CandidateRow, RunHead
 from benchmarks.results.run import Run
@@ -41,12 +41,9 @@ class Evidence:
     @classmethod
     def of(cls, run: Run) -> Evidence:
         """A run that was read, decided on. One that can't be decided on still has a report."""
-        try:
-            decision = decide(run)
-            unfiltered = decide(run, ignore_license=True).ranking.chosen
-        except OhloraError as error:
-            return cls(run, None, str(error))
-        return cls(run, decision, "", unfiltered)
+        decision, problem = decision_of(run)
+        anyone, _ = decision_of(run, ignore_license=True) if decision else (None, "")
+        return cls(run, decision, problem, anyone.ranking.chosen if anyone else None)
 
     @property
     def head(self) -> RunHead:

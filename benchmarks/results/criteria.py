@@ -51,13 +51,15 @@ def value_of(criterion: str, name: str, run: Run) -> Number:
         OhloraError: nothing computes such a criterion.
     """
     if criterion in CRITERIA:
-        return CRITERIA[criterion].value(name, run)
+        figure = CRITERIA[criterion]
+        mute = figure.of_replies and run.random_weights  # what random weights say means nothing
+        return None if mute else figure.value(name, run)
     if not run.evaluators:  # no reply of any candidate was judged: whatever it asks for is missing
         return None
     if criterion.removesuffix("_tuned") not in run.evaluators:
         known = ", ".join(sorted({*CRITERIA, *run.evaluators}))
         raise OhloraError(f"No criterion is called {criterion}. There are: {known}.")
-    return _mean_score(name, run, *_evaluator_of(criterion))
+    return None if run.random_weights else _mean_score(name, run, *_evaluator_of(criterion))
 
 
 def scores_of(criterion: str, name: str, run: Run) -> list[float]:
@@ -156,7 +158,7 @@ CRITERIA: dict[str, Figure] = {
     "leaderboard": Figure(_leaderboard, "leaderboard", "리더보드"),
     "fine_tune_seconds": Figure(
         partial(_mean_of_cases, workload="fine-tune", of=lambda case: case.seconds.get("training")),
-        "tuning, mean of the ranks", "튜닝 (랭크 평균)", "s",
+        "tuning, mean of the ranks", "튜닝, 랭크 평균", "s",
     ),
     "fine_tune_bytes": Figure(_fine_tune_bytes, "tuning peak", "튜닝 최대 메모리", "bytes"),
     "inference_seconds": Figure(
@@ -164,7 +166,7 @@ CRITERIA: dict[str, Figure] = {
     ),
     "inference_seconds_total": Figure(
         partial(_mean_of_cases, workload="inference", of=lambda c: c.seconds.get("inference")),
-        "all prompts in total", "전체 질문 합계", "s",
+        "answering, all prompts in total", "답변, 전체 질문 합계", "s",
     ),
     "inference_bytes": Figure(
         partial(_mean_of_cases, workload="inference", of=lambda c: c.peak_bytes("inference")),

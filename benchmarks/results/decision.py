@@ -100,6 +100,14 @@ def decide(run: Run, *, ignore_license: bool = False) -> Decision:
     return Decision(ranking, tuple(rejected), run.head.contract_hash, tuple(left_out), plan)
 
 
+def decision_of(run: Run, *, ignore_license: bool = False) -> tuple[Decision | None, str]:
+    """The decision of a run, or why there is none: such a run is shown all the same."""
+    try:
+        return decide(run, ignore_license=ignore_license), ""
+    except OhloraError as error:
+        return None, str(error)
+
+
 def decide_table(
     path: Path, *, ignore_license: bool = False, said: Said = NOTHING_SAID
 ) -> Decision:

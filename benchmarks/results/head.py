@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.results.setting import Setting, case_id
 from model_registry.candidate import Candidate
 from model_registry.notes import Note
-from model_registry.records import SCHEMA
+from model_registry.records import SCHEMA, Result
 from model_registry.selection import Override
 
 
@@ -136,6 +136,21 @@ class RunHead:
     notes: tuple[Note, ...] = ()
     study_source: str = ""
     schema: int = SCHEMA
+
+    @classmethod
+    def inferred(cls, study: str, results: Sequence[Result]) -> RunHead:
+        """What results without a head tell: who took part, under which contract."""
+        first = results[0] if results else None
+        return cls(
+            study=study,
+            title={"en": study, "ko": study},
+            begun_at="",
+            weights=(first and first.weights) or "",
+            contract=first.policy if first else {},
+            contract_hash=first.contract if first else "",
+            candidates=tuple(map(CandidateRow, dict.fromkeys(r.candidate for r in results))),
+            cases=(),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """What `run.json` holds."""

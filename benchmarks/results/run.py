@@ -55,13 +55,19 @@ class Run:
     grades: tuple[Grade, ...] = ()
 
     @classmethod
-    def read(cls, folder: RunFolder, store: GradeStore | None = None) -> Run:
+    def read(
+        cls, folder: RunFolder, store: GradeStore | None = None, *, needs_head: bool = True
+    ) -> Run:
         """All of a run; people's grades from `store`, else from the database that is set.
+
+        A folder of replies that no study made has no head: without `needs_head` it is taken too.
 
         Raises:
             OhloraError: there is no run, or its results were made under different contracts.
         """
-        head, results, replies = folder.head(), folder.results(), folder.replies()
+        results, replies = folder.results(), folder.replies()
+        inferred = not needs_head and not folder.exists()
+        head = RunHead.inferred(folder.path.name, results) if inferred else folder.head()
         for result in results:
             _same_contract(head, result)
         return cls(

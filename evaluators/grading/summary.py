@@ -64,8 +64,14 @@ def _flags(grades: Sequence[Grade]) -> dict[str, dict[str, int]]:
     return {name: dict(counts) for name, counts in sorted(found.items()) if counts}
 
 
-def summary_of(store: GradeStore, run: GradableRun) -> dict[str, Any]:
-    """The summary of one run in a store, with the votes between two of its candidates."""
+def summary_of(
+    store: GradeStore, run: GradableRun, grades: Sequence[Grade] | None = None
+) -> dict[str, Any]:
+    """The summary of one run in a store, with the votes between two of its candidates.
+
+    `grades` are those of it that count; all, unless they are given.
+    """
     known = set(run.candidates)
     votes = [vote for vote in store.votes() if {vote.left, vote.right} <= known]
-    return summarize(store.grades(run.name), votes, store.graders())
+    given = store.grades(run.name) if grades is None else grades
+    return summarize(given, votes, store.graders())
