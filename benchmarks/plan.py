@@ -19,6 +19,7 @@ from model_registry.errors import OhloraError, UnknownName
 from model_registry.hub import cached_folder
 from model_registry.lora import is_mixture
 from model_registry.notes import Note
+from model_registry.ranges import out_of_range
 from model_registry.registry import Registry
 from model_registry.selection import Selection, select
 from model_registry.shipped_data import DATASETS
@@ -46,6 +47,23 @@ class Options:
     ranks: tuple[int, ...] = ()
     limits: Limits = Limits()
     replay: Path | None = None  # a run folder whose replies are told again
+
+    def __post_init__(self) -> None:
+        """Refuse what means nothing, before anything is loaded.
+
+        Raises:
+            UnknownName: a scale or precision that is none; the message names the near one.
+            OhloraError: a rank out of range.
+        """
+        for kind, value, known in (
+            ("scale", self.scale, ("tiny", "full")),
+            ("precision", self.dtype, ("auto", *machine.DTYPES)),
+        ):
+            if value not in known:
+                raise UnknownName(kind, value, known)
+        for rank in self.ranks:
+            if problem := out_of_range("rank", rank):
+                raise OhloraError(f"{problem}.")
 
 
 @dataclass(frozen=True, slots=True)

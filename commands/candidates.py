@@ -8,13 +8,14 @@ import typer
 from rich.markup import escape
 
 from commands.terminal import (
-    DEVICES,
     CatalogName,
     Device,
     Dtype,
     Json,
+    NewTokens,
+    Seed,
+    Temperature,
     Weights,
-    one_of,
     out,
     plugin_files,
     print_columns,
@@ -153,15 +154,14 @@ def ask(
     weights: Weights = "auto",
     device: Device = "auto",
     dtype: Dtype = "auto",
-    max_new_tokens: int = 200,
-    temperature: float = 0.0,
-    seed: int = 0,
+    max_new_tokens: NewTokens = 200,
+    temperature: Temperature = 0.0,
+    seed: Seed = 0,
 ) -> None:
     """Ask a candidate, a tuned adapter or a model in a folder; the reply is streamed."""
     from model_registry.backends.backend import GenerationSettings, conversation
     from model_registry.backends.opening import open_backend
 
-    one_of(device, DEVICES, "--device")
     backend = open_backend(name, registry(), weights=weights, device=device, dtype=dtype)
     settings = GenerationSettings(max_new_tokens, temperature, seed=seed)
     try:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from commands.terminal import Json, out, print_columns, print_json
+from commands.terminal import Json, choice, out, print_columns, print_json, ranged
 from model_registry.language import text
 
 app = typer.Typer(no_args_is_help=True)
@@ -34,7 +34,9 @@ def parse(
 def draw(
     files: Files,
     out_dir: Annotated[Path, typer.Option("--out", help=text("Folder.", "폴더."))],
-    kind: Annotated[str, typer.Option("--format", help="png, svg")] = "png",
+    kind: Annotated[
+        str, typer.Option("--format", help="png, svg", callback=choice(("png", "svg")))
+    ] = "png",
     reply_column: ReplyColumn = None,
     prompt_column: PromptColumn = None,
     as_json: Json = False,
@@ -87,14 +89,16 @@ def score(
 @app.command(help=text("The best K of N diagrams.", "N개 중 가장 좋은 K개."))
 def recommend(
     files: Files,
-    keep: Annotated[int, typer.Option(help=text("How many.", "몇 개."))] = 3,
+    keep: Annotated[
+        int, typer.Option(help=text("How many.", "몇 개."), callback=ranged("keep"))
+    ] = 3,
     scored: Annotated[
         Path | None,
         typer.Option(
             help=text("CSV of diagram and score: a taste.", "diagram, score 열의 CSV: 취향.")
         ),
     ] = None,
-    readability_weight: float = 0.5,
+    readability_weight: Annotated[float, typer.Option(callback=ranged("readability_weight"))] = 0.5,
     reply_column: ReplyColumn = None,
     prompt_column: PromptColumn = None,
     as_json: Json = False,

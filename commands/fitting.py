@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from commands.terminal import CatalogName, Dtype, Json, out, print_columns, print_json, registry
+from commands.terminal import (
+    CatalogName,
+    Dtype,
+    Json,
+    out,
+    print_columns,
+    print_json,
+    ranged,
+    registry,
+)
 from model_registry.language import text
 
 if TYPE_CHECKING:
@@ -31,8 +40,12 @@ def fit(
         str | None,
         typer.Option(help=text("12GB or T4; this machine else.", "12GB, T4 등. 없으면 이 장비.")),
     ] = None,
-    batch: Annotated[int, typer.Option(help=text("Rows a step.", "한 단계의 행 수."))] = 4,
-    length: Annotated[int, typer.Option(help=text("Tokens a row.", "한 행의 토큰 수."))] = 128,
+    batch: Annotated[
+        int, typer.Option(help=text("Rows a step.", "한 단계의 행 수."), callback=ranged("batch"))
+    ] = 4,
+    length: Annotated[
+        int, typer.Option(help=text("Tokens a row.", "한 행의 토큰 수."), callback=ranged("length"))
+    ] = 128,
     dtype: Dtype = "auto",
     trace: Annotated[
         bool,
@@ -50,8 +63,6 @@ def fit(
     from model_registry.machine import pick_dtype
     from model_registry.tuned import find_candidate
 
-    if batch < 1 or length < 2:
-        raise typer.BadParameter("--batch is at least 1 and --length at least 2")
     known = registry()
     if names:
         chosen = [find_candidate(name, known, catalog) for name in names]

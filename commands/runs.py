@@ -10,19 +10,21 @@ import typer
 from rich.markup import escape
 
 from commands.terminal import (
-    DEVICES,
     CatalogName,
     Device,
     Dtype,
     Weights,
+    amount_of,
+    choice,
     err,
-    one_of,
     out,
     plugin_files,
+    ranged,
     registry,
 )
 from model_registry.errors import OhloraError
 from model_registry.language import text
+from model_registry.ranges import RANGES, out_of_range
 
 if TYPE_CHECKING:
     from benchmarks.plan import Options, Plan
@@ -66,7 +68,11 @@ def run(
     ] = None,
     weights: Weights = "auto",
     scale: Annotated[
-        str, typer.Option(help=text("Of random weights: tiny or full.", "무작위 가중치의 크기."))
+        str,
+        typer.Option(
+            help=text("Of random weights: tiny or full.", "무작위 가중치의 크기: tiny, full."),
+            callback=choice(("tiny", "full")),
+        ),
     ] = "full",
     data: Annotated[
         Path | None, typer.Option(help=text("Rows of your own.", "직접 준비한 데이터."))
@@ -77,30 +83,43 @@ def run(
     device: Device = "auto",
     dtype: Dtype = "auto",
     memory_limit: Annotated[
-        str | None, typer.Option(help=text("For each case: 12GB.", "케이스마다. 예: 12GB"))
+        str | None,
+        typer.Option(
+            help=text("For each case: 12GB.", "케이스마다. 예: 12GB"), callback=amount_of("bytes")
+        ),
     ] = None,
     time_limit: Annotated[
-        str | None, typer.Option(help=text("For each case: 10m.", "케이스마다. 예: 10m"))
+        str | None,
+        typer.Option(
+            help=text("For each case: 10m.", "케이스마다. 예: 10m"), callback=amount_of("seconds")
+        ),
     ] = None,
     catalog: CatalogName = None,
     replay: Annotated[
         Path | None,
         typer.Option(help=text("A run to tell again.", "다시 재생할 실행 결과 폴더.")),
     ] = None,
-    engine: Annotated[str, typer.Option(help=text("local or ray.", "local 또는 ray."))] = "local",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help=text("local or ray.", "local 또는 ray."), callback=choice(("local", "ray"))
+        ),
+    ] = "local",
     ray_address: Annotated[
         str | None, typer.Option(help=text("Of a Ray cluster: host:6379.", "Ray 클러스터 주소."))
     ] = None,
     gpu_share: Annotated[
         float,
         typer.Option(
-            min=0.01, max=1.0, help=text("Of a GPU for each case (ray).", "케이스당 GPU 몫 (ray).")
+            help=text("Of a GPU for each case (ray).", "케이스당 GPU 몫 (ray)."),
+            callback=ranged("gpu_share"),
         ),
     ] = 1.0,
     ray_wait: Annotated[
         str,
         typer.Option(
-            help=text("For a Ray cluster that has no room: 10m.", "자리가 없을 때 대기. 예: 10m")
+            help=text("For a Ray cluster that has no room: 10m.", "자리가 없을 때 대기. 예: 10m"),
+            callback=amount_of("seconds"),
         ),
     ] = "10m",
     yes: Annotated[
@@ -120,7 +139,6 @@ def run(
     options = _run_options(
         weights, scale, device, dtype, data, only, ranks, memory_limit, time_limit, replay
     )
-    one_of(engine, ("local", "ray"), "--engine")
     the_plan = plan.make_plan(the_study, registry(), options, folder.path)
     _announce(the_plan, folder.path)
     if the_plan.download_bytes and not yes:
@@ -143,15 +161,13 @@ def _run_options(
 ) -> Options:
     from benchmarks.case import Limits
     from benchmarks.plan import Options
-    from model_registry.machine import DTYPES
     from model_registry.selection import parse_bytes, parse_seconds
-    from model_registry.weights import SOURCES
 
     return Options(
-        weights=one_of(weights, SOURCES, "--weights"),
-        scale=one_of(scale, ("tiny", "full"), "--scale"),
-        device=one_of(device, DEVICES, "--device"),
-        dtype=one_of(dtype, ("auto", *DTYPES), "--dtype"),
+        weights=weights,
+        scale=scale,
+        device=device,
+        dtype=dtype,
         data=data,
         only=tuple(only or ()),
         ranks=_ranks(ranks),
@@ -168,8 +184,15 @@ def _ranks(value: str | None) -> tuple[int, ...]:
         ranks = tuple(int(part) for part in value.split(",")) if value else ()
     except ValueError:
         ranks = (0,)
-    if any(rank < 1 for rank in ranks):
-        raise typer.BadParameter("ranks are whole numbers such as 16,32,64", param_hint="--ranks")
+    if any(out_of_range("rank", rank) for rank in ranks):
+        most = f"{int(RANGES['rank'].most):,}"
+        raise typer.BadParameter(
+            text(
+                f"ranks are whole numbers from 1 to {most}, such as 16,32,64, not {value}",
+                f"1부터 {most}까지의 정수를 16,32,64처럼 적으세요: {value}",
+            ),
+            param_hint="--ranks",
+        )
     return ranks
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
+from model_registry.errors import OhloraError
 from model_registry.language import text
+from model_registry.ranges import out_of_range
 
 if TYPE_CHECKING:
     from model_registry.registry import Registry
@@ -27,21 +30,125 @@ CatalogName = Annotated[
     str | None,
     typer.Option(help=text("A catalog's name, or a file.", "카탈로그 이름 또는 파일.")),
 ]
+LEAST_BYTES = 2**20  # of a limit: less is a number whose unit was forgotten
+SOURCES = ("auto", "hub", "path", "bundled", "random")
+DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+#: What people call some of them.
+_CALLED = {
+    "gpu": "cuda", "nvidia": "cuda", "local": "bundled", "fp32": "float32", "fp16": "float16",
+    "half": "float16", "bf16": "bfloat16", "4bit": "nf4", "int4": "nf4", "8bit": "int8",
+}  # fmt: skip
+
+
+def one_of(value: str, known: Sequence[str], option: str | None = None) -> str:
+    """The value, if it is known; wrong usage that names the near one otherwise."""
+    if value in known:
+        return value
+    folded = value.strip().lower()
+    near = difflib.get_close_matches(folded, known, n=1, cutoff=0.5)
+    guess = _CALLED.get(folded) if _CALLED.get(folded) in known else near[0] if near else None
+    hint = text(f" Did you mean {guess}?", f" {guess}을(를) 쓰려고 했나요?") if guess else ""
+    listed = ", ".join(known)
+    raise typer.BadParameter(
+        text(
+            f"{value!r} is none of {listed}.{hint}",
+            f"{value!r}: {listed} 가운데 하나여야 합니다.{hint}",
+        ),
+        param_hint=option,
+    )
+
+
+def choice(known: Sequence[str]) -> Callable[[str | None], str | None]:
+    """A check of an option that takes one of these, made before a command begins."""
+    return lambda value: None if value is None else one_of(value, known)
+
+
+def ranged(name: str) -> Callable[[float | None], float | None]:
+    """A check of an option that takes a number, by the table of ranges."""
+
+    def check(value: float | None) -> float | None:
+        problem = None if value is None else out_of_range(name, value)
+        if problem:
+            raise typer.BadParameter(problem)
+        return value
+
+    return check
+
+
+def amount_of(kind: str) -> Callable[[str | None], str | None]:
+    """A check of an option that takes an amount of "bytes" or "seconds"."""
+
+    def check(value: str | None) -> str | None:
+        from model_registry.selection import parse_bytes, parse_seconds
+
+        try:
+            amount = (
+                None if value is None else (parse_bytes, parse_seconds)[kind == "seconds"](value)
+            )
+        except OhloraError as error:
+            raise typer.BadParameter(str(error)) from error
+        if amount == 0:
+            raise typer.BadParameter(
+                text(f"must be above 0, not {value}", f"0보다 커야 합니다: {value}")
+            )
+        if kind == "bytes" and amount is not None and amount < LEAST_BYTES:
+            raise typer.BadParameter(
+                text(
+                    f"{value} is {amount} bytes: write 12GB",
+                    f"{value}: {amount}바이트입니다. 예: 12GB",
+                )
+            )
+        return value
+
+    return check
+
+
 Weights = Annotated[
-    str, typer.Option(help=text("auto, hub, bundled or random.", "auto, hub, bundled 또는 random."))
+    str,
+    typer.Option(
+        help=text("auto, hub, bundled or random.", "auto, hub, bundled 또는 random."),
+        callback=choice(SOURCES),
+    ),
 ]
-Device = Annotated[str, typer.Option(help=text("auto, cpu or cuda.", "auto, cpu 또는 cuda."))]
+Device = Annotated[
+    str,
+    typer.Option(help=text("auto, cpu or cuda.", "auto, cpu 또는 cuda."), callback=choice(DEVICES)),
+]
 Dtype = Annotated[
     str,
     typer.Option(
         help=text(
             "Precision: auto, float32, bfloat16 or float16.",
             "정밀도: auto, float32, bfloat16 또는 float16.",
-        )
+        ),
+        callback=choice(PRECISIONS),
     ),
 ]
-
-DEVICES = ("auto", "cpu", "cuda")
+Rank = Annotated[int, typer.Option(help=text("Of LoRA.", "LoRA의 rank."), callback=ranged("rank"))]
+Epochs = Annotated[
+    int,
+    typer.Option(
+        help=text("Times over all rows.", "전체 행을 도는 횟수."), callback=ranged("epochs")
+    ),
+]
+NewTokens = Annotated[
+    int,
+    typer.Option(
+        help=text("Most tokens of a reply.", "최대 생성 토큰 수."),
+        callback=ranged("max_new_tokens"),
+    ),
+]
+Temperature = Annotated[
+    float,
+    typer.Option(
+        help=text("0 takes the likeliest reply.", "0이면 항상 가장 확률 높은 답변."),
+        callback=ranged("temperature"),
+    ),
+]
+Seed = Annotated[
+    int, typer.Option(help=text("Of sampling.", "시드(seed)."), callback=ranged("seed"))
+]
 
 
 def registry() -> Registry:
@@ -67,10 +174,3 @@ def print_columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> N
             blank = " " * (widths[i] - cell_len(cell))
             cells.append(blank + cell if i in right else cell + blank)
         print("  ".join(cells).rstrip())
-
-
-def one_of(value: str, known: Sequence[str], option: str) -> str:
-    """The value, if it is known; wrong usage otherwise."""
-    if value not in known:
-        raise typer.BadParameter(f"{value!r} is none of {', '.join(known)}", param_hint=option)
-    return value

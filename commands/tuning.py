@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from commands.terminal import Device, Weights, out, registry
+from commands.terminal import Device, Epochs, Rank, Weights, choice, out, registry
 from model_registry.language import text
 
 app = typer.Typer()
@@ -20,16 +20,14 @@ def tune(
     name: str,
     data: Annotated[Path, typer.Option(help=text("Rows to learn.", "학습할 데이터."))],
     out_dir: Annotated[Path, typer.Option("--out", help=text("For the adapter.", "어댑터 폴더."))],
-    rank: int = 16,
-    epochs: int = 3,
+    rank: Rank = 16,
+    epochs: Epochs = 3,
     weights: Weights = "auto",
     device: Device = "auto",
 ) -> None:
     """Tune with LoRA over all rows; the same command goes on after a kill."""
     from benchmarks.tune import tune_candidate
 
-    if rank < 1 or epochs < 1:
-        raise typer.BadParameter("rank and epochs are whole numbers above 0")
     done = tune_candidate(
         name, data, out_dir, registry(), rank=rank, epochs=epochs, weights=weights,
         device=device, console=out,
@@ -51,7 +49,8 @@ def export(
     quantization: Annotated[
         str | None,
         typer.Option(help=text("int8, nf4 or gptq: write it quantised.",
-                               "int8, nf4, gptq: 양자화해서 씁니다.")),
+                               "int8, nf4, gptq: 양자화해서 씁니다."),
+                     callback=choice(("int8", "nf4", "gptq"))),
     ] = None,
     data: Annotated[
         Path | None,

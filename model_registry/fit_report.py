@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ CARDS = {
     "RTX4090": 23.6, "L4": 22.2, "A10G": 22.1, "A100": 39.4, "A100-80GB": 79.2, "H100": 79.1,
     "H200": 139.8,
 }  # fmt: skip
+_LEAST = 2**20  # bytes: less than this is a number whose unit was forgotten
 RANKS = (16, 32, 64)
 
 
@@ -78,12 +80,18 @@ def card_budget(text: str) -> Budget:
         dtype = "float16" if name in ("T4", "P100", "V100", "M6000") else "bfloat16"
         return Budget(name, round(CARDS[name] * 2**30), "cuda", dtype)
     try:
-        return Budget(text, parse_bytes(text))
+        amount = parse_bytes(text)
     except OhloraError:
+        near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
+        hint = f" Did you mean {names[near[0]]}?" if near else ""
         raise OhloraError(
             f"{text!r} is no amount of memory such as 12GB, and no card known here: "
-            f"{', '.join(CARDS)}."
+            f"{', '.join(CARDS)}.{hint}"
         ) from None
+    if amount < _LEAST:
+        unit = f" Did you mean {text.strip()}GB?" if text.strip().isdecimal() else ""
+        raise OhloraError(f"A card of {text} would hold {amount} bytes.{unit}")
+    return Budget(text, amount)
 
 
 def machine_budget() -> Budget:

@@ -11,6 +11,7 @@ from typing import Any
 from model_registry.errors import OhloraError, UnknownName
 from model_registry.language import text
 
+DEVICES = ("auto", "cpu", "cuda")
 DTYPES = ("float32", "bfloat16", "float16")
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "gptqmodel", "trl")
 
@@ -61,8 +62,11 @@ def pick_device(wanted: str = "auto") -> str:
     """ "cpu" or "cuda". Loads torch, and initialises CUDA where there is a driver.
 
     Raises:
+        UnknownName: no device is called so.
         OhloraError: a card was asked for, and none can be used here.
     """
+    if wanted not in DEVICES:
+        raise UnknownName("device", wanted, DEVICES)
     if wanted == "cuda":
         _need_cuda()
     if wanted != "auto":

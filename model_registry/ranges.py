@@ -64,6 +64,9 @@ RANGES = {
     "top_p": Range(0, 1, whole=False, above=True),
     "gpu_share": Range(0, 1, whole=False, above=True),
     "port": Range(0, 65_535),
+    # diagrams
+    "keep": Range(1, 1_000_000),
+    "readability_weight": Range(0, 1, whole=False),
     # deciding
     "weight": Range(0, 1_000_000, whole=False),
     "floor": Range(-1e15, 1e15, whole=False),
