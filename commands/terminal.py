@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from model_registry.errors import OhloraError
 from model_registry.language import text
 from model_registry.ranges import out_of_range
 
@@ -82,12 +81,8 @@ def amount_of(kind: str) -> Callable[[str | None], str | None]:
     def check(value: str | None) -> str | None:
         from model_registry.selection import parse_bytes, parse_seconds
 
-        try:
-            amount = (
-                None if value is None else (parse_bytes, parse_seconds)[kind == "seconds"](value)
-            )
-        except OhloraError as error:
-            raise typer.BadParameter(str(error)) from error
+        parse = parse_seconds if kind == "seconds" else parse_bytes
+        amount = None if value is None else parse(value)
         if amount == 0:
             raise typer.BadParameter(
                 text(f"must be above 0, not {value}", f"0보다 커야 합니다: {value}")

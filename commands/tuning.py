@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from commands.terminal import Device, Epochs, Rank, Weights, choice, out, registry
+from commands.terminal import Device, Epochs, Rank, Weights, out, registry
 from model_registry.language import text
 
 app = typer.Typer()
@@ -49,8 +49,7 @@ def export(
     quantization: Annotated[
         str | None,
         typer.Option(help=text("int8, nf4 or gptq: write it quantised.",
-                               "int8, nf4, gptq: 양자화해서 씁니다."),
-                     callback=choice(("int8", "nf4", "gptq"))),
+                               "int8, nf4, gptq: 양자화해서 씁니다."),),
     ] = None,
     data: Annotated[
         Path | None,

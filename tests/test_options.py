@@ -40,11 +40,8 @@ def nothing_is_loaded(monkeypatch):
         (["run", "korean-small", "--ranks", "-1"], "whole numbers from 1"),
         (["run", "korean-small", "--ranks", "1000000000"], "whole numbers from 1"),
         (["run", "korean-small", "--memory-limit", "12"], "12 is 12 bytes: write 12GB"),
-        (["run", "korean-small", "--memory-limit", "much"], "not an amount of memory"),
         (["run", "korean-small", "--time-limit", "0"], "above 0"),
-        (["run", "korean-small", "--ray-wait", "soon"], "not a length of time"),
         (["run", "korean-small", "--gpu-share", "2"], "at most 1"),
-        (["export", "d", "--out", "o", "--quantization", "4bit"], "Did you mean nf4"),
         (["ask", "x", "y", "--temperature", "-1"], "0 or more"),
         (["ask", "x", "y", "--temperature", "nan"], "finite"),
         (["ask", "x", "y", "--temperature", "inf"], "finite"),
@@ -67,6 +64,20 @@ def test_an_option_that_means_nothing_is_wrong_usage_with_its_cure(ohlora, argum
     assert said in " ".join(err.replace("│", " ").split())
     option = next(each for each in reversed(arguments) if each.startswith("--"))
     assert option in err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--memory-limit", "much", "not an amount of memory"),
+        ("--time-limit", "-3m", "not a length of time"),
+        ("--ray-wait", "soon", "not a length of time"),
+    ],
+)
+def test_an_amount_that_can_not_be_read_is_refused_with_an_example(ohlora, option, value, said):
+    code, _, err = ohlora("run", "korean-small", option, value)
+    assert code == 1
+    assert said in err
 
 
 def test_the_options_name_what_there_is():
