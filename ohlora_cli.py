@@ -15,10 +15,12 @@ import typer
 from rich.markup import escape
 
 from commands import candidates, diagrams, fitting, grades, judging, runs, terminal, tuning
+from commands.stopping import exit_status
+from commands.streams import harmless_streams
 from commands.terminal import err
-from model_registry.errors import OhloraError
+from model_registry.errors import OhloraError, OhloraWarning
 from model_registry.language import text
-from model_registry.plugins import PluginWarning
+from model_registry.machine_errors import error_words
 
 app = typer.Typer(
     name="ohlora",
@@ -71,22 +73,26 @@ def _page(context: typer.Context) -> None:
 def main() -> NoReturn:
     """Run the command line: 0 done, 1 the user must act, 2 wrong usage; never a traceback."""
     warnings.showwarning = _show_warning
-    try:
-        app()
-    except OhloraError as error:
-        err.print(f"[red]{text('error', '오류')}:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:  # the reader of our output, `head` for one, has gone
-        sys.stderr.close()
-        sys.exit(0)
+    with harmless_streams():
+        try:
+            app()
+        except OhloraError as error:
+            _tell(str(error))
+        except OSError as error:
+            _tell(error_words(error))
+        except KeyboardInterrupt as stopped:
+            sys.exit(exit_status(stopped))
     sys.exit(0)
+
+
+def _tell(problem: str) -> NoReturn:
+    err.print(f"[red]{text('error', '오류')}:[/] {escape(problem)}", soft_wrap=True)
+    sys.exit(1)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     """Ours in one line; those of libraries speak to programmers, not to who runs the tool."""
-    if issubclass(category, PluginWarning):
+    if issubclass(category, OhloraWarning):
         err.print(f"[yellow]{text('warning', '주의')}:[/] {escape(str(message))}", soft_wrap=True)
 
 

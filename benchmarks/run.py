@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -11,12 +11,13 @@ from benchmarks.case import Case
 from benchmarks.engines.local import CaseOutcome, Listener
 from benchmarks.plan import Plan
 from benchmarks.prediction import with_prediction
-from benchmarks.results.folder import RunFolder
+from benchmarks.results.folder import RunFolder, was_interrupted
 from benchmarks.results.run import worth_another_try
 from evaluators.evaluator import EachReply
+from evaluators.patience import patience
 from evaluators.persona import fact_check
 from evaluators.registry import judge_replies, load_evaluators
-from model_registry.records import Result
+from model_registry.records import Reply, Result, group_by, reply_hash
 
 
 class Engine(Protocol):
@@ -56,32 +57,53 @@ class Watcher(Protocol):
 
 
 def run_plan(
-    plan: Plan, folder: RunFolder, engine: Engine, watcher: Watcher, *, resume: bool = False
+    plan: Plan,
+    folder: RunFolder,
+    engine: Engine,
+    watcher: Watcher,
+    *,
+    resume: bool = False,
+    retry_failed: bool = False,
 ) -> list[Result]:
-    """Do all cases that have no result yet; the results of all.
+    """Do all cases that are not finished; the results of all.
+
+    A case that was ended from outside is not finished. One that failed by itself is, but for
+    `retry_failed`, which goes on with a run as `resume` does.
 
     Raises:
-        OhloraError: the folder holds another run, or one and `resume` is off.
+        OhloraError: the folder holds another run, or one and `resume` is off; another process
+            runs here; the machine can't go on.
+        OSError: nothing more can be written. What was finished before is kept.
     """
-    folder.begin(plan, resume=resume)
-    finished = {result.case for result in folder.results()}
-    todo = [case for case in plan.cases if case.id not in finished]
-    certain = sum(case.instead_of is None for case in plan.cases)
-    done = len(plan.cases) - len(todo)
-    watcher.begin(max(certain, done), done)
-    for conditional in (False, True):  # those in place of failed ones come when that is known
-        chosen = [case for case in todo if (case.instead_of is not None) == conditional]
-        if conditional:
-            failed = {result.case for result in folder.results() if worth_another_try(result)}
-            chosen = [case for case in chosen if case.instead_of in failed]
-            if chosen:
-                watcher.more(len(chosen))
-        for case, outcome in _outcomes(engine, chosen, watcher):
-            result = with_prediction(case, outcome.result)
-            folder.add_case(result, outcome.replies, outcome.losses)
-            watcher.case_ends(result, outcome.wall_seconds)
+    with folder.kept():
+        folder.begin(plan, resume=resume or retry_failed)
+        todo = folder.unfinished(plan, retry_failed=retry_failed)
+        certain = sum(case.instead_of is None for case in plan.cases)
+        done = len(plan.cases) - len(todo)
+        watcher.begin(max(certain, done), done)
+        _do(engine, folder, watcher, [case for case in todo if case.instead_of is None])
+        others = [case for case in todo if case.instead_of in _failed(folder)]
+        if others:
+            watcher.more(len(others))
+        _do(engine, folder, watcher, others)
     wanted = {case.id for case in plan.cases}
     return [result for result in folder.results() if result.case in wanted]
+
+
+def _do(engine: Engine, folder: RunFolder, watcher: Watcher, cases: Sequence[Case]) -> None:
+    for case, outcome in _outcomes(engine, cases, watcher):
+        result = with_prediction(case, outcome.result)
+        folder.add_case(result, outcome.replies, outcome.losses)
+        watcher.case_ends(result, outcome.wall_seconds)
+
+
+def _failed(folder: RunFolder) -> set[str]:
+    """The cases in place of which others are done: they failed by themselves."""
+    return {
+        result.case
+        for result in folder.results()
+        if worth_another_try(result) and not was_interrupted(result)
+    }
 
 
 def _outcomes(
@@ -105,16 +127,28 @@ def judge_run(folder: RunFolder, plugin_files: Iterable[Path | str] = ()) -> dic
     facts = dict(folder.head().facts)
     # The built-in one knows our own persona; a run asks for the facts of its own data.
     evaluators["persona_facts"] = EachReply("persona_facts", partial(fact_check, facts=facts))
-    judged = {(row.case, row.evaluator) for row in folder.scores()}
-    replies = folder.replies()
     seconds: dict[str, float] = {}
-    cases = list(dict.fromkeys(reply.case for reply in replies))
-    for case in cases:
-        missing = {name: e for name, e in evaluators.items() if (case, name) not in judged}
-        if not missing:
-            continue
-        rows, took = judge_replies(missing, [reply for reply in replies if reply.case == case])
-        folder.add_scores(rows)
-        for name, spent in took.items():
-            seconds[name] = seconds.get(name, 0.0) + spent
+    with folder.kept():
+        judged = {row.key: row.reply_hash for row in folder.scores()}
+        for replies in group_by(folder.replies(), lambda reply: reply.case).values():
+            missing = {n: e for n, e in evaluators.items() if not _is_judged(n, replies, judged)}
+            if not missing:
+                continue
+            rows, took = judge_replies(missing, replies)
+            folder.add_scores(rows)
+            for name, spent in took.items():
+                seconds[name] = seconds.get(name, 0.0) + spent
+                if spent >= patience(len(replies)):  # once is enough: the next run asks it again
+                    del evaluators[name]
     return seconds
+
+
+def _is_judged(
+    evaluator: str, replies: Iterable[Reply], judged: Mapping[tuple[Hashable, ...], str | None]
+) -> bool:
+    """Whether an evaluator has seen these replies as they stand: a case may be done again."""
+    for reply in replies:
+        key = (*reply.key, evaluator)
+        if key not in judged or judged[key] not in (None, reply_hash(reply.reply)):
+            return False
+    return True

@@ -7,9 +7,9 @@ A worker speaks through a pipe while it works, so that what it found is known ev
 
 from __future__ import annotations
 
-import ctypes
+import errno
 import os
-import signal
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -139,12 +139,15 @@ class CaseLog:
 
 def main(case: Case, connection: Connection) -> None:
     """A worker's whole life."""
-    _die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the engine's to act on
-    connection.send(("hello", os.getpid(), resident_bytes()))
-    log = CaseLog(connection.send, case.contract.device)
-    result = run_case(case, log)
-    connection.send(("done", result))
+    ours = os.getpid()
+
+    def send(event: tuple[Any, ...]) -> None:
+        if os.getpid() != ours:  # a backend forked: its child is not this worker
+            os._exit(0)
+        connection.send(event)
+
+    send(("hello", ours, resident_bytes()))
+    send(("done", run_case(case, CaseLog(send, case.contract.device))))
     connection.close()
 
 
@@ -165,11 +168,13 @@ def run_case(case: Case, log: CaseLog) -> Result:
         if proof is not None:
             facts["figures"] = {**facts["figures"], "quantization": proof}
         status, message = "ok", None
-    except Exception as error:  # noqa: BLE001 - a failed case is a row, whatever failed
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a failed case is a row
         status = status_of(error, log.stage, case.workload)
         message = one_line(error)
         if (outcome := getattr(error, "outcome", None)) is not None:
             facts |= _facts_of(outcome)  # what was answered before it failed
+        if (name := errno_of(error)) is not None:
+            facts["figures"] = {**facts.get("figures", {}), "errno": name}
     remote = case.candidate.backend != "transformers"
     seconds = dict(log.seconds)
     if facts.get("figures", {}).get("answer_seconds") is not None:
@@ -280,16 +285,20 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
+def errno_of(error: BaseException) -> str | None:
+    """The name of the system's error ("ENOSPC"), where one stands behind an exception."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno is not None:
+            return errno.errorcode.get(seen.errno)
+        # Libraries written in Rust tell it in words only.
+        if told := re.search(r"\(os error (\d+)\)", str(seen)):
+            return errno.errorcode.get(int(told.group(1)))
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
 def one_line(error: BaseException) -> str:
     """Exception class and first line of its message."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel to end this worker when the fork server goes: no orphan keeps the memory."""
-    pr_set_pdeathsig = 1
-    try:
-        ctypes.CDLL("libc.so.6").prctl(pr_set_pdeathsig, signal.SIGKILL)
-    except (OSError, AttributeError):  # not Linux: the closed pipe ends it at its next message
-        return

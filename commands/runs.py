@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
+from commands.stopping import exit_status, stopped_by_signals
 from commands.terminal import (
     CatalogName,
     Device,
@@ -24,10 +27,12 @@ from commands.terminal import (
 )
 from model_registry.errors import OhloraError
 from model_registry.language import text
+from model_registry.machine_errors import error_words
 from model_registry.ranges import RANGES, out_of_range
 
 if TYPE_CHECKING:
     from benchmarks.plan import Options, Plan
+    from model_registry.records import Result
 
 app = typer.Typer()
 
@@ -62,6 +67,16 @@ def run(
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help=text("Go on with a run.", "중단된 실행을 이어갑니다."))
+    ] = False,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help=text(
+                "Go on with a run, and do again what failed by itself.",
+                "실행을 이어가면서 스스로 실패한 케이스도 다시 합니다.",
+            ),
+        ),
     ] = False,
     only: Annotated[
         list[str] | None, typer.Option(help=text("Only this candidate.", "이 후보만."))
@@ -144,7 +159,7 @@ def run(
     if the_plan.download_bytes and not yes:
         _confirm_download()
     ray = {"address": ray_address, "gpu_share": gpu_share, "wait_seconds": parse_seconds(ray_wait)}
-    _run_and_tell(the_plan, folder, resume, engine, ray)
+    _run_and_tell(the_plan, folder, resume, retry_failed, engine, ray)
 
 
 def _run_options(
@@ -255,6 +270,7 @@ def _run_and_tell(
     plan: Plan,
     folder: Any,
     resume: bool,
+    retry_failed: bool,
     engine_name: str,
     ray: dict[str, Any],
 ) -> None:
@@ -265,34 +281,87 @@ def _run_and_tell(
 
     if all(case.candidate.backend == "replay" for case in plan.cases):
         engine_name = "replay"
+    again = _command_again(folder.path)
     engine = make_engine(engine_name, **ray)
     try:
-        with (ProgressTable if engine_name == "ray" else RunProgress)(out) as watcher:
-            results = runner.run_plan(plan, folder, engine, watcher, resume=resume)
-        with out.status(text("judging the replies", "답변을 채점하는 중")):
-            runner.judge_run(folder, plugin_files)
-    except KeyboardInterrupt:
-        err.print(
-            text(
-                "Stopped. What is finished is kept: the same command with --resume goes on.",
-                "멈췄습니다. 끝난 것은 남아 있습니다: 같은 명령에 --resume을 더하면 이어갑니다.",
-            )
-        )
-        raise typer.Exit(130) from None
+        with stopped_by_signals(), folder.kept():
+            with (ProgressTable if engine_name == "ray" else RunProgress)(out) as watcher:
+                results = runner.run_plan(
+                    plan, folder, engine, watcher, resume=resume, retry_failed=retry_failed
+                )
+            with out.status(text("judging the replies", "답변을 채점하는 중")):
+                runner.judge_run(folder, plugin_files)
+            _tell_decision(folder)
+    except KeyboardInterrupt as stopped:
+        _say_how_to_go_on(text("Stopped.", "멈췄습니다."), again)
+        raise typer.Exit(exit_status(stopped)) from None
+    except OSError as error:
+        if not folder.exists():  # nothing was begun
+            raise
+        _say_how_to_go_on(error_words(error), again)
+        raise typer.Exit(1) from error
     finally:
         engine.close()
-    _tell_decision(folder)
-    failed = [result for result in results if not result.ok]
+    _tell_failures(results, again)
+
+
+def _say_how_to_go_on(what: str, again: str) -> None:
+    kept = text(
+        "What is finished is kept. To go on:",
+        "끝난 것은 남아 있습니다. 이어가려면:",
+    )
+    err.print(f"{escape(what)} {kept}\n  {escape(again)}", highlight=False, soft_wrap=True)
+
+
+def _command_again(path: Path, option: str = "--resume") -> str:
+    """The command that goes on with this run, to be pasted."""
+    given = [part for part in sys.argv[1:] if part not in ("--resume", "--retry-failed")]
+    if not any(part == "--out" or part.startswith("--out=") for part in given):
+        given += ["--out", str(path)]
+    return shlex.join(["ohlora", *given, option])
+
+
+def _tell_failures(results: Sequence[Result], again: str) -> None:
+    """What failed by itself is a row; what was ended from outside is still to be done.
+
+    Raises:
+        typer.Exit: with 1, where something is to be done.
+    """
+    from benchmarks.results.folder import was_interrupted
+
+    unfinished = [result for result in results if was_interrupted(result)]
+    failed = [result for result in results if not result.ok and result not in unfinished]
     if failed:
-        words = ", ".join(f"{result.case}: {result.status}" for result in failed)
-        out.print(
+        _print_yellow(
             text(
-                f"{len(failed)} of {len(results)} cases failed and are rows: {words}",
-                f"{len(results)}개 중 {len(failed)}개 케이스가 실패했고 행으로 남았습니다: {words}",
+                f"{len(failed)} of {len(results)} cases failed and are rows: {_words(failed)}",
+                f"{len(results)}개 중 {len(failed)}개 케이스가 실패했고 행으로 남았습니다: "
+                f"{_words(failed)}",
             ),
-            style="yellow",
-            highlight=False,
+            text("To do them again:", "다시 하려면:"),
+            again.removesuffix("--resume") + "--retry-failed",
         )
+    if unfinished:
+        _print_yellow(
+            text(
+                f"{len(unfinished)} of {len(results)} cases are unfinished, they were ended from "
+                f"outside: {_words(unfinished)}",
+                f"{len(results)}개 중 {len(unfinished)}개 케이스가 외부에서 종료되어 끝나지 "
+                f"않았습니다: {_words(unfinished)}",
+            ),
+            text("To finish them:", "마저 하려면:"),
+            again,
+        )
+        raise typer.Exit(1)
+
+
+def _words(results: Sequence[Result]) -> str:
+    return ", ".join(f"{result.case}: {result.status}" for result in results)
+
+
+def _print_yellow(what: str, how: str, command: str) -> None:
+    out.print(escape(what), style="yellow", highlight=False)
+    out.print(f"{how}\n  {escape(command)}", highlight=False, soft_wrap=True)
 
 
 def _tell_decision(folder: Any) -> None:

@@ -9,21 +9,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
+from commands.streams import Plain, only_json, write_document
 from model_registry.language import text
 from model_registry.ranges import out_of_range
+from model_registry.terminal_text import escaped
 
 if TYPE_CHECKING:
     from model_registry.registry import Registry
 
-out = Console()
-err = Console(stderr=True)
+out = Plain()
+err = Plain(stderr=True)
 plugin_files: list[Path] = []  # named with --plugin, for whichever command runs
 
 Json = Annotated[
     bool,
-    typer.Option("--json", help=text("Print one JSON document.", "JSON 문서 하나를 출력합니다.")),
+    typer.Option(
+        "--json",
+        help=text("Print one JSON document.", "JSON 문서 하나를 출력합니다."),
+        callback=only_json,
+    ),
 ]
 CatalogName = Annotated[
     str | None,
@@ -154,8 +159,12 @@ def registry() -> Registry:
 
 
 def print_json(document: Any) -> None:
-    """One document on standard output, Korean readable."""
-    print(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+    """One document on standard output, Korean readable where it can be shown."""
+    readable, ascii_only = (
+        json.dumps(document, ensure_ascii=ascii_only, indent=2, default=str)
+        for ascii_only in (False, True)
+    )
+    write_document(escaped(readable), ascii_only)
 
 
 def print_columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from evaluators.grading.rubric import EXAMPLE_PROMPT, LEVELS
-from model_registry.records import GRADES, Reply, ScoreRow
+from model_registry.records import GRADES, Reply, ScoreRow, reply_hash
 
 Ask = Callable[[str], str]
 
@@ -198,6 +198,7 @@ def score_rows(judgements: Iterable[Judgement]) -> list[ScoreRow]:
             evaluator=f"judge:{judgement.judge}",
             value=judgement.value,
             reason=judgement.reason,
+            reply_hash=reply_hash(judgement.reply.reply),
         )
         for judgement in judgements
     ]

@@ -27,9 +27,10 @@ from evaluators import (
     writing,
 )
 from evaluators.evaluator import Composite, EachReply, EachText, Evaluator
+from evaluators.patience import TookTooLong, at_most, patience
 from model_registry.errors import DuplicateName
-from model_registry.plugins import call_each, plugin_manager
-from model_registry.records import Reply, Score, ScoreRow
+from model_registry.plugins import call_each, plugin_manager, strangers_code
+from model_registry.records import Reply, Score, ScoreRow, reply_hash
 
 #: Our own plugins, in the order of their columns.
 BUILTINS = (
@@ -107,6 +108,7 @@ def judge_replies(
             evaluator=evaluator.name,
             value=columns[evaluator.name][index].value,
             reason=columns[evaluator.name][index].reason,
+            reply_hash=reply_hash(reply.reply),
         )
         for index, reply in enumerate(replies)
         for evaluator in chosen
@@ -128,8 +130,9 @@ def _column(
         for part in evaluator.parts
     }
     try:
-        scores = list(evaluator.combine(replies, parts))
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's evaluator raises
+        with strangers_code(), at_most(patience(len(replies))):
+            scores = list(evaluator.combine(replies, parts))
+    except (Exception, SystemExit, TookTooLong) as error:  # noqa: BLE001 - whatever a stranger's evaluator raises
         return [_failed(error)] * len(replies)
     return _one_each(scores, replies)
 
@@ -151,8 +154,11 @@ def _judge_all(evaluator: Evaluator, replies: Sequence[Reply]) -> list[Score]:
 
 def _judge_group(evaluator: Evaluator, replies: list[Reply]) -> list[Score]:
     try:
-        scores = list(evaluator.judge(replies))
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's evaluator raises
+        with strangers_code(), at_most(patience(len(replies))):
+            scores = list(evaluator.judge(replies))
+    except TookTooLong as error:
+        return [_failed(error)] * len(replies)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's evaluator raises
         if isinstance(evaluator, EachReply | EachText) and len(replies) > 1:
             # One reply that it stumbles over need not cost the others their scores.
             return [_judge_group(evaluator, [reply])[0] for reply in replies]

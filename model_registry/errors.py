@@ -13,6 +13,10 @@ class OhloraError(Exception):
     """The user must act; the message says how. The command line prints it and exits with 1."""
 
 
+class OhloraWarning(UserWarning):
+    """Something went on without a part of it; the command line says so in one line."""
+
+
 class UnknownName(OhloraError):
     """Something was asked for by a name that nothing here has."""
 

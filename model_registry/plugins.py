@@ -10,20 +10,22 @@ from __future__ import annotations
 import difflib
 import importlib.metadata
 import importlib.util
+import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pluggy
 
-from model_registry.errors import BadFile, OhloraError
+from model_registry.errors import BadFile, OhloraError, OhloraWarning
 from model_registry.hookspecs import PROJECT
 
 
-class PluginWarning(UserWarning):
+class PluginWarning(OhloraWarning):
     """A plugin was left out, or one of its hooks failed."""
 
 
@@ -76,7 +78,8 @@ def _import_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
-        spec.loader.exec_module(module)
+        with strangers_code():
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise BadFile(path, _line_in(path, error), f"plugin: {_reason(error)}") from error
     return module
@@ -112,13 +115,25 @@ def call_each(
     failures: list[tuple[str, BaseException]] = []
     for implementation in getattr(manager.hook, hook).get_hookimpls():
         try:
-            implementation.function(register)
+            with strangers_code():
+                implementation.function(register)
         except OhloraError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a stranger's plugin raises
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's plugin raises
             failures.append((implementation.plugin_name, error))
             _warn(f"plugin {implementation.plugin_name}: {hook} failed: {_reason(error)}")
     return failures
+
+
+@contextmanager
+def strangers_code() -> Iterator[None]:
+    """Around a plugin's code: a process that it forks and forgets does not go on as a second us."""
+    ours = os.getpid()
+    try:
+        yield
+    finally:
+        if os.getpid() != ours:
+            os._exit(0)
 
 
 def _reason(error: BaseException) -> str:
@@ -157,8 +172,9 @@ def offered(manager: pluggy.PluginManager, hook: str) -> list[dict[str, Any]]:
 
         problem = None
         try:
-            implementation.function(note)
-        except Exception as error:  # noqa: BLE001 - whatever a stranger's plugin raises
+            with strangers_code():
+                implementation.function(note)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's plugin raises
             problem = _reason(error)
         rows.append(
             {

@@ -7,6 +7,7 @@ Nothing is rewritten; where two rows share a key, the last one counts.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Hashable, Iterable
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from model_registry.errors import BadFile
+from model_registry.language import text
 
 SCHEMA = 1
 
@@ -93,6 +95,7 @@ class Result:
     machine: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     started_at: str | None = None
+    rows: dict[str, int] = field(default_factory=dict)  # of this case in other files, by name
     schema: int = SCHEMA
 
     @property
@@ -145,6 +148,7 @@ class ScoreRow:
     evaluator: str
     value: float | None
     reason: str = ""
+    reply_hash: str | None = None  # of the text that was judged; None in older files
 
     @property
     def key(self) -> tuple[Hashable, ...]:
@@ -175,18 +179,47 @@ def from_json(kind: type[Record], row: dict[str, Any]) -> Record:
     return kind(**known)
 
 
+def parse_row(kind: type[Record], line: bytes) -> Record:
+    """One line of a file as its record.
+
+    Raises:
+        ValueError: it is no such record.
+    """
+    try:
+        record = from_json(kind, json.loads(line))
+        hash(record.key)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"not a {kind.__name__.lower()} row ({error})") from error
+    return record
+
+
+def line_of(record: Result | Reply | Loss | ScoreRow) -> bytes:
+    """A record as its line. A lone surrogate can come out of a model: it must not cost the line."""
+    line = json.dumps(to_json(record), ensure_ascii=False) + "\n"
+    return line.encode("utf-8", errors="replace")
+
+
 def append_rows(path: Path, records: Iterable[Result | Reply | Loss | ScoreRow]) -> None:
-    """Append records to a JSON lines file and wait until they are on disk."""
-    lines = "".join(json.dumps(to_json(r), ensure_ascii=False) + "\n" for r in records)
+    """Append records to a JSON lines file and wait until they are on disk: all, or none.
+
+    Raises:
+        OSError: they can't be written; the file is as it was.
+    """
+    lines = b"".join(line_of(record) for record in records)
     if not lines:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
+    with path.open("a+b", buffering=0) as file:
         _cut_torn_line(file)
-        # A lone surrogate can come out of a model; it must not cost the run its file.
-        file.write(lines.encode("utf-8", errors="replace"))
-        file.flush()
-        os.fsync(file.fileno())
+        end = file.seek(0, os.SEEK_END)
+        try:
+            written = 0
+            while written < len(lines):  # a file that is nearly full takes a part
+                written += file.write(lines[written:])
+            os.fsync(file.fileno())
+        except BaseException:
+            file.truncate(end)
+            raise
 
 
 def _cut_torn_line(file: Any) -> None:
@@ -206,7 +239,7 @@ def read_rows(path: Path, kind: type[Record]) -> list[Record]:
     """All records of a file in order, the last one of each key only; none if there is no file.
 
     Raises:
-        BadFile: a line in the middle of the file is not a record.
+        BadFile: a line in the middle of the file is not a record; `--resume` sets it aside.
     """
     if not path.exists():
         return []
@@ -217,14 +250,24 @@ def read_rows(path: Path, kind: type[Record]) -> list[Record]:
         if not line.strip():
             continue
         try:
-            record = from_json(kind, json.loads(line))
-            key = record.key
-            hash(key)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise BadFile(path, number, f"not a {kind.__name__.lower()} row ({error})") from error
-        rows.pop(key, None)  # the later row takes the later place
-        rows[key] = record
+            record = parse_row(kind, line)
+        except ValueError as error:
+            raise BadFile(path, number, f"{error}. {_mending_words()}") from error
+        rows.pop(record.key, None)  # the later row takes the later place
+        rows[record.key] = record
     return list(rows.values())
+
+
+def _mending_words() -> str:
+    return text(
+        "`ohlora run … --resume` sets such lines aside and does what is missing again.",
+        "`ohlora run … --resume`으로 이런 줄을 따로 두고 빠진 것을 다시 실행할 수 있습니다.",
+    )
+
+
+def reply_hash(reply: str) -> str:
+    """What tells one reply's text from another's: half a SHA-256, in hexadecimal."""
+    return hashlib.sha256(reply.encode("utf-8", errors="replace")).hexdigest()[:32]
 
 
 def group_by(records: Iterable[Record], key: Callable[[Record], str]) -> dict[str, list[Record]]:

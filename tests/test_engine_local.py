@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -166,33 +166,28 @@ def test_no_worker_is_left_when_the_listener_raises(engine, small_case):
     assert not psutil.pid_exists(pids[0]) or psutil.Process(pids[0]).status() == "zombie"
 
 
-def _say_if_torch_is_there(pipe) -> None:
-    pipe.send("torch" in sys.modules)
+def _say_if_torch_is_there(connection) -> None:
+    connection.send("torch" in sys.modules)
+
+
+def torch_is_there() -> bool:
+    """Whether a worker finds torch imported before it has asked for it."""
+    worker, answers = fork_server.running().start_worker(_say_if_torch_is_there)
+    there = answers.recv()
+    worker.join()
+    return there
 
 
 def test_the_fork_server_has_torch_before_a_case_asks_for_it(engine):
-    ours, theirs = multiprocessing.get_context("forkserver").Pipe()
-    process = multiprocessing.get_context("forkserver").Process(
-        target=_say_if_torch_is_there, args=(theirs,)
-    )
-    process.start()
-    assert ours.recv() is True
-    process.join()
+    assert torch_is_there() is True
 
 
 ELSEWHERE = """
 import sys
 sys.path.insert(0, {root!r})
-from multiprocessing import get_context
-from benchmarks.engines.local import LocalEngine
-from tests.test_engine_local import _say_if_torch_is_there
+from tests.test_engine_local import torch_is_there
 if __name__ == "__main__":
-    LocalEngine().start()
-    ours, theirs = get_context("forkserver").Pipe()
-    process = get_context("forkserver").Process(target=_say_if_torch_is_there, args=(theirs,))
-    process.start()
-    print(ours.recv())
-    process.join()
+    print(torch_is_there())
 """
 
 
@@ -227,12 +222,10 @@ def test_a_machine_that_is_too_slow_to_import_the_libraries_is_not_waited_for_fo
 
 def test_where_the_server_has_touched_cuda_each_cuda_worker_starts_fresh(monkeypatch):
     """A child forked from it could not use CUDA; the CPU's workers go on being forked."""
-    monkeypatch.setattr(fork_server, "start", lambda context: None)
-    monkeypatch.setattr(fork_server, "is_safe", lambda context, device: device != "cuda")
+    server = types.SimpleNamespace(start_method="forkserver", touched_cuda=True)
+    monkeypatch.setattr(fork_server, "running", lambda: server)
     engine = LocalEngine()
-    methods = [
-        engine._ready_context(device).get_start_method() for device in ("cpu", "cuda", "cpu")
-    ]
+    methods = [engine._starter(device).start_method for device in ("cpu", "cuda", "cpu")]
     assert methods == ["forkserver", "spawn", "forkserver"]
 
 

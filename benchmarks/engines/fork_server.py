@@ -1,22 +1,34 @@
 """The server that workers are forked from: it has imported the heavy modules once for all.
 
-A case then starts in a few hundredths of a second instead of as long as its imports.
+A case then starts in a few hundredths of a second instead of as long as its imports. This is the
+side of the process that is served; `forking` is the server's own.
 """
 
 from __future__ import annotations
 
-import multiprocessing.forkserver
+import atexit
+import contextlib
+import json
+import multiprocessing
 import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
 
+from benchmarks.engines.forking import end_group, read_number
 from model_registry.errors import OhloraError
 from model_registry.language import text
 
+PRELOAD = "benchmarks.engines.preload"  # what the server imports
 READY_SECONDS = 600.0  # for its imports: seconds on a quiet machine, minutes on a crowded one
+TRIES = 5  # to bring it up, where something keeps ending it
+_END_SECONDS = 5.0  # to tidy up once nobody needs it
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -39,68 +51,199 @@ class NotReady(OhloraError):
         return NotReady, (self.seconds,)
 
 
-def start(context: Any) -> None:
-    """Start the fork server where it finds our modules, whatever the working directory.
+class ServerDied(OhloraError):
+    """The fork server was ended from outside while something was asked of it."""
 
-    It imports before it is told our sys.path and passes over what it can't find: every case
-    would then import for seconds.
+    def __init__(self, how: str) -> None:
+        super().__init__(
+            text(
+                f"The process that cases are started from {how}, again and again. See what ends "
+                "it (its memory?), then go on with --resume.",
+                f"케이스를 시작하는 프로세스가 거듭 종료되었습니다({how}). 원인(메모리 등)을 "
+                "확인한 뒤 --resume으로 이어가세요.",
+            )
+        )
+        self.how = how
+
+
+class Worker:
+    """One process that was forked, as the process sees it that asked for it.
+
+    Its parent is the server, which tells through a pipe when and how it ended.
     """
-    context.set_forkserver_preload(["benchmarks.engines.preload"])
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_ROOT), before]))
-    try:
-        multiprocessing.forkserver.ensure_running()
-    finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
+
+    def __init__(self, server: ForkServer, told: int) -> None:
+        self.server, self.sentinel = server, told
+        self.exitcode: int | None = None  # as subprocess has it; None where it is not known
+        self._ended = False
+        pid = read_number(told)
+        if pid is None or pid < 0:
+            os.close(told)
+            if pid is None:
+                raise ServerDied(server.how_it_ended())
+            raise OSError(-pid, f"no process could be started: {os.strerror(-pid)}")
+        self.pid = pid
+
+    def is_alive(self) -> bool:
+        """Whether it has not ended yet."""
+        self.join(0)
+        return not self._ended
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until it has ended, at most so many seconds."""
+        if self._ended or not wait([self.sentinel], timeout):
+            return
+        self.exitcode = read_number(self.sentinel)
+        self._ended = True
+        os.close(self.sentinel)
+        if self.exitcode is None:  # the server is gone: what it would have tidied up is ours
+            end_group(self.pid)
+
+    def kill(self) -> None:
+        """End it, and what it started."""
+        if self.is_alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            end_group(self.pid)
 
 
-def is_safe(context: Any, device: str) -> bool:
-    """Whether cases of a device can be forked from the server: CUDA must be untouched there.
+class ForkServer:
+    """A process that has imported everything and forks workers of itself."""
+
+    start_method = "forkserver"
+
+    def __init__(self) -> None:
+        self.touched_cuda = True  # its workers could then not use CUDA
+        self._scratch: str | None = None  # temporary files of its workers
+        self._begun_by = os.getpid()
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "benchmarks.engines.forking",
+                 str(theirs.fileno()), str(os.getpid()), PRELOAD],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=os.environ | {"PYTHONPATH": _python_path()},
+            )  # fmt: skip
+
+    def wait_until_ready(self, seconds: float) -> None:
+        """Until it has imported everything.
+
+        Raises:
+            NotReady: that took longer.
+            ServerDied: it was ended meanwhile.
+        """
+        self._control.settimeout(seconds)
+        try:
+            said = self._control.recv(4096)
+        except TimeoutError:
+            raise NotReady(seconds) from None
+        except OSError:
+            said = b""
+        self._control.settimeout(None)
+        if not said:
+            raise ServerDied(self.how_it_ended())
+        facts = json.loads(said)
+        self.touched_cuda, self._scratch = facts["touched_cuda"], facts["scratch"]
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether this process can still ask it for workers."""
+        return self._begun_by == os.getpid() and self._process.poll() is None
+
+    def start_worker(
+        self, target: Callable[..., object], *arguments: object
+    ) -> tuple[Worker, Connection]:
+        """Fork a worker that calls `target(*arguments, connection)`; it, and our end of that.
+
+        Raises:
+            ServerDied: before the worker was there.
+            OSError: the machine has no process to give.
+        """
+        ours, theirs = multiprocessing.Pipe()
+        told, tell = os.pipe()
+        try:
+            socket.send_fds(self._control, [b"f"], [theirs.fileno(), tell])
+        except OSError as error:
+            ours.close()
+            os.close(told)
+            raise ServerDied(self.how_it_ended()) from error
+        finally:
+            theirs.close()
+            os.close(tell)
+        worker = Worker(self, told)
+        with contextlib.suppress(OSError):  # it has died already: how, it is asked for next
+            ours.send((sys.path, _working_folder(), dict(os.environ)))
+            ours.send((target, arguments))
+        return worker, ours
+
+    def how_it_ended(self) -> str:
+        """In words: by which signal, or with which exit code."""
+        try:
+            code = self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            return text("closed its socket", "소켓을 닫음")
+        if code < 0:
+            return text(f"was ended by signal {-code}", f"신호 {-code}로 종료됨")
+        return text(f"ended with exit code {code}", f"종료 코드 {code}로 끝남")
+
+    def close(self) -> None:
+        """End it and its workers; nothing of theirs stays."""
+        if self._begun_by != os.getpid():
+            return
+        self._control.close()
+        try:
+            self._process.wait(_END_SECONDS if self._scratch else 0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._scratch:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+_running: ForkServer | None = None  # shared by all engines of this process: it imports for seconds
+_lock = threading.Lock()
+
+
+def running() -> ForkServer:
+    """The server of this process; started where there is none, or where it has died.
 
     Raises:
-        NotReady: it had not imported everything after `READY_SECONDS`.
+        NotReady: this machine could not bring it up in time.
+        ServerDied: it was ended each time.
     """
-    return _in_time(lambda: _ask_child(context, device))
+    global _running
+    with _lock:
+        for left in range(TRIES, 0, -1):
+            if _running is not None and _running.is_alive:
+                return _running
+            close()
+            _running = ForkServer()
+            try:
+                _running.wait_until_ready(READY_SECONDS)
+            except OhloraError as error:
+                close()
+                if left == 1 or isinstance(error, NotReady):
+                    raise
+    raise AssertionError("the last try returns or raises")
 
 
-def _in_time(ask: Callable[[], bool]) -> bool:
-    """The fork server's answer: it gives none while it imports, and reading one has no timeout."""
-    answers: list[bool | BaseException] = []
-
-    def wait_for_it() -> None:
-        try:
-            answers.append(ask())
-        except BaseException as error:  # noqa: BLE001 - raised again below, where it is waited for
-            answers.append(error)
-
-    waiting = threading.Thread(target=wait_for_it, daemon=True)
-    waiting.start()
-    waiting.join(READY_SECONDS)
-    if not answers:
-        raise NotReady(READY_SECONDS)
-    if isinstance(answers[0], BaseException):
-        raise answers[0]
-    return answers[0]
+@atexit.register
+def close() -> None:
+    """End the server of this process, if there is one."""
+    global _running
+    if _running is not None:
+        _running.close()
+        _running = None
 
 
-def _ask_child(context: Any, device: str) -> bool:
-    """Ask a child of the fork server whether CUDA is still untouched there."""
-    receive, send = context.Pipe(duplex=False)
-    process = context.Process(target=_tell_touched, args=(send,), daemon=True)
-    process.start()
-    send.close()
+def _python_path() -> str:
+    """Where it finds our modules, whatever the working directory."""
+    return os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+
+
+def _working_folder() -> str:
     try:
-        touched = bool(receive.recv())
-    except EOFError:
-        touched = True
-    process.join()
-    return device != "cuda" or not touched
-
-
-def _tell_touched(connection: Connection) -> None:
-    from benchmarks.engines.preload import touched_cuda
-
-    connection.send(touched_cuda())
+        return str(Path.cwd())
+    except FileNotFoundError:
+        return "/"

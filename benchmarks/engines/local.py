@@ -13,12 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks.case import Case
 from benchmarks.engines import fork_server
+from benchmarks.engines.forking import become_worker, end_group
 from benchmarks.measure import resident_bytes
 from model_registry.records import Loss, Peak, Reply, Result
 
@@ -46,13 +46,16 @@ class LocalEngine:
 
     Args:
         start_method: "forkserver" or "spawn"; None picks fork server unless it touches CUDA.
+        work: what a worker calls with its case and its connection, instead of `worker.main`.
     """
 
-    def __init__(self, start_method: str | None = None) -> None:
+    def __init__(
+        self,
+        start_method: str | None = None,
+        work: Callable[[Case, Connection], None] | None = None,
+    ) -> None:
         self.start_method = start_method or "forkserver"
-        self._contexts: dict[
-            str, Any
-        ] = {}  # by device: what is safe for the CPU may not be for CUDA
+        self._work = work or _worker_main
 
     def start(self, device: str = "cpu") -> float:
         """Bring the fork server up; the seconds that took. Done by the first case otherwise.
@@ -61,7 +64,7 @@ class LocalEngine:
             NotReady: it is not up after `fork_server.READY_SECONDS`.
         """
         begin = time.perf_counter()
-        self._ready_context(device)
+        self._starter(device)
         return time.perf_counter() - begin
 
     def run(self, case: Case, listen: Listener = lambda event: None) -> CaseOutcome:
@@ -70,13 +73,12 @@ class LocalEngine:
         Args:
             case: what to do.
             listen: is told every event of the worker, for a progress display.
+
+        Raises:
+            NotReady: no worker could be started in time.
+            ServerDied: what workers are started from is ended again and again.
         """
-        context = self._ready_context(case.contract.device)
-        receive, send = context.Pipe(duplex=False)
-        begin = time.perf_counter()
-        process = context.Process(target=_worker_main, args=(case, send), daemon=True)
-        process.start()
-        send.close()
+        starter, process, receive, begin = self._start_worker(case)
         watch = _Watch(case, process, receive, listen)
         try:
             outcome = watch.follow()
@@ -88,25 +90,88 @@ class LocalEngine:
             receive.close()
         outcome.wall_seconds = time.perf_counter() - begin
         start = {
-            "start_method": context.get_start_method(),
+            "start_method": starter.start_method,
             "start_seconds": None if watch.hello_at is None else watch.hello_at - begin,
         }
         outcome.result = replace(outcome.result, figures=outcome.result.figures | start)
         return outcome
 
-    def _ready_context(self, device: str) -> Any:
-        if device in self._contexts:
-            return self._contexts[device]
-        context: Any = multiprocessing.get_context(self.start_method)
+    def _start_worker(self, case: Case) -> tuple[Starter, Process, Connection, float]:
+        """A worker at work; a server that dies before there is one costs no case."""
+        for left in range(fork_server.TRIES, 0, -1):
+            starter = self._starter(case.contract.device)
+            begin = time.perf_counter()
+            try:
+                return starter, *starter.start_worker(self._work, case), begin
+            except fork_server.ServerDied:
+                if left == 1:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    def _starter(self, device: str) -> Starter:
+        """What is safe for a device: what has touched CUDA still serves the CPU's cases."""
         if self.start_method == "forkserver":
-            fork_server.start(context)
-            if not fork_server.is_safe(context, device):
-                context = multiprocessing.get_context("spawn")
-        self._contexts[device] = context
-        return context
+            server = fork_server.running()
+            if device != "cuda" or not server.touched_cuda:
+                return server
+        return Spawning()
 
     def close(self) -> None:
         """Nothing outlives a case but the fork server, which ends with this process."""
+
+
+class Process(Protocol):
+    """What is watched of a worker, as `multiprocessing` names it."""
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id."""
+
+    @property
+    def sentinel(self) -> int:
+        """What becomes readable when it ends."""
+
+    @property
+    def exitcode(self) -> int | None:
+        """Negative for a signal; None where nobody is left who knows."""
+
+    def is_alive(self) -> bool:
+        """Whether it has not ended yet."""
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until it has ended."""
+
+    def kill(self) -> None:
+        """End it."""
+
+
+class Starter(Protocol):
+    """What makes workers."""
+
+    start_method: str
+
+    def start_worker(self, target: Any, case: Case, /) -> tuple[Process, Connection]:
+        """A process that calls `target(case, connection)`, and our end of that."""
+
+
+class Spawning:
+    """Makes each worker from nothing: it pays for all imports, and owes nothing to a server."""
+
+    start_method = "spawn"
+
+    def start_worker(self, target: Any, case: Case, /) -> tuple[Process, Connection]:
+        """A fresh interpreter that calls `target(case, connection)`, and our end of that."""
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_spawned, args=(target, case, theirs), daemon=True)
+        process.start()
+        theirs.close()
+        return process, ours
+
+
+def _spawned(target: Any, case: Case, connection: Connection) -> None:
+    become_worker()
+    target(case, connection)
 
 
 def _worker_main(case: Case, connection: Connection) -> None:
@@ -117,20 +182,20 @@ def _worker_main(case: Case, connection: Connection) -> None:
     worker.main(case, connection)
 
 
-def _end(process: BaseProcess) -> None:
-    """Make sure that the worker is gone before the next one starts."""
+def _end(process: Process) -> None:
+    """Make sure that the worker, and what it started, is gone before the next one starts."""
     process.join(timeout=5)
     if process.is_alive():
         process.kill()
         process.join()
+    if process.pid is not None:
+        end_group(process.pid)
 
 
 class _Watch:
     """Follows one worker: takes what it sends, holds it to its limits, says how it ended."""
 
-    def __init__(
-        self, case: Case, process: BaseProcess, pipe: Connection, listen: Listener
-    ) -> None:
+    def __init__(self, case: Case, process: Process, pipe: Connection, listen: Listener) -> None:
         self.case, self.process, self.pipe, self.listen = case, process, pipe, listen
         self.stage = "start"
         self.seconds: dict[str, float] = {}
@@ -252,7 +317,9 @@ class _Watch:
         code = self.process.exitcode
         if code == -9 and _oom_kills() > self.kernel_kills:
             return self._oom("the kernel ended the worker: the machine's memory ran out")
-        if code is not None and code < 0:
+        if code is None:
+            return "killed", "ended with the process that it was started from"
+        if code < 0:
             return "killed", f"ended by signal {-code}, which was not ours"
         return "error", f"the worker ended without a result (exit code {code})"
 

@@ -3,23 +3,48 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.case import Case
 from benchmarks.contract import differences
+from benchmarks.mending import mend_rows, set_aside
 from benchmarks.plan import Plan
 from benchmarks.results.head import CandidateRow, PlannedCase, Refused, RowCounts, RunHead
 from benchmarks.study_files import parse_study
 from model_registry.errors import BadFile, OhloraError
+from model_registry.folder_lock import FolderLock
+from model_registry.language import text
 from model_registry.records import (
     Loss,
+    Record,
     Reply,
     Result,
     ScoreRow,
     append_rows,
+    line_of,
+    parse_row,
     read_rows,
 )
+from model_registry.whole_file import write_whole
+
+_FILES: dict[str, Any] = {
+    "results.jsonl": Result, "replies.jsonl": Reply,
+    "losses.jsonl": Loss, "scores.jsonl": ScoreRow,
+}  # fmt: skip
+
+#: What a machine has too little of or forbids, not the case: errno's names, as `figures` has them.
+MACHINE_TROUBLE = ("ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EROFS", "EIO")
+
+
+def was_interrupted(result: Result) -> bool:
+    """Whether a case was ended from outside: it says nothing about its candidate."""
+    return result.status == "killed" or result.figures.get("errno") in MACHINE_TROUBLE
 
 
 class RunFolder:
@@ -27,6 +52,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._is_kept = False
 
     @property
     def head_path(self) -> Path:
@@ -47,7 +73,7 @@ class RunFolder:
             raise OhloraError(f"{self.path} holds no run: there is no run.json in it.")
         try:
             row = json.loads(self.head_path.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadFile(self.head_path, None, f"not JSON ({error})") from error
         try:
             return RunHead.from_json(row, self._variants(row))
@@ -66,31 +92,97 @@ class RunFolder:
             return []
         return [variant.name for variant in study.work.variants]
 
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep others from writing here; what already keeps it may ask again.
+
+        Raises:
+            OhloraError: another process runs here, or nothing can be written.
+        """
+        if self._is_kept:
+            yield
+            return
+        with FolderLock(self.path).acquire():
+            self._is_kept = True
+            try:
+                yield
+            finally:
+                self._is_kept = False
+
     def begin(self, plan: Plan, *, resume: bool) -> None:
-        """Write what is asked, or check that a run to go on with asked the same.
+        """Write what is asked, or check that a run to go on with asked the same, and mend it.
 
         Raises:
             OhloraError: a run is here already, or another contract than this one's.
         """
         if not self.exists():
-            self.path.mkdir(parents=True, exist_ok=True)
-            # Written beside and moved: a kill in between leaves no half a head.
-            beside = self.head_path.with_suffix(".tmp")
-            head = json.dumps(head_of(plan).to_json(), ensure_ascii=False, indent=2)
-            beside.write_text(head + "\n", encoding="utf-8")
-            beside.replace(self.head_path)
+            self._write_head(plan)
             return
         if not resume:
             raise OhloraError(
-                f"{self.path} holds a run already. Add --resume to go on with it, "
-                "or choose another --out."
+                text(
+                    f"{self.path} holds a run already. Add --resume to go on with it, "
+                    "or choose another --out.",
+                    f"{self.path}에 이미 실행 결과가 있습니다. --resume을 더해 이어가거나 다른 "
+                    "--out을 지정하세요.",
+                )
             )
-        changed = differences(self.head().contract, plan.contract.shared())
+        self._mend()
+        changed = differences(self._begun_under(plan), plan.contract.shared())
         if changed:
             raise OhloraError(
-                f"The run in {self.path} was begun under other settings ({'; '.join(changed)}): "
-                "its figures would not compare. Use the same settings or another --out."
+                text(
+                    f"The run in {self.path} was begun under other settings "
+                    f"({'; '.join(changed)}): its figures would not compare. Use the same "
+                    "settings or another --out.",
+                    f"{self.path}의 실행은 다른 설정에서 시작되었습니다({'; '.join(changed)}). "
+                    "수치를 비교할 수 없으니 같은 설정이나 다른 --out을 쓰세요.",
+                )
             )
+        if not self.exists():
+            self._write_head(plan)
+
+    def _begun_under(self, plan: Plan) -> dict[str, Any]:
+        """The contract of the run that is here: its head's, or where that is lost its results'."""
+        if self.exists():
+            return dict(self.head().contract)
+        told = (dict(result.policy) for result in self.results() if result.policy)
+        return next(told, plan.contract.shared())
+
+    def _mend(self) -> None:
+        """Set aside what can't be read; the cases it belonged to are then unfinished."""
+        try:
+            self.head()
+        except BadFile:
+            set_aside(self.head_path)
+        for name, kind in _FILES.items():
+            mend_rows(self.path / name, kind)
+
+    def _write_head(self, plan: Plan) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        head = json.dumps(head_of(plan).to_json(), ensure_ascii=False, indent=2)
+        write_whole(self.head_path, (head + "\n").encode("utf-8", errors="replace"))
+
+    def unfinished(self, plan: Plan, *, retry_failed: bool = False) -> list[Case]:
+        """The cases that a resumed run does: without a result, ended from outside, or with rows
+        that got lost.
+
+        Args:
+            plan: with all cases.
+            retry_failed: those that failed by themselves too.
+        """
+        results = {result.case: result for result in self.results()}
+        kept = Counter(reply.case for reply in self.replies())
+        learned = Counter(loss.case for loss in self.losses())
+
+        def is_finished(case: Case) -> bool:
+            result = results.get(case.id)
+            if result is None or was_interrupted(result) or (retry_failed and not result.ok):
+                return False
+            rows = {"replies": kept[case.id], "losses": learned[case.id]}
+            return all(rows.get(name, 0) >= count for name, count in result.rows.items())
+
+        return [case for case in plan.cases if not is_finished(case)]
 
     def results(self) -> list[Result]:
         return read_rows(self.path / "results.jsonl", Result)
@@ -105,13 +197,33 @@ class RunFolder:
         return read_rows(self.path / "scores.jsonl", ScoreRow)
 
     def add_case(self, result: Result, replies: list[Reply], losses: list[Loss]) -> None:
-        """A finished case. Its result comes last: a case with a result has all its rows."""
+        """A finished case. Its result comes last: a case with a result has all its rows.
+
+        Raises:
+            OhloraError: the folder was removed meanwhile.
+            OSError: nothing can be written.
+        """
+        if not self.exists():
+            raise OhloraError(
+                text(
+                    f"{self.path} was removed or moved while the run went on. Put it back and go "
+                    "on with --resume, or begin anew.",
+                    f"실행 중에 {self.path} 폴더가 지워지거나 옮겨졌습니다. 되돌린 뒤 --resume으로 "
+                    "이어가거나 새로 시작하세요.",
+                )
+            )
+        rows = {"replies": _count(replies), "losses": _count(losses)}
         append_rows(self.path / "replies.jsonl", replies)
         append_rows(self.path / "losses.jsonl", losses)
-        append_rows(self.path / "results.jsonl", [result])
+        append_rows(self.path / "results.jsonl", [replace(result, rows=rows)])
 
     def add_scores(self, rows: list[ScoreRow]) -> None:
         append_rows(self.path / "scores.jsonl", rows)
+
+
+def _count(records: Sequence[Record]) -> int:
+    """How many rows a reader will find: of those that share a key in the file, only the last."""
+    return len({parse_row(type(record), line_of(record)).key for record in records})
 
 
 def head_of(plan: Plan) -> RunHead:

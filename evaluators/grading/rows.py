@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from model_registry.records import reply_hash as reply_hash  # grades name replies by it
 
 #: What a person may say in a vote between two replies.
 CHOICES = ("left", "right", "both_good", "both_bad")
@@ -91,11 +92,6 @@ class Vote:
     settings: dict[str, Any]
     seconds: float | None = None
     made_at: str = ""
-
-
-def reply_hash(reply: str) -> str:
-    """What tells one reply's text from another's: half a SHA-256, in hexadecimal."""
-    return hashlib.sha256(reply.encode("utf-8", errors="replace")).hexdigest()[:32]
 
 
 def now() -> str:
