@@ -17,9 +17,8 @@ from benchmarks.results.folder import RunFolder
 from benchmarks.run import run_plan
 from model_registry.errors import BadFile, OhloraError
 from model_registry.machine_errors import error_words
-from model_registry.records import append_rows
+from model_registry.records import Reply, append_rows
 from model_registry.whole_file import write_whole
-from tests.light_work import work
 from tests.run_in_a_process import QuickEngine, Silent
 from tests.small_study import plan_study, write_rows, write_study
 from tests.test_run import Counting, lines_of
@@ -204,18 +203,28 @@ def _a_case():
     return case_of_nothing()
 
 
-def test_surrogates_nul_and_a_prompt_of_a_megabyte_go_through_a_run(engine, tmp_path, tiny_model):
+def _answers_strangely(case, connection) -> None:
+    """What models do give: half a character, NUL, escapes, line ends that are none in JSON lines."""
+    replies = ["홀로 \ud800 남은", "\0NUL\0", "\x1b[2J\u2028\x85\r", ""]
+    connection.send(("hello", os.getpid(), 0))
+    for row, reply in zip(case.task.prompts, replies, strict=True):
+        connection.send(("reply", Reply(case.id, case.candidate.name, row.prompt, reply,
+                                        "greedy", None, 3, "stop")))  # fmt: skip
+    connection.send(("done", case.result("ok")))
+
+
+def test_strange_replies_and_a_prompt_of_a_megabyte_go_through_a_run(tmp_path, tiny_model):
     study = write_study(tmp_path / "study", tiny_model, ("one",))
     rows = write_rows(tmp_path / "study" / "rows")
-    strange = ["홀로 \\ud800 남은", "\\u0000 NUL", "가" * 350_000, "줄\\u2028바꿈\\u0085"]
-    lines = [f'{{"prompt": "{prompt}", "reply": "답"}}\n' for prompt in strange]
+    prompts = ["가나다라 " * 80_000, "줄\u2028바꿈\u0085", "평범한 질문", '"\\']
+    lines = [json.dumps({"prompt": prompt, "reply": "답"}) + "\n" for prompt in prompts]
     (rows / "test.jsonl").write_text("".join(lines), encoding="utf-8")
     plan = plan_study(study, tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
-    heavy = run_plan(plan, folder, LocalEngine(work=work), Silent())
-    assert {result.status for result in heavy} == {"ok"}
-    assert Counting().done == []
+    results = run_plan(plan, folder, LocalEngine(work=_answers_strangely), Silent())
+    assert {result.status for result in results} == {"ok"}
+    said = {reply.reply for reply in folder.replies()}
+    assert said == {"홀로 ? 남은", "\0NUL\0", "\x1b[2J\u2028\x85\r", ""}
     again = Counting()
     run_plan(plan, folder, again, Silent(), resume=True)
     assert again.done == []
-    assert json.loads(folder.head_path.read_text(encoding="utf-8"))["cases"]
