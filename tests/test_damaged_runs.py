@@ -81,7 +81,7 @@ def test_a_head_that_can_not_be_read_is_written_again_from_the_same_study(plan, 
     with pytest.warns(DamagedFile, match=r"run\.json"):
         run_plan(plan, folder, again, Silent(), resume=True)
     assert again.done == []
-    assert folder.head()["contract_hash"] == plan.contract.hash
+    assert folder.head().contract_hash == plan.contract.hash
 
 
 def test_without_its_head_a_run_under_other_settings_is_still_not_gone_on_with(
@@ -204,7 +204,7 @@ def _a_case():
 
 
 def _answers_strangely(case, connection) -> None:
-    """What models do give: half a character, NUL, escapes, line ends that are none in JSON lines."""
+    """What models do give: half a character, NUL, escapes, line ends that JSON lines have not."""
     replies = ["홀로 \ud800 남은", "\0NUL\0", "\x1b[2J\u2028\x85\r", ""]
     connection.send(("hello", os.getpid(), 0))
     for row, reply in zip(case.task.prompts, replies, strict=True):

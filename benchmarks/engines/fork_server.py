@@ -118,7 +118,7 @@ class ForkServer:
         self._begun_by = os.getpid()
         self._control, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own module, by this interpreter
                 [sys.executable, "-P", "-m", "benchmarks.engines.forking",
                  str(theirs.fileno()), str(os.getpid()), PRELOAD],
                 pass_fds=[theirs.fileno()],
