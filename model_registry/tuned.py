@@ -19,6 +19,7 @@ from model_registry.quantization import export as write
 from model_registry.quantization import keep_gradients, quantize
 from model_registry.registry import Registry
 from model_registry.small_json import read_json_object
+from model_registry.weight_files import tensor_shapes
 from model_registry.weights import LoadedModel, load
 
 CARD = "ohlora_tune.json"  # beside the adapter: which base, asked in which form
@@ -101,26 +102,54 @@ def load_tuned(
     check_adapter(folder)
     base = find_candidate(card["base"], registry)
     if "prompting" in card:  # asked in the form that it was tuned in, whatever the base says now
-        base = replace(base, prompting=PromptPolicy(**card["prompting"]))
+        base = replace(base, prompting=_policy(folder / CARD, card["prompting"]))
     loaded = load(base, source=source, device=device, dtype=dtype)
     loaded.model = _with_adapter(loaded.model, folder)
     loaded.candidate = replace(loaded.candidate, name=f"{base.name} + {folder.name}")
     return loaded
 
 
-def _with_adapter(model: Any, folder: Path) -> Any:
-    from peft import PeftModel
+def _policy(path: Path, said: Any) -> PromptPolicy:
+    """The form that a card says.
 
+    Raises:
+        LoadError: it says none that there is.
+    """
+    known = {name: type(value) for name, value in asdict(PromptPolicy()).items()}
+    if not isinstance(said, dict) or any(
+        name not in known or not isinstance(value, known[name]) for name, value in said.items()
+    ):
+        raise LoadError("error", f"{path}: its prompting is none that there is. Tune again.")
+    return PromptPolicy(**said)
+
+
+def _with_adapter(model: Any, folder: Path) -> Any:
+    """The model with the adapter on it, each of its matrices in its place.
+
+    Raises:
+        LoadError: it was made for another base. peft by itself would leave out what has no place.
+    """
+    from peft import PeftModel, get_peft_model_state_dict
+
+    wrong = "Is the base another one than it was tuned on?"
+    stored = {name for name in tensor_shapes(folder / WEIGHTS) if "lora_" in name}
     try:
-        return PeftModel.from_pretrained(model, str(folder), trust_remote_code=False).eval()
+        tuned = PeftModel.from_pretrained(model, str(folder), trust_remote_code=False).eval()
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
         if "memory" in str(error).lower():
             raise
         raise LoadError(
             "error",
-            f"The adapter in {folder} does not fit its base ({first_line(error)}). Is the base "
-            "another one than it was tuned on?",
+            f"The adapter in {folder} does not fit its base ({first_line(error)}). {wrong}",
         ) from error
+    placed = {name for name in get_peft_model_state_dict(tuned) if "lora_" in name}
+    if stored != placed:
+        raise LoadError(
+            "error",
+            f"The adapter in {folder} does not fit its base: {len(stored - placed)} of its "
+            f"{len(stored)} matrices have no place, {len(placed - stored)} places none. {wrong}",
+        )
+    return tuned
 
 
 def export(

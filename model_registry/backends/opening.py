@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from model_registry import machine
 from model_registry.backends.backend import Backend
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
 from model_registry.hub import cached_folder, network_is_up
+from model_registry.path_words import existing_path
 from model_registry.registry import Registry
 from model_registry.tuned import find_candidate, is_tuned, load_tuned
 
@@ -28,12 +27,13 @@ def open_backend(
         OhloraError: it can't be loaded; the message says what would help.
     """
     where = machine.pick_device(device)
-    if is_tuned(Path(name)):
+    there = existing_path(name)
+    if there is not None and is_tuned(there):
         from model_registry.backends.transformers_local import TransformersBackend
 
         source = "hub" if weights == "auto" else weights
         return TransformersBackend(
-            load_tuned(Path(name), registry, source=source, device=where, dtype=dtype)
+            load_tuned(there, registry, source=source, device=where, dtype=dtype)
         )
     candidate = find_candidate(name, registry)
     source = source_for(candidate, weights)
