@@ -189,7 +189,7 @@ def test_a_swarm_that_is_busy_at_the_door_is_asked_again_over_a_websocket() -> N
 
 def test_a_wrong_key_over_a_websocket_is_gated_and_not_asked_again() -> None:
     url, shown, end = knocks(401, 401)
-    with pytest.raises(AskError, match="is the key right") as caught:
+    with pytest.raises(AskError, match="it refuses the key") as caught:
         ask(url, "websocket", api_key=KEY)
     end()
     assert caught.value.status == "gated" and len(shown) == 1

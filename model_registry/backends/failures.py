@@ -68,6 +68,8 @@ def refusal(refused: Refused, endpoint: Endpoint, attempts: int) -> AskError:
 def _key_cure(endpoint: Endpoint) -> str:
     if endpoint.api_key_env:
         return f"it refuses the key; set {endpoint.api_key_env} to one that it accepts"
+    if endpoint.api_key:
+        return "it refuses the key"
     return "it wants a key; name the variable that holds it in api_key_env of its endpoint"
 
 
