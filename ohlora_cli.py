@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.markup import escape
 
-from commands import candidates, diagrams, fitting, grades, judging, runs, terminal, tuning
+from commands import candidates, diagrams, fitting, grades, judging, rows, runs, terminal, tuning
 from commands.stopping import exit_status
 from commands.streams import harmless_streams
 from commands.terminal import err
@@ -33,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for group in (candidates.app, fitting.app, runs.app, tuning.app, judging.app):
+for group in (candidates.app, fitting.app, rows.app, runs.app, tuning.app, judging.app):
     app.add_typer(group)
 app.add_typer(grades.app, name="grades", help=text("What people graded.", "사람들이 평가한 것."))
 app.add_typer(

@@ -27,8 +27,8 @@ TEXTS = DATASETS / "small_talk" / "train.jsonl"
 
 def replies_of(count: int, characters: int = CHARACTERS, seed: int = 0) -> list[Reply]:
     """So many replies of so many characters, each of sentences drawn anew, to distinct prompts."""
-    lines = TEXTS.read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
+    lines = TEXTS.read_text(encoding="utf-8").split("\n")
+    rows = [json.loads(line) for line in lines if line]
     chance = random.Random(seed)
     return [_reply(number, rows, chance, characters) for number in range(count)]
 

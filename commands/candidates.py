@@ -22,6 +22,7 @@ from commands.terminal import (
     print_json,
     registry,
 )
+from model_registry.errors import OhloraError
 from model_registry.language import text
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ def ask(
     from model_registry.backends.backend import GenerationSettings, conversation
     from model_registry.backends.opening import open_backend
 
+    if not question.strip():
+        raise OhloraError(text("The question is empty.", "질문이 비어 있습니다."))
     backend = open_backend(name, registry(), weights=weights, device=device, dtype=dtype)
     settings = GenerationSettings(max_new_tokens, temperature, seed=seed)
     try:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from evaluators.fluency import MODEL, ORDER, NGramModel, plain
 from model_registry.shipped_data import DATASETS
+from rows.table import read_table
 
 DISCOUNT = 0.75  # taken from every count for what was never seen
 VOCABULARY = 2_500  # syllables that written Korean makes use of: what an unseen one shares
@@ -30,15 +31,15 @@ def sources(folder: Path = DATASETS) -> dict[str, list[str]]:
     """Our own Korean texts by where they stand; rows kept for validation and tests are left out."""
     texts: dict[str, list[str]] = {}
     for path in sorted(folder.glob("plain_korean/*.txt")):
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
         texts[path.stem] = (
             [word for line in lines for word in line.split()]
             if (path.stem == WORDS)
             else [line for line in lines if line.strip()]
         )
     for path in (folder / "persona/train.jsonl", folder / "small_talk/train.jsonl"):
-        rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-        texts[path.parent.name] = [row[side] for row in rows for side in ("prompt", "reply")]
+        cells = [record.cells for record in read_table(path).records]
+        texts[path.parent.name] = [row[side] for row in cells for side in ("prompt", "reply")]
     turns = json.loads((folder / "counselling/counselling.json").read_text(encoding="utf-8"))
     texts["counselling"] = [turn["content"] for turn in turns]
     return texts

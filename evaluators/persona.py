@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeGuard
 
 from evaluators.evaluator import EachReply, Evaluator
 from evaluators.korean_text import normal
+from model_registry.errors import BadFile
 from model_registry.hookspecs import hookimpl
 from model_registry.records import Reply, Score
 from model_registry.shipped_data import DATASETS
+from rows.table import read_table
 
 PERSONA = DATASETS / "persona"
 SPACES = re.compile(r"[\s,.!?~]+")
@@ -51,19 +53,30 @@ def read_facts(folder: Path) -> dict[str, tuple[str, ...]]:
 
     `facts.json` holds rows of fact, question and any_of; rows of `*.jsonl` that name a fact add
     their prompt to it.
+
+    Raises:
+        BadFile: a file is broken, or a fact lacks one of the three.
     """
     path = folder / "facts.json"
     if not path.is_file():
         return {}
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    words = {row["fact"]: tuple(row["any_of"]) for row in rows}
-    facts = {_key(row["question"]): words[row["fact"]] for row in rows}
+    words: dict[str, tuple[str, ...]] = {}
+    facts: dict[str, tuple[str, ...]] = {}
+    for record in read_table(path).records:
+        fact, question, said = (record.cells.get(name) for name in ("fact", "question", "any_of"))
+        if not isinstance(fact, str) or not isinstance(question, str) or not _are_texts(said):
+            raise BadFile(path, record.line, "a fact needs fact, question and any_of, a list")
+        words[fact] = facts[_key(question)] = tuple(said)
     for file in sorted(folder.glob("*.jsonl")):
-        for line in file.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            if row.get("fact") in words:
-                facts[_key(row["prompt"])] = words[row["fact"]]
+        for record in read_table(file, empty=True).records:
+            fact, prompt = record.cells.get("fact"), record.cells.get("prompt")
+            if isinstance(prompt, str) and isinstance(fact, str) and fact in words:
+                facts[_key(prompt)] = words[fact]
     return facts
+
+
+def _are_texts(value: Any) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
 
 
 def _key(text: str) -> str:

@@ -45,7 +45,9 @@ def replay(path: Path) -> Ask:
         NotRecorded: the question was not asked (so often) when it was recorded.
     """
     answers: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+        if not line:
+            continue
         try:
             row = json.loads(line)
             answers[row["key"]].append(row)

@@ -71,7 +71,7 @@ class _Reader:
 
     def __init__(self, path: Path, source: str, document: dict[str, Any]) -> None:
         self.path, self.document = path, document
-        self.lines = source.splitlines()
+        self.lines = source.split("\n")  # as TOML counts: U+2028 in a text ends no line
         self.starts = [
             number
             for number, line in enumerate(self.lines, start=1)

@@ -94,7 +94,7 @@ def is_tuning(estimate: Estimate) -> bool:
 def _rows(machine: str, device: str, path: Path) -> dict[str, dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except OSError:
         return rows
     for line in lines:

@@ -88,6 +88,6 @@ class TomlReader:
     def fail(self, key: str, problem: str) -> NoReturn:
         """Raise with the line where the key or table stands."""
         pattern = re.compile(rf"\s*({re.escape(key)}\s*=|\[+([\w.]+\.)?{re.escape(key)}\])")
-        lines = self.source.splitlines()
+        lines = self.source.split("\n")  # as TOML counts: U+2028 in a text ends no line
         line = next((n for n, each in enumerate(lines, start=1) if pattern.match(each)), None)
         raise BadFile(self.path, line, problem)

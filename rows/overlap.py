@@ -34,6 +34,26 @@ def normalised(text: str) -> str:
     return _NOT_SAID.sub("", text).casefold() or text.strip()
 
 
+#: What Korean ends a question or a request with: it makes no other question of it.
+_ENDING = re.compile(
+    r"(?:이야|야|이니|니|인가요|인가|나요|가요|입니까|습니까|니까|이에요|예요|에요|여요|이죠|이지|지요|죠|지"
+    r"|일까요|일까|까요|까|냐|해주세요|해줘요|해줘|해줄래요|해줄래|주세요|주십시오|줘요|줘|줄래요|줄래|주라"
+    r"|하세요|하나요|하니|합니까|해요|해|세요|래요|래|어요|아요|어|아|요)$"
+)
+_PARTICLE = re.compile(r"(?<=[가-힣])(?:은|는|이|가|을|를)$")
+
+
+def said(text: str) -> str:
+    """A text as `normalised`, also without particles and the ending of its last word: 반말 and
+    존댓말 ask the same (수도는 어디야, 수도가 어디인가요)."""
+    words = [word for word in re.split(r"[\W_]+", nfc(text).casefold()) if word]
+    if not words:
+        return text.strip()
+    last = _ENDING.sub("", words[-1])
+    whole = "".join([*(_PARTICLE.sub("", word) for word in words[:-1]), _PARTICLE.sub("", last)])
+    return whole or normalised(text)
+
+
 def _context(row: Row) -> str:
     """The earlier turns: the same words after other ones ask something else."""
     return "\0".join(normalised(t["content"]) for t in row.before if t["role"] != "system")
@@ -42,12 +62,13 @@ def _context(row: Row) -> str:
 def twins(rows: Sequence[Row], others: Sequence[Row]) -> list[int | None]:
     """For each of `rows` the place in `others` of one that asks the same, or None.
 
-    Two rows ask the same where their earlier turns are equal and their prompts are equal when
-    normalised, or hold the same numbers and at least `SIMILAR` of their 3-grams in common.
+    Two rows ask the same where their earlier turns are equal and their prompts say the same
+    (`said`), or hold the same numbers and at least `SIMILAR` of their 3-grams in common.
     """
     mine, theirs = ([(_context(row), normalised(row.prompt)) for row in g] for g in (rows, others))
-    equal = {key: place for place, key in reversed(list(enumerate(theirs)))}
-    found = [equal.get(key) for key in mine]
+    spoken, heard = ([(_context(row), said(row.prompt)) for row in g] for g in (rows, others))
+    equal = {key: place for place, key in reversed(list(enumerate(heard)))}
+    found = [equal.get(key) for key in spoken]
     near = _NearIndex(theirs)
     return [
         place if place is not None else near.find(key)

@@ -157,3 +157,9 @@ def test_a_broken_transcript_is_named_with_its_line(tmp_path: Path) -> None:
     path.write_text('{"key": "a", "answer": "b"}\nnonsense\n', encoding="utf-8")
     with pytest.raises(BadFile, match=r"transcript\.jsonl:2"):
         replay(path)
+
+
+def test_a_transcript_may_hold_what_splits_lines_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "transcript.jsonl"
+    asked = "한\u2028줄\u0085이야?"
+    assert record(lambda question: "응\u2029!", path)(asked) == replay(path)(asked)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from evaluators.persona import PERSONA, fact_check, persona_facts, read_facts
+from model_registry.errors import BadFile
 from tests.replies import a_reply
 
 
@@ -42,3 +43,21 @@ def test_every_fact_of_our_persona_is_asked_for() -> None:
         said = a_reply(f"응, {row['any_of'][0]}!", row["question"])
         assert persona_facts(said).value == 1
         assert persona_facts(a_reply("몰라", row["question"])).value == 0
+
+
+def test_facts_of_ones_own_may_hold_line_separators_and_blank_lines(tmp_path: Path) -> None:
+    facts = [{"fact": "name", "question": "이름\u2028이 뭐야?", "any_of": ["별하"]}]
+    (tmp_path / "facts.json").write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
+    row = {"prompt": "누구\u0085야?", "reply": "별하", "fact": "name"}
+    (tmp_path / "test.jsonl").write_text(
+        "\n" + json.dumps(row, ensure_ascii=False) + "\n\n", encoding="utf-8"
+    )
+    assert set(read_facts(tmp_path).values()) == {("별하",)}
+    assert len(read_facts(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("text", ["[", '[{"fact": "name"}]', '[{"fact": 1, "question": "a"}]'])
+def test_facts_that_are_broken_are_refused_with_the_file(tmp_path: Path, text: str) -> None:
+    (tmp_path / "facts.json").write_text(text, encoding="utf-8")
+    with pytest.raises(BadFile, match=r"facts\.json"):
+        read_facts(tmp_path)

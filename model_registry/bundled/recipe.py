@@ -110,7 +110,9 @@ def read_small_talk(folder: Path = SMALL_TALK) -> SmallTalk:
 
 def _read_rows(path: Path, keys: set[str]) -> list[Row]:
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+        if not line:
+            continue
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:

@@ -1,0 +1,73 @@
+"""`ohlora data`: what was understood of the user's rows, before anything is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from commands.terminal import Json, out, print_json
+from model_registry.language import text
+
+if TYPE_CHECKING:
+    from rows.row import Row, Rows
+
+app = typer.Typer()
+
+SHOWN = 300  # characters of an example's text
+
+
+@app.command(help=text("Show how rows are read.", "데이터를 어떻게 읽는지 보여 줍니다."))
+def data(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    as_json: Json = False,
+) -> None:
+    """Form, encoding, columns, rows of each split, what was left out and why, and examples."""
+    from rows.account import EXAMPLES, document, left_out_note, read_notes, without_overlap
+    from rows.reading import read_data
+
+    rows = read_data(file)
+    if as_json:
+        print_json(document(rows))
+        return
+    notes = [*read_notes(rows), *map(left_out_note, without_overlap(rows)[1])]
+    lines = [note.words for note in notes] + list(_counted(rows))
+    for line in lines:
+        out.print(escape(line), highlight=False, soft_wrap=True)
+    for row in rows.rows[:EXAMPLES]:
+        _print_example(row)
+
+
+def _counted(rows: Rows) -> list[str]:
+    """What stands there more than once, and how many rows have something before their prompt."""
+    from rows.account import document
+
+    found = document(rows)
+    lines = []
+    if count := found["duplicates"]["count"]:
+        where = ", ".join(map(str, found["duplicates"]["lines"]))
+        lines.append(
+            text(
+                f"{count} rows stand there before already (lines {where}…)",
+                f"앞에 나온 것과 같은 행 {count}개 ({where}번째 줄…)",
+            )
+        )
+    if found["with_system"] or found["with_earlier_turns"]:
+        system, turns = found["with_system"], found["with_earlier_turns"]
+        lines.append(
+            text(
+                f"{system} rows have a system message, {turns} have earlier turns",
+                f"시스템 메시지가 있는 행 {system}개, 이전 대화가 있는 행 {turns}개",
+            )
+        )
+    return lines
+
+
+def _print_example(row: Row) -> None:
+    out.print(f"\n[bold]{row.split}[/]", highlight=False)
+    for turn in [*row.messages, {"role": "assistant", "content": row.reply or "—"}]:
+        content = turn["content"]
+        shown = content if len(content) <= SHOWN else content[: SHOWN - 1] + "…"
+        out.print(f"  [dim]{turn['role']}[/] {escape(shown)}", highlight=False, soft_wrap=True)
