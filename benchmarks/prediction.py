@@ -14,7 +14,8 @@ from model_registry.errors import LoadError
 from model_registry.fit import NO_CORRECTION, Correction, Work, is_quick, predict
 from model_registry.fit_correction import correction_for, remember
 from model_registry.fit_verdict import smallest_change
-from model_registry.language import text
+from model_registry.language import for_files
+from model_registry.notes import Note
 from model_registry.records import Result
 
 #: The phase of a workload that its figure in every table is about.
@@ -24,6 +25,7 @@ MAIN_PHASE = {"inference": "inference", "fine-tune": "training", "preference": "
 _WORTH_REMEMBERING = 100_000_000
 
 
+@for_files()
 def with_prediction(case: Case, result: Result) -> Result:
     """The result with `predicted_bytes`, predicted and measured by phase, and a cure.
 
@@ -115,7 +117,7 @@ def _is_shrunk(case: Case) -> bool:
     return case.contract.weights == "random" and case.contract.scale == "tiny"
 
 
-def cure_of(case: Case, result: Result, correction: Correction = NO_CORRECTION) -> str | None:
+def cure_of(case: Case, result: Result, correction: Correction = NO_CORRECTION) -> Note | None:
     """The smallest change that would make an out-of-memory case fit, or a known message's cure."""
     if not result.status.startswith("oom"):
         return cure_for(result.message)
@@ -132,8 +134,6 @@ def cure_of(case: Case, result: Result, correction: Correction = NO_CORRECTION) 
         needed = predict(architecture, work, correction).predicted_bytes
     except LoadError:
         return None
-    gib = needed / 2**30
     if change is None:
-        return text(f"a machine with {gib:.1f} GiB free", f"여유 메모리 {gib:.1f} GiB인 장비")
-    line = change.study
-    return text(f"{line} (as it is: {gib:.1f} GiB)", f"{line} (지금대로면 {gib:.1f} GiB)")
+        return Note("needs_a_machine", {"needed_bytes": needed})
+    return Note("smallest_change", {"change": change.study, "needed_bytes": needed})

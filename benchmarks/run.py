@@ -17,6 +17,7 @@ from evaluators.evaluator import EachReply
 from evaluators.patience import patience
 from evaluators.persona import fact_check
 from evaluators.registry import judge_replies, load_evaluators
+from model_registry.language import for_files
 from model_registry.records import Reply, Result, group_by, reply_hash
 
 
@@ -118,6 +119,7 @@ def _outcomes(
         yield case, engine.run(case, watcher.event)
 
 
+@for_files()
 def judge_run(folder: RunFolder, plugin_files: Iterable[Path | str] = ()) -> dict[str, float]:
     """Score all replies that have no score yet; the seconds that each evaluator took.
 

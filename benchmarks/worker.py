@@ -25,6 +25,7 @@ from benchmarks.workloads.log import WorkLog
 from model_registry import machine
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError
+from model_registry.language import for_files
 from model_registry.quantization import get_ready
 from model_registry.records import Loss, Peak, Reply, Result
 from model_registry.registry import Registry
@@ -139,6 +140,7 @@ class CaseLog:
 
 def main(case: Case, connection: Connection) -> None:
     """A worker's whole life."""
+    os.environ["OHLORA_LANG"] = "en"  # what it says goes into files, from threads too
     ours = os.getpid()
 
     def send(event: tuple[Any, ...]) -> None:
@@ -151,6 +153,7 @@ def main(case: Case, connection: Connection) -> None:
     connection.close()
 
 
+@for_files()
 def run_case(case: Case, log: CaseLog) -> Result:
     """Do a case and say how it ended; no exception leaves this function."""
     started = datetime.now(UTC).isoformat(timespec="seconds")

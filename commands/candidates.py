@@ -101,7 +101,14 @@ def _selection_document(selection: Selection) -> dict[str, Any]:
             }
             for c in selection.accepted
         ],
-        "rejected": [{"name": r.candidate.name, "reason": r.reason} for r in selection.rejected],
+        "rejected": [
+            {
+                "name": r.candidate.name,
+                "reason": r.reason,
+                "reasons": [reason.to_json() for reason in r.reasons],
+            }
+            for r in selection.rejected
+        ],
     }
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commands.streams import Plain, only_json, write_document
-from model_registry.language import text
+from model_registry.language import for_files, text
 from model_registry.ranges import out_of_range
 from model_registry.terminal_text import escaped
 
@@ -22,12 +22,20 @@ out = Plain()
 err = Plain(stderr=True)
 plugin_files: list[Path] = []  # named with --plugin, for whichever command runs
 
+
+def _for_programs(context: typer.Context, asked: bool) -> bool:
+    """A document stands alone on standard output, the same whatever the machine speaks."""
+    if only_json(asked):
+        context.with_resource(for_files())
+    return asked
+
+
 Json = Annotated[
     bool,
     typer.Option(
         "--json",
         help=text("Print one JSON document.", "JSON 문서 하나를 출력합니다."),
-        callback=only_json,
+        callback=_for_programs,
     ),
 ]
 CatalogName = Annotated[

@@ -15,6 +15,7 @@ from typing import Any
 
 from model_registry.errors import LoadError
 from model_registry.language import text
+from model_registry.notes import Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,10 +216,15 @@ def diagnose(message: str) -> list[Diagnosis]:
     return [d for d in DIAGNOSES if re.search(d.pattern, message, re.IGNORECASE | re.DOTALL)]
 
 
-def cure_for(message: str | None) -> str | None:
+def cure_for(message: str | None) -> Note | None:
     """The cure of the likeliest cause; None where the message says nothing known."""
     found = diagnose(message) if message else []
-    return found[0].cure if found else None
+    return Note("known_cause", {"cause": found[0].name}) if found else None
+
+
+def cure_of_cause(name: str) -> str:
+    """The cure of a cause by its name, in the reader's language; the name where it is unknown."""
+    return next((d.cure for d in DIAGNOSES if d.name == name), name)
 
 
 @dataclass(frozen=True, slots=True)

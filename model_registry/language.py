@@ -5,7 +5,7 @@ from __future__ import annotations
 import locale
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import _GeneratorContextManager, contextmanager
 from contextvars import ContextVar
 
 _reader: ContextVar[bool | None] = ContextVar("reader", default=None)
@@ -19,6 +19,14 @@ def read_by(korean: bool) -> Iterator[None]:
         yield
     finally:
         _reader.reset(before)
+
+
+def for_files() -> _GeneratorContextManager[None]:
+    """Texts made inside go into files or JSON: they are the same whatever the machine speaks.
+
+    Serves as a decorator too.
+    """
+    return read_by(korean=False)
 
 
 def is_korean() -> bool:

@@ -158,6 +158,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "{label_ko} (무작위 가중치: 답변에 뜻이 없음)",
     ),
     # what would help a case
+    "known_cause": ("{cause:cure}", "{cause:cure}"),
     "needs_a_machine": (
         "a machine with {needed_bytes:gib} free",
         "여유 메모리 {needed_bytes:gib}인 장비",

@@ -118,6 +118,12 @@ def _how_read(source: Mapping[str, Any]) -> str:
     return said
 
 
+def _cure(cause: str) -> str:
+    from model_registry.doctor import cure_of_cause  # doctor makes notes itself
+
+    return cure_of_cause(cause)
+
+
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{split} {count}" for split, count in counts.items()) or "0"
 
@@ -135,4 +141,5 @@ FORMS: dict[str, Callable[[Any], str]] = {
     "lines": lambda found: _lines(found["lines"], found["count"]),
     "how": _how_read,
     "counts": _counts,
+    "cure": _cure,
 }

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from model_registry.errors import BadFile
 from model_registry.language import text
+from model_registry.notes import Note
 
 SCHEMA = 1
 
@@ -84,7 +85,7 @@ class Result:
     policy: dict[str, Any] = field(default_factory=dict)  # what was hashed
     stage: str | None = None
     message: str | None = None  # exception class and first line, for everything but ok
-    cure: str | None = None  # the smallest change that would help
+    cure: Note | None = None  # the smallest change that would help
     seconds: dict[str, float] = field(default_factory=dict)
     steps: int | None = None
     tokens: int | None = None
@@ -174,6 +175,8 @@ def from_json(kind: type[Record], row: dict[str, Any]) -> Record:
     known = {name: row[name] for name in kind.__dataclass_fields__ if name in row}
     if "peaks" in known:
         known["peaks"] = {phase: Peak(**peak) for phase, peak in known["peaks"].items()}
+    if known.get("cure") is not None and not isinstance(known["cure"], Note):
+        known["cure"] = Note.from_json(known["cure"])
     if "problems" in known:
         known["problems"] = tuple(known["problems"])
     return kind(**known)

@@ -9,8 +9,9 @@ import gradio as gr
 
 from evaluators.grading.submission import Refused
 from model_registry.candidate import Candidate
+from model_registry.language import read_by
 from model_registry.selection import Criteria, Selection, select
-from pages.site import Site, answering
+from pages.site import Site, answering, wants_korean
 from pages.table import Rows, column, data_table
 from pages.words import word
 
@@ -94,7 +95,7 @@ def candidates_tab(site: Site, _: gr.Tab) -> None:
         catalog: str, license: str, language: str, min_billion: float, max_billion: float,
         with_traits: list[str], without_traits: list[str], request: gr.Request,
     ) -> tuple[Rows, Rows]:  # fmt: skip
-        with answering(request):
+        with answering(request), read_by(korean=wants_korean(request)):
             found = _select(
                 site,
                 catalog,

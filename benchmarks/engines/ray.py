@@ -35,7 +35,7 @@ from benchmarks.engines.local import CaseOutcome, Event, Listener
 from benchmarks.engines.placement import WAIT_SECONDS, Needs, Resources, needs_of, what_is_missing
 from benchmarks.engines.ray_task import Board, do_case
 from model_registry.errors import OhloraError
-from model_registry.language import text
+from model_registry.language import for_files, text
 
 RETRIES = 3  # of a case whose worker died, never of one that failed by itself
 QUIET_SECONDS = 30.0  # without a word from any case, before it is said what is waited for
@@ -294,6 +294,7 @@ def _free_by_machine() -> dict[str, Resources]:
     return dict(available_resources_per_node())
 
 
+@for_files()
 def _nowhere(case: Case, needs: Needs) -> CaseOutcome:
     """A row for a case that Ray would wait with for ever."""
     wanted = needs.words()

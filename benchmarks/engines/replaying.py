@@ -17,6 +17,7 @@ from benchmarks.engines.local import CaseOutcome, Listener
 from benchmarks.workloads import asking
 from model_registry.backends.replay import ReplayBackend
 from model_registry.errors import LoadError
+from model_registry.language import for_files
 from model_registry.records import Loss, Reply, Result, read_rows
 
 
@@ -27,6 +28,7 @@ class ReplayEngine:
         """Nothing is to be started."""
         return 0.0
 
+    @for_files()
     def run(self, case: Case, listen: Listener = lambda event: None) -> CaseOutcome:
         """Tell one case again; one that failed then fails now."""
         begin = time.perf_counter()

@@ -31,7 +31,7 @@ def failures_table(evidence: Evidence) -> Table:
             Cell(case.status, "failed", under=status_words(case.status)),
             Cell(case.stage or "—"),
             Cell(case.message or text("nothing was said", "메시지 없음")),
-            Cell(case.cure or default_cure(case.status)),
+            Cell(case.cure.words if case.cure else default_cure(case.status)),
         ]
         for case in evidence.failures
     ]
