@@ -19,6 +19,7 @@ class Contract:
     """The policy shared by all cases of a study."""
 
     template: str = "each candidate's own"
+    thinking: str = "off"  # off, on, or template: what each does by itself
     max_new_tokens: int = 80
     samples: int = 1
     temperature: float = 0.8

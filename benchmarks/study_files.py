@@ -27,6 +27,7 @@ _TABLES = {"name", "title", "summary", "candidates", "overrides", "data", "work"
 _POLICY = {field.name for field in dataclasses.fields(Contract)} - {
     "weights", "scale", "device", "machine", "data", "varies",
 }  # fmt: skip
+_THINKING = ("off", "on", "template")
 _DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -246,6 +247,8 @@ class _Reader(TomlReader):
                 self.in_range(value, key)
         if "lora_targets" in entry:
             entry["lora_targets"] = self.layers(entry["lora_targets"], "lora_targets")
+        if entry.get("thinking", defaults.thinking) not in _THINKING:
+            self.fail("thinking", f"thinking must be one of {', '.join(_THINKING)}")
         if entry.get("dtype", defaults.dtype) not in _DTYPES:
             self.fail("dtype", f"dtype must be one of {', '.join(_DTYPES)}")
         return entry

@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -198,7 +198,9 @@ def _load(case: Case) -> Any:
 
     What will be quantised is loaded into main memory: the card may be too small for it as it is.
     """
-    candidate, contract = case.candidate, effective(case.contract, case.settings)
+    contract = effective(case.contract, case.settings)
+    policy = replace(case.candidate.prompting, thinking=contract.thinking)  # type: ignore[arg-type]
+    candidate = replace(case.candidate, prompting=policy)
     if candidate.backend == "transformers":
         return load(
             candidate,

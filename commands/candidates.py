@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ from commands.terminal import (
     Seed,
     Temperature,
     Weights,
+    err,
     out,
     plugin_files,
     print_columns,
@@ -24,8 +26,10 @@ from commands.terminal import (
 )
 from model_registry.errors import OhloraError
 from model_registry.language import text
+from model_registry.thinking import NO_ANSWER
 
 if TYPE_CHECKING:
+    from model_registry.backends.backend import Answer
     from model_registry.candidate import Candidate
     from model_registry.selection import Selection
 
@@ -175,11 +179,39 @@ def ask(
     backend = open_backend(name, registry(), weights=weights, device=device, dtype=dtype)
     settings = GenerationSettings(max_new_tokens, temperature, seed=seed)
     try:
-        for piece in backend.stream(conversation(question), settings):
-            print(piece, end="", flush=True)
-        print()
+        answer = _printed(backend.stream(conversation(question), settings))
+        if note := _said_of(answer):
+            err.print(note, highlight=False, soft_wrap=True)
     finally:
         backend.close()
+
+
+def _printed(pieces: Generator[str, None, Answer]) -> Answer:
+    """The answer, printed as it comes."""
+    shown = ""
+    while True:
+        try:
+            piece = next(pieces)
+        except StopIteration as end:
+            answer: Answer = end.value
+            break
+        shown += piece
+        print(piece, end="", flush=True)
+    if answer.text not in shown:  # what was shown turned out to be thinking
+        print(f"\n\n{answer.text}", end="")
+    print()
+    return answer
+
+
+def _said_of(answer: Answer) -> str:
+    """What has to be said of an answer that is none."""
+    if NO_ANSWER not in answer.problems:
+        return ""
+    thought = answer.thinking_tokens or answer.new_tokens or 0
+    return text(
+        f"No answer: it was still thinking after {thought} tokens. Raise --max-new-tokens.",
+        f"답변이 없습니다. {thought}토큰 동안 생각만 했습니다. --max-new-tokens를 늘려 보세요.",
+    )
 
 
 @app.command(help=text("List the plugins that are loaded.", "불러온 플러그인을 나열합니다."))

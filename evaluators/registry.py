@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pluggy
@@ -31,6 +32,7 @@ from evaluators.patience import TookTooLong, at_most, patience
 from model_registry.errors import DuplicateName
 from model_registry.plugins import call_each, plugin_manager, strangers_code
 from model_registry.records import Reply, Score, ScoreRow, reply_hash
+from model_registry.thinking import without_thinking
 
 #: Our own plugins, in the order of their columns.
 BUILTINS = (
@@ -88,15 +90,17 @@ def judge_replies(
 
     Rows come reply by reply, in the order given. An evaluator of a set sees the replies of one
     case, tuning state and pass (or all passes, if its scope is "case") and no others. One that
-    raises costs its own scores: None, with what it raised as the reason.
+    raises costs its own scores: None, with what it raised as the reason. Nobody sees what a model
+    thought before it answered.
     """
     chosen = list(evaluators.values() if isinstance(evaluators, Mapping) else evaluators)
+    answers = [replace(reply, reply=without_thinking(reply.reply)) for reply in replies]
     columns: dict[str, list[Score]] = {}
     seconds: dict[str, float] = {}
     # Composites last: they are made of the columns of others.
     for evaluator in sorted(chosen, key=lambda one: isinstance(one, Composite)):
         started = time.perf_counter()
-        columns[evaluator.name] = _column(evaluator, replies, chosen, columns)
+        columns[evaluator.name] = _column(evaluator, answers, chosen, columns)
         seconds[evaluator.name] = time.perf_counter() - started
     rows = [
         ScoreRow(

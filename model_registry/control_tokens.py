@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 #: Around a control token in a user's text; of a private plane, which no text is written in.
 _BEGIN, _END = "\U000f0000", "\U000f0001"
@@ -103,6 +105,22 @@ def encode_within(tokenizer: Any, piece: str, *, as_text: bool = False) -> list[
     encode = _as_text if as_text else _as_written
     before, ids = encode(tokenizer, "\n"), encode(tokenizer, "\n" + piece)
     return ids[len(before) :] if ids[: len(before)] == before else encode(tokenizer, piece)
+
+
+_HIDDEN: WeakKeyDictionary[Any, frozenset[int]] = WeakKeyDictionary()
+
+
+def readable(tokenizer: Any, ids: Sequence[int]) -> str:
+    """The text of generated ids without special tokens; tags around thinking stay all the same."""
+    if tokenizer not in _HIDDEN:
+        special = {n for n, t in tokenizer.added_tokens_decoder.items() if t.special}
+        special.update(tokenizer.all_special_ids)
+        tags = set(tokenizer.convert_tokens_to_ids(list(THINK_TAGS)))
+        _HIDDEN[tokenizer] = frozenset(special - tags if special & tags else ())
+    hidden = _HIDDEN[tokenizer]
+    if not hidden:  # no tag is special
+        return str(tokenizer.decode(ids, skip_special_tokens=True))
+    return str(tokenizer.decode([i for i in ids if i not in hidden], skip_special_tokens=False))
 
 
 def _as_written(tokenizer: Any, text: str) -> list[int]:

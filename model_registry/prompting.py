@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 IGNORED = -100  # torch's cross entropy leaves labels of this value out
 #: Stands for an answer where a template is asked what it writes around one.
 _ANSWER = "가나다라 마바사"
+#: The note of an answer whose system text stood in the question.
+SYSTEM_MOVED = "system text in the question"
 
 
 @dataclass(frozen=True, slots=True)

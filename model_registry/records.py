@@ -66,6 +66,9 @@ class Reply:
     reference: str | None = None
     problems: tuple[str, ...] = ()
     connect_seconds: float | None = None  # of a remote answer; part of both times above
+    thinking: str | None = None  # what the model thought before it answered: no part of the reply
+    thinking_tokens: int | None = None  # part of new_tokens
+    thinking_seconds: float | None = None  # from the first token until the answer began
 
     @property
     def key(self) -> tuple[Hashable, ...]:

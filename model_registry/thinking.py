@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 _TAG = re.compile(r"<(/?)(?:think|thinking|thought)>")
-_LONGEST_TAG = len("</thinking>")
+_LONGEST_TAG = len("</thinking>")  # characters
 NO_ANSWER = "no_answer"  # the problem of a reply that ended before its answer began
 
 
@@ -31,6 +31,8 @@ def take_apart(text: str, *, begun: bool = False) -> Thought:
     """
     thoughts: list[str] = []
     answer: list[str] = []
+    if not begun and "<" not in text:
+        return Thought(text)
     first = _TAG.search(text)
     inside, place = begun or (first is not None and first[1] == "/"), 0
     for tag in _TAG.finditer(text):
@@ -40,21 +42,43 @@ def take_apart(text: str, *, begun: bool = False) -> Thought:
     said = "".join(answer)
     if not thoughts:
         return Thought(said)
-    return Thought(said.strip(), "\n".join(t.strip() for t in thoughts).strip(), not inside)
+    return Thought(said.lstrip(), "\n".join(t.strip() for t in thoughts).strip(), not inside)
 
 
 def without_thinking(text: str) -> str:
-    """The answer of a reply."""
+    """The answer of a reply; a reply that holds no thinking as it is."""
     return take_apart(text).answer
 
 
-def answer_so_far(text: str, *, begun: bool = False) -> str:
-    """The part of a reply's beginning that can be shown: what may become a tag waits."""
-    shown = take_apart(text, begun=begun).answer
-    start = shown.rfind("<", -_LONGEST_TAG)
-    rest = shown[start:] if start >= 0 else ""
-    waits = rest and any(tag.startswith(rest) for tag in _TAGS)
-    return shown[:start] if waits else shown
+def ends_of_thinking(text: str) -> int:
+    """How many blocks are closed in a text."""
+    return sum(tag[1] == "/" for tag in _TAG.finditer(text))
+
+
+class Shown:
+    """What can be shown of a reply that grows: its answer, piece by piece.
+
+    Args:
+        begun: whether the prompt had opened a thinking block.
+    """
+
+    def __init__(self, begun: bool = False) -> None:
+        self.begun, self.text = begun, ""
+
+    def more(self, reply: str, *, last: bool = False) -> str:
+        """What comes to what was shown, when the reply is so long; may be nothing.
+
+        What could still become a tag waits. Where a block turns out to have been open from the
+        beginning, what was shown can't be taken back: nothing more is shown.
+        """
+        answer = take_apart(reply, begun=self.begun).answer
+        start = -1 if last else answer.rfind("<", -_LONGEST_TAG)
+        if start >= 0 and any(tag.startswith(answer[start:]) for tag in _TAGS):
+            answer = answer[:start]
+        if not answer.startswith(self.text):
+            return ""
+        piece, self.text = answer[len(self.text) :], answer
+        return piece
 
 
 _TAGS = tuple(f"<{s}{name}>" for name in ("think", "thinking", "thought") for s in ("", "/"))

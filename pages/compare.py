@@ -19,7 +19,7 @@ from evaluators.grading.masking import Mask
 from evaluators.grading.store import Vote
 from evaluators.grading.submission import Refused, text
 from model_registry.backends.backend import GenerationSettings
-from pages.conversation import LONGEST_MESSAGE, person_of
+from pages.conversation import LONGEST_MESSAGE, growing, person_of
 from pages.site import Site, address_of, answering, guard_blindness
 from pages.words import word
 
@@ -186,7 +186,7 @@ def comparable(site: Site, request: gr.Request | None) -> list[str]:
 def _whole_answer(site: Site, name: str, prompt: str, how: GenerationSettings) -> str:
     messages = [{"role": "user", "content": prompt}]
     with closing(site.models.stream(name, messages, how)) as pieces:
-        return "".join(pieces).strip()
+        return ([*growing(pieces)] or [""])[-1].strip()
 
 
 def keep_vote(site: Site, choice: str, pair: Any, request: gr.Request) -> Pair:

@@ -6,7 +6,7 @@ import hashlib
 import html
 import inspect
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict, replace
 from typing import Any
@@ -16,7 +16,7 @@ import gradio as gr
 from evaluators.grading.store import Grade, Grader, reply_hash
 from evaluators.grading.submission import LONGEST_NOTE, Refused, text
 from evaluators.grading.visitor import grader_id
-from model_registry.backends.backend import GenerationSettings
+from model_registry.backends.backend import Answer, GenerationSettings
 from pages.site import Site, page_visitor
 from pages.stamp import Stamp, read_stamp
 
@@ -42,13 +42,27 @@ def stream_answer(
     asked = [{"role": "system", "content": system.strip()}] if system and system.strip() else []
     answer = ""
     with closing(site.models.stream(candidate, [*asked, *plain], how)) as pieces:
-        for piece in pieces:
-            answer += piece
+        for answer in growing(pieces):
             if answer.strip():
                 yield [*shown, _answer(answer, stamp)]
                 # Asleep this thread takes nothing from the model's; the rest comes at once.
                 time.sleep(EVERY * site.models.busy)
     yield [*shown, _answer(answer, stamp)]
+
+
+def growing(pieces: Generator[str, None, Answer]) -> Iterator[str]:
+    """The answer, longer with each piece. What was shown of it may turn out to be thinking, so that
+    the last one counts."""
+    shown = ""
+    while True:
+        try:
+            shown += next(pieces)
+        except StopIteration as end:
+            # A borrowed GPU hands no value on.
+            if end.value is not None and end.value.text != shown.strip():
+                yield end.value.text
+            return
+        yield shown
 
 
 def _answer(answer: str, stamp: Stamp) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from benchmarks.contract import Contract
 from benchmarks.data import Row
 from benchmarks.workloads.inference import Outcome, greedy
 from benchmarks.workloads.log import Figures, WorkLog
-from model_registry.backends.backend import Answer, Backend, GenerationSettings
+from model_registry.backends.backend import Answer, Backend, GenerationSettings, apart
 from model_registry.backends.failures import AskError
 from model_registry.errors import LoadError
 from model_registry.records import Reply
@@ -71,7 +71,7 @@ def run(
                 in_a_row = 0
                 continue
             failures.append(failure)
-            in_a_row += 1
+            in_a_row += failure.problem is None  # what is wrong with one question, is with one
             if failure.fatal or in_a_row == FAILURES_IN_A_ROW:
                 break
     outcome = Outcome(len(answers), _tokens(answers) or 0, figures(answers, len(prompts)))
@@ -92,10 +92,10 @@ def _ask(
 ) -> tuple[Answer, AskError | None]:
     """An answer, or what there is of one and why."""
     try:
-        return backend.reply(row.messages, settings), None
+        return apart(backend.reply(row.messages, settings)), None
     except AskError as failure:
-        nothing = Answer("", None, "error", problems=(failure.status,))
-        return failure.answer or nothing, failure
+        nothing = Answer("", None, "error", problems=(failure.problem or failure.status,))
+        return apart(failure.answer or nothing), failure
 
 
 def _reply(case: str, name: str, row: Row, answer: Answer, tuned: int | None) -> Reply:
@@ -113,6 +113,9 @@ def _reply(case: str, name: str, row: Row, answer: Answer, tuned: int | None) ->
         reference=row.reply or None,
         problems=answer.problems,
         connect_seconds=answer.connect_seconds,
+        thinking=answer.thinking,
+        thinking_tokens=answer.thinking_tokens,
+        thinking_seconds=answer.thinking_seconds,
     )
 
 

@@ -14,7 +14,7 @@ from benchmarks.contract import Contract
 from benchmarks.data import Row
 from benchmarks.workloads.log import Figures, WorkLog
 from model_registry.backends.backend import Answer, GenerationSettings
-from model_registry.backends.transformers_local import answer_batch, answer_one
+from model_registry.backends.transformers_local import answer_batch, answer_or_problem
 from model_registry.prompting import prompt_ids
 from model_registry.records import Reply
 from model_registry.weights import LoadedModel
@@ -58,12 +58,12 @@ def run(
     """
     with log.phase("warm_up"):
         for row in prompts[: contract.warm_up]:
-            answer_one(loaded, row.messages, greedy(contract))
+            answer_or_problem(loaded, row.messages, greedy(contract))
     singles: list[Answer] = []
     with log.phase("inference") as measurement:
         for done, row in enumerate(prompts):
             log.progress(done, len(prompts))
-            singles.append(answer_one(loaded, row.messages, greedy(contract)))
+            singles.append(answer_or_problem(loaded, row.messages, greedy(contract)))
     replies = make_replies(case, loaded, prompts, contract, log, tuned=None)
     return Outcome(
         steps=len(singles),
@@ -116,6 +116,9 @@ def _reply(
         finish_reason=answer.finish_reason,
         reference=row.reply or None,
         problems=answer.problems,
+        thinking=answer.thinking,
+        thinking_tokens=answer.thinking_tokens,
+        thinking_seconds=answer.thinking_seconds,
     )
 
 
@@ -133,6 +136,8 @@ def _latency(answers: Sequence[Answer], seconds: float) -> Figures:
         "tokens_per_second": tokens / seconds if seconds else None,
         "seconds_per_100_korean_characters": 100 * seconds / hangul if hangul else None,
         "stopped": sum(a.finish_reason == "stop" for a in answers),
+        "unanswered": sum(not a.text for a in answers),
+        "thinking_tokens": sum(a.thinking_tokens or 0 for a in answers),
     }
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
+
+from model_registry.thinking import NO_ANSWER, take_apart
 
 if TYPE_CHECKING:
     from model_registry.candidate import Candidate
@@ -23,7 +25,11 @@ class GenerationSettings:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer. `finish_reason` is "stop" (by itself), "length" (cut off) or "error"."""
+    """One answer. `finish_reason` is "stop" (by itself), "length" (cut off) or "error".
+
+    What the model thought first is not in `text`; its tokens and seconds, which are part of those
+    of the whole, are counted apart.
+    """
 
     text: str
     new_tokens: int | None
@@ -32,6 +38,9 @@ class Answer:
     first_token_seconds: float | None = None
     problems: tuple[str, ...] = ()
     connect_seconds: float | None = None  # of a remote answer; part of both times above
+    thinking: str | None = None  # None where it did not think
+    thinking_tokens: int | None = None
+    thinking_seconds: float | None = None  # from the first token until the answer began
 
 
 class Backend(Protocol):
@@ -66,6 +75,19 @@ class BackendFactory(Protocol):
         Raises:
             LoadError: with the status that a case of this candidate gets.
         """
+
+
+def apart(answer: Answer) -> Answer:
+    """The answer with thinking that still stands in its text taken out, for backends that don't.
+
+    One that ended before its answer began has the problem "no_answer".
+    """
+    thought = take_apart(answer.text)
+    if thought.thinking is None:
+        return answer
+    said = thought.answer.strip()
+    problems = answer.problems if said else (*answer.problems, NO_ANSWER)
+    return replace(answer, text=said, thinking=thought.thinking, problems=problems)
 
 
 def conversation(prompt: str, system: str | None = None) -> list[dict[str, str]]:

@@ -45,6 +45,18 @@ def content_of(delta: dict[str, Any]) -> str:
     return content or ""
 
 
+def thinking_of(delta: dict[str, Any]) -> str:
+    """What a delta or a message holds of the model's thinking, where a server sends it apart."""
+    thought = delta.get("reasoning_content") or delta.get("reasoning")
+    return thought if isinstance(thought, str) else ""
+
+
+def thinking_tokens_of(usage: dict[str, Any]) -> int | None:
+    """How many of the tokens were thinking; None where a server does not say."""
+    count = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
+    return count if isinstance(count, int) and count > 0 else None
+
+
 def said_by(error: openai.APIError) -> str:
     """The server's own words, without the library's."""
     body = error.body

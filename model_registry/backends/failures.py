@@ -12,14 +12,21 @@ class AskError(LoadError):
     """A backend gave no answer, or lost it on the way.
 
     `status` is the status of the case. `answer` holds what had come until then. `fatal` says that
-    asking again is no use: nobody listens there, or the server refuses on principle.
+    asking again is no use: nobody listens there, or the server refuses on principle. `problem` is
+    what is wrong with this question alone, where it is that: others may be answered.
     """
 
     def __init__(
-        self, status: str, message: str, *, answer: Answer | None = None, fatal: bool = False
+        self,
+        status: str,
+        message: str,
+        *,
+        answer: Answer | None = None,
+        fatal: bool = False,
+        problem: str | None = None,
     ) -> None:
         super().__init__(status, message)
-        self.answer, self.fatal = answer, fatal
+        self.answer, self.fatal, self.problem = answer, fatal, problem
 
 
 class Refused(Exception):

@@ -23,6 +23,8 @@ from model_registry.backends.chat_chunks import (
     content_of,
     media_type,
     said_by,
+    thinking_of,
+    thinking_tokens_of,
 )
 from model_registry.backends.endpoint import Endpoint, mask, read_endpoint
 from model_registry.backends.failures import (
@@ -189,14 +191,19 @@ class OpenAIBackend:
         self, events: openai.Stream[Any], watch: Watch, settings: GenerationSettings, attempts: int
     ) -> Generator[str, None, Answer]:
         text = StreamedText(self.endpoint, watch)
-        reason, tokens = "", None
+        reason, tokens, thoughts = "", None, None
         try:
             for chunk in chunks_of(events):
-                tokens = (chunk.get("usage") or {}).get("completion_tokens", tokens)
+                usage = chunk.get("usage") or {}
+                tokens = usage.get("completion_tokens", tokens)
+                thoughts = thinking_tokens_of(usage) or thoughts
                 for choice in (chunk.get("choices") or [])[:1]:
                     reason = choice.get("finish_reason") or reason
                     # The last chunk of some servers has no delta at all.
-                    piece = content_of(choice.get("delta") or {})
+                    delta = choice.get("delta") or {}
+                    if thought := thinking_of(delta):
+                        text.think(thought)
+                    piece = content_of(delta)
                     if piece and (shown := text.feed(piece)):
                         yield shown
         except (openai.APIError, httpx2.HTTPError, OSError, ValueError, *_NOT_A_CHUNK) as error:
@@ -219,7 +226,8 @@ class OpenAIBackend:
             raise AskError(status, message, answer=broken)
         if self.dialect.one_token_a_piece:
             tokens = text.pieces
-        return text.answer(self._finish(reason, tokens, settings), tokens, seconds, notes)
+        reason = self._finish(reason, tokens, settings)
+        return text.answer(reason, tokens, seconds, notes, thoughts)
 
     def _finish(self, reason: str, tokens: int | None, settings: GenerationSettings) -> str:
         if self.dialect.one_token_a_piece:  # it says "stop" whatever ended the answer

@@ -130,6 +130,7 @@ class ReplayBackend:
         answer = Answer(
             reply.reply, reply.new_tokens, reply.finish_reason, reply.seconds,
             reply.first_token_seconds, reply.problems, reply.connect_seconds,
+            reply.thinking, reply.thinking_tokens, reply.thinking_seconds,
         )  # fmt: skip
         if reply.finish_reason == "error":
             status = next((p for p in reply.problems if p in STATUSES), "error")

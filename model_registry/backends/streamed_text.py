@@ -8,6 +8,7 @@ from typing import Protocol
 
 from model_registry.backends.backend import Answer
 from model_registry.backends.endpoint import Endpoint, StreamMask, overlap
+from model_registry.thinking import NO_ANSWER, Shown, take_apart
 
 
 class Clock(Protocol):
@@ -39,8 +40,12 @@ class StreamedText:
         self.first_seconds: float | None = None
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._mask = StreamMask(endpoint.secrets)
+        self._thoughts_mask = StreamMask(endpoint.secrets)
         self._marks = [mark for mark in marks if mark]
         self._held = ""
+        self._shown = Shown()
+        self._thought = ""
+        self._answer_began: float | None = None
 
     def feed(self, piece: str) -> str:
         """Take a piece; the text that can be shown now."""
@@ -49,6 +54,12 @@ class StreamedText:
         self.pieces += 1
         return self._show(self._mask.feed(self._decoder.decode(_raw(piece))))
 
+    def think(self, piece: str) -> None:
+        """Take a piece of what the model thinks, which some servers send apart from the text."""
+        if self.first_seconds is None:
+            self.first_seconds = self.clock.elapsed()
+        self._thought += self._thoughts_mask.feed(piece)
+
     def finish(self) -> str:
         """Nothing more comes; the text that was still waiting."""
         rest = self._mask.feed(self._decoder.decode(b"", final=True))
@@ -56,7 +67,7 @@ class StreamedText:
 
     def _show(self, text: str, last: bool = False) -> str:
         if self.ended:
-            return ""
+            return self._shown.more(self.text, last=last)
         text = self._held + text
         found = [place for mark in self._marks if (place := text.find(mark)) >= 0]
         self.ended = bool(found)
@@ -64,7 +75,10 @@ class StreamedText:
         end = min(found) if found else len(text) - keep
         self._held = "" if found else text[end:]
         self.text += text[:end]
-        return text[:end]
+        piece = self._shown.more(self.text, last=last)
+        if piece.strip() and self._answer_began is None:
+            self._answer_began = self.clock.elapsed()
+        return piece
 
     def answer(
         self,
@@ -72,18 +86,28 @@ class StreamedText:
         new_tokens: int | None,
         seconds: float,
         problems: tuple[str, ...] = (),
+        thinking_tokens: int | None = None,
     ) -> Answer:
         """The Answer that the pieces make; its problems are found here, apart from those given."""
+        thought = take_apart(self.text)
+        self._thought += self._thoughts_mask.finish()
+        thinking = self._thought.strip() or thought.thinking
+        text = thought.answer.strip()
         found = list(problems)
         if finish_reason == "length":
             found.append("truncated")
-        if not self.text.strip() and finish_reason != "error":
+        if not text and thinking is not None:
+            found.append(NO_ANSWER)
+        elif not text and finish_reason != "error":
             found.append("empty")
         if "�" in self.text:
             found.append("invalid UTF-8")
+        took = None
+        if thinking is not None and self.first_seconds is not None:
+            took = (self._answer_began or seconds) - self.first_seconds
         return Answer(
-            self.text.strip(), new_tokens, finish_reason, seconds, self.first_seconds,
-            tuple(found), self.clock.connect_seconds,
+            text, new_tokens, finish_reason, seconds, self.first_seconds, tuple(found),
+            self.clock.connect_seconds, thinking, thinking_tokens, took,
         )  # fmt: skip
 
 

@@ -10,14 +10,18 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 from model_registry.backends.backend import Answer, GenerationSettings
+from model_registry.backends.failures import AskError
+from model_registry.backends.local_answer import fitted, noted, prompt_of, to_answer, unanswered
 from model_registry.backends.turns import Turns
 from model_registry.candidate import Candidate
-from model_registry.prompting import Message, prompt_ids
+from model_registry.control_tokens import readable
+from model_registry.prompting import Message
+from model_registry.thinking import Shown
 from model_registry.weights import LoadedModel, load
 
 if TYPE_CHECKING:
@@ -123,30 +127,33 @@ def _trim(ids: list[int], end_ids: Sequence[int]) -> list[int]:
     return ids
 
 
-def to_answer(
-    loaded: LoadedModel,
-    ids: list[int],
-    seconds: float | None = None,
-    first_token_seconds: float | None = None,
-) -> Answer:
-    """An Answer from generated ids. `new_tokens` counts the end token, which cost time too."""
-    stopped = bool(ids) and ids[-1] in loaded.end_ids
-    text = loaded.tokenizer.decode(ids, skip_special_tokens=True)
-    problems = () if stopped else ("truncated",)
-    reason = "stop" if stopped else "length"
-    return Answer(text.strip(), len(ids), reason, seconds, first_token_seconds, problems)
-
-
 def answer_one(
     loaded: LoadedModel, messages: Sequence[Message], settings: GenerationSettings
 ) -> Answer:
-    """One answer, timed: the whole and the first token."""
-    ids = prompt_ids(loaded.candidate.prompting, loaded.tokenizer, messages)
+    """One answer, timed: the whole and the first token.
+
+    Raises:
+        AskError: the prompt is longer than the model's context.
+    """
+    prompt = prompt_of(loaded, messages)
+    given = fitted(loaded, prompt, settings)
     clock = TokenClock(_device_of(loaded))
     begin = time.perf_counter()
-    new = generate_ids(loaded, [ids], settings, callbacks=[clock])[0]  # ends with a host copy
+    new = generate_ids(loaded, [prompt.ids], given, callbacks=[clock])[0]  # ends with a host copy
     seconds = time.perf_counter() - begin
-    return to_answer(loaded, new, seconds, clock.times[0] - begin if clock.times else None)
+    first = clock.times[0] - begin if clock.times else None
+    answer = to_answer(loaded, new, seconds, first, thinks=prompt.thinks, token_seconds=clock.times)
+    return noted(answer, prompt, settings, given)
+
+
+def answer_or_problem(
+    loaded: LoadedModel, messages: Sequence[Message], settings: GenerationSettings
+) -> Answer:
+    """As `answer_one`; a prompt that is too long gets an empty answer that says so."""
+    try:
+        return answer_one(loaded, messages, settings)
+    except AskError as error:
+        return unanswered(error)
 
 
 def answer_batch(
@@ -158,24 +165,32 @@ def answer_batch(
 ) -> list[Answer]:
     """Answers to many prompts in batches, in order; greedily the same tokens as one by one.
 
-    Recurrent models get one prompt at a time, see RECURRENT. Times are left out: they would be
-    the batch's.
+    Recurrent models get one prompt at a time, see RECURRENT, as do prompts whose answers may not
+    fit into the context; one that is too long gets an empty answer that says so. Times are left
+    out: they would be the batch's.
     """
-    policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
-    encoded = [prompt_ids(policy, tokenizer, messages) for messages in conversations]
-    answers: list[Answer | None] = [None] * len(encoded)
-    for number, batch in enumerate(_batches(loaded, encoded, batch_size)):
+    prompts = [prompt_of(loaded, messages) for messages in conversations]
+    answers: dict[int, Answer] = {}
+    given: dict[int, GenerationSettings] = {}
+    for index, prompt in enumerate(prompts):
+        try:
+            given[index] = fitted(loaded, prompt, settings)
+        except AskError as error:
+            answers[index] = unanswered(error)
+    whole = [index for index, one in given.items() if one == settings]
+    batches = [
+        [whole[i] for i in batch]
+        for batch in _batches(loaded, [prompts[i].ids for i in whole], batch_size)
+    ]
+    batches += [[index] for index in given if given[index] != settings]
+    for number, batch in enumerate(batches):
         # Each batch draws from a seed of its own, or all would repeat the first one's draws.
-        drawn = _with_seed(settings, settings.seed + 7919 * number)
-        for index, new in zip(
-            batch, generate_ids(loaded, [encoded[i] for i in batch], drawn), strict=True
-        ):
-            answers[index] = to_answer(loaded, new)
-    return [answer for answer in answers if answer is not None]
-
-
-def _with_seed(settings: GenerationSettings, seed: int) -> GenerationSettings:
-    return GenerationSettings(settings.max_new_tokens, settings.temperature, settings.top_p, seed)
+        how = replace(given[batch[0]], seed=settings.seed + 7919 * number)
+        made = generate_ids(loaded, [prompts[i].ids for i in batch], how)
+        for index, new in zip(batch, made, strict=True):
+            answer = to_answer(loaded, new, thinks=prompts[index].thinks)
+            answers[index] = noted(answer, prompts[index], settings, given[index])
+    return [answers[index] for index in range(len(prompts))]
 
 
 def _batches(
@@ -214,41 +229,45 @@ class TransformersBackend:
     def stream(
         self, messages: Sequence[Message], settings: GenerationSettings
     ) -> Generator[str, None, Answer]:
-        ids = prompt_ids(self.loaded.candidate.prompting, self.loaded.tokenizer, messages)
+        prompt = prompt_of(self.loaded, messages)
+        given = fitted(self.loaded, prompt, settings)
         begin = time.perf_counter()
-        first: float | None = None
+        times: list[float] = []
         pieces: Queue[list[int] | BaseException | None] = Queue()
         halt = threading.Event()
         worker = threading.Thread(
-            target=self._generate_into, args=(pieces, halt, ids, settings), daemon=True
+            target=self._generate_into, args=(pieces, halt, list(prompt.ids), given), daemon=True
         )
         worker.start()
         tokens: list[int] = []
-        shown = ""
+        shown = Shown(prompt.thinks)
         try:
             while (piece := pieces.get()) is not None:
                 if isinstance(piece, BaseException):
                     raise piece
-                first = first if first is not None else time.perf_counter() - begin
                 tokens += piece
+                times += [time.perf_counter() - begin] * len(piece)
                 if not pieces.empty():
                     continue  # a slow reader gets at once what has come meanwhile
-                text = self._text(tokens)
-                if len(text) > len(shown):
-                    yield text[len(shown) :]
-                    shown = text
+                if text := shown.more(self._text(tokens)):
+                    yield text
         finally:
             halt.set()
             worker.join()
-        answer = to_answer(self.loaded, tokens, time.perf_counter() - begin, first)
-        if len(answer.text) > len(shown.strip()):
-            yield answer.text[len(shown.strip()) :]
-        return answer
+        seconds = time.perf_counter() - begin
+        answer = to_answer(
+            self.loaded, tokens, seconds, times[0] if times else None, thinks=prompt.thinks,
+            token_seconds=times,
+        )  # fmt: skip
+        if text := shown.more(self._text(tokens, whole=True), last=True):
+            yield text
+        return noted(answer, prompt, settings, given)
 
-    def _text(self, tokens: list[int]) -> str:
+    def _text(self, tokens: list[int], *, whole: bool = False) -> str:
         """What can be shown for certain: a syllable whose bytes are not all there yet waits."""
-        text = str(self.loaded.tokenizer.decode(tokens, skip_special_tokens=True)).lstrip()
-        return text.rstrip("\ufffd").rstrip()
+        said = tokens[:-1] if tokens and tokens[-1] in self.loaded.end_ids else tokens
+        text = readable(self.loaded.tokenizer, said).lstrip()
+        return (text if whole else text.rstrip("\ufffd")).rstrip()
 
     def _generate_into(
         self,

@@ -1,0 +1,27 @@
+"""How many tokens a model can look back on, and what becomes of a prompt that needs more.
+
+A prompt that fills the context is refused before anything is generated; where only the answer might
+not fit, it gets what is left. Beyond its context a model answers noise, or its table of positions
+ends.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: As configurations name it, the one that counts first.
+_NAMES = (
+    "max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length",
+    "n_ctx",
+)  # fmt: skip
+EXCEEDED = "context_exceeded"  # the problem of a reply that was never begun
+FULL = "context_full"  # of one that was cut where the context ended
+
+
+def context_length(config: Any) -> int | None:
+    """The most tokens of prompt and answer together; None for models that read without end."""
+    if getattr(config, "model_type", "") == "rwkv":
+        return None  # its state has one size, however much was read
+    inner = config.get_text_config() if hasattr(config, "get_text_config") else config
+    values = (getattr(inner, name, None) for name in _NAMES)
+    return next((v for v in values if isinstance(v, int) and v > 0), None)

@@ -1,0 +1,105 @@
+"""A prompt that does not fit into a model's context is refused before anything is generated."""
+
+from __future__ import annotations
+
+import pytest
+from transformers import AutoConfig
+
+from benchmarks.contract import Contract
+from benchmarks.workloads import asking, inference
+from benchmarks.workloads.log import MemoryLog
+from model_registry.backends.backend import GenerationSettings, conversation
+from model_registry.backends.failures import AskError
+from model_registry.backends.local_answer import prompt_of
+from model_registry.backends.transformers_local import (
+    TransformersBackend,
+    answer_batch,
+    answer_one,
+)
+from model_registry.context import context_length
+from model_registry.weights import load
+from rows.row import Row
+from tests.tiny_models import tiny_candidate
+
+CONTEXT = 512  # of the tiny models
+TOO_LONG = conversation("길" * 600)
+SETTINGS = GenerationSettings(max_new_tokens=12)
+
+
+@pytest.fixture(scope="module", params=["llama", "gpt2"])
+def loaded(request, tiny_model_of):
+    """Rotary positions, which go on into noise, and learned ones, which end."""
+    return load(tiny_candidate(tiny_model_of(request.param)))
+
+
+def fills(loaded, left: int):
+    """A question that leaves room for so many tokens."""
+    empty = len(prompt_of(loaded, conversation("")).ids)
+    context = context_length(loaded.model.config)
+    return conversation("a" * (context - empty - left))
+
+
+@pytest.mark.parametrize(
+    ("model_type", "values", "length"),
+    [
+        ("llama", {"max_position_embeddings": 300}, 300),
+        ("gpt2", {"n_positions": 301}, 301),
+        ("opt", {"max_position_embeddings": 302}, 302),
+        ("gpt_neo", {"max_position_embeddings": 303}, 303),
+        ("bloom", {"seq_length": 304}, 304),
+        ("rwkv", {"context_length": 305}, None),
+    ],
+)
+def test_the_context_is_what_the_configuration_says(model_type, values, length):
+    assert context_length(AutoConfig.for_model(model_type, **values)) == length
+
+
+def test_a_prompt_longer_than_the_context_is_one_line_that_says_so(loaded):
+    for answer in (
+        lambda: answer_one(loaded, TOO_LONG, SETTINGS),
+        lambda: list(TransformersBackend(loaded).stream(TOO_LONG, SETTINGS)),
+    ):
+        with pytest.raises(AskError, match=r"The prompt has [\d,]+ tokens.*shorten") as raised:
+            answer()
+        assert "\n" not in str(raised.value)
+
+
+def test_an_answer_gets_what_the_context_has_left(loaded):
+    answer = answer_one(loaded, fills(loaded, left=5), SETTINGS)
+    assert answer.new_tokens <= 5
+    if answer.finish_reason == "length":
+        assert answer.problems == ("truncated", "context_full")
+    streamed = TransformersBackend(loaded).reply(fills(loaded, left=5), SETTINGS)
+    assert streamed.text == answer.text
+    with pytest.raises(AskError):
+        answer_one(loaded, fills(loaded, left=0), SETTINGS)
+
+
+def test_in_a_batch_only_the_one_that_is_too_long_gets_no_answer(loaded):
+    asked = [conversation("뭐?"), TOO_LONG, fills(loaded, left=3), conversation("안녕?")]
+    answers = answer_batch(loaded, asked, SETTINGS)
+    assert (answers[1].text, answers[1].finish_reason) == ("", "error")
+    assert answers[1].problems == ("context_exceeded",)
+    assert answers[2].new_tokens <= 3
+    for index in (0, 3):
+        assert answers[index].text == answer_one(loaded, asked[index], SETTINGS).text
+
+
+def test_in_a_run_it_is_a_reply_that_says_so(loaded):
+    rows = [Row("뭐?", ""), Row("길" * 600, ""), Row("안녕?", "")]
+    log = MemoryLog()
+    outcome = inference.run("case", loaded, rows, Contract(max_new_tokens=5), log)
+    greedy = [reply for reply in log.replies if reply.pass_ == "greedy"]
+    assert [reply.finish_reason == "error" for reply in greedy] == [False, True, False]
+    assert greedy[1].problems == ("context_exceeded",)
+    assert outcome.figures["unanswered"] >= 1
+
+
+def test_questions_that_are_too_long_do_not_end_an_asking_case(loaded):
+    rows = [Row("길" * 600, ""), Row("길" * 601, ""), Row("안녕?", "")]
+    log = MemoryLog()
+    with pytest.raises(asking.Unanswered, match="1 of 3 questions answered; The prompt has"):
+        asking.run(
+            "case", "tiny", TransformersBackend(loaded), rows, Contract(max_new_tokens=5), log
+        )
+    assert [reply.problems[:1] for reply in log.replies[:2]] == [("context_exceeded",)] * 2
