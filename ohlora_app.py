@@ -184,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         launch(parse_arguments(arguments))
     except OhloraError as error:
-        print(error, file=sys.stderr)
+        print(error.shown, file=sys.stderr)
         return 1
     return 0
 

@@ -77,7 +77,7 @@ def main() -> NoReturn:
         try:
             app()
         except OhloraError as error:
-            _tell(str(error))
+            _tell(error.shown)
         except OSError as error:
             _tell(error_words(error))
         except KeyboardInterrupt as stopped:

@@ -14,7 +14,7 @@ from typing import Any
 from model_registry.errors import LoadError
 
 MOST_LAYERS = 1024
-MOST_EXPERTS_IN_ALL = 1 << 16  # layers × experts: each may be a module of its own
+MOST_EXPERTS_IN_ALL = 1 << 20  # layers × experts: each may be a module of its own
 MOST_PARAMETERS = 1 << 43
 _DEEPEST = 32  # levels of tables in tables
 
@@ -31,7 +31,7 @@ _RULES: tuple[tuple[str, int, int], ...] = (
     (r"hidden_size|n_embd|d_model", 1, 1 << 20),
     (r"vocab_size", 1, 1 << 24),
     (r"num_attention_heads|num_heads|n_heads?|num_key_value_heads", 1, 1 << 16),
-    (r".*experts.*", 0, 1 << 13),
+    (r".*experts.*", 0, 1 << 16),
     (r".*(window|chunk|block).*", -(1 << 31), 1 << 31),
     (r"(.*_)?(size|dim|inner|rank|d_ff)", 0, 1 << 20),
     (r"(num|n)_(?!positions).*", 0, 1 << 20),
@@ -74,7 +74,9 @@ def _entries(values: Any, whose: str, key: str = "", depth: int = 0) -> Iterator
         raise LoadError("error", f"{whose}: its values are nested more than {_DEEPEST} deep.")
     if isinstance(values, Mapping):
         for name, value in values.items():
-            yield from _entries(value, whose, str(name), depth + 1)
+            # An attention may be named for each part of a model, in a table of parts.
+            under = key if "_implementation" in key else str(name)
+            yield from _entries(value, whose, under, depth + 1)
     elif isinstance(values, list | tuple):
         if key in _WHOLE:
             raise LoadError("error", f"{whose}: {key} must be a whole number, not a list.")
@@ -85,6 +87,10 @@ def _entries(values: Any, whose: str, key: str = "", depth: int = 0) -> Iterator
 
 
 def _check_one(key: str, value: Any, whose: str) -> None:
+    if "_implementation" in key and "/" in str(value):  # a kernel that the hub would send
+        raise LoadError(
+            "needs_remote_code", f"{whose}: {key} names code of the hub, {str(value)[:60]!r}."
+        )
     if "attn_implementation" in key and value is not None and value not in _ATTENTION:
         raise LoadError("error", f"{whose}: no attention is called {str(value)[:60]!r} here.")
     whole = isinstance(value, int) and not isinstance(value, bool)
@@ -98,7 +104,9 @@ def _check_one(key: str, value: Any, whose: str) -> None:
     if not least <= value <= most:
         shown = str(value) if abs(value) < 1 << 64 else "a number of more than 64 bits"
         raise LoadError(
-            "error", f"{whose}: {key} is {shown}; a model has {least:,} to {most:,}. Is it broken?"
+            "error",
+            f"{whose}: {key} is {shown}; a model has {least:,} to {most:,}. Is it broken?",
+            f"{whose}: {key} 값이 가능한 범위({least:,}~{most:,})를 벗어났습니다.",
         )
 
 

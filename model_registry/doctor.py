@@ -351,5 +351,5 @@ def examine_folder(path: Path) -> list[Finding]:
             raise not_a_model(path)
         config = check_folder(path)
     except LoadError as error:
-        return [Finding(name, str(error), False)]
+        return [Finding(name, error.shown, False)]
     return [Finding(name, f"{path} ({config.get('model_type', '?')})", True)]

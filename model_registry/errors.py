@@ -6,11 +6,23 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+from model_registry.language import text
+
 MANY = 12  # names that a message lists before it says "and more"
 
 
 class OhloraError(Exception):
-    """The user must act; the message says how. The command line prints it and exits with 1."""
+    """The user must act; the message says how. The command line prints it and exits with 1.
+
+    `korean` is the same message in Korean. Files keep `str(error)`, people read `shown`.
+    """
+
+    korean: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The message in the reader's language, where there is one."""
+        return text(str(self), self.korean or str(self))
 
 
 class OhloraWarning(UserWarning):
@@ -76,8 +88,8 @@ class BadTemplate(OhloraError):
 class LoadError(OhloraError):
     """A model can't be loaded; `status` is the status its case gets."""
 
-    def __init__(self, status: str, message: str) -> None:
-        self.status = status
+    def __init__(self, status: str, message: str, korean: str = "") -> None:
+        self.status, self.korean = status, korean
         super().__init__(message)
 
 

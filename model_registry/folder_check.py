@@ -79,12 +79,18 @@ def check_folder(folder: Path, *, weights: bool = True) -> Mapping[str, Any]:
         config = values if path.name == "config.json" else config
     _check_quantization(config, folder)
     if (folder / ADAPTER).exists():
-        raise LoadError("error", f"{folder} holds a model and an adapter: move {ADAPTER} away.")
+        raise LoadError(
+            "error",
+            f"{folder} holds a model and an adapter: move {ADAPTER} away.",
+            f"{folder}에 모델과 어댑터가 함께 있습니다. {ADAPTER} 파일을 옮기세요.",
+        )
     if not any((folder / name).exists() for name in _TOKENIZERS):
         raise LoadError(
             "error",
             f"{folder} has no tokenizer: copy tokenizer.json and tokenizer_config.json of the "
             "model that it was made from into it.",
+            f"{folder}에 토크나이저가 없습니다. 원본 모델의 tokenizer.json과 "
+            "tokenizer_config.json을 복사하세요.",
         )
     if weights:
         _check_size(config, check_weights(folder), folder)
@@ -113,7 +119,11 @@ def check_files(folder: Path) -> None:
         if stat.S_ISDIR(found.st_mode):
             raise LoadError("error", f"{path} is a folder; a file belongs there.")
         if not stat.S_ISREG(found.st_mode):
-            raise LoadError("error", f"{path} is no regular file but a pipe or a device.")
+            raise LoadError(
+                "error",
+                f"{path} is no regular file but a pipe or a device.",
+                f"{path}: 일반 파일이 아니라 파이프나 장치입니다.",
+            )
         _check_file(path, found.st_size)
 
 
@@ -127,7 +137,9 @@ def _check_file(path: Path, size: int) -> None:
         raise LoadError("error", f"{path} can't be read: {error.strerror}.") from error
     if pointer:
         raise LoadError(
-            "error", f"{path} is a pointer that Git LFS left: `git lfs pull` fetches the file."
+            "error",
+            f"{path} is a pointer that Git LFS left: `git lfs pull` fetches the file.",
+            f"{path} 파일은 Git LFS 포인터입니다. `git lfs pull`로 실제 파일을 받으세요.",
         )
 
 
@@ -186,7 +198,9 @@ def _check_code(values: Mapping[str, Any], path: Path) -> None:
 def needs_code(name: str, why: str) -> LoadError:
     """The refusal of a model that only its publisher's own code can load."""
     return LoadError(
-        "needs_remote_code", f"{name} needs its publisher's own code ({why}), which is never run."
+        "needs_remote_code",
+        f"{name} needs its publisher's own code ({why}), which is never run.",
+        f"{name} 모델은 배포자의 코드가 필요합니다({why}). 그런 코드는 실행하지 않습니다.",
     )
 
 
@@ -208,10 +222,14 @@ def _check_size(config: Mapping[str, Any], headers: Headers, folder: Path) -> No
             "error",
             f"{folder}: config.json describes at least {described:,} parameters, the weights hold "
             f"{headers.elements:,}. They don't belong together.",
+            f"{folder}: config.json의 파라미터는 {described:,}개 이상인데 가중치에는 "
+            f"{headers.elements:,}개뿐입니다. 서로 다른 모델의 파일입니다.",
         )
     if isinstance(layers, int) and layers > headers.tensors:
         raise LoadError(
             "error",
             f"{folder}: config.json says {layers} layers, the weights hold {headers.tensors} "
             "tensors. They don't belong together.",
+            f"{folder}: config.json의 레이어는 {layers}개인데 가중치의 텐서는 "
+            f"{headers.tensors}개뿐입니다. 서로 다른 모델의 파일입니다.",
         )

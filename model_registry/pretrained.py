@@ -30,7 +30,8 @@ def own_folder(where: str, source: str) -> Path:
     if is_model(folder):
         return folder
     if source != "bundled" and (there := existing_path(where)) is not None:
-        raise LoadError("unreachable", f"{not_a_model(there)} Is the path right?")
+        known = not_a_model(there)
+        raise LoadError("unreachable", f"{known} Is the path right?", known.korean)
     cure = "Make it with `make bundled`." if source == "bundled" else "Is the path right?"
     raise LoadError("unreachable", f"No model in {where}. {cure}")
 
@@ -101,6 +102,8 @@ def _model(folder: Path, device: str, dtype: torch.dtype) -> Any:
             "error",
             f"{folder}: its weights lack {len(missing)} tensors that config.json asks for, "
             f"{missing[0]} for one. They don't belong together.",
+            f"{folder}: config.json에 필요한 텐서 {len(missing)}개({missing[0]} 등)가 가중치에 "
+            "없습니다. 서로 다른 모델의 파일입니다.",
         )
     return model.to(device)
 
@@ -115,6 +118,7 @@ def _unknown_failure(candidate: Candidate, error: Exception) -> LoadError:
         return LoadError(
             "error", f"{whose}: its weights have other shapes than config.json says. "
             "They don't belong together.",
+            f"{whose}: 가중치의 크기(shape)가 config.json과 다릅니다. 서로 다른 모델의 파일입니다.",
         )  # fmt: skip
     return LoadError("error", f"{whose} can't be loaded: {first_line(error)}")
 

@@ -36,6 +36,8 @@ def check_tokens(candidate: Candidate, tokenizer: Any, config: Mapping[str, Any]
             "error",
             f"{candidate.name}: its tokenizer has {tokenizer.vocab_size:,} tokens, its embedding "
             f"{rows:,} rows. They don't belong together.",
+            f"{candidate.name}: 토크나이저는 토큰이 {tokenizer.vocab_size:,}개인데 임베딩은 "
+            f"{rows:,}행입니다. 서로 다른 모델의 파일입니다.",
         )
     text, written = _written(candidate, tokenizer)
     if not set(text) - {tokenizer.unk_token_id}:

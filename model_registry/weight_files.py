@@ -50,6 +50,8 @@ def shard_names(folder: Path) -> dict[str, list[str]]:
             "error",
             f"{folder} has no safetensors weights ({WEIGHTS}); other kinds can hold code and "
             "stay shut.",
+            f"{folder}에 safetensors 가중치({WEIGHTS})가 없습니다. 다른 형식은 코드를 담을 수 있어 "
+            "열지 않습니다.",
         )
     index = folder / INDEX
     weight_map = read_json_object(index, most_bytes=128 << 20).get("weight_map")
@@ -58,7 +60,11 @@ def shard_names(folder: Path) -> dict[str, list[str]]:
     wanted: dict[str, list[str]] = {}
     for tensor, name in weight_map.items():
         if not isinstance(name, str) or not _FILE.fullmatch(name):
-            raise LoadError("error", f"{index} points out of its folder: {str(name)[:80]!r}.")
+            raise LoadError(
+                "error",
+                f"{index} points out of its folder: {str(name)[:80]!r}.",
+                f"{index} 파일이 폴더 밖을 가리킵니다: {str(name)[:80]!r}.",
+            )
         wanted.setdefault(name, []).append(tensor)
     if len(wanted) > MOST_SHARDS:
         raise LoadError("error", f"{index} names {len(wanted)} files. Is it broken?")
@@ -76,7 +82,11 @@ def check_weights(folder: Path) -> Headers:
     missing = [name for name in wanted if not (folder / name).exists()]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise LoadError("error", f"{folder} lacks {missing[0]}{more}: download it again.")
+        raise LoadError(
+            "error",
+            f"{folder} lacks {missing[0]}{more}: download it again.",
+            f"{folder}에 {missing[0]} 등 파일 {len(missing)}개가 없습니다. 다시 내려받으세요.",
+        )
     for name, names in wanted.items():
         shapes = tensor_shapes(folder / name)
         lacking = next((tensor for tensor in names if tensor not in shapes), None)
@@ -97,7 +107,9 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
     if is_lfs_pointer(path):
         raise LoadError(
-            "error", f"{path} is a pointer that Git LFS left: `git lfs pull` fetches the weights."
+            "error",
+            f"{path} is a pointer that Git LFS left: `git lfs pull` fetches the weights.",
+            f"{path} 파일은 Git LFS 포인터입니다. `git lfs pull`로 가중치를 받으세요.",
         )
     try:
         with safe_open(str(path), framework="numpy") as file:
@@ -108,4 +120,5 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
             "error",
             f"{path} ({size:,} bytes) is broken or cut short: download it again. "
             f"({str(error).splitlines()[0][:160]})",
+            f"{path} 파일({size:,}바이트)이 손상되었거나 잘렸습니다. 다시 내려받으세요.",
         ) from error

@@ -126,9 +126,7 @@ def answering(request: gr.Request | None, *, escape: bool = True) -> Iterator[No
     try:
         yield
     except OhloraError as error:
-        message = str(error)
-        if isinstance(error, Refused) and wants_korean(request):
-            message = error.korean
+        message = (wants_korean(request) and error.korean) or str(error)
         raise gr.Error(html.escape(message) if escape else message, print_exception=False) from None
     except gr.Error:
         raise

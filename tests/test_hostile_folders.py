@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -84,6 +85,8 @@ def header(folder: Path, **entries) -> None:
         ("attn_implementation", "someone/kernel"),
         ("attn_implementation", "magic"),
         ("_attn_implementation", "someone/kernel"),
+        ("attn_implementation", {"": "someone/kernel"}),
+        ("experts_implementation", "someone/kernel"),
         ("rms_norm_eps", float("nan")),
         ("text_config", {"hidden_size": 10**9}),
         ("attention_types", [[["global"], 10**9]]),
@@ -145,6 +148,20 @@ def test_the_limits_hold_every_architecture_of_the_catalogs():
 
     for candidate in Registry().candidates():
         check_values(candidate.architecture, candidate.name)
+
+
+@pytest.mark.slow
+def test_the_limits_hold_every_language_model_that_transformers_knows():
+    from transformers import CONFIG_MAPPING
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    from model_registry.architecture_limits import check_values
+
+    for name in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        with contextlib.suppress(TypeError, ValueError, ImportError):  # it has no defaults
+            check_values(
+                json.loads(json.dumps(CONFIG_MAPPING[name]().to_dict(), default=str)), name
+            )
 
 
 def test_a_configuration_of_more_layers_than_there_are_weights_is_no_model(folder):
@@ -372,6 +389,15 @@ def test_a_path_that_exists_and_is_no_model_is_called_what_it_is(make, said, tmp
         find_candidate(str(tmp_path / "thing"), Registry())
     assert said in str(caught.value)
     assert "No candidate is called" not in str(caught.value)
+
+
+def test_who_reads_korean_is_told_in_korean_and_files_keep_english(tmp_path, monkeypatch):
+    monkeypatch.setenv("OHLORA_LANG", "ko")
+    (tmp_path / "thing").mkdir()
+    with pytest.raises(LoadError) as caught:
+        find_candidate(str(tmp_path / "thing"), Registry())
+    assert caught.value.shown.endswith("모델이 아닙니다. 빈 폴더입니다.")
+    assert str(caught.value).endswith("is no model: the folder is empty.")
 
 
 @pytest.mark.parametrize(
