@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from benchmarks.case import Case
 from benchmarks.engines.local import CaseOutcome
@@ -26,7 +25,6 @@ from model_registry.note_words import WORDS
 from model_registry.notes import Note
 from model_registry.records import Result, from_json, to_json
 from model_registry.registry import Registry
-from ohlora_cli import app
 from tests.run_in_a_process import Silent
 from tests.small_study import CATALOG, ENTRY, STUDY, write_rows
 
@@ -113,12 +111,13 @@ def test_no_sentence_of_the_machine_s_language_is_in_a_file(both) -> None:
     assert "train_rows_validate" in {note["code"] for note in head["notes"]}
 
 
-def test_a_decision_is_one_document_in_both_languages(both, monkeypatch) -> None:
+def test_a_decision_is_one_document_in_both_languages(both, ohlora, monkeypatch) -> None:
     documents = {}
     for language in ("en", "ko"):
         monkeypatch.setenv("OHLORA_LANG", language)
-        said = CliRunner().invoke(app, ["decide", str(both["en"]), "--json"])
-        documents[language] = json.loads(said.output)
+        code, printed, _ = ohlora("decide", both["en"], "--json")
+        assert code == 0
+        documents[language] = json.loads(printed)
     assert documents["en"] == documents["ko"]
     (rejected,) = documents["ko"]["rejected"]
     assert (rejected["name"], rejected["code"]) == ("one", "nothing_worked")
@@ -126,12 +125,13 @@ def test_a_decision_is_one_document_in_both_languages(both, monkeypatch) -> None
     assert "unreachable" in rejected["reason"]
 
 
-def test_candidates_that_are_refused_are_one_document_in_both_languages(monkeypatch) -> None:
+def test_candidates_that_are_refused_are_one_document_in_both_languages(
+    ohlora, monkeypatch
+) -> None:
     said = []
     for language in ("en", "ko"):
         monkeypatch.setenv("OHLORA_LANG", language)
-        found = CliRunner().invoke(app, ["candidates", "--license", "free", "--json"])
-        said.append(json.loads(found.output))
+        said.append(json.loads(ohlora("candidates", "--license", "free", "--json")[1]))
     assert said[0] == said[1]
     assert all(each["reason"] and each["reasons"] for each in said[0]["rejected"])
 

@@ -7,6 +7,7 @@ import pytest
 from benchmarks.report.cells import (
     Cell,
     Column,
+    Table,
     decimals,
     fixed,
     make_table,
@@ -81,3 +82,13 @@ def test_neighbours_of_one_group_stand_under_one_head_with_their_common_unit():
     table = make_table(columns, [])
     assert table.grouped == [("", 1), ("time (s)", 2), ("mixed", 2)]
     assert [column.head for column in columns][1] == "time r16 (s)"
+
+
+def test_a_narrower_table_takes_columns_by_key_wherever_a_new_one_is_put():
+    table = Table(
+        (Column("Name", key="name"), Column("new"), Column("Loss", "last", "nats", key="loss")),
+        ((Cell("a"), Cell("?"), Cell("1.5")),),
+    )
+    narrow = table.narrowed({"loss": "loss", "name": "who"})
+    assert [column.head for column in narrow.columns] == ["loss", "who"]
+    assert [cell.text for cell in narrow.rows[0]] == ["1.5", "a"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -33,7 +33,8 @@ class Cell:
 class Column:
     """A column's head. Neighbours of one `group` stand under one common head.
 
-    `better` says which end is the good one: "high", "low" or "neither".
+    `better` says which end is the good one: "high", "low" or "neither". By its `key` a column is
+    taken into a narrower table, wherever it stands.
     """
 
     label: str
@@ -42,6 +43,7 @@ class Column:
     better: str = "neither"
     numeric: bool = True
     mono: bool = False
+    key: str = ""
 
     @property
     def head(self) -> str:
@@ -77,6 +79,16 @@ class Table:
         """The unit that all columns of a group have: it stands in the common head."""
         units = {column.unit for column in self.columns if column.group == group}
         return units.pop() if group and len(units) == 1 else ""
+
+    def narrowed(self, labels: Mapping[str, str]) -> Table:
+        """The columns of these keys in this order, under these labels and in no group."""
+        places = {column.key: place for place, column in enumerate(self.columns) if column.key}
+        kept = [places[key] for key in labels]
+        columns = tuple(
+            replace(self.columns[place], label=label, group="", unit="")
+            for place, label in zip(kept, labels.values(), strict=True)
+        )
+        return Table(columns, tuple(tuple(row[place] for place in kept) for row in self.rows))
 
     @property
     def has_groups(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from benchmarks.report.cells import Cell, Column, Table, make_table, megabytes, missing, percent
@@ -28,13 +27,15 @@ def run_table(evidence: Evidence) -> RichTable:
 def _narrow(variants: Table) -> Table:
     """Of the table of variants what fits on eighty columns."""
     first = text("of first", "첫 대비")
-    kept = {
-        0: text("candidate", "후보"), 1: text("variant", "변형"), 3: text("step (s)", "스텝 (초)"),
-        4: first, 5: text("peak (MB)", "최대 (MB)"), 6: first, 8: text("last loss", "끝 손실"),
-    }  # fmt: skip
-    columns = tuple(replace(variants.columns[i], label=w, group="", unit="")
-                    for i, w in kept.items())  # fmt: skip
-    return Table(columns, tuple(tuple(row[i] for i in kept) for row in variants.rows))
+    return variants.narrowed({
+        "candidate": text("candidate", "후보"),
+        "variant": text("variant", "변형"),
+        "step_seconds": text("step (s)", "스텝 (초)"),
+        "time_share": first,
+        "peak": text("peak (MB)", "최대 (MB)"),
+        "memory_share": first,
+        "last_loss": text("last loss", "끝 손실"),
+    })  # fmt: skip
 
 
 def _candidates(evidence: Evidence) -> Table:

@@ -27,15 +27,15 @@ def variants_table(evidence: Evidence) -> Table | None:
     time, memory = text("Tuning time", "튜닝 시간"), text("Tuning peak", "튜닝 최대 메모리")
     loss, valid = text("Training loss", "학습 손실"), text("Validation loss", "검증 손실")
     columns = [
-        Column(text("Candidate", "후보"), numeric=False),
-        Column(text("Variant", "변형"), numeric=False),
+        Column(text("Candidate", "후보"), numeric=False, key="candidate"),
+        Column(text("Variant", "변형"), numeric=False, key="variant"),
         Column(text("all steps", "전체"), time, "s"),
-        Column(text("a step", "스텝당"), time, "s"),
-        Column(text("of the first", "첫 변형 대비"), time),
-        Column(text("held", "사용량"), memory, "MB"),
-        Column(text("of the first", "첫 변형 대비"), memory),
+        Column(text("a step", "스텝당"), time, "s", key="step_seconds"),
+        Column(text("of the first", "첫 변형 대비"), time, key="time_share"),
+        Column(text("held", "사용량"), memory, "MB", key="peak"),
+        Column(text("of the first", "첫 변형 대비"), memory, key="memory_share"),
         Column(text("first", "처음"), loss),
-        Column(text("last", "끝"), loss),
+        Column(text("last", "끝"), loss, key="last_loss"),
         Column(text("before", "튜닝 전"), valid),
         Column(text("after", "튜닝 후"), valid),
     ]
