@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -82,11 +83,13 @@ def launch(options: AppOptions, *, block: bool = True) -> Any:
     """Start the page; with `block` False it returns (app, local address, shared address).
 
     Raises:
-        OhloraError: a run, the database or the login can't be used as given.
+        OhloraError: a run, the database, the port or the login can't be used as given.
     """
     logins = [_login(one) for one in options.auth]
+    _check_address(options.host, options.port)
     site = build_site(options)
-    from pages.layout import build_page, hide_endpoints, looks, routes
+    site.desk.store.check_writable()  # told now, not to the first grader
+    from pages.layout import build_page, hide_endpoints, looks, serving
 
     page = build_page(site)
     if logins:
@@ -97,7 +100,7 @@ def launch(options: AppOptions, *, block: bool = True) -> Any:
         server_port=options.port,
         share=options.share,
         auth=logins or None,
-        app_kwargs={"routes": routes()},
+        app_kwargs=serving(page),
         prevent_thread_lock=True,
         quiet=True,
         show_error=True,  # Gradio's own checks of what it is sent; ours are told in any case
@@ -131,17 +134,60 @@ def _start(page: gr.Blocks, given: dict[str, Any]) -> Any:
 def _login(text_: str) -> tuple[str, str]:
     user, colon, password = text_.partition(":")
     if not (user and colon and password):
-        raise OhloraError(f"--auth must be USER:PASSWORD, not {text_!r}.")
+        # Not repeated here: it may be a password, and what is printed may be kept.
+        raise OhloraError(
+            text("--auth must be USER:PASSWORD.", "--auth는 사용자:비밀번호 꼴이어야 합니다.")
+        )
     return user, password
+
+
+def _check_address(host: str | None, port: int | None) -> None:
+    """See that the page can be served there: Gradio would try a hundred ports of any address."""
+    if port is not None and not 1 <= port <= 65_535:
+        raise OhloraError(
+            text(
+                f"--port must be from 1 to 65535, not {port}.",
+                f"--port는 1에서 65535 사이여야 합니다({port}은(는) 안 됩니다).",
+            )
+        )
+    try:
+        place = socket.getaddrinfo(host or "127.0.0.1", 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(*place[:3]) as probe:
+            probe.bind(place[4])
+    except (OSError, UnicodeError) as error:
+        raise OhloraError(
+            text(
+                f"--host {host} is no address of this machine ({error}).",
+                f"--host {host}은(는) 이 컴퓨터의 주소가 아닙니다({error}).",
+            )
+        ) from None
 
 
 def _greet(options: AppOptions, local: str, shared: str | None) -> None:
     """Print the addresses: for everybody, for graders, and the owner's own."""
     base = (shared or local).rstrip("/")
     print(text(f"The page: {base}", f"페이지: {base}"))
-    print(text(f"For graders: {base}/?grader=NAME", f"평가자용: {base}/?grader=이름"))
+    if options.share and not shared:
+        # An address that only this machine can open is no link for graders.
+        print(_no_link())
+    else:
+        print(text(f"For graders: {base}/?grader=NAME", f"평가자용: {base}/?grader=이름"))
     key = f"{base}/?tab=results&key={options.owner_key}"
-    print(text(f"Yours, with results: {key}", f"주인용 (결과 포함): {key}"), flush=True)
+    print(text(f"Yours, with results: {key}", f"관리자용 (결과 포함): {key}"), flush=True)
+
+
+def _no_link() -> str:
+    """What a person can do who asked for a public link and got none."""
+    return text(
+        "No public link could be made: Gradio's share server was not reached. The page can be "
+        "opened on this machine only. For graders, start it again when this machine is online, "
+        "or with --host 0.0.0.0 for people in the same network, or on a Hugging Face Space "
+        "(docs/space.md).",
+        "공개 링크를 만들지 못했습니다: Gradio 공유 서버에 연결되지 않았습니다. 지금은 이 "
+        "컴퓨터에서만 페이지를 열 수 있습니다. 평가자에게 알리려면 인터넷에 연결한 뒤 다시 "
+        "시작하거나, 같은 네트워크라면 --host 0.0.0.0으로 시작하거나, Hugging Face Space에 "
+        "올리세요(docs/space.md).",
+    )
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> AppOptions:

@@ -132,9 +132,11 @@ def _grade_row(
     for event in (choice.input, save.click, note.submit):
         event(chat_grade, given, save, queue=False, api_name="chat_grade", show_progress="hidden")
 
-    def point_at(selected: gr.SelectData) -> tuple[Any, ...]:
-        place = selected.index[0] if isinstance(selected.index, list | tuple) else selected.index
-        return int(place), gr.Radio(value=None), "", gr.Button(word("save_grade"))
+    def point_at(selected: gr.EventData) -> tuple[Any, ...]:
+        # Its place comes from a browser: keep_grade checks it, as it does those of other clients.
+        place = (selected._data or {}).get("index")
+        place = place[0] if isinstance(place, list) and place else place
+        return place, gr.Radio(value=None), "", gr.Button(word("save_grade"))
 
     pointed = [target, choice, note, save]
     history.select(point_at, None, pointed, queue=False, api_visibility="private")
@@ -166,10 +168,10 @@ def _wire(
             messages = [*plain_messages(history), {"role": "user", "content": message}]
             how = generation_settings(temperature, top_p, max_new_tokens, seed)
             guard_blindness(site, request, *asked_texts(messages), system or "")
-            for number, answered in enumerate(
-                stream_answer(site, candidate, messages, system, how)
-            ):
-                yield answered, "", *(_skipped if number else running())
+            with site.turn(request):
+                answer = stream_answer(site, candidate, messages, system, how)
+                for number, answered in enumerate(answer):
+                    yield answered, "", *(_skipped if number else running())
 
     def chat_again(
         history: Messages, candidate: str, system: str, temperature: float,
@@ -184,10 +186,10 @@ def _wire(
             # Another seed, or sampling would say the very same again.
             how = generation_settings(temperature, top_p, max_new_tokens, _next_seed(seed))
             guard_blindness(site, request, *asked_texts(messages), system or "")
-            for number, answered in enumerate(
-                stream_answer(site, candidate, messages, system, how)
-            ):
-                yield answered, how.seed, *(_skipped if number else running())
+            with site.turn(request):
+                answer = stream_answer(site, candidate, messages, system, how)
+                for number, answered in enumerate(answer):
+                    yield answered, how.seed, *(_skipped if number else running())
 
     # One place in line for all answers: it is shown to whoever waits.
     queued: dict[str, Any] = {

@@ -101,7 +101,7 @@ def _wire(
     """Which event calls what."""
 
     def compare(prompt: str, request: gr.Request) -> tuple[Any, ...]:
-        with answering(request):
+        with answering(request), site.turn(request):
             made = make_pair(site, prompt, request)
             mask = Mask(site.models.names)
             open_ = [gr.Button(interactive=True, variant="secondary") for _ in BUTTONS]

@@ -80,10 +80,11 @@ def diagram_tab(site: Site, _tab: gr.Tab) -> None:
             settings = _settings(count, keep, temperature)
             guard_blindness(site, request, asked, prompt_for(asked))
             replies: list[str] = []
-            for number in range(int(count)):
-                yield (_progress(number, int(count), request), *_unchanged())
-                how = replace(settings, seed=session.drawn + number)
-                replies.append(_reply(site, candidate, asked, how))
+            with site.turn(request):
+                for number in range(int(count)):
+                    yield (_progress(number, int(count), request), *_unchanged())
+                    how = replace(settings, seed=session.drawn + number)
+                    replies.append(_reply(site, candidate, asked, how))
             new, shown = _ranked(replies, asked, int(keep), session, wants_korean(request))
             yield (shown[0], *shown[1:], new)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -15,6 +17,7 @@ from pages.candidates import candidates_tab
 from pages.chat import chat_tab
 from pages.compare import compare_tab
 from pages.diagram import diagram_tab
+from pages.gate import Gate
 from pages.grade import grade_tab
 from pages.results import results_tab
 from pages.words import TRANSLATIONS, word
@@ -38,9 +41,26 @@ TABS = (
 )
 
 
+class Page(gr.Blocks):
+    """Blocks that answer what a component can't take in one line, with no traceback in the log:
+    it is the sender's mistake, not ours."""
+
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], *arguments: Any, **options: Any
+    ) -> Any:
+        if len(inputs) != len(block_fn.inputs):
+            told = f"This takes {len(block_fn.inputs)} values, not {len(inputs)}."
+            raise gr.Error(told, print_exception=False)
+        try:
+            return await super().preprocess_data(block_fn, inputs, *arguments, **options)
+        except Exception as error:  # noqa: BLE001 - each component has errors of its own
+            told = html.escape(" ".join(str(error).split())[:300])
+            raise gr.Error(told, print_exception=False) from None
+
+
 def build_page(site: Site) -> gr.Blocks:
     """All tabs in one page."""
-    with gr.Blocks(title="Oh-LoRA", analytics_enabled=False) as page:
+    with Page(title="Oh-LoRA", analytics_enabled=False) as page:
         gr.HTML(f"<h1>Oh-LoRA</h1><p>{word('subtitle')}</p>", elem_id="title", js_on_load=None)
         if os.environ.get("OAUTH_CLIENT_ID"):  # a Space with hf_oauth
             gr.LoginButton(size="sm")
@@ -107,6 +127,10 @@ async def _healthz(_: Request) -> PlainTextResponse:
     return PlainTextResponse("ok")
 
 
-def routes() -> list[Route]:
-    """What answers without login: only that the page is up."""
-    return [Route("/healthz", _healthz, methods=["GET", "HEAD"])]
+def serving(page: gr.Blocks) -> dict[str, Any]:
+    """What the server has beside the page: the gate before it, and what answers without login,
+    which is only that the page is up."""
+    return {
+        "routes": [Route("/healthz", _healthz, methods=["GET", "HEAD"])],
+        "middleware": [Middleware(Gate, page=page)],
+    }

@@ -132,7 +132,7 @@ def results_tab(site: Site, tab: gr.Tab) -> None:
 
 #: Why the results are shut: English, Korean.
 _SHUT = (
-    "Results open when you have given every grade: seeing them before would colour your grades. "
+    "Results open when you have finished grading: seeing them before would colour your grades. "
     "What you skipped is graded first, too.\n"
     "Whoever started this page sees them by the owner's link printed there.",
     "평가를 마치면 결과를 볼 수 있어요. 먼저 보면 평가에 영향을 줄 수 있기 때문이에요. "

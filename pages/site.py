@@ -6,8 +6,8 @@ import html
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,6 +17,7 @@ from evaluators.grading.desk import Visitor
 from evaluators.grading.submission import Refused, text
 from model_registry.errors import OhloraError
 from model_registry.language import is_korean
+from pages.turns import Turns
 
 if TYPE_CHECKING:
     from evaluators.grading.desk import Desk
@@ -29,6 +30,17 @@ class Site:
 
     desk: Desk
     models: Models
+    turns: Turns = field(default_factory=Turns)
+
+    def turn(self, request: gr.Request | None) -> AbstractContextManager[None]:
+        """A visitor's turn to be answered by a model; `with` holds it.
+
+        Raises:
+            Refused: their earlier questions are still being answered.
+        """
+        who = page_visitor(request)
+        known = who.login or self.desk.knows(who)
+        return self.turns.taken(who.id if known else str(getattr(request, "session_hash", "")))
 
 
 def wants_korean(request: gr.Request | None) -> bool:

@@ -70,7 +70,7 @@ class Desk:
                 "There is no run to grade. Start the page with --run FOLDER.",
                 "평가할 실행 결과가 없습니다. --run 폴더 로 페이지를 시작하세요.",
             )
-        name = name or next(iter(self._runs))
+        name = text(name or "", "run", _LONGEST_ID) or next(iter(self._runs))
         if name not in self._runs:
             raise UnknownName("run", name[:80], self._runs)
         state = (self._runs[name] / "replies.jsonl").stat()
@@ -125,10 +125,8 @@ class Desk:
             number = work.next
             return finish(grader, work) if number is None else self._show(work, number, folder)
         if type(number) is not int or not 0 <= number < len(work.screens):
-            raise Refused(
-                f"There is no screen {str(number)[:20]!r}.",
-                f"{str(number)[:20]!r}번 화면은 없습니다.",
-            )
+            asked = repr(number)[:20]
+            raise Refused(f"There is no screen {asked}.", f"{asked}번 화면은 없어요.")
         if number and work.screens[number - 1].id not in work.done:
             raise Refused("Grade the earlier ones first.", "앞의 것부터 평가해 주세요.")
         return self._show(work, number, folder)

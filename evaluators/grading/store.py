@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from evaluators.grading import schema
 from evaluators.grading.database import database_url, open_database
@@ -61,6 +61,23 @@ class GradeStore:
         """Where the grades are, for people: a file, or a server without its password."""
         url = self._engine.url
         return str(url.database) if url.drivername == "sqlite" else url.render_as_string()
+
+    def check_writable(self) -> None:
+        """See that a grade could be kept, without keeping one.
+
+        Raises:
+            OhloraError: it could not: the folder or the database is read-only, or the disk full.
+        """
+        try:
+            with self._writing, self._writer.connect() as connection, connection.begin() as begun:
+                _insert(connection, schema.graders, [{"id": "", "name": "", "made_at": now()}])
+                begun.rollback()
+        except SQLAlchemyError as error:
+            cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise OhloraError(
+                f"Grades can't be kept in {self.place}: {cause}. Set OHLORA_DATA_DIR to a folder "
+                "that may be written to, or OHLORA_DB_URL to a database."
+            ) from None
 
     def close(self) -> None:
         self._engine.dispose()

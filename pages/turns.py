@@ -1,0 +1,46 @@
+"""How many answers one visitor may have made at once, so that nobody keeps others waiting."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from evaluators.grading.submission import Refused
+
+#: A page waits for its answer before it asks again; the second is for an answer that was stopped
+#: and is still ending.
+MOST_EACH = 2
+
+
+class Turns:
+    """Counts the answers under way by visitor; one more than allowed is refused at once, so that
+    what a single visitor heaps up in the queue is gone from it in no time."""
+
+    def __init__(self, most: int = MOST_EACH) -> None:
+        self._most = most
+        self._under_way: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def taken(self, visitor: str) -> Iterator[None]:
+        """Hold a turn of this visitor.
+
+        Raises:
+            Refused: as many as are allowed are under way.
+        """
+        with self._lock:
+            if self._under_way[visitor] >= self._most:
+                raise Refused(
+                    "Your last question is still being answered. Ask again when it is done.",
+                    "앞선 질문에 아직 답하고 있어요. 끝난 뒤에 다시 보내 주세요.",
+                )
+            self._under_way[visitor] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way[visitor] -= 1
+                if not self._under_way[visitor]:
+                    del self._under_way[visitor]
