@@ -173,13 +173,14 @@ def ask(
     """Ask a candidate, a tuned adapter or a model in a folder; the reply is streamed."""
     from model_registry.backends.backend import GenerationSettings, conversation
     from model_registry.backends.opening import open_backend
+    from rows.encoding import nfc
 
     if not question.strip():
         raise OhloraError(text("The question is empty.", "질문이 비어 있습니다."))
     backend = open_backend(name, registry(), weights=weights, device=device, dtype=dtype)
     settings = GenerationSettings(max_new_tokens, temperature, seed=seed)
     try:
-        answer = _printed(backend.stream(conversation(question), settings))
+        answer = _printed(backend.stream(conversation(nfc(question)), settings))
         if note := _said_of(answer):
             err.print(note, highlight=False, soft_wrap=True)
     finally:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +15,8 @@ from diagrams.readability import readability
 from diagrams.recommend import READABILITY_WEIGHT, recommend
 from diagrams.taste import ScoredDiagram
 from model_registry.errors import BadFile, OhloraError, UnknownName
+from rows.record import Record
+from rows.table import read_table
 
 PICTURES = ("png", "svg")
 MAX_FILE = 100_000_000  # bytes
@@ -42,11 +42,10 @@ def read_sources(
     """
     sources: list[Source] = []
     for path in paths:
-        content = _read(path)
         if reply_column is None:
-            sources.append(Source(str(path), content))
+            sources.append(Source(str(path), _read(path)))
         else:
-            sources += _rows(path, content, reply_column, prompt_column)
+            sources += _rows(path, reply_column, prompt_column)
     return sources
 
 
@@ -59,26 +58,23 @@ def _read(path: Path) -> str:
         raise BadFile(path, None, f"can't be read ({error.strerror})") from error
 
 
-def _rows(path: Path, content: str, reply_column: str, prompt_column: str | None) -> list[Source]:
-    limit = csv.field_size_limit(2**31 - 1)
-    try:
-        table = list(csv.DictReader(io.StringIO(content, newline="")))
-    except csv.Error as error:
-        raise BadFile(path, None, f"is no CSV file ({error})") from error
-    finally:
-        csv.field_size_limit(limit)
-    if not table:
-        raise BadFile(path, None, "has no rows below its header")
-    for column in (reply_column, prompt_column):
-        if column is not None and column not in table[0]:
-            raise UnknownName(f"column of {path}", column, (name for name in table[0] if name))
+def _records(path: Path, *columns: str | None) -> tuple[Record, ...]:
+    """The rows of a table that has these columns."""
+    table = read_table(path)
+    for column in columns:
+        if column is not None and column not in table.columns:
+            raise UnknownName(f"column of {path}", column, table.columns)
+    return table.records
+
+
+def _rows(path: Path, reply_column: str, prompt_column: str | None) -> list[Source]:
     return [
         Source(
             f"{path}:{number}",
-            row[reply_column] or "",
-            (row[prompt_column] or None) if prompt_column else None,
+            str(record.cells.get(reply_column) or ""),
+            (str(record.cells.get(prompt_column) or "") or None) if prompt_column else None,
         )
-        for number, row in enumerate(table, start=1)
+        for number, record in enumerate(_records(path, reply_column, prompt_column), start=1)
     ]
 
 
@@ -201,13 +197,13 @@ def read_scored(path: Path) -> list[ScoredDiagram]:
         UnknownName: a column is missing.
     """
     scored: list[ScoredDiagram] = []
-    for number, source in enumerate(_rows(path, _read(path), "diagram", "score"), start=2):
-        diagram = parse(source.reply).diagram
+    for record in _records(path, "diagram", "score"):
+        diagram = parse(str(record.cells["diagram"] or "")).diagram
         try:
-            score = float(source.prompt or "")
+            score = float(record.cells["score"] or "")
         except ValueError:
             score = -1.0
         if not diagram.nodes or not 0 <= score <= 5:
-            raise BadFile(path, number, "needs a diagram with nodes and a score from 0 to 5")
+            raise BadFile(path, record.line, "needs a diagram with nodes and a score from 0 to 5")
         scored.append((diagram, score))
     return scored

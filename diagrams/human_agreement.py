@@ -6,7 +6,6 @@ and `source`. It is only ever tested on: nothing is trained or chosen by it.
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from diagrams.geometry import geometric_score, measure
 from diagrams.parse import parse
 from diagrams.readability import BOTH, COUNTED, SEEN, readability_way, seen
 from model_registry.errors import BadFile, OhloraError
+from rows.table import read_table
 
 DRAWS, SEED = 2_000, 0
 
@@ -97,15 +97,11 @@ def read_scores(path: Path) -> HumanScores:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadFile(path, None, f"can't be read as CSV ({error})") from error
+    table = read_table(path)
     for column in ("diagram_text", "human_score_0_to_5"):
-        if not rows or column not in rows[0]:
+        if column not in table.columns:
             raise BadFile(path, 1, f"needs rows with a column {column}")
-    return rows
+    return [dict(record.cells) for record in table.records]
 
 
 def _score(path: Path, line: int, row: Mapping[str, str]) -> float:

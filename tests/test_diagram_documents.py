@@ -108,7 +108,7 @@ def test_scored_diagrams_are_read_and_a_bad_row_is_named(tmp_path):
     good = table(tmp_path / "good.csv", diagram=[REPLY] * 3, score=["5", "0", "2.5"])
     assert [score for _, score in read_scored(good)] == [5.0, 0.0, 2.5]
     bad = table(tmp_path / "bad.csv", diagram=[REPLY, REPLY], score=["5", "many"])
-    with pytest.raises(BadFile, match=r"bad\.csv:3"):
+    with pytest.raises(BadFile, match=r"bad\.csv:6"):
         read_scored(bad)
 
 

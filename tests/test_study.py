@@ -137,3 +137,10 @@ def test_an_unknown_study_is_refused_with_the_nearest_name():
 def test_a_study_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(BadFile, match=r"gone\.toml: can't be read"):
         read_study(tmp_path / "gone.toml")
+
+
+def test_a_line_separator_within_a_text_moves_no_line_of_an_error(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text('title = "한\u2028줄\u0085"\nno_such_key = 1\n', encoding="utf-8")
+    with pytest.raises(BadFile, match=r"own\.toml:2"):
+        read_study(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -131,3 +132,28 @@ def test_an_exported_base_model_is_asked_in_the_form_it_was_tuned_in() -> None:
     messages = [{"role": "user", "content": "안녕?"}]
     rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     assert rendered == form.replace("{prompt}", "안녕?")
+
+
+def test_a_tune_says_how_rows_were_read_and_leaves_out_valid_rows_it_learns(
+    tiny_model, tmp_path, monkeypatch
+) -> None:
+    seen: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        "benchmarks.tune.tune",
+        lambda loaded, rows, *args, **more: seen.append((len(rows.train), len(rows.valid))),
+    )
+    data = tmp_path / "rows.csv"
+    data.write_text(
+        "분할,질문,답변\nTrain,안녕?,반가워.\nTraining,뭐 해?,쉬어.\nDEV,안녕!,네.\nval,새것,네.\n"
+        "val,답이 없어?,\n",
+        encoding="utf-8",
+    )
+    printed = io.StringIO()
+    tune_candidate(
+        str(tiny_model), data, tmp_path / "out", Registry(), rank=4, epochs=1, weights="auto",
+        device="cpu", console=Console(file=printed, width=300),
+    )  # fmt: skip
+    assert seen == [(2, 1)]
+    for words in ("question=질문", "train 2, valid 3", "1 valid rows without an answer (lines 6)",
+                  "1 valid rows that ask what a train row asks (or nearly) (lines 4)"):  # fmt: skip
+        assert words in printed.getvalue()
