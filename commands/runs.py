@@ -334,7 +334,7 @@ def _tell_failures(results: Sequence[Result], again: str) -> None:
     if failed:
         _print_yellow(
             text(
-                f"{len(failed)} of {len(results)} cases failed and are rows: {_words(failed)}",
+                f"failed, and rows: {len(failed)} of {len(results)} cases: {_words(failed)}",
                 f"{len(results)}개 중 {len(failed)}개 케이스가 실패했고 행으로 남았습니다: "
                 f"{_words(failed)}",
             ),
@@ -344,8 +344,8 @@ def _tell_failures(results: Sequence[Result], again: str) -> None:
     if unfinished:
         _print_yellow(
             text(
-                f"{len(unfinished)} of {len(results)} cases are unfinished, they were ended from "
-                f"outside: {_words(unfinished)}",
+                f"unfinished, ended from outside: {len(unfinished)} of {len(results)} cases: "
+                f"{_words(unfinished)}",
                 f"{len(results)}개 중 {len(unfinished)}개 케이스가 외부에서 종료되어 끝나지 "
                 f"않았습니다: {_words(unfinished)}",
             ),

@@ -147,7 +147,7 @@ class Faults:
         assert all(r.reply.startswith(f"{r.case}의 답 ") for r in replies)
         assert {row.value for row in scores} == {float(len(r.reply)) for r in replies}
         assert len(folder.losses()) == CASES * LOSSES
-        for line in (self.out / "results.jsonl").read_bytes().splitlines():
+        for line in filter(None, (self.out / "results.jsonl").read_bytes().split(b"\n")):
             self.statuses[json.loads(line)["status"]] += 1
         assert set(self.statuses) <= set(STATUSES)
         assert {p.name for p in self.out.iterdir() if not p.name.endswith(".damaged")} == {

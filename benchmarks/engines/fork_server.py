@@ -65,6 +65,10 @@ class ServerDied(OhloraError):
         )
         self.how = how
 
+    def __reduce__(self) -> tuple[type[ServerDied], tuple[str]]:
+        """Travels between processes by what it was made of."""
+        return ServerDied, (self.how,)
+
 
 class Worker:
     """One process that was forked, as the process sees it that asked for it.

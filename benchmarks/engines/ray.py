@@ -30,7 +30,7 @@ import ray.exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from benchmarks.case import Case
-from benchmarks.engines.fork_server import NotReady
+from benchmarks.engines.fork_server import NotReady, ServerDied
 from benchmarks.engines.local import CaseOutcome, Event, Listener
 from benchmarks.engines.placement import WAIT_SECONDS, Needs, Resources, needs_of, what_is_missing
 from benchmarks.engines.ray_task import Board, do_case
@@ -219,7 +219,7 @@ class RayEngine:
     def _submit(self, case: Case) -> Any:
         options = needs_of(case, self.gpu_share).options()
         return self._task.options(
-            max_retries=RETRIES, retry_exceptions=[NotReady], **options
+            max_retries=RETRIES, retry_exceptions=[NotReady, ServerDied], **options
         ).remote(case, self._board)  # fmt: skip
 
     def _collect(self, case: Case, reference: Any) -> CaseOutcome:
@@ -228,6 +228,8 @@ class RayEngine:
         except ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, NotReady):
                 raise error.cause from None
+            if isinstance(error.cause, ServerDied):
+                return _lost(case, "killed", str(error.cause))
             return _lost(case, "error", f"{type(error.cause).__name__}: {error.cause}")
         except ray.exceptions.OutOfMemoryError:
             return _lost(case, "killed", "Ray ended its worker: the machine's memory ran out")
