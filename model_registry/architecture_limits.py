@@ -78,7 +78,7 @@ def _entries(values: Any, whose: str, key: str = "", depth: int = 0) -> Iterator
             under = key if "_implementation" in key else str(name)
             yield from _entries(value, whose, under, depth + 1)
     elif isinstance(values, list | tuple):
-        if key in _WHOLE:
+        if key in _WHOLE and depth == 1:  # a picture's encoder may have one value a stage
             raise LoadError("error", f"{whose}: {key} must be a whole number, not a list.")
         for value in values:
             yield from _entries(value, whose, key, depth + 1)

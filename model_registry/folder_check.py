@@ -20,7 +20,8 @@ from model_registry.weight_files import Headers, check_weights, is_lfs_pointer, 
 #: The most bytes of a file by how its name ends; the first that fits counts.
 _MOST_BYTES = (
     ("tokenizer.json", 256 << 20), ("vocab.json", 64 << 20), ("added_tokens.json", 16 << 20),
-    ("tokenizer_config.json", 64 << 20), (".index.json", 128 << 20), (".json", 8 << 20),
+    ("tokenizer_config.json", 64 << 20), (".index.json", 128 << 20), ("config.json", 8 << 20),
+    ("special_tokens_map.json", 8 << 20), ("chat_template.json", 8 << 20),
     (".jinja", 1 << 20), (".model", 256 << 20), ("merges.txt", 64 << 20), ("vocab.txt", 64 << 20),
     (".tiktoken", 64 << 20),
 )  # fmt: skip
@@ -28,6 +29,9 @@ _MOST_BYTES = (
 _READ = (".json", ".jinja", ".safetensors", ".model", ".txt", ".tiktoken")
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
                "vocab.json", "vocab.txt", "tekken.json", "tiktoken.model")  # fmt: skip
+#: What must be files; a folder of another name may end in ".model" as well.
+_FILES = frozenset({"config.json", "generation_config.json", "tokenizer_config.json",
+                    "chat_template.jinja", "model.safetensors", *_TOKENIZERS})  # fmt: skip
 _MOST_ENTRIES = 20_000
 ADAPTER = "adapter_config.json"
 
@@ -117,6 +121,8 @@ def check_files(folder: Path) -> None:
             why = error.strerror or str(error)
             raise LoadError("error", f"{path} can't be read: {why}.") from error
         if stat.S_ISDIR(found.st_mode):
+            if path.name not in _FILES:
+                continue
             raise LoadError("error", f"{path} is a folder; a file belongs there.")
         if not stat.S_ISREG(found.st_mode):
             raise LoadError(

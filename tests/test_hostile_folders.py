@@ -152,16 +152,17 @@ def test_the_limits_hold_every_architecture_of_the_catalogs():
 
 @pytest.mark.slow
 def test_the_limits_hold_every_language_model_that_transformers_knows():
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import CONFIG_MAPPING
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     from model_registry.architecture_limits import check_values
 
     for name in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        with contextlib.suppress(TypeError, ValueError, ImportError):  # it has no defaults
-            check_values(
-                json.loads(json.dumps(CONFIG_MAPPING[name]().to_dict(), default=str)), name
-            )
+        # Some have no defaults, or refuse their own.
+        with contextlib.suppress(TypeError, ValueError, ImportError, StrictDataclassError):
+            values = CONFIG_MAPPING[name]().to_dict()
+            check_values(json.loads(json.dumps(values, default=str)), name)
 
 
 def test_a_configuration_of_more_layers_than_there_are_weights_is_no_model(folder):
@@ -346,6 +347,30 @@ def test_a_file_of_gigabytes_is_refused_unread(folder):
     with (folder / "generation_config.json").open("wb") as file:
         file.truncate(1 << 40)  # takes no disk
     assert "generation_config.json has 1,099,511,627,776 bytes" in str(refused(folder))
+
+
+def test_what_a_training_left_beside_the_model_is_not_judged(folder):
+    """A Trainer's checkpoint: transformers opens none of these."""
+    (folder / "trainer_state.json").write_text("[" + "0," * (5 << 20) + "0]")
+    (folder / "optimizer.pt").write_bytes(b"code")
+    (folder / "best.model").mkdir()
+    os.mkfifo(folder / "control")
+    assert load(tiny_candidate(folder)).source == "path"
+
+
+def test_a_folder_in_place_of_a_file_is_named(folder):
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer.json").mkdir()
+    assert "tokenizer.json is a folder" in str(refused(folder))
+
+
+def test_looking_at_a_folder_without_loading_it_says_the_same(folder):
+    from model_registry.doctor import examine_folder
+
+    assert [(f.ok, f.value) for f in examine_folder(folder)] == [(True, f"{folder} (llama)")]
+    (folder / "model.safetensors").write_bytes(LFS)
+    (finding,) = examine_folder(folder)
+    assert (finding.ok, finding.value) == (False, str(refused(folder)))
 
 
 def test_pointers_that_git_lfs_left_are_named_wherever_they_are(folder):
