@@ -16,13 +16,15 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "question": (
         "prompt", "input_data", "question", "instruction", "query", "user_input", "user", "human",
-        "request", "q", "질문", "지시", "지시문", "지시사항", "프롬프트", "명령", "명령어",
+        "request", "q", "질문", "질문내용", "질의", "문의", "문의내용", "발화",
+        "사용자발화", "고객질문", "지시", "지시문", "지시사항", "프롬프트", "명령", "명령어",
         "명령문", "요청", "물음", "문제", "사용자", "input", "입력", "입력문", "입력값",
     ),
     "answer": (
         "reply", "output_data", "answer", "output", "response", "completion", "assistant",
-        "chosen", "target", "bot", "gpt", "a", "답변", "응답", "출력", "답", "대답", "정답", "완성",
-        "출력문", "출력값", "모범답안", "챗봇",
+        "chosen", "target", "bot", "gpt", "a", "답변", "답변내용", "응답", "챗봇응답",
+        "시스템발화", "회신", "출력", "답", "대답", "정답", "완성", "출력문", "출력값", "모범답안",
+        "챗봇",
     ),
     "input": (
         "input", "context", "passage", "입력", "입력문", "입력값", "문맥", "맥락", "지문", "본문",
@@ -38,7 +40,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     #: Of a table of replies to be judged: "정답" is no reply there.
     "reply": (
         "reply", "answer", "response", "output", "output_data", "completion", "generation",
-        "prediction", "답변", "응답", "출력", "대답",
+        "prediction", "답변", "답변내용", "응답", "출력", "대답",
     ),
     "text": ("text", "chatml", "텍스트"),
     "model": ("model", "model_name", "candidate", "모델", "모델명", "후보"),

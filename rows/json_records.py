@@ -19,7 +19,13 @@ _LISTS = ("data", "rows", "examples", "items", "records", "conversations", "dial
 ROLE_KEYS = ("role", "from", "speaker")
 CONTENT_KEYS = ("content", "value", "text", "utterance")
 
-_NO_ROW = "not a JSON object: not an object with a prompt and a reply, and not a JSON list of turns"
+
+class NotARow(BadFile):
+    """JSON that is neither an object nor a list of turns."""
+
+    def __init__(self, path: Path, line: int | None) -> None:
+        what = "an object with a prompt and a reply"
+        super().__init__(path, line, f"not {what}, and not a JSON list of turns")
 
 
 class _Twice(ValueError):
@@ -68,6 +74,8 @@ def json_records(path: Path, text: str) -> tuple[str, list[Record]]:
     if text[end:].strip():  # more behind the first object: JSON lines, whatever the file is called
         return "jsonl", json_lines(path, text)
     line = text.count("\n", 0, start) + 1
+    if not isinstance(document, dict):
+        raise NotARow(path, line)
     return "json", _from_document(path, document, line)
 
 
@@ -136,7 +144,7 @@ def _record(path: Path, line: int | None, value: Any, split: str | None = None) 
         return Record(line, value, split)
     if isinstance(value, list) and value and all(map(_is_turn, value)):
         return Record(line, {"messages": value}, split)
-    raise BadFile(path, line, _NO_ROW)
+    raise NotARow(path, line)
 
 
 def _from_document(path: Path, document: dict[str, Any], line: int) -> list[Record]:

@@ -41,7 +41,9 @@ def column_names(path: Path, line: int, cells: Sequence[Any]) -> list[str]:
         BadFile: one name stands twice.
     """
     names = [nfc(str(cell if cell is not None else "")).strip() for cell in cells]
-    for name, count in Counter(names).items():
-        if name and count > 1:
-            raise BadFile(path, line, f"the column {name} stands there {count} times: rename one")
+    count = Counter(name.casefold() for name in names)
+    for name in names:
+        if name and count[name.casefold()] > 1:
+            times = count[name.casefold()]
+            raise BadFile(path, line, f"the column {name} stands there {times} times: rename one")
     return names

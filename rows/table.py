@@ -93,8 +93,7 @@ def csv_records(path: Path, text: str) -> tuple[str, list[Record]]:
         BadFile: a quote is not closed, a row has more cells than columns, or a column stands twice.
     """
     declared = text[4] if text[:4].lower() == "sep=" and text[4:5] else None  # Excel's own line
-    header_of = {d: next(_csv_rows(path, text, d), (1, 1, [""]))[2] for d in DELIMITERS}
-    delimiter = declared or max(DELIMITERS, key=lambda each: len(header_of[each]))
+    delimiter = declared or max(DELIMITERS, key=lambda each: _columns_by(text, each))
     rows = _csv_rows(path, text, delimiter)
     if declared:
         next(rows, None)
@@ -104,6 +103,15 @@ def csv_records(path: Path, text: str) -> tuple[str, list[Record]]:
         Record(line, _cells(path, line, last, names, cells)) for line, last, cells in rows
     ]  # fmt: skip
     return delimiter, records
+
+
+def _columns_by(text: str, delimiter: str) -> int:
+    """How many columns the first row has by a delimiter; leniently, as most are the wrong one."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        return next((len(cells) for cells in rows if any(map(str.strip, cells))), 0)
+    except csv.Error:
+        return 0
 
 
 def _csv_rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, int, list[str]]]:

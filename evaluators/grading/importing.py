@@ -18,6 +18,7 @@ from evaluators.grading.export import COLUMNS, NAMES
 from evaluators.grading.store import Grade, Grader, GradeStore, reply_hash
 from model_registry.errors import BadFile, OhloraError
 from model_registry.language import text
+from rows.json_records import NotARow
 from rows.record import Record, Table
 from rows.table import read_table
 
@@ -48,7 +49,10 @@ def import_grades(store: GradeStore, path: Path) -> Imported:
     """
     if not path.is_file():
         raise BadFile(path, None, "no such file of grades")
-    table = read_table(path, empty=True)
+    try:
+        table = read_table(path, empty=True)
+    except NotARow as error:
+        raise BadFile(path, error.line, "not a JSON object, as a grade is") from None
     parsed = [_parse(table, record) for record in table.records]
     for grader in {grade.grader: Grader(grade.grader, name) for grade, name in parsed}.values():
         store.add_grader(grader)
