@@ -11,11 +11,13 @@ from benchmarks.case import Case, Task
 from benchmarks.contract import Contract
 from benchmarks.data import Row
 from benchmarks.plan import Options, Plan
+from benchmarks.results.folder import RunFolder
+from benchmarks.results.head import RunHead
 from benchmarks.study import Study
 from evaluators.persona import read_facts
 from model_registry import machine
 from model_registry.backends.endpoint import missing_settings
-from model_registry.backends.replay import Transcript, read_transcript
+from model_registry.backends.replay import read_transcript
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
 from model_registry.notes import Note
@@ -115,7 +117,8 @@ def _replaying(
     candidates = planning._only(tuple(transcript.candidates()), options.only)
     if options.only:
         candidates = tuple(c for c in candidates if c.name in options.only)
-    contract = _recorded_contract(transcript)
+    head = RunFolder(path).head()
+    contract = _recorded_contract(head)
     task = Task(prompts=_recorded_questions(transcript.replies))
     cases: list[Case] = []
     for candidate in candidates:
@@ -125,18 +128,16 @@ def _replaying(
                 tuned = replace(candidate, endpoint={**candidate.endpoint, "tuned": rank})
                 cases.append(Case(tuned, "ask", contract, task, {"rank": rank}, options.limits))
     rejected = selection.rejected if selection else ()
-    facts = {asked: tuple(words) for asked, words in transcript.head.get("facts", {}).items()}
     return Plan(
         study, Selection(candidates, rejected), candidates, contract, task, tuple(cases),
-        tuple(_replay_notes(transcript)), facts,
+        tuple(_replay_notes(head)), dict(head.facts),
     )  # fmt: skip
 
 
-def _recorded_contract(transcript: Transcript) -> Contract:
+def _recorded_contract(head: RunHead) -> Contract:
     """The contract that the recorded figures were measured under, hash and all."""
     known = {field.name for field in fields(Contract)}
-    said = dict(transcript.head.get("contract", {}))
-    said["varies"] = tuple(transcript.head.get("varies", ()))
+    said = {**head.contract, "varies": head.varies}
     return Contract(**{name: value for name, value in said.items() if name in known})
 
 
@@ -148,10 +149,9 @@ def _recorded_questions(replies: Sequence) -> tuple[Row, ...]:
     return tuple(Row(prompt, answer, "test") for prompt, answer in references.items())
 
 
-def _replay_notes(transcript: Transcript) -> list[Note]:
-    on, where = transcript.recorded_at[:10], transcript.head.get("contract", {}).get("machine", "?")
-    recorded = [Note.from_json(note) for note in transcript.head.get("notes", ())]
+def _replay_notes(head: RunHead) -> list[Note]:
+    on = head.begun_at[:10]
     return [
-        Note("replayed", {"on": on, "where": where}),
-        *(Note("recorded_note", {"on": on, "note": note}) for note in recorded),
+        Note("replayed", {"on": on, "where": head.contract.get("machine", "?")}),
+        *(Note("recorded_note", {"on": on, "note": note}) for note in head.notes),
     ]

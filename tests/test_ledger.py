@@ -11,8 +11,9 @@ import pytest
 from benchmarks.report.contents import samples
 from benchmarks.report.detail_tables import evaluators_table
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.ledger import Comparison, comparisons, headline, ledger_table, verdict
+from benchmarks.report.ledger import comparisons, headline, ledger_table, verdict
 from benchmarks.results.folder import RunFolder
+from benchmarks.results.quantisation import Comparison
 from model_registry.records import Peak, Reply, Result, ScoreRow
 from tests.report_fixtures import MIB, make_run
 

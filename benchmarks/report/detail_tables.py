@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from statistics import fmean
 
 from benchmarks.report.cells import (
     Cell,
@@ -18,11 +17,12 @@ from benchmarks.report.cells import (
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.main_table import case_cell, name_cell, parameters
 from benchmarks.report.words import evaluator_words, grade_words
+from benchmarks.results.case_figures import mean_scores, step_seconds
 from benchmarks.results.run import quantization
 from evaluators.grading.comparison import mean_grades
 from evaluators.registry import load_evaluators
 from model_registry.language import text
-from model_registry.records import Result, ScoreRow
+from model_registry.records import Result
 
 QUALITY = "quality"
 
@@ -43,18 +43,6 @@ def evaluators_of(evidence: Evidence) -> list[str]:
         if row.value is not None  # one that judged nobody has no column
     )
     return sorted(found, key=lambda name: name != QUALITY)
-
-
-def mean_scores(rows: Iterable[ScoreRow]) -> dict[tuple[str, int | None], tuple[float | None, int]]:
-    """(evaluator, tuned) → the mean over what could be judged, and how many could not."""
-    values: dict[tuple[str, int | None], list[float | None]] = {}
-    for row in rows:
-        values.setdefault((row.evaluator, row.tuned), []).append(row.value)
-    means: dict[tuple[str, int | None], tuple[float | None, int]] = {}
-    for key, scores in values.items():
-        present = [score for score in scores if score is not None]
-        means[key] = (fmean(present) if present else None, len(scores) - len(present))
-    return means
 
 
 def evaluators_table(evidence: Evidence) -> Table:
@@ -161,7 +149,6 @@ def _tuning_cells(case: Result | None) -> list[Cell]:
     figures = case.figures if case else {}
     trained, rate = figures.get("trainable_parameters"), figures.get("learning_rate")
     ok = case is not None and case.ok
-    seconds = case.seconds.get("training") if case else None
     steps = case.steps if case else None
     return [
         case_cell(case, steps),
@@ -172,7 +159,7 @@ def _tuning_cells(case: Result | None) -> list[Cell]:
             for name in ("loss_first", "loss_last", "validation_loss_before",
                          "validation_loss_after")
         ),
-        case_cell(case, seconds / steps if seconds is not None and steps else None),
+        case_cell(case, step_seconds(case)),
     ]  # fmt: skip
 
 

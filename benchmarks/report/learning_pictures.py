@@ -10,11 +10,11 @@ from benchmarks.report.detail_tables import (
     QUALITY,
     directions,
     evaluators_of,
-    mean_scores,
 )
 from benchmarks.report.drawing import FAINT, LIMIT, WIDTH, Picture, colour, draw, shade
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.words import evaluator_words
+from benchmarks.results.case_figures import mean_scores
 from model_registry.language import text
 
 PANELS = 8  # evaluators in the picture; the table has all

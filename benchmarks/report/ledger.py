@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from statistics import fmean
-from typing import Any
+from dataclasses import replace
 
 from benchmarks.report.cells import Cell, Column, Table, fixed, make_table, megabytes, missing
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.main_table import case_cell, name_cell, peak_megabytes
+from benchmarks.results.quantisation import TUNING, Comparison, compare
 from benchmarks.results.run import quantization
+from benchmarks.results.setting import PLAIN
 from model_registry.language import text
 from model_registry.records import Result
 from model_registry.statuses import status_words
@@ -19,62 +19,6 @@ from model_registry.statuses import status_words
 LEAST_SAVED = 0.10  # of the peak
 MOST_QUALITY_LOST = 0.1  # of the mean score, which is 0 to 1
 LEAST_SPEED = 0.5  # of the plain one's
-
-
-_TUNES = ("fine-tune", "preference")
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A quantised case beside the plain one of the same work. Unknown is None."""
-
-    plain: Result | None
-    quantised: Result
-    quality_plain: float | None = None
-    quality_quantised: float | None = None
-
-    @property
-    def phase(self) -> str:
-        """The phase that the work is about."""
-        workload = self.quantised.workload
-        return "training" if workload in _TUNES else workload
-
-    @property
-    def saved_bytes(self) -> int | None:
-        """How much lower the peak is; negative where it is higher."""
-        less, more = self.quantised.peak_bytes(self.phase), self._plain_peak
-        return None if less is None or more is None else more - less
-
-    @property
-    def saved_share(self) -> float | None:
-        """The same as a share of the plain peak."""
-        saved, more = self.saved_bytes, self._plain_peak
-        return None if saved is None or not more else saved / more
-
-    @property
-    def speed(self) -> float | None:
-        """How many times as fast it is: tokens answered, or steps trained, per second."""
-        ours, theirs = _pace(self.quantised), _pace(self.plain)
-        return None if not ours or not theirs else ours / theirs
-
-    @property
-    def quality_change(self) -> float | None:
-        """How much higher the mean quality of the replies is."""
-        before, after = self.quality_plain, self.quality_quantised
-        return None if before is None or after is None else after - before
-
-    @property
-    def _plain_peak(self) -> int | None:
-        return self.plain.peak_bytes(self.phase) if self.plain else None
-
-
-def _pace(case: Result | None) -> float | None:
-    if case is None or not case.ok:
-        return None
-    if case.workload not in _TUNES:
-        return case.figures.get("tokens_per_second")
-    seconds = case.seconds.get("training")
-    return case.steps / seconds if case.steps and seconds else None
 
 
 def verdict(found: Comparison) -> tuple[str, str]:
@@ -109,47 +53,7 @@ def _against(found: Comparison) -> list[str]:
 
 def comparisons(evidence: Evidence) -> list[Comparison]:
     """Every quantised case of a run beside its plain partner, candidate by candidate."""
-    return [
-        Comparison(
-            plain := _partner(evidence, case),
-            case,
-            _quality(evidence, plain),
-            _quality(evidence, case),
-        )
-        for case in evidence.results
-        if quantization(case) != "none"
-    ]
-
-
-def _partner(evidence: Evidence, case: Result) -> Result | None:
-    """The plain case of the same work, whatever the study calls it."""
-    return next(
-        (
-            other
-            for other in evidence.run.of(case.candidate, case.workload)
-            if quantization(other) == "none" and _work(other) == _work(case)
-        ),
-        None,
-    )
-
-
-def _work(case: Result) -> dict[str, Any]:
-    """A case's settings but for quantisation and name; LoRA is what tunes unless they say else."""
-    left_out = ("quantization", "variant")
-    kept = {name: value for name, value in case.settings.items() if name not in left_out}
-    return {"tuning": "lora"} | kept if case.workload in _TUNES else kept
-
-
-def _quality(evidence: Evidence, case: Result | None) -> float | None:
-    """The mean quality of one case's replies; None where they were not judged."""
-    if case is None or evidence.run.random_weights:
-        return None
-    scores = [
-        row.value
-        for row in evidence.run.scores_by_candidate.get(case.candidate, [])
-        if row.case == case.case and row.evaluator == "quality" and row.value is not None
-    ]
-    return fmean(scores) if scores else None
+    return [compare(evidence.run, r) for r in evidence.results if quantization(r) != PLAIN]
 
 
 def headline(evidence: Evidence) -> Iterator[str]:
@@ -157,7 +61,7 @@ def headline(evidence: Evidence) -> Iterator[str]:
     lines: dict[str, dict[str, list[str]]] = {}
     for found in comparisons(evidence):
         what = quantization(found.quantised)
-        if found.quantised.workload in _TUNES:
+        if found.quantised.workload in TUNING:
             what = text(f"tuning on {what}", f"{what} 튜닝")
         by_verdict = lines.setdefault(found.quantised.candidate, {})
         by_verdict.setdefault(verdict(found)[0], []).append(what)
@@ -224,7 +128,7 @@ def _ledger_row(evidence: Evidence, found: Comparison) -> list[Cell]:
 
 
 def _work_words(case: Result) -> str:
-    if case.workload not in _TUNES:
+    if case.workload not in TUNING:
         return text("answering", "답변")
     rank = case.settings.get("rank")
     return text(f"tuning, LoRA r{rank}", f"튜닝, LoRA r{rank}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from benchmarks.prediction import MAIN_PHASE
 from benchmarks.report.cells import Cell, Column, Table, make_table, megabytes
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.main_table import case_cell
+from benchmarks.report.main_table import case_cell, peak_megabytes
+from benchmarks.results.case_figures import prediction_error
 from model_registry.language import text
 
 
@@ -22,16 +23,15 @@ def prediction_table(evidence: Evidence) -> Table | None:
     ]
     rows = []
     for case in cases:
-        measured = case.peak_bytes(MAIN_PHASE.get(case.workload, case.workload))
-        predicted = float(case.predicted_bytes or 0)
-        error = None if not measured else predicted / measured - 1
+        phase = MAIN_PHASE.get(case.workload, case.workload)
+        error = prediction_error(case, phase)
         rows.append(
             [
                 Cell(case.case, under=evidence.stand_in(case.candidate)),
-                Cell("", "number", megabytes(predicted)),
-                case_cell(case, megabytes(measured)),
+                Cell("", "number", megabytes(case.predicted_bytes)),
+                case_cell(case, peak_megabytes(case, phase)),
                 Cell(f"{error:+.1%}", "number", error)
-                if case.ok and error is not None
+                if error is not None
                 else case_cell(case, None),
             ]
         )

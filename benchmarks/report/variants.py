@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from benchmarks.report.cells import Cell, Column, Table, fixed, make_table, megabytes, missing
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.main_table import case_cell, name_cell, peak_megabytes
+from benchmarks.results.case_figures import share_of, step_seconds, training_seconds
 from benchmarks.results.run import Tune
 from model_registry.language import text
 from model_registry.records import Result
@@ -56,21 +57,16 @@ def _cells(evidence: Evidence, name: str, tune: Tune) -> list[Cell]:
     case = evidence.run.tuning(name, tune)
     first = evidence.run.tuning(name, variants_of(evidence, name)[0])
     figures = case.figures if case and case.ok else {}
-    seconds = _seconds(case)
-    steps = case.steps if case and case.steps else None
+    seconds = training_seconds(case)
     losses = ("loss_first", "loss_last", "validation_loss_before", "validation_loss_after")
     return [
         case_cell(case, seconds),
-        case_cell(case, seconds / steps if seconds is not None and steps else None),
-        _share(case, first, seconds, _seconds(first)),
+        case_cell(case, step_seconds(case)),
+        _share(case, first, seconds, training_seconds(first)),
         case_cell(case, peak_megabytes(case, PHASE)),
         _share(case, first, peak_megabytes(case, PHASE), peak_megabytes(first, PHASE)),
         *(case_cell(case, figures.get(loss)) for loss in losses),
     ]
-
-
-def _seconds(case: Result | None) -> float | None:
-    return case.seconds.get(PHASE) if case is not None and case.ok else None
 
 
 def _share(
@@ -82,9 +78,10 @@ def _share(
     if first is None or not first.ok:
         status = first.status if first else text("not run", "미실행")
         return missing("—", text(f"the first variant: {status}", f"첫 변형: {status}"))
-    if mine is None or not firsts:
+    share = share_of(mine, firsts)
+    if share is None:
         return missing(text("not measured", "측정 안 됨"))
-    return Cell(f"{mine / firsts:.2f}", "number", mine / firsts)
+    return Cell(f"{share:.2f}", "number", share)
 
 
 def headline(evidence: Evidence) -> list[str]:
@@ -121,11 +118,11 @@ def _sentences(evidence: Evidence, name: str, variants: list[Tune]) -> Iterator[
 def _ratios(
     shown: str, first_label: str, first: Result | None, label: str, case: Result
 ) -> Iterator[str]:
-    seconds, firsts = _seconds(case), _seconds(first)
+    seconds, firsts = training_seconds(case), training_seconds(first)
     peak, first_peak = case.peak_bytes(PHASE), first.peak_bytes(PHASE) if first else None
     if not seconds or not firsts or not peak or not first_peak:
         return
-    faster, share = firsts / seconds, peak / first_peak
+    faster, share = share_of(firsts, seconds), share_of(peak, first_peak)
     held, first_held = (fixed(megabytes(size), 0) for size in (peak, first_peak))
     yield text(
         f"{shown}: {label} takes {seconds:,.1f} s where {first_label} takes {firsts:,.1f} s "

@@ -1,0 +1,55 @@
+"""Figures of one case, and means of scores: what every table and picture shows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import fmean
+
+from benchmarks.results.run import Run
+from model_registry.records import Result, ScoreRow
+
+
+def training_seconds(case: Result | None) -> float | None:
+    """What a tune took; None where it failed."""
+    return case.seconds.get("training") if case is not None and case.ok else None
+
+
+def step_seconds(case: Result | None) -> float | None:
+    """The mean of a training step; None where the tune failed."""
+    seconds = training_seconds(case)
+    return seconds / case.steps if case is not None and seconds is not None and case.steps else None
+
+
+def share_of(mine: float | None, others: float | None) -> float | None:
+    """How many times the other's a figure is; None where one is missing."""
+    return None if mine is None or not others else mine / others
+
+
+def prediction_error(case: Result, phase: str) -> float | None:
+    """How far the predicted peak is from the measured one, as a share of that."""
+    measured = case.peak_bytes(phase)
+    if not case.ok or case.predicted_bytes is None or not measured:
+        return None
+    return case.predicted_bytes / measured - 1
+
+
+def mean_score(run: Run, case: Result, evaluator: str) -> float | None:
+    """The mean score of one case's replies; None where none was judged."""
+    scores = [
+        row.value
+        for row in run.scores_by_candidate.get(case.candidate, [])
+        if row.case == case.case and row.evaluator == evaluator and row.value is not None
+    ]
+    return fmean(scores) if scores else None
+
+
+def mean_scores(rows: Iterable[ScoreRow]) -> dict[tuple[str, int | None], tuple[float | None, int]]:
+    """(evaluator, tuned) → the mean over what could be judged, and how many could not."""
+    values: dict[tuple[str, int | None], list[float | None]] = {}
+    for row in rows:
+        values.setdefault((row.evaluator, row.tuned), []).append(row.value)
+    means: dict[tuple[str, int | None], tuple[float | None, int]] = {}
+    for key, scores in values.items():
+        present = [score for score in scores if score is not None]
+        means[key] = (fmean(present) if present else None, len(scores) - len(present))
+    return means
