@@ -140,12 +140,12 @@ def _answering(
     def total(window: str, length: int) -> float:
         return sum(_parts(traces[window], layers, features(work.batch, length, 1, 0)))
 
-    # The trace keeps one row of logits with the cache; `kept` less them is the cache.
-    row = work.batch * counts["vocabulary"] * _ITEMSIZE[work.dtype]
-    cache = max(0.0, total("kept", work.length) - row)
     moments = {"prefill": total("prefill", prompt), "decode": total("decode", work.length)}
     moment = max(moments, key=lambda name: moments[name])
-    held = min(moments[moment], cache if moment == "decode" else total("kept", prompt))
+    # The trace keeps one row of logits with the cache; `kept` less them is the cache.
+    row = work.batch * counts["vocabulary"] * _ITEMSIZE[work.dtype]
+    kept = total("kept", work.length if moment == "decode" else prompt)
+    held = min(moments[moment], max(0.0, kept - row))
     terms = resident | {"kv_cache": round(held), "activations": round(moments[moment] - held)}
     return Estimate(terms | _unpacked(counts, work), terms["activations"], moment)
 

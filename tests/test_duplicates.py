@@ -83,3 +83,30 @@ def test_the_time_grows_in_step_with_the_number_of_replies(same: bool) -> None:
     seconds(500)
     # Quadratic growth would be a factor of 25.
     assert min(seconds(20_000) for _ in range(2)) < 15 * seconds(4_000)
+
+
+def pairs_that_share(share: float, count: int = 40) -> list[tuple[str, str]]:
+    """Pairs of texts of 62 letters, no letter twice, with a similarity just beside `share`."""
+    chance = random.Random(11)
+    letters = [chr(ord("가") + i) for i in range(11_000)]
+    made = []
+    for _ in range(count):
+        drawn = chance.sample(letters, 124)
+        same = round(share * 120 / (1 + share)) + 2  # of 60 three-grams each
+        made.append(("".join(drawn[:62]), "".join(drawn[:same] + drawn[62 : 62 + 62 - same])))
+    return made
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.76, 0.0), (0.83, 1.0)])
+def test_replies_are_near_identical_from_four_fifths_on(share: float, expected: float) -> None:
+    for number, (one, other) in enumerate(pairs_that_share(share)):
+        assert similarity(one, other) == pytest.approx(share, abs=0.02)
+        replies = [a_reply(one, f"물음 {number}"), a_reply(other, "전혀 다른 이야기")]
+        assert [score.value for score in near_duplicate(replies)] == [expected] * 2
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.42, 1.0), (0.6, 0.0), (0.85, 0.0)])
+def test_prompts_that_share_half_ask_the_same(share: float, expected: float) -> None:
+    for one, other in pairs_that_share(share, count=5):
+        replies = [a_reply(SENTENCE, one), a_reply(SENTENCE, other)]
+        assert [score.value for score in near_duplicate(replies)] == [expected] * 2

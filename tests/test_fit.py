@@ -437,3 +437,112 @@ def test_fit_never_loads_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+PER_TOKEN = 2 * 16 * 8 * 64 * 2  # keys and values: layers × heads × width × bytes of bf16
+
+
+@pytest.mark.parametrize(("batch", "length", "new"), [(1, 160, 80), (1, 1000, 900), (4, 300, 290)])
+def test_the_cache_holds_prompt_and_answer_of_every_row(architecture, batch, length, new):
+    work = Work(batch=batch, length=length, new_tokens=new, dtype="bfloat16", device="cuda")
+    estimate = predict(architecture, work)
+    held = length if estimate.moment == "decode" else length - new
+    assert estimate.terms["kv_cache"] == pytest.approx(PER_TOKEN * batch * held, rel=0.02)
+
+
+def test_an_answer_s_last_token_is_the_peak_where_the_prompt_is_short(architecture):
+    work = Work(length=1000, new_tokens=990, dtype="bfloat16", device="cuda")
+    assert predict(architecture, work).moment == "decode"
+
+
+def test_memory_is_linear_in_these_seven_quantities():
+    from model_registry.traced_steps import Shape
+
+    assert features(3, 40, 20, 12) == (1, 3, 120, 4800, 60, 12, 1440)
+    assert features(3, 40, 20, 12) == tuple(Shape(3, 40, 20, 12).features())
+
+
+def given(monkeypatch, **windows: list[float]) -> None:
+    """Coefficients of a made-up architecture: each window's own, a layer, and 4 layers in all."""
+    nothing = [0.0] * 7
+    rows = {name: {"fixed": nothing, "per_layer": each} for name, each in windows.items()}
+    counts = {
+        "parameters": 1000, "linear_parameters": 800, "linear_outputs": 10, "largest_linear": 100,
+        "buffer_bytes": 0, "layers": 4, "hidden": 8, "vocabulary": 50,
+    }  # fmt: skip
+    monkeypatch.setattr("model_registry.fit.skeleton_of", lambda values: counts)
+    monkeypatch.setattr("model_registry.fit.coefficients_of", lambda values, kind, **_: rows)
+
+
+TRAINED = {"trained": [0.0] * 7, "moments": [0.0] * 7}
+
+
+@pytest.mark.parametrize("index", range(7))
+def test_every_quantity_counts_in_a_training_step(monkeypatch, index):
+    each = [0.0] * 7
+    each[index] = 1.0
+    given(monkeypatch, **TRAINED, loss=each)
+    work = Work(kind="lora", batch=3, length=40, kept=20, rank=12)
+    without = 1000 * 2
+    expected = 4 * features(3, 40, 20, 12)[index]
+    assert predict({}, work).predicted_bytes == without + expected
+
+
+@pytest.mark.parametrize("window", ["loss", "head", "last layer", "first layer", "step"])
+def test_checkpointing_keeps_a_layer_s_input_until_its_turn_comes(monkeypatch, window):
+    each = [0.0, 0.0, 100.0, 0.0, 0.0, 0.0, 0.0]  # bytes a token and layer
+    given(monkeypatch, **TRAINED, **{window: each})
+    work = Work(kind="lora", batch=3, length=40, rank=12)
+    tokens, inputs = 120, 4 * 120 * 8 * 2  # layers × tokens × hidden × bytes of bf16
+    held = {"loss": inputs, "head": inputs, "last layer": inputs + 100 * tokens}
+    plain = predict({}, work).predicted_bytes
+    assert plain == 2000 + 4 * 100 * tokens
+    found = predict({}, replace(work, checkpointing=True)).predicted_bytes
+    assert found == 2000 + held.get(window, 4 * 100 * tokens)
+
+
+def test_the_formats_of_quantised_weights_are_counted_to_the_byte():
+    counts = {
+        "parameters": 1_000_000, "linear_parameters": 800_000, "linear_outputs": 1_000,
+        "largest_linear": 10_000, "buffer_bytes": 64,
+    }  # fmt: skip
+    rest = 200_000 * 2 + 64
+    found = {q: weight_bytes(counts, Work(quantization=q)) for q in ("int8", "nf4", "gptq")}
+    assert found["int8"] == 800_000 + 4 * 1_000 + rest
+    assert found["nf4"] == round(800_000 * (0.5 + 1 / 64 + 4 / (64 * 256))) + rest
+    assert found["gptq"] == round(800_000 * (0.5 + 2.5 / 128)) + rest
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_embeddings_and_head_stay_as_they_are_when_weights_are_quantised(tied):
+    from model_registry.memory_trace import skeleton
+
+    counts = skeleton(TINY | {"tie_word_embeddings": tied})
+    layer = 2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 128
+    assert counts["linear_parameters"] == 3 * layer
+    embeddings = 512 * 64 * (1 if tied else 2)
+    assert counts["parameters"] == 3 * (layer + 2 * 64) + 64 + embeddings
+    assert counts["largest_linear"] == 64 * 128
+
+
+def test_quantised_weights_are_unpacked_one_matrix_at_a_time(monkeypatch):
+    given(monkeypatch, prefill=[0.0] * 7, decode=[0.0] * 7, kept=[0.0] * 7)
+    plain = predict({}, Work()).predicted_bytes
+    packed = predict({}, Work(quantization="int8"))
+    assert plain == 2000
+    assert packed.terms["unpacked"] == 100 * 2
+    assert packed.predicted_bytes == 800 + 4 * 10 + 200 * 2 + 200
+
+
+def test_orpo_takes_twice_the_rows_and_every_position(monkeypatch):
+    each = [0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0]
+    given(monkeypatch, **TRAINED, loss=each)
+    work = Work(kind="orpo", batch=3, length=40, kept=20, rank=12)
+    assert predict({}, work).predicted_bytes == 2000 + 4 * (6 + 6 * 40)
+
+
+def test_adapter_and_optimiser_are_there_throughout(monkeypatch):
+    rank = [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    given(monkeypatch, trained=rank, moments=[2 * each for each in rank], loss=[0.0] * 7)
+    terms = predict({}, Work(kind="lora", rank=12)).terms
+    assert (terms["adapter"], terms["optimiser"]) == (48, 96)

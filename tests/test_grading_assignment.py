@@ -136,3 +136,26 @@ def test_runs_are_found_the_newest_first(tmp_path: Path) -> None:
         os.utime(tmp_path / name / "replies.jsonl", (age, age))
     assert [f.name for f in find_runs(tmp_path)] == ["new", "old"]
     assert find_runs(tmp_path / "none") == []
+
+
+def test_a_repeated_item_comes_five_screens_later_or_last(run: GradableRun) -> None:
+    """Right after the first time a person remembers what they gave."""
+    for grader in range(30):
+        screens = plan(run, f"grader {grader}")
+        for place, repeat in enumerate(screens):
+            if repeat.kind != "repeat":
+                continue
+            first = next(i for i, s in enumerate(screens)
+                         if s.kind == "item" and s.prompt == repeat.prompt)  # fmt: skip
+            after = [s for s in screens[place + 1 :] if s.kind == "item"]
+            assert place - first >= 5 or not after
+
+
+def test_what_a_candidate_of_the_run_is_called_is_hidden_in_its_replies(tmp_path: Path) -> None:
+    """No list of well-known names can hold it: it is the run's own candidate."""
+    name = "zephyrix-7b"
+    run = read_run(make_run(tmp_path / "a run", candidates=[name, "다솜아리-1b"]))
+    for said in ("저는 Zephyrix예요.", "I am zephyrix-7b!", "다솜아리라고 해요."):
+        hidden = run.mask(said)
+        assert "zephyrix" not in hidden.lower()
+        assert "다솜아리" not in hidden

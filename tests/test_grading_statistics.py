@@ -322,3 +322,55 @@ def test_the_summary_is_plain_json_even_without_grades() -> None:
     assert full["means"][0]["candidate"] == "a"
     assert full["grades"] == 24
     assert full["distribution"][0] == {"candidate": "a", "grade": 5, "count": 12}
+
+
+@pytest.mark.parametrize("wins", [1, 4, 10])
+def test_who_won_every_time_is_held_back_by_a_tenth_of_a_win_beforehand(wins: int) -> None:
+    """0.1 wins each way before anybody met: odds of (n + 0.2) : 0.2 between two candidates."""
+    one, other = strengths([Comparison("a", "b", 1.0, f"p{n}") for n in range(wins)])
+    odds = one.chance / (1 - one.chance) / (other.chance / (1 - other.chance))
+    assert odds == pytest.approx((wins + 0.2) / 0.2, rel=1e-3)
+
+
+def test_the_interval_of_a_strength_leaves_out_five_percent_of_the_draws() -> None:
+    """200 prompts won by halves: the wins drawn are binomial, with quantiles 86 and 114."""
+    met = [Comparison("a", "b", float(n % 2), f"p{n}") for n in range(200)]
+    row = strengths(met, draws=1500)[0]
+
+    def won(chance: float) -> float:
+        """Of 200, how many the strength stands for: the odds of two equals, squared."""
+        odds = (chance / (1 - chance)) ** 2
+        return 200 * odds / (1 + odds)
+
+    assert row.low is not None and row.high is not None
+    assert won(row.low) == pytest.approx(86, abs=1.2)
+    assert won(row.high) == pytest.approx(114, abs=1.2)
+
+
+def test_the_interval_of_few_prompts_is_wider_than_the_plain_percentiles() -> None:
+    """All 3,125 draws of five prompts: the tails are those of t with 4 degrees of freedom."""
+    values = [1.0, 2.0, 2.5, 4.0, 5.0]
+    every = np.array(np.meshgrid(*[values] * 5)).reshape(5, -1).mean(axis=0)
+    plain = np.quantile(every, [0.025, 0.975])
+    tail = 0.000954  # of the normal distribution at 2.7764 × sqrt(5 / 4)
+    wide = np.quantile(every, [tail, 1 - tail])
+    found = interval(values)
+    assert found == pytest.approx(tuple(wide), abs=0.21)  # the means lie 0.1 to 0.2 apart
+    assert found[1] - found[0] > 1.3 * (plain[1] - plain[0])
+
+
+def test_the_stop_rule_asks_for_more_where_several_pairs_are_tested() -> None:
+    chance = np.random.default_rng(5)
+    means = {"a": 3.2, "b": 3.0, "c": 2.9}
+    grades = [
+        a_grade(name, int(np.clip(round(mean + chance.normal(0, 1)), 1, 5)), prompt)
+        for prompt in range(40)
+        for name, mean in means.items()
+    ]
+    told = [row for row in differences(grades) if row.more]
+    assert told
+    for row in told:
+        by_name = {(g.candidate, g.prompt): g.grade or 0 for g in grades}
+        values = [by_name[row.a, str(p)] - by_name[row.b, str(p)] for p in range(40)]
+        assert row.more == prompts_needed(values, significance=0.05 / 3)[0]
+        assert row.more != prompts_needed(values)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -292,3 +293,20 @@ def test_two_variants_of_one_name_are_refused():
     variant = '[[work.variants]]\nname = "a"\n'
     with pytest.raises(BadFile, match="two variants are called a"):
         parse_study(f'name = "x"\n[candidates]\ncatalog = "bundled"\n{variant * 2}', Path("s.toml"))
+
+
+def another(value: object) -> object:
+    """A value of the same kind that is not this one."""
+    if isinstance(value, tuple):
+        return (*value, "more")
+    return f"{value} other" if isinstance(value, str) else value + 1  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("field", [each.name for each in fields(Contract)])
+def test_every_field_of_the_contract_but_what_varies_is_hashed(field):
+    plain = Contract()
+    changed = replace(plain, **{field: another(getattr(plain, field))})
+    assert (changed.hash == plain.hash) is (field == "varies")
+    assert (field in changed.shared()) is (field != "varies")
+    named = " ".join(differences(plain.shared(), changed.shared()))
+    assert named.startswith(field) if field != "varies" else not named

@@ -220,3 +220,23 @@ def test_a_case_that_fails_in_any_way_is_a_row_and_the_run_goes_on(engine, tmp_p
     assert [r.status for r in results] == ["oom_load", "timeout", "error", "killed", "ok"]
     assert [r.status for r in folder.results()] == [r.status for r in results]
     assert all(result.message and result.stage for result in results[:4])
+
+
+class Failing(Counting):
+    """Its first case runs out of memory."""
+
+    def run(self, case, listen):
+        outcome = super().run(case, listen)
+        if len(self.done) > 1:
+            return outcome
+        return replace(outcome, result=replace(outcome.result, status="oom_inference"))
+
+
+def test_a_case_that_failed_by_itself_is_not_done_again_by_resuming(study, tmp_path):
+    plan, folder = plan_study(study, tmp_path / "run"), RunFolder(tmp_path / "run")
+    run_plan(plan, folder, Failing(), Silent())
+    again = Counting()
+    results = run_plan(plan, folder, again, Silent(), resume=True)
+    assert again.done == []
+    assert [result.status for result in results].count("oom_inference") == 1
+    assert len(lines_of(tmp_path / "run", "results.jsonl")) == len(plan.cases)

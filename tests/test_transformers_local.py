@@ -193,3 +193,14 @@ def test_an_error_in_a_stream_reaches_the_reader(llama, monkeypatch):
     monkeypatch.setattr(llama.model, "generate", fail)
     with pytest.raises(RuntimeError, match="out of memory"):
         list(TransformersBackend(llama).stream(CONVERSATIONS[0], GREEDY))
+
+
+def test_sampling_keeps_to_the_likeliest_tokens_that_top_p_allows(llama):
+    def drawn(top_p: float, temperature: float = 2.0) -> list[str]:
+        settings = GenerationSettings(12, temperature=temperature, top_p=top_p, seed=5)
+        return [answer.text for answer in answer_batch(llama, CONVERSATIONS, settings)]
+
+    greedy = [answer.text for answer in answer_batch(llama, CONVERSATIONS, GREEDY)]
+    assert drawn(1e-6) == greedy  # nothing but the likeliest is left
+    assert drawn(1.0) != greedy
+    assert drawn(1.0, temperature=0.001) == greedy
