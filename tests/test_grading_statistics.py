@@ -359,6 +359,18 @@ def test_the_interval_of_few_prompts_is_wider_than_the_plain_percentiles() -> No
     assert found[1] - found[0] > 1.3 * (plain[1] - plain[0])
 
 
+def test_the_interval_is_widened_by_what_the_bootstrap_makes_too_narrow() -> None:
+    """Eight prompts: the tail is that of t with 7 degrees of freedom times sqrt(8 / 7)."""
+    values = np.random.default_rng(8).uniform(1, 5, 8)
+    drawn = values[np.random.default_rng(99).integers(0, 8, size=(200_000, 8))].mean(axis=1)
+    right, narrow = 0.00573, 0.00902  # with and without the square root
+    low, high = interval(list(values), draws=200_000)
+    least, near = np.quantile(drawn, [right, narrow])
+    assert abs(low - least) < 0.4 * (near - least)
+    near, most = np.quantile(drawn, [1 - narrow, 1 - right])
+    assert abs(high - most) < 0.4 * (most - near)
+
+
 def test_the_stop_rule_asks_for_more_where_several_pairs_are_tested() -> None:
     chance = np.random.default_rng(5)
     means = {"a": 3.2, "b": 3.0, "c": 2.9}

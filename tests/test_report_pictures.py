@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import random
 import warnings
 from xml.etree import ElementTree
 
 import pytest
 
 from benchmarks.report.evidence import Evidence
+from benchmarks.report.labels import Label, place_labels
 from benchmarks.report.pictures import pictures
 from tests.report_fixtures import make_run
 
@@ -88,3 +90,43 @@ def test_random_weights_have_no_picture_of_quality(tmp_path):
 
 def test_a_run_without_results_has_no_pictures(tmp_path):
     assert pictures(Evidence.read(make_run(tmp_path, candidates=()))) == []
+
+
+def test_no_name_lies_over_another_in_a_picture_of_fifty():
+    from matplotlib.figure import Figure
+
+    chance = random.Random(3)
+    labels = [
+        Label(f"한국어-모델-{n}.5b-instruct", chance.uniform(1, 80), chance.uniform(0, 1))
+        for n in range(50)
+    ]
+    figure = Figure(figsize=(5.8, 4.3))
+    axes = figure.subplots()
+    axes.plot([each.x for each in labels], [each.y for each in labels], "o")
+    figure.draw_without_rendering()
+    left_out = place_labels(axes, labels)
+    boxes = [note.get_window_extent() for note in axes.texts]
+    assert axes.texts[0].get_text() == labels[0].name  # the first of the list has its place
+    assert len(boxes) + len(left_out) == 50
+    assert len(boxes) > 8
+    assert not [1 for i, one in enumerate(boxes) for other in boxes[i + 1 :] if one.overlaps(other)]
+    marks = [axes.transData.transform((each.x, each.y)) for each in labels]
+    assert not [1 for box in boxes for x, y in marks if box.contains(x, y)]
+    room = axes.get_window_extent()
+    assert all(box.x0 >= room.x0 - 5 and box.x1 <= room.x1 + 5 for box in boxes)
+
+
+def test_a_few_names_all_stand_in_the_picture(evidence, monkeypatch):
+    written = []
+
+    def place(axes, labels):
+        left_out = place_labels(axes, labels)
+        written.append(({note.get_text() for note in axes.texts}, left_out))
+        return left_out
+
+    monkeypatch.setattr("benchmarks.report.cost_pictures.place_labels", place)
+    pictures(evidence)
+    assert written
+    for names, left_out in written:
+        assert not left_out
+        assert {"beta-1.3b", "한국-모델-0.5b"} <= names

@@ -19,6 +19,7 @@ from benchmarks.report.drawing import (
     shade,
 )
 from benchmarks.report.evidence import Evidence
+from benchmarks.report.labels import Label, place_labels
 from benchmarks.results.run import Tune
 from model_registry.language import text
 from model_registry.records import Result
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+ROOM_FOR_ALL = 8  # points whose names find a place nearly anywhere
 Figures = Callable[[Result], float | None]
 
 
@@ -57,6 +59,10 @@ def cost_against_quality(evidence: Evidence) -> Picture | None:
                               ha="right", va="top", color=LIMIT)  # fmt: skip
         left.set_ylabel(quality_label)
 
+    def name_points(figure: Figure) -> None:
+        for axes, (_, costs, _) in zip(figure.axes, axes_of, strict=True):
+            place_labels(axes, _labels(evidence, costs, quality))
+
     caption = text(
         "Up and to the left is better; the ring marks the chosen one. Not drawn, for want of a "
         "figure: ",
@@ -65,8 +71,13 @@ def cost_against_quality(evidence: Evidence) -> Picture | None:
     missing = [n for n in evidence.candidates if quality.get(n) is None or axes_of[0][1][n] is None]
     shown = ", ".join(_why_missing(evidence, name) for name in missing)
     caption = caption + shown if missing else caption.split(". ")[0] + "."
+    if len(quality) > ROOM_FOR_ALL:
+        caption += text(
+            " Names that would lie over others are left out.",
+            " 다른 이름과 겹치는 이름은 적지 않았습니다.",
+        )
     title = text("Cost against quality", "비용과 품질")
-    return draw("cost_quality", title, caption, (WIDTH, 4.3), plot)
+    return draw("cost_quality", title, caption, (WIDTH, 4.3), plot, name_points)
 
 
 def _quality_axis(evidence: Evidence) -> tuple[dict[str, float], str]:
@@ -114,22 +125,26 @@ def _scatter(
         return
     chosen = evidence.decision.ranking.chosen if evidence.decision else None
     largest = max(cost for _, _, cost, _ in points)
-    spread = max(v for *_, v in points) - min(v for *_, v in points)
-    heights: list[float] = []
     for index, name, cost, value in points:
         axes.plot(cost, value, MARKERS[index % len(MARKERS)], color=colour(index), markersize=8)
         if name == chosen:
             axes.plot(cost, value, "o", color=INK, fillstyle="none", markersize=16)
-        right = cost > largest / 2
-        # Two labels at one height would meet in the middle: the later one moves up.
-        crowded = any(abs(value - y) <= 0.05 * spread for y in heights)
-        heights.append(value)
-        axes.annotate(evidence.shown(name), (cost, value),
-                      (-11 if right else 11, 11 if crowded else 0),
-                      textcoords="offset points", ha="right" if right else "left",
-                      va="center")  # fmt: skip
     axes.set_xlim(0, largest * 1.12)
     axes.margins(y=0.16)
+
+
+def _labels(
+    evidence: Evidence, costs: dict[str, float | None], quality: dict[str, float]
+) -> list[Label]:
+    """A name for each point; where there is no room for all, those ranked best have theirs."""
+    ranked = evidence.decision.ranking.rows if evidence.decision else ()
+    place = {row.name: row.rank for row in ranked}
+    named = [
+        (place.get(name, len(evidence.candidates) + 1), Label(evidence.shown(name), cost, value))
+        for name, value in quality.items()
+        if (cost := costs.get(name)) is not None
+    ]
+    return [label for _, label in sorted(named, key=lambda each: each[0])]
 
 
 def costs_by_rank(evidence: Evidence) -> Picture | None:

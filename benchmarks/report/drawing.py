@@ -77,8 +77,19 @@ def _style() -> dict[str, Any]:
     return _STYLE
 
 
-def draw(name: str, title: str, caption: str, size: tuple[float, float], plot: Any) -> Picture:
-    """A picture of `size` inches; `plot` is called with the empty figure."""
+def draw(
+    name: str,
+    title: str,
+    caption: str,
+    size: tuple[float, float],
+    plot: Any,
+    finish: Any = lambda figure: None,
+) -> Picture:
+    """A picture of `size` inches.
+
+    `plot` is called with the empty figure, `finish` with the one that is laid out: what stands
+    where is known by then.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -88,6 +99,7 @@ def draw(name: str, title: str, caption: str, size: tuple[float, float], plot: A
         # Laid out once, not for each of the two forms: it is half the work.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
+        finish(figure)
         return Picture(name, title, caption, _svg(figure, name, title), _png(figure))
 
 
