@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.contract import Contract
-from benchmarks.data import Row
+from benchmarks.data import Row, hash_texts
 from benchmarks.results.setting import Setting, case_id
 from model_registry.candidate import Candidate
 from model_registry.records import Result
@@ -28,6 +28,14 @@ class Task:
     train: tuple[Row, ...] = ()
     valid: tuple[Row, ...] = ()
     prompts: tuple[Row, ...] = ()
+
+    def hash(self) -> str:
+        """Stands for all texts: results on others never compare."""
+        return hash_texts(
+            text
+            for row in (*self.train, *self.valid, *self.prompts)
+            for text in (*(turn["content"] for turn in row.before), row.prompt, row.reply)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class Contract:
     batch_size: int = 4
     epochs: int = 10
     max_length: int = 512
+    too_long: str = "refuse"  # what becomes of longer rows: see benchmarks.training_rows
     max_grad_norm: float = 1.0
     warm_up: int = 2
     seed: int = 42

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.case import Case, Limits, Task
 from benchmarks.contract import Contract
-from benchmarks.data import Row, Rows, hash_texts, read_data
+from benchmarks.data import Row, Rows, read_data
 from benchmarks.study import Span, Study, Work
 from evaluators.persona import read_facts
 from model_registry import machine
@@ -42,6 +42,8 @@ class Options:
     scale: str = "full"
     device: str = "auto"
     dtype: str = "auto"
+    max_length: int | None = None
+    too_long: str | None = None
     data: Path | None = None
     only: tuple[str, ...] = ()
     ranks: tuple[int, ...] = ()
@@ -82,6 +84,7 @@ class Plan:
     cases: tuple[Case, ...]
     notes: tuple[Note, ...] = ()
     facts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    lengths_checked: bool = False  # by `row_lengths.within_length`
 
     def __post_init__(self) -> None:
         """Refuse cases that go by one id: the rows of one would pass for the other's.
@@ -238,21 +241,18 @@ def _contract(
     policy |= dict(study.policy)
     if options.dtype != "auto":
         policy["dtype"] = machine.pick_dtype(device, options.dtype)
+    asked = {"max_length": options.max_length, "too_long": options.too_long}
+    policy |= {name: value for name, value in asked.items() if value is not None}
     if any(is_mixture(declared_architecture(candidate)) for candidate in candidates):
         policy["lora_dropout"] = 0.0  # experts can have none, and all are to have the same
     if study.work.variants or study.work.if_it_fails or study.work.quantizations:
         policy["varies"] = (*Contract().varies, "variant", "quantization")
-    texts = [
-        t
-        for row in (*task.train, *task.valid, *task.prompts)
-        for t in (*(turn["content"] for turn in row.before), row.prompt, row.reply)
-    ]
     return Contract(
         weights=source,
         scale=scale if source == "random" else "full",
         device=device,
         machine=str(facts["name"]),
-        data=hash_texts(texts),
+        data=task.hash(),
         **policy,
     )
 

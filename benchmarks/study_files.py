@@ -10,9 +10,11 @@ from typing import Any
 
 from benchmarks.contract import Contract, lora_targets
 from benchmarks.study import DataPlan, DecisionPlan, Span, Study, Work
+from benchmarks.training_rows import TOO_LONG
 from benchmarks.variant import Variant
 from evaluators.declaration import read_declaration
 from model_registry.errors import BadFile, UnknownName
+from model_registry.machine import DTYPES
 from model_registry.names import name_problem
 from model_registry.quantization import QUANTIZATIONS
 from model_registry.selection import Criteria, Override, parse_count
@@ -28,7 +30,6 @@ _POLICY = {field.name for field in dataclasses.fields(Contract)} - {
     "weights", "scale", "device", "machine", "data", "varies",
 }  # fmt: skip
 _THINKING = ("off", "on", "template")
-_DTYPES = ("float32", "bfloat16", "float16")
 
 
 def study_names() -> list[str]:
@@ -249,8 +250,10 @@ class _Reader(TomlReader):
             entry["lora_targets"] = self.layers(entry["lora_targets"], "lora_targets")
         if entry.get("thinking", defaults.thinking) not in _THINKING:
             self.fail("thinking", f"thinking must be one of {', '.join(_THINKING)}")
-        if entry.get("dtype", defaults.dtype) not in _DTYPES:
-            self.fail("dtype", f"dtype must be one of {', '.join(_DTYPES)}")
+        if entry.get("dtype", defaults.dtype) not in DTYPES:
+            self.fail("dtype", f"dtype must be one of {', '.join(DTYPES)}")
+        if entry.get("too_long", defaults.too_long) not in TOO_LONG:
+            self.fail("too_long", f"too_long must be one of {', '.join(TOO_LONG)}")
         return entry
 
     def decision(self) -> DecisionPlan:

@@ -6,70 +6,53 @@ each epoch adapter, optimiser and place are written; a killed tune goes on from 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.contract import Contract
-from benchmarks.data import Row, read_data
+from benchmarks.data import Row, Rows, read_data
+from benchmarks.tune_rows import TuneRows, encode_rows, encode_with
+from benchmarks.tune_state import (
+    STATE,
+    EpochEnd,
+    check_state,
+    identity_of,
+    restore,
+    save,
+)
 from benchmarks.workloads.fine_tune import (
     Batch,
-    NanLoss,
     add_lora,
     answer_loss,
     collate,
+    dropout_of,
     learning_rate,
+    nan_loss,
     validation_loss,
 )
+from model_registry import machine
+from model_registry.backends.opening import source_for
 from model_registry.errors import OhloraError
+from model_registry.finite import check_finite
+from model_registry.folder_lock import FolderLock
 from model_registry.language import text
-from model_registry.prompting import EncodedRow, check_rows, encode_all, end_token_id
+from model_registry.output import check_folder, whole_files
+from model_registry.prompting import EncodedRow
 from model_registry.registry import Registry
-from model_registry.tuned import find_candidate, is_tuned, write_card
-from model_registry.weights import LoadedModel, load
+from model_registry.tuned import CARD, find_candidate, is_tuned, write_card
+from model_registry.weights import LoadedModel, load, load_tokenizer
 from rows.account import left_out_note, overlapping, read_notes
 from rows.overlap import apart
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-STATE = "training_state.safetensors"
+__all__ = ["STATE", "EpochEnd", "TuneRows", "encode_rows", "tune", "tune_candidate"]
+
 Tell = Callable[[int, int, float], None]  # step, steps, loss
-
-
-@dataclass(frozen=True, slots=True)
-class EpochEnd:
-    """What one epoch gave. `valid_loss` is None where there are no valid rows."""
-
-    epoch: int
-    train_loss: float
-    valid_loss: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class TuneRows:
-    """The rows of a tune, encoded and checked."""
-
-    train: tuple[EncodedRow, ...]
-    valid: tuple[EncodedRow, ...]
-
-
-def encode_rows(
-    loaded: LoadedModel, train: Sequence[Row], valid: Sequence[Row], contract: Contract
-) -> TuneRows:
-    """Tokens and labels of all rows.
-
-    Raises:
-        BadTrainingRow: a row would teach something wrong.
-    """
-    policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
-    encoded = [tuple(encode_all(policy, tokenizer, rows)) for rows in (train, valid)]
-    for rows in encoded:
-        check_rows(rows, end_token_id(policy, tokenizer), contract.max_length)
-    return TuneRows(*encoded)
 
 
 def tune(
@@ -103,12 +86,13 @@ def tune(
     import torch
 
     out.mkdir(parents=True, exist_ok=True)
-    settings = {"rank": rank, "rows": len(rows.train), "contract": contract.hash}
+    identity = identity_of(loaded.candidate, loaded.tokenizer, rows, contract, rank)
+    check_state(out, identity)
     model = add_lora(loaded.model, rank, contract)
     parameters = [p for p in model.parameters() if p.requires_grad]
     rate = learning_rate(loaded, contract)
     optimiser = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.0)
-    history = _restore(out / STATE, settings, parameters, optimiser)
+    history = restore(out / STATE, parameters, optimiser)
     per_epoch = math.ceil(len(rows.train) / contract.batch_size)
     steps = per_epoch * contract.epochs
     for epoch in range(len(history), contract.epochs):
@@ -118,6 +102,8 @@ def tune(
             for group in optimiser.param_groups:
                 group["lr"] = rate * (1 - step / steps)
             losses.append(_step(model, batch, parameters, optimiser, contract.max_grad_norm))
+            if not math.isfinite(losses[-1]):
+                raise nan_loss(model, losses[-1], step + 1, rate)
             tell(step + 1, steps, losses[-1])
         model.eval()
         end = EpochEnd(
@@ -125,13 +111,23 @@ def tune(
         )
         model.train()
         history.append(end)
-        _save(out / STATE, settings, parameters, optimiser, history)
+        save(out / STATE, identity, parameters, optimiser, history)
         epoch_ends(end)
     loaded.model = model.eval()
-    model.save_pretrained(out)
-    write_card(out, loaded.candidate, settings | {"epochs": [_row(end) for end in history]})
+    with whole_files(out, last=CARD) as folder:
+        model.save_pretrained(folder)
+        write_card(folder, loaded.candidate, _figures(loaded, identity, history))
     (out / STATE).unlink(missing_ok=True)
     return history
+
+
+def _figures(
+    loaded: LoadedModel, identity: dict[str, Any], history: list[EpochEnd]
+) -> dict[str, Any]:
+    """What a card says beside whose adapter it is."""
+    really = {"lora_dropout": dropout_of(loaded.model), "dtype": loaded.dtype}
+    named = {name: value for name, value in identity.items() if name not in ("base", "revision")}
+    return named | really | {"epochs": [asdict(end) for end in history]}
 
 
 def tune_candidate(
@@ -145,20 +141,63 @@ def tune_candidate(
     weights: str,
     device: str,
     console: Console,
+    dtype: str = "auto",
+    max_length: int | None = None,
+    too_long: str = "refuse",
 ) -> Path:
     """Tune a candidate on a file or folder of rows, showing progress and the losses of each epoch.
 
-    Raises:
-        OhloraError: no such candidate, rows that can't serve, or a finished tune in `out`.
-    """
-    from benchmarks.progress import progress_bar
-    from model_registry import machine
-    from model_registry.backends.opening import source_for
+    What can be found out without the weights is found out before they are loaded.
 
+    Args:
+        name: of a candidate, or a model's folder.
+        data: a file or folder of rows.
+        out: for the adapter; a tune that was stopped there goes on.
+        registry: knows the candidates.
+        rank: LoRA's r.
+        epochs: passes over all rows.
+        weights: auto, hub, bundled or random.
+        device: auto, cpu or cuda.
+        console: takes what a person reads.
+        dtype: auto, or a torch dtype's name.
+        max_length: tokens that a row may have; None is the contract's.
+        too_long: what becomes of longer rows: see `benchmarks.training_rows`.
+
+    Raises:
+        OhloraError: no such candidate, rows that can't serve, a finished or another tune in `out`,
+            another process at work there, or weights that are no numbers.
+    """
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    check_folder(out)
     if is_tuned(out):
         raise OhloraError(f"{out} holds a finished tune. Choose another --out.")
     candidate = find_candidate(name, registry)
     where = machine.pick_device(device)
+    train, valid, rows = _read(data, say)
+    source = source_for(candidate, weights)
+    contract = Contract(
+        epochs=epochs, weights=source, device=where, data=rows.hash(), too_long=too_long,
+        dtype=machine.pick_dtype(where, dtype), max_length=max_length or Contract().max_length,
+    )  # fmt: skip
+    tokenizer = load_tokenizer(candidate, source=source)
+    encoded = encode_with(candidate, tokenizer, train, valid, contract, say)
+    with FolderLock(out).acquire():
+        check_state(out, identity_of(candidate, tokenizer, encoded, contract, rank))
+        loaded = load(candidate, source=source, device=where, dtype=contract.dtype)
+        check_finite(loaded.model)
+        _tune_showing(loaded, encoded, contract, rank, out, console)
+    return out
+
+
+def _read(data: Path, say: Callable[[str], None]) -> tuple[list[Row], list[Row], Rows]:
+    """Train rows, valid rows that none of them asks, and all rows; `say` takes how they were read.
+
+    Raises:
+        OhloraError: there is nothing to learn.
+    """
     rows = read_data(data)
     train, valid = rows.of("train"), rows.of("valid")
     if not train:
@@ -166,22 +205,26 @@ def tune_candidate(
     valid, seen = apart(valid, train)
     overlaps = overlapping(seen, "asks_a_train_row", "valid")
     for note in (*read_notes(rows), *map(left_out_note, overlaps)):
-        console.print(note.words, highlight=False, markup=False, soft_wrap=True)
-    loaded = load(candidate, source=source_for(candidate, weights), device=where)
-    contract = Contract(epochs=epochs, weights=loaded.source, device=where, data=rows.hash())
-    encoded = encode_rows(loaded, train, valid, contract)
+        say(note.words)
+    return train, valid, rows
+
+
+def _tune_showing(
+    loaded: LoadedModel, rows: TuneRows, contract: Contract, rank: int, out: Path, console: Console
+) -> None:
+    from benchmarks.progress import progress_bar
+
     with progress_bar(console) as bar:
         task = bar.add_task(text("tuning", "튜닝"), total=None)
         tune(
             loaded,
-            encoded,
+            rows,
             contract,
             rank=rank,
             out=out,
             tell=lambda step, steps, loss: bar.update(task, completed=step, total=steps),
             epoch_ends=lambda end: console.print(_epoch_words(end), highlight=False),
         )
-    return out
 
 
 def _epoch_words(end: EpochEnd) -> str:
@@ -221,59 +264,7 @@ def _step(
     loss.backward()
     torch.nn.utils.clip_grad_norm_(parameters, max_norm)
     value = float(loss.item())
-    if not math.isfinite(value):
-        raise NanLoss(f"the loss is {value}: try a smaller learning rate")
-    optimiser.step()
+    if math.isfinite(value):
+        optimiser.step()
     optimiser.zero_grad(set_to_none=True)
     return value
-
-
-def _save(
-    path: Path,
-    settings: dict[str, Any],
-    parameters: list[Any],
-    optimiser: Any,
-    history: list[EpochEnd],
-) -> None:
-    """The state between two epochs; written beside and moved, so that a kill leaves a whole one."""
-    from safetensors.torch import save_file
-
-    tensors = {f"parameter.{i}": p.detach() for i, p in enumerate(parameters)}
-    for i, moments in optimiser.state_dict()["state"].items():
-        tensors |= {f"{name}.{i}": value for name, value in moments.items()}
-    place = {"settings": settings, "history": [_row(end) for end in history]}
-    beside = path.with_suffix(".tmp")
-    save_file(tensors, beside, metadata={"place": json.dumps(place)})
-    beside.replace(path)
-
-
-def _restore(
-    path: Path, settings: dict[str, Any], parameters: list[Any], optimiser: Any
-) -> list[EpochEnd]:
-    """Put an earlier try's state back; the epochs it had done."""
-    import torch
-    from safetensors import safe_open
-
-    if not path.exists():
-        return []
-    with safe_open(path, framework="pt") as state:
-        place = json.loads(state.metadata()["place"])
-        tensors = {name: state.get_tensor(name) for name in state.keys()}  # noqa: SIM118
-    if place["settings"] != settings:
-        raise OhloraError(
-            f"{path.parent} holds a tune with other settings ({place['settings']}, now "
-            f"{settings}). Use the same settings, or another --out."
-        )
-    moments = {
-        i: {name: tensors[f"{name}.{i}"] for name in ("step", "exp_avg", "exp_avg_sq")}
-        for i in range(len(parameters))
-    }
-    with torch.no_grad():
-        for i, parameter in enumerate(parameters):
-            parameter.copy_(tensors[f"parameter.{i}"])
-    optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
-    return [EpochEnd(**row) for row in place["history"]]
-
-
-def _row(end: EpochEnd) -> dict[str, Any]:
-    return {"epoch": end.epoch, "train_loss": end.train_loss, "valid_loss": end.valid_loss}

@@ -24,7 +24,7 @@ from benchmarks.variant import effective, tuned_rank
 from benchmarks.workloads.log import WorkLog
 from model_registry import machine
 from model_registry.candidate import Candidate
-from model_registry.errors import LoadError
+from model_registry.errors import LoadError, NotFinite
 from model_registry.language import for_files
 from model_registry.quantization import get_ready
 from model_registry.records import Loss, Peak, Reply, Result
@@ -261,8 +261,7 @@ def status_of(error: BaseException, stage: str, workload: str) -> str:
     """The status that an exception means, by what it is and where it came."""
     if isinstance(error, LoadError):
         return error.status
-    names = {kind.__name__ for kind in type(error).__mro__}
-    if "NanLoss" in names:
+    if isinstance(error, NotFinite):
         return "nan_loss"
     message = str(error)
     if is_out_of_memory(error):

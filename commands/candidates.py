@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from commands.terminal import (
+    Base,
     CatalogName,
     Device,
     Dtype,
@@ -166,6 +167,7 @@ def ask(
     weights: Weights = "auto",
     device: Device = "auto",
     dtype: Dtype = "auto",
+    base: Base = None,
     max_new_tokens: NewTokens = 200,
     temperature: Temperature = 0.0,
     seed: Seed = 0,
@@ -177,7 +179,9 @@ def ask(
 
     if not question.strip():
         raise OhloraError(text("The question is empty.", "질문이 비어 있습니다."))
-    backend = open_backend(name, registry(), weights=weights, device=device, dtype=dtype)
+    backend = open_backend(
+        name, registry(), weights=weights, device=device, dtype=dtype, base_folder=base
+    )
     settings = GenerationSettings(max_new_tokens, temperature, seed=seed)
     try:
         answer = _printed(backend.stream(conversation(nfc(question)), settings))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,8 @@ from commands.terminal import (
     CatalogName,
     Device,
     Dtype,
+    MaxLength,
+    TooLong,
     Weights,
     amount_of,
     choice,
@@ -32,6 +35,7 @@ from model_registry.ranges import RANGES, out_of_range
 
 if TYPE_CHECKING:
     from benchmarks.plan import Options, Plan
+    from model_registry.notes import Note
     from model_registry.records import Result
 
 app = typer.Typer()
@@ -97,6 +101,8 @@ def run(
     ] = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    max_length: MaxLength = None,
+    too_long: TooLong = None,
     memory_limit: Annotated[
         str | None,
         typer.Option(
@@ -144,6 +150,7 @@ def run(
     """Measure all cases of a study, judge the replies, decide, report."""
     from benchmarks import plan
     from benchmarks.results.folder import RunFolder
+    from benchmarks.row_lengths import within_length
     from benchmarks.study_files import read_study, study_path
     from model_registry.selection import parse_seconds
 
@@ -154,12 +161,15 @@ def run(
     options = _run_options(
         weights, scale, device, dtype, data, only, ranks, memory_limit, time_limit, replay
     )
+    options = replace(options, max_length=max_length, too_long=too_long)
     the_plan = plan.make_plan(the_study, registry(), options, folder.path)
     _announce(the_plan, folder.path)
     if the_plan.download_bytes and not yes:
         _confirm_download()
+    fitted = within_length(the_plan)
+    _tell_notes(fitted.notes[len(the_plan.notes) :])
     ray = {"address": ray_address, "gpu_share": gpu_share, "wait_seconds": parse_seconds(ray_wait)}
-    _run_and_tell(the_plan, folder, resume, retry_failed, engine, ray)
+    _run_and_tell(fitted, folder, resume, retry_failed, engine, ray)
 
 
 def _run_options(
@@ -232,7 +242,11 @@ def _announce(plan: Plan, path: Path) -> None:
     ]
     for label, value in rows:
         out.print(f"  {label}: {escape(value)}", highlight=False)
-    for note in plan.notes:
+    _tell_notes(plan.notes)
+
+
+def _tell_notes(notes: Sequence[Note]) -> None:
+    for note in notes:
         out.print(f"  [yellow]•[/] {escape(note.words)}", highlight=False)
 
 

@@ -46,6 +46,7 @@ LEAST_BYTES = 2**20  # of a limit: less is a number whose unit was forgotten
 SOURCES = ("auto", "hub", "path", "bundled", "random")
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+TOO_LONG = ("refuse", "cut", "drop")
 #: What people call some of them.
 _CALLED = {
     "gpu": "cuda", "nvidia": "cuda", "local": "bundled", "fp32": "float32", "fp16": "float16",
@@ -156,6 +157,34 @@ Temperature = Annotated[
 ]
 Seed = Annotated[
     int, typer.Option(help=text("Of sampling.", "시드(seed)."), callback=ranged("seed"))
+]
+
+Base = Annotated[
+    Path | None,
+    typer.Option(
+        help=text(
+            "Where a tune's base is now, if it moved.", "튜닝한 베이스 모델을 옮겼다면 그 위치."
+        )
+    ),
+]
+MaxLength = Annotated[
+    int | None,
+    typer.Option(
+        "--max-length",
+        help=text("Tokens that a training row may have.", "학습 행의 최대 토큰 수."),
+        callback=ranged("max_length"),
+    ),
+]  # fmt: skip
+TooLong = Annotated[
+    str | None,
+    typer.Option(
+        "--too-long",
+        help=text(
+            "Longer rows: refuse, cut (the answer's end) or drop.",
+            "더 긴 행: refuse(거부), cut(답변 끝을 자름) 또는 drop(제외).",
+        ),
+        callback=choice(TOO_LONG),
+    ),
 ]
 
 

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from commands.terminal import Device, Epochs, Rank, Weights, out, registry
+from commands.terminal import (
+    Device,
+    Dtype,
+    Epochs,
+    MaxLength,
+    Rank,
+    TooLong,
+    Weights,
+    out,
+    registry,
+)
 from model_registry.language import text
 
 app = typer.Typer()
@@ -24,6 +34,9 @@ def tune(
     epochs: Epochs = 3,
     weights: Weights = "auto",
     device: Device = "auto",
+    dtype: Dtype = "auto",
+    max_length: MaxLength = None,
+    too_long: TooLong = "refuse",
 ) -> None:
     """Tune with LoRA over all rows; the same command goes on after a kill."""
     from benchmarks.tune import tune_candidate
@@ -31,6 +44,7 @@ def tune(
     done = tune_candidate(
         name, data, out_dir, registry(), rank=rank, epochs=epochs, weights=weights,
         device=device, console=out,
+        dtype=dtype, max_length=max_length, too_long=too_long or "refuse",
     )  # fmt: skip
     out.print(
         text(

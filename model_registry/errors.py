@@ -85,6 +85,10 @@ class BadTemplate(OhloraError):
         )
 
 
+class NotFinite(OhloraError):
+    """A model computes NaN or infinity: what it says and learns means nothing."""
+
+
 class LoadError(OhloraError):
     """A model can't be loaded; `status` is the status its case gets."""
 

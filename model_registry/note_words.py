@@ -90,6 +90,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "모든 후보를 LoRA 드롭아웃 없이 튜닝합니다: {mixtures:names}의 전문가(MoE) 레이어에는 쓸 "
         "수 없습니다",
     ),
+    "rows_cut": (
+        "{candidate}: {count} {split} rows are cut at the end",
+        "{candidate}: {split} 행 {count}개를 끝에서 자릅니다",
+    ),
+    "rows_too_long": (
+        "left out: {count} {split} rows of more than {most} tokens",
+        "제외: {most}토큰을 넘는 {split} 행 {count}개",
+    ),
     # of backends
     "not_set_up": ("not set up: {why:note}", "설정되지 않음: {why:note}"),
     "times_include_the_way": (

@@ -59,6 +59,24 @@ def read_pretrained(
         raise load_error(candidate, error) or _unknown_failure(candidate, error) from error
 
 
+def read_tokenizer(candidate: Candidate, folder: Path | None) -> Any:
+    """The tokenizer alone: of a folder, or of the hub, which sends no weights for it.
+
+    Raises:
+        LoadError: with the status of the case.
+    """
+    from transformers import AutoTokenizer
+
+    if folder is not None:
+        check_folder(folder, weights=False)
+        return _tokenizer(candidate, folder)
+    revision = {"revision": candidate.revision} if candidate.revision else {}
+    try:
+        return AutoTokenizer.from_pretrained(candidate.hub_id, trust_remote_code=False, **revision)
+    except Exception as error:
+        raise load_error(candidate, error) or _unknown_failure(candidate, error) from error
+
+
 def _tokenizer(candidate: Candidate, folder: Path) -> Any:
     """The folder's tokenizer.
 

@@ -6,7 +6,7 @@ and a prompt is its beginning, up to the answer: a model is asked in the very fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -353,41 +353,52 @@ class Learned(Protocol):
     def reply(self) -> str: ...
 
 
-def encode_all(policy: PromptPolicy, tokenizer: Any, rows: Iterable[Learned]) -> list[EncodedRow]:
-    """All rows as `encode_row` writes them.
+def encode_all(
+    policy: PromptPolicy, tokenizer: Any, rows: Sequence[Learned], names: Sequence[str] = ()
+) -> list[EncodedRow]:
+    """All rows as `encode_row` writes them. `names` is what messages call them.
 
     Raises:
-        BadTrainingRow: with the number of the row, counted from 1.
+        BadTrainingRow: with the name of the row, else its number, counted from 1.
     """
     encoded = []
-    for number, row in enumerate(rows, start=1):
+    for name, row in zip(names or _numbered(len(rows)), rows, strict=True):
         try:
             encoded.append(encode_row(policy, tokenizer, row.messages, row.reply))
         except (BadTrainingRow, BadTemplate) as error:
-            raise BadTrainingRow(f"Training row {number}: {error}") from error
+            raise BadTrainingRow(f"{name}: {error}") from error
     return encoded
 
 
-def check_rows(rows: Sequence[EncodedRow], end_id: int, max_length: int | None = None) -> None:
-    """Refuse rows that would teach something wrong. Rows are numbered from 1.
+def _numbered(count: int) -> list[str]:
+    return [f"Training row {number}" for number in range(1, count + 1)]
+
+
+def check_rows(
+    rows: Sequence[EncodedRow],
+    end_id: int,
+    max_length: int | None = None,
+    names: Sequence[str] = (),
+) -> None:
+    """Refuse rows that would teach something wrong, by their names or else numbers from 1.
 
     Raises:
         BadTrainingRow: a row has no labelled answer, no labelled end token, labels that differ
             from its tokens, or is longer than `max_length`.
     """
-    for number, row in enumerate(rows, start=1):
+    for name, row in zip(names or _numbered(len(rows)), rows, strict=True):
         labelled = [(i, label) for i, label in enumerate(row.labels) if label != IGNORED]
         if len(labelled) < 2:
-            raise BadTrainingRow(f"Training row {number} has no answer to learn from.")
+            raise BadTrainingRow(f"{name} has no answer to learn from.")
         if any(row.input_ids[i] != label for i, label in labelled):
-            raise BadTrainingRow(f"Training row {number} has labels that are not its own tokens.")
+            raise BadTrainingRow(f"{name} has labels that are not its own tokens.")
         if labelled[-1][1] != end_id:
             raise BadTrainingRow(
-                f"Training row {number} does not end in the end token ({end_id}) with a label: "
+                f"{name} does not end in the end token ({end_id}) with a label: "
                 "a model tuned on it would never stop."
             )
         if max_length is not None and len(row.input_ids) > max_length:
             raise BadTrainingRow(
-                f"Training row {number} has {len(row.input_ids)} tokens, more than {max_length}. "
+                f"{name} has {len(row.input_ids)} tokens, more than {max_length}. "
                 "Shorten it or raise max_length."
             )

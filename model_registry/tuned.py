@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -13,6 +14,7 @@ from model_registry.chat_template import template_of
 from model_registry.errors import LoadError, OhloraError, UnknownName, first_line
 from model_registry.folder_check import check_adapter, is_model, read_architecture
 from model_registry.gptq import is_gptq
+from model_registry.language import text
 from model_registry.path_words import existing_path, not_a_model
 from model_registry.prompting import around_answer, render, uses_chat_template
 from model_registry.quantization import export as write
@@ -23,20 +25,40 @@ from model_registry.weight_files import tensor_shapes
 from model_registry.weights import LoadedModel, load
 
 CARD = "ohlora_tune.json"  # beside the adapter: which base, asked in which form
+_MARKED_BYTES = 1 << 20
 WEIGHTS = "adapter_model.safetensors"
+
+
+def base_of(candidate: Candidate) -> str | None:
+    """How a card names a base: a registered candidate, or a model's folder."""
+    return candidate.name if candidate.catalog else candidate.path
+
+
+def weights_mark(candidate: Candidate) -> str | None:
+    """Stands for the weights in a candidate's folder: the size and beginning of each file, which
+    takes no time; None where they come from elsewhere."""
+    if candidate.path is None:
+        return None
+    digest = hashlib.sha256()
+    for file in sorted(Path(candidate.path).glob("*.safetensors")):
+        with file.open("rb") as opened:
+            digest.update(f"{file.name} {file.stat().st_size} ".encode())
+            digest.update(opened.read(_MARKED_BYTES))
+    return digest.hexdigest()[:12]
 
 
 def write_card(folder: Path, candidate: Candidate, figures: dict[str, Any]) -> None:
     """Say beside an adapter what it belongs to: a registered candidate, or a model's folder."""
     card = {
-        "base": candidate.name if candidate.catalog else candidate.path,
+        "base": base_of(candidate),
+        "base_weights": weights_mark(candidate),
         "hub_id": candidate.hub_id,
         "revision": candidate.revision,
         "prompting": asdict(candidate.prompting),
         **figures,
     }
-    text = json.dumps(card, ensure_ascii=False, indent=2)
-    (folder / CARD).write_text(text + "\n", encoding="utf-8")
+    words = json.dumps(card, ensure_ascii=False, indent=2)
+    (folder / CARD).write_text(words + "\n", encoding="utf-8")
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -90,23 +112,65 @@ def find_candidate(name: str, registry: Registry, catalog: str | None = None) ->
 
 
 def load_tuned(
-    folder: Path, registry: Registry, *, source: str, device: str, dtype: str = "auto"
+    folder: Path,
+    registry: Registry,
+    *,
+    source: str,
+    device: str,
+    dtype: str = "auto",
+    base_folder: Path | None = None,
 ) -> LoadedModel:
     """The base model with the adapter of this folder on it.
 
+    `base_folder` is where the base is now, where it is no longer where it was.
+
     Raises:
-        OhloraError: no finished tune is there.
+        OhloraError: no finished tune is there, or its base is elsewhere or another.
         LoadError: the base can't be loaded.
     """
     card = read_card(folder)
     check_adapter(folder)
-    base = find_candidate(card["base"], registry)
+    base = _base_in(card, folder, registry, base_folder)
     if "prompting" in card:  # asked in the form that it was tuned in, whatever the base says now
         base = replace(base, prompting=_policy(folder / CARD, card["prompting"]))
     loaded = load(base, source=source, device=device, dtype=dtype)
     loaded.model = _with_adapter(loaded.model, folder)
     loaded.candidate = replace(loaded.candidate, name=f"{base.name} + {folder.name}")
     return loaded
+
+
+def _base_in(
+    card: dict[str, Any], folder: Path, registry: Registry, base_folder: Path | None
+) -> Candidate:
+    """The base that a card names, or the folder that a user names for it."""
+    named = card["base"] if base_folder is None else str(base_folder)
+    try:
+        base = find_candidate(named, registry)
+    except (UnknownName, LoadError) as error:
+        if base_folder is not None or "/" not in named:
+            raise
+        raise LoadError("unreachable", _moved_words(folder, named)) from error
+    mark = card.get("base_weights")
+    if mark is not None and base.path is not None and mark != weights_mark(base):
+        raise LoadError(
+            "error",
+            text(
+                f"{base.path} is not the model that {folder} was tuned on: its weights are others. "
+                "Name the right one with --base FOLDER, or tune again.",
+                f"{base.path}은(는) {folder}을(를) 튜닝한 모델이 아닙니다: 가중치가 다릅니다. "
+                "--base 폴더로 맞는 모델을 지정하거나 다시 튜닝하세요.",
+            ),
+        )
+    return base
+
+
+def _moved_words(folder: Path, named: str) -> str:
+    return text(
+        f"{folder} was tuned on {named}, which is no longer there. Name the base's folder with "
+        "--base FOLDER.",
+        f"{folder}은(는) {named}을(를) 튜닝한 것인데 그 폴더가 없습니다. --base 폴더로 베이스 "
+        "모델의 위치를 지정하세요.",
+    )
 
 
 def _policy(path: Path, said: Any) -> PromptPolicy:
@@ -230,9 +294,9 @@ def served_template(policy: PromptPolicy, tokenizer: Any) -> str:
         "{%- set opens = add_generation_prompt %}{%- set add_generation_prompt = false %}"
         f"{template.text.removesuffix(chr(10))}{{% if opens %}}{{{{ {opening!r} }}}}{{% endif %}}"
     )
-    for text in (template.text, told + template.text, opened):
-        if replace(template, text=text).render(asked, add_generation_prompt=True) == wanted:
-            return text
+    for tried in (template.text, told + template.text, opened):
+        if replace(template, text=tried).render(asked, add_generation_prompt=True) == wanted:
+            return tried
     raise OhloraError(
         "The model's chat template can't be made to ask in the form it was tuned in: tune it with "
         'thinking = "template".'

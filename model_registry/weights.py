@@ -18,7 +18,7 @@ from model_registry.catalog import HERE
 from model_registry.errors import LoadError, first_line
 from model_registry.folder_check import needs_code
 from model_registry.hub import cached_folder, network_is_up
-from model_registry.pretrained import own_folder, read_pretrained
+from model_registry.pretrained import own_folder, read_pretrained, read_tokenizer
 from model_registry.prompting import end_token_ids, settled
 
 if TYPE_CHECKING:
@@ -100,6 +100,33 @@ def load(
     return _load_pretrained(candidate, candidate.hub_id, "hub", device, kind)
 
 
+def load_tokenizer(candidate: Candidate, *, source: str = "hub") -> Any:
+    """The tokenizer that `load` would give, without the weights.
+
+    Raises:
+        LoadError: with the status of the case.
+    """
+    if source == "random":
+        return _with_padding(_stand_in_tokenizer())
+    if candidate.path is not None:
+        return _with_padding(read_tokenizer(candidate, own_folder(candidate.path, source)))
+    if source == "bundled" or candidate.hub_id is None or candidate.needs_remote_code:
+        load(candidate, source=source)  # says why not
+    return _with_padding(read_tokenizer(candidate, cached_folder(candidate)))
+
+
+def _with_padding(tokenizer: Any) -> Any:
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _stand_in_tokenizer() -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(str(BUNDLED / STAND_IN_TOKENIZER), trust_remote_code=False)
+
+
 def _load_pretrained(
     candidate: Candidate, where: str, source: str, device: str, dtype: torch.dtype
 ) -> LoadedModel:
@@ -113,8 +140,7 @@ def _ready(
 ) -> LoadedModel:
     model.eval()
     rwkv.prepare(model)
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    _with_padding(tokenizer)
     policy = settled(candidate.prompting, tokenizer)
     end_ids = end_token_ids(policy, tokenizer, model.generation_config.eos_token_id)
     spoken_to = replace(candidate, prompting=policy)
@@ -151,11 +177,7 @@ def build_config(values: Mapping[str, Any]) -> Any:
 def _load_random(
     candidate: Candidate, scale: str, device: str, dtype: torch.dtype, seed: int
 ) -> LoadedModel:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(
-        str(BUNDLED / STAND_IN_TOKENIZER), trust_remote_code=False
-    )
+    tokenizer = _stand_in_tokenizer()
     values = architecture_values(candidate, scale, vocab_size=len(tokenizer))
     config = build_config(values)
     # The stand-in tokenizer's ids are all below the architecture's own vocabulary size.

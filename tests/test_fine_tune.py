@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks import training_rows
 from benchmarks.contract import Contract
 from benchmarks.data import Row
 from benchmarks.workloads import fine_tune
@@ -135,14 +136,16 @@ def test_the_loss_curve_agrees_with_trl(tiny_model_of, tmp_path, model_type):
 
 def test_every_row_has_a_labelled_end_token_before_training_starts(loaded, monkeypatch):
     """A row that lost its end token is named, and nothing has been trained by then."""
-    whole = fine_tune.encode_all
+    whole = training_rows.encode_all
 
-    def without_end(policy, tokenizer, rows):
-        encoded = whole(policy, tokenizer, rows)
+    def without_end(policy, tokenizer, rows, names):
+        encoded = whole(policy, tokenizer, rows, names)
+        if len(encoded) < 3:
+            return encoded
         cut = EncodedRow(encoded[2].input_ids[:-1], encoded[2].labels[:-1])
         return [*encoded[:2], cut, *encoded[3:]]
 
-    monkeypatch.setattr(fine_tune, "encode_all", without_end)
+    monkeypatch.setattr(training_rows, "encode_all", without_end)
     log = MemoryLog()
     with pytest.raises(BadTrainingRow, match="Training row 3 does not end in the end token"):
         fine_tune.run("case", loaded, ROWS, (), (), CONTRACT, log, rank=4)

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
+from benchmarks import tune as tune_module
 from benchmarks.contract import Contract
 from benchmarks.data import Row
-from benchmarks.tune import STATE, EpochEnd, encode_rows, tune, tune_candidate
+from benchmarks.tune import tune, tune_candidate
+from benchmarks.tune_rows import encode_rows
+from benchmarks.tune_state import STATE, EpochEnd
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.opening import open_backend
 from model_registry.candidate import PromptPolicy
-from model_registry.errors import OhloraError
+from model_registry.errors import BadTrainingRow, LoadError, NotFinite, OhloraError
+from model_registry.folder_lock import FolderLock
 from model_registry.registry import Registry
 from model_registry.tuned import export, plain_template, read_card
 from model_registry.weights import load
-from tests.tiny_models import TEMPLATE, make_tokenizer, tiny_candidate
+from tests.tiny_models import TEMPLATE, make_tiny_model, make_tokenizer, tiny_candidate
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = [Row(f"질문 {n}", f"답 {n}") for n in range(8)]
@@ -70,9 +78,202 @@ def test_other_settings_do_not_go_on_with_a_tune(tiny_model, tmp_path) -> None:
     with pytest.raises(Killed):
         tuned(tiny_model, tmp_path, stop_after=1)
     loaded = load(tiny_candidate(tiny_model))
-    rows = encode_rows(loaded, ROWS, [], CONTRACT)
-    with pytest.raises(OhloraError, match="other settings"):
+    rows = encode_rows(loaded, ROWS, ROWS[:2], CONTRACT)
+    with pytest.raises(OhloraError, match=r"other settings: rank was 4, is 8\. Use"):
         tune(loaded, rows, CONTRACT, rank=8, out=tmp_path)
+
+
+def in_steps(model: Path, data: Path, out: Path, **changed: Any) -> Path:
+    """`ohlora tune` in this process."""
+    options = {"rank": 4, "epochs": 2, "weights": "auto", "device": "cpu"} | changed
+    return tune_candidate(str(model), data, out, Registry(), console=Console(quiet=True), **options)
+
+
+@pytest.fixture
+def begun(tiny_model, tmp_path, monkeypatch) -> tuple[Path, Path, Path]:
+    """Base, rows and folder of a tune that was stopped after its first epoch."""
+    base = tmp_path / "base"
+    shutil.copytree(tiny_model, base)
+    data, out = tmp_path / "rows.csv", tmp_path / "tuned"
+    data.write_text("prompt,reply\n안녕?,반가워.\n뭐 해?,쉬고 있어.\n", encoding="utf-8")
+    real = tune_module.save
+
+    def save_once(*arguments: Any) -> None:
+        real(*arguments)
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(tune_module, "save", save_once)
+        in_steps(base, data, out)
+    assert (out / STATE).exists()
+    return base, data, out
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt_neox"])
+def test_another_base_does_not_go_on_whatever_its_shapes(
+    begun, tmp_path, kind, monkeypatch
+) -> None:
+    """It would go on with the first one's adapter, and the card would name the second."""
+    other = make_tiny_model(tmp_path / "other", kind, seed=5)
+    monkeypatch.setattr(tune_module, "load", None)  # nothing is loaded to find out
+    with pytest.raises(OhloraError) as raised:
+        in_steps(other, begun[1], begun[2])
+    assert f"base was {begun[0]}, is {other}" in str(raised.value)
+
+
+def test_other_weights_in_the_same_folder_do_not_go_on(begun, tmp_path) -> None:
+    make_tiny_model(begun[0], seed=9)
+    with pytest.raises(OhloraError, match=r"settings: the base.s weights are others\. Use"):
+        in_steps(*begun)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("rows", "settings: the rows' contents are others. Use"),
+        ("more rows", "settings: rows was 2, is 3. Use"),
+        ("template", "the chat template is another"),
+        ("epochs", "epochs was 2, is 3"),
+        ("dtype", "dtype was float32, is bfloat16"),
+    ],
+)
+def test_what_differs_from_the_tune_before_is_named_in_words(begun, change, said) -> None:
+    base, data, out = begun
+    words = data.read_text(encoding="utf-8")
+    if change == "rows":
+        data.write_text(words.replace("쉬고 있어", "일하고 있어"), encoding="utf-8")
+    elif change == "more rows":
+        data.write_text(words + "몇 시?,세 시야.\n", encoding="utf-8")
+    elif change == "template":
+        template = base / "chat_template.jinja"
+        template.write_text(template.read_text().replace("<|user|>", "<|user|>!"))
+        template.write_text("{# another #}" + template.read_text())
+    changed = {"epochs": {"epochs": 3}, "dtype": {"dtype": "bfloat16"}}.get(change, {})
+    with pytest.raises(OhloraError, match=said):
+        in_steps(base, data, out, **changed)
+
+
+def test_the_same_command_goes_on(begun) -> None:
+    in_steps(*begun)
+    assert [end["epoch"] for end in read_card(begun[2])["epochs"]] == [1, 2]
+    assert not (begun[2] / STATE).exists()
+
+
+def test_two_tunes_into_one_folder_exclude_each_other(begun) -> None:
+    with (
+        FolderLock(begun[2]).acquire(),
+        pytest.raises(OhloraError, match=f"in use by process {os.getpid()}"),
+    ):
+        in_steps(*begun)
+
+
+def test_a_full_disk_is_one_line_and_the_tune_goes_on_when_there_is_room(
+    begun, monkeypatch
+) -> None:
+    from peft import PeftModel
+
+    base, data, out = begun
+
+    def full(self: Any, folder: Path, **_: Any) -> None:
+        (folder / "adapter_config.json").write_text("{}")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PeftModel, "save_pretrained", full)
+        with pytest.raises(OhloraError, match=r"No space left on device; \d+ MB are free"):
+            in_steps(base, data, out)
+    assert sorted(path.name for path in out.iterdir()) == [STATE]
+    assert sorted(path.name for path in out.parent.iterdir()) == ["base", "rows.csv", "tuned"]
+    in_steps(base, data, out)
+    assert (out / "adapter_model.safetensors").stat().st_mode & 0o777 == 0o666 & ~umask()
+
+
+def umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@pytest.mark.parametrize("what", ["a file", "below a file"])
+def test_an_output_that_can_not_be_is_refused_before_anything_is_loaded(
+    tiny_model, tmp_path, monkeypatch, what
+) -> None:
+    monkeypatch.setattr(tune_module, "load", None)
+    file = tmp_path / "out"
+    file.write_text("")
+    out = file if what == "a file" else file / "adapter"
+    with pytest.raises(OhloraError, match="Choose another --out"):
+        in_steps(tiny_model, tmp_path, out)
+
+
+def test_a_long_row_is_refused_with_the_tokenizer_alone_or_dropped(
+    tiny_model, tmp_path, monkeypatch
+) -> None:
+    data = tmp_path / "rows.csv"
+    data.write_text(f"prompt,reply\n안녕?,반가워.\n길어?,{'길' * 100}\n", encoding="utf-8")
+    with monkeypatch.context() as patched:
+        patched.setattr(tune_module, "load", None)
+        with pytest.raises(BadTrainingRow, match=r"Training row 2 \(line 3\) has 3\d\d tokens"):
+            in_steps(tiny_model, data, tmp_path / "tuned", max_length=64)
+    assert not (tmp_path / "tuned").exists()
+    done = in_steps(tiny_model, data, tmp_path / "tuned", max_length=64, too_long="drop")
+    assert read_card(done)["rows"] == 1
+
+
+def broken(model: Path, place: Path) -> Path:
+    """A copy of a model with a NaN in its weights."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(model, place)
+    tensors = load_file(place / "model.safetensors")
+    next(t for name, t in tensors.items() if "down_proj" in name)[0, 0] = torch.nan
+    save_file(tensors, place / "model.safetensors", metadata={"format": "pt"})
+    return place
+
+
+def test_weights_that_are_no_numbers_are_one_line_before_training(tiny_model, tmp_path) -> None:
+    data = tmp_path / "rows.csv"
+    data.write_text("prompt,reply\n안녕?,반가워.\n", encoding="utf-8")
+    place = broken(tiny_model, tmp_path / "broken")
+    with pytest.raises(NotFinite, match=r"the weights hold NaN or infinity \(.*down_proj"):
+        in_steps(place, data, tmp_path / "tuned")
+
+
+def test_asking_a_model_of_nan_is_an_error_and_no_blank_answer(tiny_model, tmp_path) -> None:
+    backend = open_backend(str(broken(tiny_model, tmp_path / "broken")), Registry(), device="cpu")
+    asked, settings = conversation("안녕?"), GenerationSettings(max_new_tokens=4)
+    with pytest.raises(NotFinite, match="the weights hold NaN"):
+        backend.reply(asked, settings)
+    with pytest.raises(NotFinite, match="the weights hold NaN"):
+        list(backend.stream(asked, settings))
+    with pytest.raises(NotFinite, match="the weights hold NaN"):
+        backend.reply(asked, replace(settings, temperature=0.8))
+
+
+@pytest.mark.slow
+def test_ask_says_nan_on_one_line_and_ends_with_one(tiny_model, tmp_path) -> None:
+    place = broken(tiny_model, tmp_path / "broken")
+    command = [sys.executable, "-m", "ohlora_cli", "ask", str(place), "안녕?", "--device", "cpu"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout.strip() == ""
+    assert "hold NaN" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_adapter_whose_base_moved_names_the_option_that_finds_it(begun, tmp_path) -> None:
+    base, _, out = begun
+    in_steps(*begun)
+    base.rename(tmp_path / "moved")
+    with pytest.raises(LoadError, match=f"was tuned on {base}, which is no longer there.*--base"):
+        open_backend(str(out), Registry(), device="cpu")
+    backend = open_backend(str(out), Registry(), device="cpu", base_folder=tmp_path / "moved")
+    assert backend.reply(conversation("안녕?"), GenerationSettings(max_new_tokens=2)).new_tokens
+    backend.close()
+    other = make_tiny_model(tmp_path / "another", seed=3)
+    with pytest.raises(LoadError, match="its weights are others"):
+        open_backend(str(out), Registry(), device="cpu", base_folder=other)
 
 
 def test_a_killed_process_loses_no_finished_epoch(tiny_model, tmp_path) -> None:

@@ -16,10 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.contract import Contract
 from benchmarks.data import Row
+from benchmarks.training_rows import encode_rows
 from benchmarks.workloads.inference import Outcome, make_replies
 from benchmarks.workloads.log import WorkLog
+from model_registry.errors import NotFinite
+from model_registry.finite import check_finite
+from model_registry.language import text
 from model_registry.lora import lora_dropout, lora_targets
-from model_registry.prompting import IGNORED, EncodedRow, check_rows, encode_all, end_token_id
+from model_registry.output import whole_folder
+from model_registry.prompting import IGNORED, EncodedRow
 from model_registry.quantization import keep_gradients
 from model_registry.records import Loss
 from model_registry.weights import LoadedModel
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
     import torch
 
 
-class NanLoss(ArithmeticError):
+class NanLoss(NotFinite):
     """The loss became NaN or infinite, so that further steps would only spoil the weights."""
 
 
@@ -72,10 +77,10 @@ def run(
         NanLoss: the loss is no number.
     """
     policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
-    rows = encode_all(policy, tokenizer, train)
-    check_rows(rows, end_token_id(policy, tokenizer), contract.max_length)
+    encoded = encode_rows(policy, tokenizer, train, contract, "train")
+    rows = encoded.rows
     keep_gradients(loaded.model)  # before the first answer, which may cost packed weights theirs
-    held_out = encode_all(policy, tokenizer, valid)
+    held_out = encode_rows(policy, tokenizer, valid, contract, "valid").rows
     with log.phase("validation_before"):
         before = validation_loss(loaded.model, held_out, contract)
 
@@ -95,7 +100,8 @@ def run(
         if loss_value is not None:
             log.loss(Loss(case, step, loss_value, "valid"))
     if keep is not None and rank is not None:
-        model.save_pretrained(keep)
+        with whole_folder(keep, replace=True) as folder:
+            model.save_pretrained(folder)
     if prompts:
         make_replies(case, loaded, prompts, contract, log, tuned=rank or 0)
     return Outcome(
@@ -111,6 +117,7 @@ def run(
             **largest_batch(steps, takes_logits_to_keep(model)),
             "learning_rate": learning_rate(loaded, contract),
             "lora_dropout": dropout_of(model),
+            "rows_cut": len(encoded.cut),
         },
     )
 
@@ -281,9 +288,27 @@ def train_steps(
         optimiser.zero_grad(set_to_none=True)
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
-            raise NanLoss(f"the loss is {losses[-1]} at step {done + 1} (learning rate {rate:g})")
+            raise nan_loss(model, losses[-1], done + 1, rate)
         log.progress(done + 1, len(batches))
     return losses
+
+
+def nan_loss(model: Any, value: float, step: int, rate: float) -> NanLoss:
+    """The error for a loss that is no number, with its cause: the weights, or the steps."""
+    said = text(
+        f"the loss is {value} at step {step} (learning rate {rate:g})",
+        f"{step}번째 스텝의 손실이 {value}입니다(학습률 {rate:g})",
+    )
+    try:
+        check_finite(model)
+    except NotFinite as error:
+        if step == 1:
+            return NanLoss(f"{said}: {error}")
+    cure = text(
+        "try a smaller learning rate, or --dtype bfloat16 or float32",
+        "학습률을 낮추거나 --dtype bfloat16 또는 float32를 써 보세요",
+    )
+    return NanLoss(f"{said}: {cure}")
 
 
 def validation_loss(model: Any, rows: Sequence[EncodedRow], contract: Contract) -> float | None:

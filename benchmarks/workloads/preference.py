@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.contract import Contract
 from benchmarks.data import Row
+from benchmarks.training_rows import encode_rows
 from benchmarks.workloads.fine_tune import (
     NanLoss,
     add_lora,
@@ -28,7 +29,7 @@ from benchmarks.workloads.log import WorkLog
 from benchmarks.workloads.orpo import BETA, orpo_of_trl, trainer_for
 from model_registry.backends.transformers_local import answer_batch
 from model_registry.errors import BadTrainingRow
-from model_registry.prompting import check_rows, encode_all, encode_row, end_token_id
+from model_registry.prompting import check_rows, encode_row, end_token_id
 from model_registry.records import Loss
 from model_registry.weights import LoadedModel
 
@@ -106,8 +107,7 @@ def _tuned(
 ) -> Any:
     """The base after supervised tuning, its adapter merged into the weights."""
     policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
-    rows = encode_all(policy, tokenizer, train)
-    check_rows(rows, end_token_id(policy, tokenizer), contract.max_length)
+    rows = encode_rows(policy, tokenizer, train, contract, "train").rows
     model = add_lora(loaded.model, rank, contract)
     device = str(next(model.parameters()).device)
     batches = training_batches(rows, contract, tokenizer.pad_token_id, device)

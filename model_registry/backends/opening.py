@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from model_registry import machine
 from model_registry.backends.backend import Backend
 from model_registry.candidate import Candidate
@@ -19,8 +21,11 @@ def open_backend(
     weights: str = "auto",
     device: str = "auto",
     dtype: str = "auto",
+    base_folder: Path | None = None,
 ) -> Backend:
-    """A backend ready to answer as `name`; `dtype` is for models that are loaded here.
+    """A backend ready to answer as `name`.
+
+    `dtype` is for models that are loaded here, `base_folder` for an adapter whose base moved.
 
     Raises:
         UnknownName: nothing is called so.
@@ -33,7 +38,9 @@ def open_backend(
 
         source = "hub" if weights == "auto" else weights
         return TransformersBackend(
-            load_tuned(there, registry, source=source, device=where, dtype=dtype)
+            load_tuned(
+                there, registry, source=source, device=where, dtype=dtype, base_folder=base_folder
+            )
         )
     candidate = find_candidate(name, registry)
     source = source_for(candidate, weights)

@@ -20,6 +20,7 @@ from model_registry.backends.local_answer import fitted, noted, prompt_of, to_an
 from model_registry.backends.turns import Turns
 from model_registry.candidate import Candidate
 from model_registry.control_tokens import readable
+from model_registry.finite import LogitsWatch
 from model_registry.prompting import Message
 from model_registry.thinking import Shown
 from model_registry.weights import LoadedModel, load
@@ -81,7 +82,8 @@ def generate_ids(
     ):
         if settings.temperature > 0:
             torch.manual_seed(settings.seed)
-        output = loaded.model.generate(
+        output = _generated(
+            loaded.model,
             input_ids=torch.tensor(padded, device=device),
             attention_mask=torch.tensor(mask, device=device),
             stopping_criteria=list(callbacks),
@@ -90,6 +92,23 @@ def generate_ids(
             **_options(loaded, settings, stop),
         )
     return [_trim(row[width:].tolist(), loaded.end_ids if stop else ()) for row in output]
+
+
+def _generated(model: Any, **options: Any) -> torch.Tensor:
+    """What `generate` gives.
+
+    Raises:
+        NotFinite: a logit was NaN, which would be an answer of nothing, or a crash in sampling.
+    """
+    watch = LogitsWatch()
+    try:
+        output: torch.Tensor = model.generate(logits_processor=[watch], **options)
+    except RuntimeError as error:
+        if "nan" in str(error):
+            watch.check(model)
+        raise
+    watch.check(model)
+    return output
 
 
 @contextmanager

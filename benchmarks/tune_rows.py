@@ -1,0 +1,85 @@
+"""The rows of a tune for good: encoded with the tokenizer alone, and what became of long ones."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import training_rows
+from benchmarks.contract import Contract
+from benchmarks.data import Row
+from model_registry.candidate import Candidate
+from model_registry.language import text
+from model_registry.prompting import EncodedRow
+from model_registry.weights import LoadedModel
+
+
+@dataclass(frozen=True, slots=True)
+class TuneRows:
+    """The rows of a tune, encoded and checked."""
+
+    train: tuple[EncodedRow, ...]
+    valid: tuple[EncodedRow, ...]
+
+    def mark(self) -> str:
+        """Stands for all tokens and labels."""
+        tokens = [
+            [(row.input_ids, row.labels) for row in rows] for rows in (self.train, self.valid)
+        ]
+        return short_hash(json.dumps(tokens))
+
+
+def encode_rows(
+    loaded: LoadedModel, train: Sequence[Row], valid: Sequence[Row], contract: Contract
+) -> TuneRows:
+    """Tokens and labels of all rows.
+
+    Raises:
+        BadTrainingRow: a row would teach something wrong.
+    """
+    return encode_with(loaded.candidate, loaded.tokenizer, train, valid, contract)
+
+
+def encode_with(
+    candidate: Candidate,
+    tokenizer: Any,
+    train: Sequence[Row],
+    valid: Sequence[Row],
+    contract: Contract,
+    tell: Callable[[str], None] = lambda line: None,
+) -> TuneRows:
+    """As `encode_rows`, with the tokenizer alone; `tell` takes what became of long rows."""
+    encoded = {
+        split: training_rows.encode_rows(candidate.prompting, tokenizer, rows, contract, split)
+        for split, rows in (("train", train), ("valid", valid))
+    }
+    for split, found in encoded.items():
+        _tell_long(split, found, contract.max_length, tell)
+    return TuneRows(encoded["train"].rows, encoded["valid"].rows)
+
+
+def _tell_long(
+    split: str, found: training_rows.EncodedRows, most: int, tell: Callable[[str], None]
+) -> None:
+    if found.cut:
+        tell(
+            text(
+                f"cut at the end: {len(found.cut)} {split} rows of more than {most} tokens",
+                f"끝을 자름: {most}토큰을 넘는 {split} 행 {len(found.cut)}개",
+            )
+        )
+    if found.dropped:
+        tell(
+            text(
+                f"left out: {len(found.dropped)} {split} rows of more than {most} tokens",
+                f"제외: {most}토큰을 넘는 {split} 행 {len(found.dropped)}개",
+            )
+        )
+
+
+def short_hash(words: str) -> str:
+    """Twelve hexadecimal digits for a text."""
+    return hashlib.sha256(words.encode("utf-8", errors="replace")).hexdigest()[:12]

@@ -1,0 +1,165 @@
+"""The state of a tune between two epochs, and what must be the same for it to go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contract import Contract
+from benchmarks.tune_rows import TuneRows, short_hash
+from model_registry.candidate import Candidate
+from model_registry.errors import OhloraError
+from model_registry.language import text
+from model_registry.output import saving
+from model_registry.prompting import settled
+from model_registry.tuned import base_of, weights_mark
+
+STATE = "training_state.safetensors"
+
+#: What of a contract a tune hangs on.
+_POLICY = (
+    "lora_targets", "lora_alpha", "lora_dropout", "lora_init", "learning_rate", "batch_size",
+    "epochs", "max_length", "too_long", "max_grad_norm", "seed", "dtype",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnd:
+    """What one epoch gave. `valid_loss` is None where there are no valid rows."""
+
+    epoch: int
+    train_loss: float
+    valid_loss: float | None
+
+
+def identity_of(
+    candidate: Candidate, tokenizer: Any, rows: TuneRows, contract: Contract, rank: int
+) -> dict[str, Any]:
+    """What a tune is: base, revision, template, settings and rows."""
+    policy = settled(candidate.prompting, tokenizer)
+    template = getattr(tokenizer, "chat_template", None) or ""
+    return {
+        "base": base_of(candidate),
+        "revision": candidate.revision,
+        "base_weights": weights_mark(candidate),
+        "weights": "random" if contract.weights == "random" else "own",
+        "template": short_hash(json.dumps([asdict(policy), template], default=str)),
+        "rank": rank,
+        **{name: getattr(contract, name) for name in _POLICY},
+        "learning_rate": candidate.learning_rate or contract.learning_rate,
+        "rows": len(rows.train),
+        "valid_rows": len(rows.valid),
+        "rows_content": rows.mark(),
+    }
+
+
+def check_state(out: Path, identity: Mapping[str, Any]) -> None:
+    """Whether a tune that was begun in `out` is this one; nothing is loaded for it.
+
+    Raises:
+        OhloraError: it is another one; what differs is named.
+    """
+    path = out / STATE
+    if not path.exists():
+        return
+    found = differences(_place(path)["settings"], identity)
+    if found:
+        raise OhloraError(
+            text(
+                f"{out} holds a tune that was begun with other settings: {'; '.join(found)}. Use "
+                "the same, or another --out.",
+                f"{out}에는 다른 설정으로 시작한 튜닝이 있습니다: {'; '.join(found)}. 같은 설정을 "
+                "쓰거나 다른 --out을 지정하세요.",
+            )
+        )
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two identities, in words."""
+    changed = [name for name in now if before.get(name) != now[name]]
+    counts = {"rows", "valid_rows"} & set(changed)
+    return [
+        _difference(name, before.get(name), now[name])
+        for name in changed
+        if not (name == "rows_content" and counts)  # said with their number
+        and not (name == "base_weights" and "base" in changed)
+    ]
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    contents = {
+        "base_weights": text("the base's weights are others", "베이스 모델의 가중치가 다릅니다"),
+        "template": text("the chat template is another", "채팅 템플릿이 다릅니다"),
+        "rows_content": text("the rows' contents are others", "행의 내용이 다릅니다"),
+    }
+    if name in contents:
+        return contents[name]
+    return text(f"{name} was {before}, is {now}", f"{name}: 전에는 {before}, 지금은 {now}")
+
+
+def _place(path: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as state:
+            place: dict[str, Any] = json.loads(state.metadata()["place"])
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise OhloraError(
+            text(
+                f"{path} can't be read: remove it to begin anew, or choose another --out.",
+                f"{path} 파일을 읽을 수 없습니다: 지우고 처음부터 시작하거나 다른 --out을 "
+                "지정하세요.",
+            )
+        ) from error
+    return place
+
+
+def save(
+    path: Path,
+    identity: Mapping[str, Any],
+    parameters: list[Any],
+    optimiser: Any,
+    history: list[EpochEnd],
+) -> None:
+    """The state between two epochs; written beside and moved, so that a kill leaves a whole one.
+
+    Raises:
+        OhloraError: the disk is full; the state before stays.
+    """
+    from safetensors.torch import save_file
+
+    tensors = {f"parameter.{i}": p.detach() for i, p in enumerate(parameters)}
+    for i, moments in optimiser.state_dict()["state"].items():
+        tensors |= {f"{name}.{i}": value for name, value in moments.items()}
+    place = {"settings": dict(identity), "history": [asdict(end) for end in history]}
+    beside = path.with_suffix(".tmp")
+    try:
+        with saving(path):
+            save_file(tensors, beside, metadata={"place": json.dumps(place)})
+            beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def restore(path: Path, parameters: list[Any], optimiser: Any) -> list[EpochEnd]:
+    """Put an earlier try's state back; the epochs it had done."""
+    import torch
+    from safetensors import safe_open
+
+    if not path.exists():
+        return []
+    place = _place(path)
+    with safe_open(path, framework="pt") as state:
+        tensors = {name: state.get_tensor(name) for name in state.keys()}  # noqa: SIM118
+    moments = {
+        i: {name: tensors[f"{name}.{i}"] for name in ("step", "exp_avg", "exp_avg_sq")}
+        for i in range(len(parameters))
+    }
+    with torch.no_grad():
+        for i, parameter in enumerate(parameters):
+            parameter.copy_(tensors[f"parameter.{i}"])
+    optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
+    return [EpochEnd(**row) for row in place["history"]]
