@@ -22,7 +22,7 @@ class DamagedFile(OhloraWarning):
 def mend_rows(path: Path, kind: type[Record]) -> int:
     """Set aside the lines of a file that are no rows; how many there were.
 
-    A last line without its end is no damage: a kill cut it, and its row was never complete.
+    A last line without its end goes without a word: a kill cut it, its row was never complete.
     """
     if not path.exists():
         return 0
@@ -31,9 +31,10 @@ def mend_rows(path: Path, kind: type[Record]) -> int:
     damaged = [line for line in lines if line.strip() and not _is_row(line, kind)]
     if damaged:
         _set_aside(path, b"".join(line + b"\n" for line in damaged))
-        good = [line for line in lines if line not in damaged]
-        write_whole(path, b"".join(line + b"\n" for line in good) + torn)
         _tell(path, len(damaged))
+    if damaged or torn:
+        good = [line for line in lines if line.strip() and line not in damaged]
+        write_whole(path, b"".join(line + b"\n" for line in good))
     return len(damaged)
 
 

@@ -197,6 +197,7 @@ def inject(faults: Faults, count: int, disk: bool) -> None:
                 faults.run()
             done += 1
         faults.finish()
+        print(f"{done} faults", flush=True)
     assert faults.exits[0] >= 1 and len(faults.exits) > 1
 
 

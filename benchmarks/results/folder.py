@@ -39,7 +39,7 @@ _FILES: dict[str, Any] = {
 }  # fmt: skip
 
 #: What a machine has too little of or forbids, not the case: errno's names, as `figures` has them.
-MACHINE_TROUBLE = ("ENOSPC", "EDQUOT", "EMFILE", "ENFILE", "EROFS", "EIO")
+MACHINE_TROUBLE = ("ENOSPC", "EDQUOT", "ENFILE", "EROFS", "EIO")
 
 
 def was_interrupted(result: Result) -> bool:
