@@ -114,7 +114,7 @@ def _named(table: Table, name: str | None) -> str | None:
 
 def _model_column(table: Table) -> str | None:
     name = find("model", table.columns)
-    return name if name and all(_filled(r.cells.get(name)) for r in table.records) else None
+    return name if name and any(_filled(r.cells.get(name)) for r in table.records) else None
 
 
 def _reply_columns(table: Table, others: Sequence[str | None]) -> list[str]:
@@ -169,6 +169,8 @@ def _replies(
         asked = _cell(table, record, prompt)
         if not asked.strip():
             raise BadFile(table.path, record.line, f"no text in {prompt}")
+        if model and not _filled(record.cells.get(model)):
+            raise BadFile(table.path, record.line, f"no model in {model}")
         for column in replies:
             who = _model_of(column) if len(replies) > 1 else stem
             yield Reply(

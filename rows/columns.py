@@ -43,7 +43,10 @@ NAMES: dict[str, tuple[str, ...]] = {
         "prediction", "답변", "답변내용", "응답", "출력", "대답",
     ),
     "text": ("text", "chatml", "텍스트"),
-    "model": ("model", "model_name", "candidate", "모델", "모델명", "후보"),
+    "model": (
+        "model", "model_name", "model_id", "llm", "candidate", "name", "모델", "모델명", "모델이름",
+        "후보", "이름",
+    ),
     "reference": (
         "reference", "gold", "expected", "ground_truth", "target", "label", "정답", "모범답안",
         "참조", "기준답변",

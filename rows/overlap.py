@@ -17,8 +17,9 @@ from rows.encoding import nfc
 from rows.row import Row
 
 SIMILAR = 0.8  # share of common character 3-grams from which two prompts ask the same
+MOST_APART = 16  # 3-grams that only one of the two has: questions on one long text are apart
 SHORTEST = 6  # letters; shorter prompts must be equal
-LONGEST = 2_000  # characters that are compared of a prompt
+LONGEST = 10_000  # characters that are compared of a prompt
 #: 3-grams that so many of the prompts hold are a form that they are all written in, and say
 #: nothing of what is asked; below `FORM_FROM` prompts there is no telling.
 FORM_SHARE, FORM_FROM = 0.1, 50
@@ -96,7 +97,7 @@ class _NearIndex:
 
     def _rarest(self, grams: set[str]) -> list[str]:
         """So many that another set without any of them can't be similar enough."""
-        many = len(grams) - math.ceil(SIMILAR * len(grams)) + 1
+        many = min(len(grams) - math.ceil(SIMILAR * len(grams)), MOST_APART) + 1
         return sorted(grams, key=lambda gram: (self.counts[gram], gram))[:many] if grams else []
 
     def find(self, key: tuple[str, str]) -> int | None:
@@ -112,7 +113,8 @@ class _NearIndex:
 
 def _similar(one: set[str], other: set[str]) -> bool:
     common = len(one & other)
-    return common >= SIMILAR * (len(one) + len(other) - common)
+    apart = len(one) + len(other) - 2 * common
+    return apart <= MOST_APART and common >= SIMILAR * (common + apart)
 
 
 def _grams(text: str) -> set[str]:

@@ -144,6 +144,11 @@ def test_one_model_of_a_wide_file_can_be_named(file) -> None:
     assert "하나" in document["read"]["unused_columns"]
 
 
+def test_a_reply_of_nobody_among_named_models_is_refused_with_its_line(file) -> None:
+    with pytest.raises(BadFile, match=r"\.csv:5: no model in 모델"):
+        read_replies(file(POOLED.replace("둘,뭐 해?", ",뭐 해?").encode()))
+
+
 def test_right_answers_and_descriptions_are_no_models(file) -> None:
     table = "id,질문,정답,category,모델가,모델나\n1,안녕?,네,인사,안녕!,안녕하세요.\n"
     assert list(score_csv(file(table.encode()))["models"]) == ["모델가", "모델나"]

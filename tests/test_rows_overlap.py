@@ -77,6 +77,14 @@ def test_a_form_that_all_prompts_are_written_in_makes_no_twins() -> None:
     assert apart(train[:3], train)[0] == []
 
 
+def test_questions_on_one_long_text_are_no_twins() -> None:
+    passage = " ".join(f"{n}번째 문장은 여기에 서 있다." for n in range(60))
+    ask = "{} 질문: {}"
+    asked = ("글쓴이가 말하는 주제는?", "주인공이 떠난 까닭은?", "주인공이 떠난 까닭이 뭐야?")
+    rows = [Row(ask.format(passage, question), "") for question in asked]
+    assert twins(rows, rows[1:2]) == [None, 0, 0]
+
+
 def test_splits_of_a_file_that_overlap_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text(
