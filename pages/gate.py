@@ -18,6 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 if TYPE_CHECKING:
     import gradio as gr
 
+#: Set in a request's scope by whoever could not answer it at this moment.
+PASSES = "ohlora.passes"
+
 #: Everything the page, its login and its clients ask for. The rest is not there.
 SERVED = re.compile(
     r"/(?:|config/?|healthz|login/?|logout/?|login/huggingface|login/callback|theme\.css"
@@ -60,7 +63,7 @@ class Gate:
                 await _refuse(problem[0], problem[1], scope, receive, send)
                 return
             receive = _again(body, receive)
-        await self._app(scope, receive, _with_headers(send))
+        await self._app(scope, receive, _with_headers(scope, send))
 
     def _problem(self, body: bytes, name: str | None) -> tuple[int, str] | None:
         """What is wrong with a call, if anything: a status and a sentence."""
@@ -136,11 +139,16 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _with_headers(send: Send) -> Send:
-    """An address may hold a grader's link or the owner's key: it is told to no other site."""
+def _with_headers(scope: Scope, send: Send) -> Send:
+    """An address may hold a grader's link or the owner's key: it is told to no other site.
+
+    Gradio answers every error with 500; one that passes is 503, and a browser asks again.
+    """
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
+            if scope.get(PASSES) and message["status"] == 500:
+                message["status"] = 503
             headers = MutableHeaders(scope=message)
             headers["Referrer-Policy"] = "same-origin"
             headers["X-Content-Type-Options"] = "nosniff"

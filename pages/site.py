@@ -13,10 +13,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import gradio as gr
 
+from evaluators.grading.database import Busy
 from evaluators.grading.desk import Visitor
 from evaluators.grading.submission import Refused, text
 from model_registry.errors import OhloraError
 from model_registry.language import is_korean
+from pages.gate import PASSES
 from pages.turns import Turns
 
 if TYPE_CHECKING:
@@ -137,6 +139,12 @@ def answering(request: gr.Request | None, *, escape: bool = True) -> Iterator[No
     """
     try:
         yield
+    except Busy as error:
+        if (asked := getattr(request, "request", None)) is not None:
+            asked.scope[PASSES] = True
+        told = "지금은 저장소가 바빠요. 잠시 뒤에 다시 해 주세요."
+        message = told if wants_korean(request) else str(error)
+        raise gr.Error(message, print_exception=False) from None
     except OhloraError as error:
         message = (wants_korean(request) and error.korean) or str(error)
         raise gr.Error(html.escape(message) if escape else message, print_exception=False) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -37,34 +38,56 @@ def _free_port() -> int:
         return int(free.getsockname()[1])
 
 
+class RestartedServer:
+    """A PostgreSQL server on a folder of its own that can be restarted."""
+
+    def __init__(self, server: str, folder: Path) -> None:
+        self.folder, self.port = folder, _free_port()
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        options = ["-D", str(folder / "data"), "-p", str(self.port), "-h", "127.0.0.1"]
+        self._command = _as_postgres([server, *options, "-k", str(folder)])
+        self.start()
+
+    def start(self) -> None:
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(self._command, cwd="/", stdout=quiet, stderr=quiet)
+        _wait_until_it_listens(self.port, self._process)
+
+    def stop(self) -> None:
+        """End it at once, with whoever is connected (a "fast shutdown")."""
+        leader = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(leader, signal.SIGINT)
+        self._process.wait(timeout=60)
+
+    def restart(self) -> None:
+        self.stop()
+        time.sleep(1)
+        self.start()
+
+
 @pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    """The address of an empty database on a server that lives as long as the test module."""
+def postgres() -> Iterator[RestartedServer]:
+    """An empty database on a server that lives as long as the test module."""
     pytest.importorskip("psycopg", reason="needs pip install 'ohlora[postgres]'")
     initdb, server = _tool("initdb"), _tool("postgres")
     # Not below pytest's own folder: that one is closed to other users.
     folder = Path(tempfile.mkdtemp(prefix="ohlora-pg-"))
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
-    data, port = str(folder / "data"), _free_port()
-    quiet = {"check": True, "capture_output": True, "cwd": "/"}
-    subprocess.run(
-        _as_postgres([initdb, "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8"]), **quiet
-    )
-    options = ["-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", str(folder)]
-    process = subprocess.Popen(
-        _as_postgres([server, *options]),
-        cwd="/",
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    made = [initdb, "-D", str(folder / "data"), "-A", "trust", "-U", "postgres", "-E", "UTF8"]
+    subprocess.run(_as_postgres(made), check=True, capture_output=True, cwd="/")
+    running = RestartedServer(server, folder)
     try:
-        _wait_until_it_listens(port, process)
-        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        yield running
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        running.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def postgres_url(postgres: RestartedServer) -> str:
+    """The address of the empty database."""
+    return postgres.url
 
 
 def _wait_until_it_listens(port: int, process: subprocess.Popen[bytes]) -> None:

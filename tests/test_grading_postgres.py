@@ -12,6 +12,7 @@ from evaluators.grading import schema
 from evaluators.grading.database import database_url
 from evaluators.grading.store import Grader, GradeStore
 from model_registry.errors import OhloraError
+from tests.postgres_fixture import postgres as postgres
 from tests.postgres_fixture import postgres_url as postgres_url
 from tests.test_grading_store import a_grade, start_writer
 

@@ -14,6 +14,7 @@ import pytest
 from evaluators.grading.store import Grade, GradeStore
 from tests.grading_fixtures import CANDIDATES, make_run
 from tests.page_server import Page, running_page
+from tests.postgres_fixture import postgres as postgres
 from tests.postgres_fixture import postgres_url as postgres_url
 
 pytestmark = pytest.mark.slow

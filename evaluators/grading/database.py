@@ -9,19 +9,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
 
 from evaluators.grading.schema import HEAD
 from model_registry.errors import OhloraError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+    from sqlalchemy.engine import ExceptionContext
 
 #: A number of our own choosing, so that two servers never migrate one PostgreSQL at once.
 _MIGRATION_LOCK = 7_601_219_541
 
 #: How long a writer waits for another process's commit.
 _BUSY_MS = 30_000
+
+
+class Busy(OhloraError):
+    """The database can't be reached at this moment; what was asked may be asked again."""
 
 
 def data_folder() -> Path:
@@ -64,13 +76,47 @@ def open_database(url: str) -> Engine:
         if engine.dialect.name == "sqlite":
             _use_wal(engine)
         _migrate(engine)
-    except (OperationalError, sqlite3.Error) as error:
+    except (OperationalError, sqlite3.OperationalError) as error:
         cause = getattr(error, "orig", None) or error
         raise OhloraError(
             f"The database of grades does not answer: {_first_line(cause)}. "
             "Is it running, and is OHLORA_DB_URL (or OHLORA_DATA_DIR) right?"
         ) from None
+    except (DatabaseError, sqlite3.DatabaseError) as error:
+        raise _damaged(engine, getattr(error, "orig", None) or error) from None
+    event.listen(engine, "handle_error", _in_one_line)
     return engine
+
+
+def _in_one_line(context: ExceptionContext) -> OhloraError | None:
+    """Errors of a database at work, as ours: one that passes, or one that needs a person."""
+    error, engine = context.original_exception, context.engine
+    if isinstance(context.sqlalchemy_exception, IntegrityError) or engine is None:
+        return None
+    told = _first_line(error)
+    if isinstance(error, sqlite3.DatabaseError) and any(one in told for one in _DAMAGE):
+        return _damaged(engine, error)
+    if isinstance(error, sqlite3.OperationalError) and "locked" in told:
+        return Busy("Another process holds the database of grades. Nothing is lost: try again.")
+    server = engine.dialect.name != "sqlite"
+    passing = isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError)
+    if context.is_disconnect or (server and passing):
+        return Busy("The database of grades does not answer just now. Nothing is lost: try again.")
+    return None
+
+
+#: What SQLite says of a file that is none of its own any more.
+_DAMAGE = ("malformed", "not a database", "disk image", "corrupt")
+
+
+def _damaged(engine: Engine, error: BaseException) -> OhloraError:
+    """What a person can do about a file that can't be read."""
+    place = engine.url.database or "the server"
+    return OhloraError(
+        f"The database of grades {place} is damaged or no database ({_first_line(error)}). It is "
+        "left as it is: put a copy in its place, or move it away and import what was exported "
+        "(ohlora grades import FILE)."
+    )
 
 
 def _options(url: str) -> dict[str, Any]:
