@@ -55,7 +55,7 @@ DECISION = [
     column("score", "Score", "종합", digits=3),
     column("win_share", "Wins", "1위 비율", digits=2),
     column("grade", "Mean grade (95 %)", "평균 등급 (95%)"),
-    *(_figure(key, criterion) for key, criterion in FIGURES.items()),
+    *(_figure(key, criterion) for key, criterion in FIGURES.items() if key != "inference_s"),
     column("remark", "Remark", "비고"),
 ]
 GRADES = [

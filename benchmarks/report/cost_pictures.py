@@ -160,8 +160,9 @@ def costs_by_rank(evidence: Evidence) -> Picture | None:
              lambda case: megabytes(case.peak_bytes("training"))),
         ]  # fmt: skip
     if any(case.workload == "inference" for case in evidence.results):
+        prompts = evidence.head.rows.prompts
         parts += [
-            (text("Answering, seconds", "답변, 초"), (None,),
+            (text(f"Answering {prompts} prompts, s", f"답변, 질문 {prompts}개 합계, 초"), (None,),
              lambda case: case.seconds.get("inference")),
             (text("Answering, peak MB", "답변 최대, MB"), (None,),
              lambda case: megabytes(case.peak_bytes("inference"))),
