@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from commands.terminal import (
+    Base,
     Device,
     Dtype,
     Epochs,
@@ -70,19 +71,33 @@ def export(
         typer.Option(help=text("Rows that gptq is calibrated on.", "gptq 보정에 쓸 데이터.")),
     ] = None,
     weights: Weights = "auto",
+    dtype: Dtype = "auto",
+    base: Base = None,
+    gguf: Annotated[
+        Path | None,
+        typer.Option(help=text("Write this GGUF file too.", "이 GGUF 파일도 씁니다.")),
+    ] = None,
 ) -> None:  # fmt: skip
     """Write a whole model that transformers, vLLM and others load."""
     from benchmarks.data import read_data
+    from model_registry.gguf import convert, find_converter
+    from model_registry.output import check_file
     from model_registry.quantization import check_available
     from model_registry.tuned import export as merge
 
     if quantization is not None:
         check_available(quantization)
+    if gguf is not None:
+        find_converter()
+        check_file(gguf, "--gguf")
     if quantization == "gptq" and data is None:
         raise typer.BadParameter("gptq needs --data, rows to calibrate on")
     rows = [] if data is None else read_data(data).of("train")[:MOST_CALIBRATED]
     texts = [f"{row.prompt} {row.reply}" for row in rows]
     done = merge(
-        folder, out_dir, registry(), source=weights, method=quantization, calibration=texts
-    )
+        folder, out_dir, registry(), source=weights, method=quantization, calibration=texts,
+        dtype=dtype, base_folder=base,
+    )  # fmt: skip
     out.print(str(done), soft_wrap=True)
+    if gguf is not None:
+        out.print(str(convert(done, gguf)), soft_wrap=True)

@@ -23,6 +23,7 @@ from model_registry.bitsandbytes_layers import (
     unreadable,
 )
 from model_registry.errors import LoadError, OhloraError
+from model_registry.folder_lock import NAME as LOCK
 from model_registry.gptq import (
     forgo_fast_layout,
     import_quietly,
@@ -233,7 +234,7 @@ def export(model: Any, tokenizer: Any, out: Path) -> Path:
     Raises:
         OhloraError: `out` holds something.
     """
-    if out.exists() and any(out.iterdir()):
+    if out.exists() and any(path.name != LOCK for path in out.iterdir()):
         raise OhloraError(f"{out} is not empty. Choose another folder.")
     if is_gptq(model):
         save_gptq(model, out)

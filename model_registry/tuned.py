@@ -9,19 +9,22 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from model_registry import machine
 from model_registry.candidate import Candidate, License, PromptPolicy
 from model_registry.chat_template import template_of
 from model_registry.errors import LoadError, OhloraError, UnknownName, first_line
 from model_registry.folder_check import check_adapter, is_model, read_architecture
 from model_registry.gptq import is_gptq
+from model_registry.hub import cached_folder
 from model_registry.language import text
+from model_registry.output import check_folder, whole_folder
 from model_registry.path_words import existing_path, not_a_model
 from model_registry.prompting import around_answer, render, uses_chat_template
 from model_registry.quantization import export as write
 from model_registry.quantization import keep_gradients, quantize
 from model_registry.registry import Registry
 from model_registry.small_json import read_json_object
-from model_registry.weight_files import tensor_shapes
+from model_registry.weight_files import stored_dtype, tensor_shapes
 from model_registry.weights import LoadedModel, load
 
 CARD = "ohlora_tune.json"  # beside the adapter: which base, asked in which form
@@ -224,6 +227,8 @@ def export(
     source: str,
     method: str | None = None,
     calibration: Sequence[str] = (),
+    dtype: str = "auto",
+    base_folder: Path | None = None,
 ) -> Path:
     """Merge the adapter into its base and write a whole model that anything can load.
 
@@ -237,23 +242,59 @@ def export(
         source: of the base's weights.
         method: int8, nf4 or gptq, to write it quantised.
         calibration: texts for gptq.
+        dtype: of the weights written; "auto" is what the base's own are stored in.
+        base_folder: where the base is now, where it moved.
 
     Raises:
-        OhloraError: no finished tune is there, `out` holds something, or the base is packed in a
-            way that nothing can be merged into.
+        OhloraError: no finished tune is there, `out` can't be written or holds something, or the
+            base is packed in a way that nothing can be merged into.
     """
+    check_folder(out)
     if out.exists() and any(out.iterdir()):
         raise OhloraError(f"{out} is not empty. Choose another --out.")
-    loaded = load_tuned(folder, registry, source=source, device="cpu")
+    if dtype != "auto":
+        machine.pick_dtype("cpu", dtype)  # says what is wrong with it
+    # What is merged is what was tuned: in the precision that it was tuned in.
+    tuned_in = read_card(folder).get("dtype") if method is None else "float32"
+    loaded = load_tuned(
+        folder, registry, source=source, device="cpu", dtype=_known_dtype(tuned_in),
+        base_folder=base_folder,
+    )  # fmt: skip
     model = _merged(loaded, method)
+    if method is None and getattr(model.config, "quantization_config", None) is None:
+        model = model.to(getattr(_torch(), _written_in(loaded, dtype)))
     tokenizer = loaded.tokenizer
     policy = loaded.candidate.prompting
     tokenizer.chat_template = served_template(policy, tokenizer)
     tokenizer.response_template = response_template(tokenizer)
     model.generation_config.eos_token_id = list(loaded.end_ids)
+    # A limit of ours would override that of whoever asks the model, lm-evaluation-harness for one.
+    model.generation_config.max_new_tokens = model.generation_config.max_length = None
     if method is not None:
         model, _ = quantize(model, method, tokenizer=tokenizer, calibration=calibration)
-    return write(model, tokenizer, out)
+    with whole_folder(out) as whole:
+        write(model, tokenizer, whole)
+    return out
+
+
+def _torch() -> Any:
+    import torch
+
+    return torch
+
+
+def _known_dtype(said: Any) -> str:
+    return said if said in machine.DTYPES else "auto"
+
+
+def _written_in(loaded: LoadedModel, dtype: str) -> str:
+    """The precision of an export: what was asked for, else that of the base's files."""
+    if dtype != "auto":
+        return machine.pick_dtype("cpu", dtype)
+    folder = loaded.candidate.path or cached_folder(loaded.candidate)
+    if folder is None or loaded.source == "random":
+        return loaded.dtype
+    return stored_dtype(Path(folder)) or loaded.dtype
 
 
 def _merged(loaded: LoadedModel, method: str | None) -> Any:

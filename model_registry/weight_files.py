@@ -122,3 +122,23 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
             f"({str(error).splitlines()[0][:160]})",
             f"{path} 파일({size:,}바이트)이 손상되었거나 잘렸습니다. 다시 내려받으세요.",
         ) from error
+
+
+_DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
+
+
+def stored_dtype(folder: Path) -> str | None:
+    """The precision that most of a folder's weights are stored in, by torch's name."""
+    from safetensors import SafetensorError, safe_open
+
+    counts: dict[str, int] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="pt") as opened:
+                for name in opened.keys():  # noqa: SIM118 - it has no __iter__
+                    tensor = opened.get_slice(name)
+                    kind = tensor.get_dtype()
+                    counts[kind] = counts.get(kind, 0) + math.prod(tensor.get_shape())
+        except (OSError, SafetensorError):
+            return None
+    return _DTYPES.get(max(counts, key=counts.__getitem__)) if counts else None

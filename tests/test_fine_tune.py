@@ -134,6 +134,48 @@ def test_the_loss_curve_agrees_with_trl(tiny_model_of, tmp_path, model_type):
     assert ours[-1] < ours[0] - 0.01  # both learned, or agreement would say little
 
 
+def reference_losses(model_folder, rank: int, contract: Contract) -> list[float]:
+    """transformers' Trainer on the same batches, written out by the book: AdamW without weight
+    decay, a rate that falls on a line to 0, the gradient's norm cut at its most."""
+    import torch
+
+    loaded = load(tiny_candidate(model_folder))
+    batches = training_batches(encoded(loaded), contract, loaded.tokenizer.pad_token_id, "cpu")
+    model = add_lora(loaded.model, rank, contract)
+    weights = [p for p in model.parameters() if p.requires_grad]
+    moments = [(torch.zeros_like(w), torch.zeros_like(w)) for w in weights]
+    losses = []
+    for step, batch in enumerate(batches):
+        logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
+        loss = torch.nn.functional.cross_entropy(
+            logits[:, :-1].flatten(0, 1), batch.labels[:, 1:].flatten(), ignore_index=IGNORED
+        )
+        losses.append(loss.item())
+        gradients = torch.autograd.grad(loss, weights)
+        norm = torch.sqrt(sum((g**2).sum() for g in gradients))
+        scale = min(1.0, contract.max_grad_norm / (norm.item() + 1e-6))
+        rate = contract.learning_rate * (1 - step / len(batches))
+        with torch.no_grad():
+            for weight, gradient, (first, second) in zip(weights, gradients, moments, strict=True):
+                first.mul_(0.9).add_(gradient * scale, alpha=0.1)
+                second.mul_(0.999).add_((gradient * scale) ** 2, alpha=0.001)
+                mean, square = first / (1 - 0.9 ** (step + 1)), second / (1 - 0.999 ** (step + 1))
+                weight -= rate * mean / (square.sqrt() + 1e-8)
+    return losses
+
+
+def test_fifty_losses_agree_with_the_trainer_s_steps_written_out(tiny_model):
+    """A rate that does not fall, a gradient that is not cut or a weight decay would show."""
+    contract = replace(
+        CONTRACT, epochs=25, lora_dropout=0.0, warm_up=0, max_grad_norm=0.2, learning_rate=1e-2
+    )
+    _, log = tune(load(tiny_candidate(tiny_model)), contract)
+    ours, theirs = losses_of(log), reference_losses(tiny_model, 4, contract)
+    assert len(ours) == len(theirs) == 50
+    assert ours == pytest.approx(theirs, rel=8e-3)
+    assert ours[-1] < ours[0] - 0.2
+
+
 def test_every_row_has_a_labelled_end_token_before_training_starts(loaded, monkeypatch):
     """A row that lost its end token is named, and nothing has been trained by then."""
     whole = training_rows.encode_all

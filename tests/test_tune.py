@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ from benchmarks.data import Row
 from benchmarks.tune import tune, tune_candidate
 from benchmarks.tune_rows import encode_rows
 from benchmarks.tune_state import STATE, EpochEnd
+from model_registry import gguf
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.opening import open_backend
 from model_registry.candidate import PromptPolicy
@@ -30,6 +32,7 @@ from model_registry.errors import BadTrainingRow, LoadError, NotFinite, OhloraEr
 from model_registry.folder_lock import FolderLock
 from model_registry.registry import Registry
 from model_registry.tuned import export, plain_template, read_card
+from model_registry.weight_files import stored_dtype
 from model_registry.weights import load
 from tests.tiny_models import TEMPLATE, make_tiny_model, make_tokenizer, tiny_candidate
 
@@ -358,3 +361,67 @@ def test_a_tune_says_how_rows_were_read_and_leaves_out_valid_rows_it_learns(
     for words in ("question=질문", "train 2, valid 3", "1 valid rows without an answer (lines 6)",
                   "1 valid rows that ask what a train row asks (or nearly) (lines 4)"):  # fmt: skip
         assert words in printed.getvalue()
+
+
+@pytest.mark.parametrize("stored", ["bfloat16", "float32"])
+def test_an_export_is_written_in_the_precision_of_its_base_or_the_one_asked_for(
+    tiny_model, tmp_path, stored
+) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    base = tmp_path / "base"
+    shutil.copytree(tiny_model, base)
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, stored))
+    model.save_pretrained(base)
+    data = tmp_path / "rows.csv"
+    data.write_text("prompt,reply\n안녕?,반가워.\n", encoding="utf-8")
+    done = in_steps(base, data, tmp_path / "tuned", epochs=1)
+    own = export(done, tmp_path / "own", Registry(), source="hub")
+    half = export(done, tmp_path / "half", Registry(), source="hub", dtype="float16")
+    assert (stored_dtype(own), stored_dtype(half)) == (stored, "float16")
+    assert {p.stat().st_mode & 0o777 for p in own.iterdir()} == {0o666 & ~umask()}
+    settings = json.loads((own / "generation_config.json").read_text())
+    assert not {"max_new_tokens", "max_length"} & set(settings)
+
+
+def test_a_full_disk_leaves_no_half_of_an_export(begun, tmp_path, monkeypatch) -> None:
+    from transformers import PreTrainedModel
+
+    in_steps(*begun)
+
+    def full(self: Any, folder: Path, **_: Any) -> None:
+        (Path(folder) / "config.json").write_text("{}")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PreTrainedModel, "save_pretrained", full)
+        with pytest.raises(OhloraError, match="No space left on device"):
+            export(begun[2], tmp_path / "model", Registry(), source="hub")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["base", "rows.csv", "tuned"]
+    assert (export(begun[2], tmp_path / "model", Registry(), source="hub") / "config.json").exists()
+
+
+CONVERTER = """#!{python}
+import sys
+print("writing", file=sys.stderr)
+if {fails}:
+    sys.exit("ValueError: no such architecture")
+open(sys.argv[sys.argv.index("--outfile") + 1], "w").write("GGUF of " + sys.argv[1])
+"""
+
+
+def test_a_gguf_file_is_written_by_the_converter_that_is_installed(tmp_path, monkeypatch) -> None:
+    script = tmp_path / gguf.SCRIPT
+    script.write_text(CONVERTER.format(python=sys.executable, fails=False), encoding="utf-8")
+    monkeypatch.setenv(gguf.FOLDER, str(tmp_path))
+    out = gguf.convert(tmp_path / "model", tmp_path / "model.gguf")
+    assert out.read_text() == f"GGUF of {tmp_path / 'model'}"
+    script.write_text(CONVERTER.format(python=sys.executable, fails=True), encoding="utf-8")
+    with pytest.raises(OhloraError, match="converter failed: ValueError: no such architecture"):
+        gguf.convert(tmp_path / "model", tmp_path / "second.gguf")
+    assert not list(tmp_path.glob("*second*"))
+    monkeypatch.delenv(gguf.FOLDER)
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    with pytest.raises(OhloraError, match=r"clone https://github.com/ggml-org/llama\.cpp"):
+        gguf.find_converter()
