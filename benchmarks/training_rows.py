@@ -76,7 +76,8 @@ def _name(row: Row, number: int, split: str) -> str:
 
 def _cut(row: EncodedRow, most: int, end: int, name: str) -> EncodedRow:
     """The row with its answer cut so that the end token still has room."""
-    asked = sum(label == IGNORED for label in row.labels)
+    # Not all labels that are ignored: a template may write something behind the end token, too.
+    asked = next((n for n, label in enumerate(row.labels) if label != IGNORED), len(row.labels))
     if asked + 2 > most:
         raise BadTrainingRow(
             text(

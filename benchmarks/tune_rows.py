@@ -13,7 +13,7 @@ from benchmarks.contract import Contract
 from benchmarks.data import Row
 from model_registry.candidate import Candidate
 from model_registry.language import text
-from model_registry.prompting import EncodedRow
+from model_registry.prompting import EncodedRow, moves_system
 from model_registry.weights import LoadedModel
 
 
@@ -56,6 +56,14 @@ def encode_with(
         split: training_rows.encode_rows(candidate.prompting, tokenizer, rows, contract, split)
         for split, rows in (("train", train), ("valid", valid))
     }
+    if moves_system(candidate.prompting, tokenizer, [*train, *valid]):
+        tell(
+            text(
+                "The model's chat template knows no system role: system texts are put before the "
+                "question.",
+                "이 모델의 채팅 템플릿에는 시스템 역할이 없어 시스템 문구를 질문 앞에 붙입니다.",
+            )
+        )
     for split, found in encoded.items():
         _tell_long(split, found, contract.max_length, tell)
     return TuneRows(encoded["train"].rows, encoded["valid"].rows)

@@ -141,6 +141,20 @@ def test_no_template_loses_a_system_text(name):
     assert list(row.input_ids[: len(asked)]) == asked
 
 
+@pytest.mark.parametrize(("name", "told"), [("drops system", True), ("chatml", False)])
+def test_a_tune_tells_that_system_texts_stand_in_the_question(name, told):
+    from benchmarks.contract import Contract
+    from benchmarks.tune_rows import encode_with
+    from rows.row import Row
+    from tests.tiny_models import tiny_candidate
+
+    lines: list[str] = []
+    rows = [Row("안녕?", "응!", before=(SYSTEM,))]
+    candidate = tiny_candidate("unused")
+    encode_with(candidate, TOKENIZERS[name], rows, [], Contract(), lines.append)
+    assert any("system role" in line for line in lines) == told
+
+
 def test_a_lost_system_text_is_put_before_the_first_question():
     tokenizer = TOKENIZERS["drops system"]
     rendered = render(OFF, tokenizer, [SYSTEM, *EARLIER, USER])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -96,3 +99,25 @@ def test_a_tune_remembers_how_it_was_asked(tmp_path):
 
 def test_what_stands_around_an_answer_is_told_to_servers():
     assert around_answer(PromptPolicy(), tokenizer_with(QWEN3), "뭐?")[1] == "<|im_end|>\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("template", "cause"),
+    [
+        (
+            "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+            "did not end within 5 s",
+        ),
+        ("{{ 'a' * 10**10 }}", "more memory"),
+    ],
+)
+def test_a_hostile_folder_is_one_line_on_the_command_line(template, cause, tmp_path):
+    folder = make_tiny_model(tmp_path / "model")
+    (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "ohlora_cli", "ask", str(folder), "안녕?"],
+        capture_output=True, text=True, timeout=120, env=os.environ | {"LC_ALL": "C.UTF-8"},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert cause in " ".join(done.stderr.split()) and "Traceback" not in done.stderr
