@@ -42,20 +42,27 @@ class Change:
 
 def changes(work: Work) -> list[Change]:
     """What may be changed to need less, the least first."""
-    steps: list[Change] = []
     if work.dtype == "float32":
-        work = replace(work, dtype="bfloat16")
-        steps.append(Change(work, '[contract] dtype = "bfloat16"'))
+        half = replace(work, dtype="bfloat16")
+        able = work.kind == "lora" and work.batch == TUNED_BATCH
+        first = Change(half, '[contract] dtype = "bfloat16"', "--dtype bfloat16" if able else None)
+        return [first, *(_after(first, change) for change in changes(half))]
     if work.kind in ("load", "inference"):
         packed = ("int8", "nf4") if work.quantization == "none" else ()
-        return steps + [
+        return [
             Change(replace(work, quantization=q), f'[work] quantizations = ["{q}"]') for q in packed
         ]
-    steps += [
+    steps = [
         Change(replace(work, batch=batch), f"[contract] batch_size = {batch}")
         for batch in sorted({math.ceil(work.batch / 2), 1} - {work.batch}, reverse=True)
     ]
     return steps + (_of_full(work) if work.kind == "full" else _of_lora(work))
+
+
+def _after(first: Change, change: Change) -> Change:
+    """A change that comes on top of another: both are named."""
+    tune = f"--dtype bfloat16 {change.tune}" if change.tune else None
+    return Change(change.work, f"{first.study}; {change.study}", tune)
 
 
 def _of_lora(work: Work) -> list[Change]:

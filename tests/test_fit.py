@@ -546,3 +546,14 @@ def test_adapter_and_optimiser_are_there_throughout(monkeypatch):
     given(monkeypatch, trained=rank, moments=[2 * each for each in rank], loss=[0.0] * 7)
     terms = predict({}, Work(kind="lora", rank=12)).terms
     assert (terms["adapter"], terms["optimiser"]) == (48, 96)
+
+
+def test_a_change_names_all_that_it_takes():
+    work = Work(kind="lora", rank=64, batch=4, dtype="float32", device="cpu")
+    for change in changes(work):
+        assert change.work.dtype == "bfloat16"
+        assert 'dtype = "bfloat16"' in change.study
+        assert change.tune is None or "--dtype bfloat16" in change.tune
+    (ranked,) = [c for c in changes(work) if c.work.rank == 8]
+    assert ranked.tune == "--dtype bfloat16 --rank 8"
+    assert ranked.study == '[contract] dtype = "bfloat16"; [work] ranks = [8]'

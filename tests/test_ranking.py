@@ -216,3 +216,16 @@ def test_a_declaration_that_can_not_be_meant_is_refused() -> None:
         rank([Criterion("x", "x", "x", weight=-1)], {})
     with pytest.raises(OhloraError, match="No criterion has a weight"):
         rank([Criterion("x", "x", "x", weight=0)], {})
+
+
+def test_of_equal_scores_the_one_that_wins_more_draws_stands_first() -> None:
+    criteria = (Criterion("one", "one", "하나"), Criterion("two", "two", "둘"))
+    values = {
+        "a middling one": {"one": 0.5, "two": 0.5},
+        "left": {"one": 1.0, "two": 0.0},
+        "right": {"one": 0.0, "two": 1.0},
+    }
+    rows = rank(criteria, values, draws=500).rows
+    assert {round(row.score or 0, 9) for row in rows} == {0.5}
+    assert rows[-1].name == "a middling one"
+    assert [row.win_share for row in rows] == sorted((r.win_share for r in rows), reverse=True)

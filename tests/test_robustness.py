@@ -143,3 +143,13 @@ def test_a_tie_is_flipped_by_no_change_at_all() -> None:
     change = smallest_weight_change(np.eye(2), np.ones(2), ("x", "y"), ("a", "b"), "a")
     assert change is not None
     assert (change.winner, change.from_share, change.to_share) == ("b", 0.5, 0.5)
+
+
+def test_a_change_to_nearly_nothing_is_a_change_too() -> None:
+    """The first unit alone speaks for a: below 0.4 % of the weight it does not any more."""
+    units = np.array([[1.0, 0.0], [0.0, 0.004]])
+    change = smallest_weight_change(units, np.ones(2), ("one", "two"), ("a", "b"), "a")
+    assert change is not None
+    assert (change.winner, change.from_share) == ("b", 0.5)
+    one = change.to_share if change.name == "one" else 1 - change.to_share
+    assert one == pytest.approx(0.004 / 1.004, abs=1e-6)

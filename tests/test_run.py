@@ -18,6 +18,7 @@ import pytest
 from benchmarks.case import Limits
 from benchmarks.data import Row
 from benchmarks.results.folder import RunFolder
+from benchmarks.results.run import Run
 from benchmarks.run import run_plan
 from model_registry.errors import BadFile, OhloraError
 from tests.run_in_a_process import QuickEngine, Silent
@@ -240,3 +241,26 @@ def test_a_case_that_failed_by_itself_is_not_done_again_by_resuming(study, tmp_p
     assert again.done == []
     assert [result.status for result in results].count("oom_inference") == 1
     assert len(lines_of(tmp_path / "run", "results.jsonl")) == len(plan.cases)
+
+
+class UnderContract(Counting):
+    """Its results carry the contract of their case."""
+
+    def run(self, case, listen):
+        outcome = super().run(case, listen)
+        return replace(outcome, result=replace(outcome.result, contract=case.contract.hash,
+                                               settings=dict(case.settings)))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["lr=1e-4", "a/b=c", "두 번째", "100 %"])
+def test_a_variant_of_any_name_is_finished_once_it_was_done(study, tmp_path, name):
+    source = study.read_text(encoding="utf-8")
+    table = f'\n[[work.variants]]\nname = "{name}"\n\n[contract]'
+    study.write_text(source.replace("\n[contract]", table), encoding="utf-8")
+    plan, folder = plan_study(study, tmp_path / "run"), RunFolder(tmp_path / "run")
+    run_plan(plan, folder, UnderContract(), Silent())
+    run = Run.read(folder)
+    assert run.unfinished == ()
+    (found,) = [t for t in run.tunes if t.is_variant]
+    assert found.label == name
+    assert run.tuning("one", found) is not None

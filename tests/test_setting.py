@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmarks.results.run import Tune
 from benchmarks.results.setting import Setting, case_id
@@ -52,3 +54,21 @@ def test_cases_that_differ_in_quantisation_only_are_one_work_and_variants_are_no
 def test_a_preference_tune_is_told_from_a_fine_tune_of_the_same_rank() -> None:
     labels = [Tune(work, Setting(rank=8)).label for work in ("fine-tune", "preference")]
     assert labels == ["r8", "preference r8"]
+
+
+NAMES = st.text(min_size=1, max_size=20).filter(lambda name: name == name.strip())
+
+
+@given(NAMES, st.integers(1, 64), st.sampled_from(["none", "int8", "nf4"]))
+def test_a_variant_of_any_name_is_told_again_from_its_id(name, rank, quantization) -> None:
+    setting = Setting.of({"variant": name, "rank": rank, "quantization": quantization})
+    assert setting.id == name
+    assert Setting.parse(setting.id, variants=[name]).variant == name
+    assert Setting.of(setting.to_json()) == setting
+
+
+@given(st.integers(1, 4096), st.sampled_from(["none", "int8", "nf4", "gptq"]))
+def test_a_rank_and_a_quantisation_are_told_again_from_their_id(rank, quantization) -> None:
+    assert Setting.parse(Setting(rank=rank, quantization=quantization).id) == Setting(
+        rank=rank, quantization=quantization
+    )
