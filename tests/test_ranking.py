@@ -229,3 +229,45 @@ def test_of_equal_scores_the_one_that_wins_more_draws_stands_first() -> None:
     assert {round(row.score or 0, 9) for row in rows} == {0.5}
     assert rows[-1].name == "a middling one"
     assert [row.win_share for row in rows] == sorted((r.win_share for r in rows), reverse=True)
+
+
+def test_a_value_on_the_floor_is_kept_and_only_what_lacks_has_a_range() -> None:
+    values = {"a": {"grade": 2.0, "cost": 3.0}, "b": {"grade": 1.9, "cost": 1.0},
+              "c": {"grade": 4.0, "cost": None}}  # fmt: skip
+    ranking = rank([GRADE, COST], values)
+    assert [name for name, _ in ranking.rejected] == ["b"]
+    limit = {"a": {"cost": 3.0}, "b": {"cost": 3.1}}
+    dear = Criterion("cost", "cost", "비용", "low", floor=3.0)
+    assert [name for name, _ in rank([dear], limit).rejected] == ["b"]
+    ranges = {row.name: row.score_range for row in ranking.rows}
+    assert ranges["a"] is None
+    assert ranges["c"] is not None
+
+
+def test_scores_that_differ_by_rounding_are_ordered_by_the_draws() -> None:
+    """0.1 + 0.2 is not 0.3: the sum of three thirds must not rank above a whole."""
+    parts = tuple(Criterion(f"part {n}", "part", "부분") for n in range(10))
+    values = {
+        "many": {p.name: 1.0 if n < 3 else 0.0 for n, p in enumerate(parts)},
+        "few": {p.name: 0.3 for p in parts},
+        "best": dict.fromkeys((p.name for p in parts), 1.0),
+        "worst": dict.fromkeys((p.name for p in parts), 0.0),
+    }
+    rows = {row.name: row for row in rank(parts, values, draws=300).rows}
+    assert rows["many"].score == pytest.approx(rows["few"].score, abs=1e-12)
+    assert rows["few"].rank < rows["many"].rank  # as the names are ordered: neither wins a draw
+
+
+def test_a_group_weighs_as_its_heaviest_criterion_and_is_left_out_as_a_whole() -> None:
+    heavy = Criterion("seconds", "seconds", "시간", "low", weight=1, group="cost")
+    light = Criterion("bytes", "memory", "메모리", "low", weight=0.25, group="cost")
+    values = {
+        "cheap": {"quality": 0.6, "seconds": 1, "bytes": 1},
+        "good": {"quality": 1.0, "seconds": 9, "bytes": 9},
+        "better named": {"quality": 1.0, "seconds": 9, "bytes": 9},
+        "bad": {"quality": 0.0, "seconds": 9, "bytes": 9},
+    }
+    ranking = rank([QUALITY, heavy, light], values)
+    assert ranking.weights == {"quality": 0.5, "cost": 0.5}
+    assert ranking.chosen == "cheap"
+    assert ranking.without == {"cost": "better named"}  # of two that then win the first by name
