@@ -8,6 +8,7 @@ of their few rarest character 3-grams.
 
 from __future__ import annotations
 
+import heapq
 import math
 import re
 from collections import Counter, defaultdict
@@ -98,7 +99,8 @@ class _NearIndex:
     def _rarest(self, grams: set[str]) -> list[str]:
         """So many that another set without any of them can't be similar enough."""
         many = min(len(grams) - math.ceil(SIMILAR * len(grams)), MOST_APART) + 1
-        return sorted(grams, key=lambda gram: (self.counts[gram], gram))[:many] if grams else []
+        rarest = heapq.nsmallest(many, ((self.counts[gram], gram) for gram in grams))
+        return [gram for _, gram in rarest]
 
     def find(self, key: tuple[str, str]) -> int | None:
         """The first prompt that asks nearly the same."""
@@ -112,6 +114,8 @@ class _NearIndex:
 
 
 def _similar(one: set[str], other: set[str]) -> bool:
+    if abs(len(one) - len(other)) > MOST_APART:  # at once, before any set is made
+        return False
     common = len(one & other)
     apart = len(one) + len(other) - 2 * common
     return apart <= MOST_APART and common >= SIMILAR * (common + apart)
