@@ -101,6 +101,22 @@ def test_the_interval_of_alpha_holds_it_and_narrows_with_prompts() -> None:
     assert many.high - many.low < (few.high - few.low) / 2
 
 
+def test_the_interval_of_alpha_leaves_out_five_percent_of_the_draws() -> None:
+    chance = np.random.default_rng(2)
+    truth = chance.integers(1, 6, size=40)
+    units = [[int(np.clip(t + chance.integers(-2, 3), 1, 5)) for _ in "xy"] for t in truth]
+    grades = [
+        a_grade("a", grade, prompt, grader)
+        for prompt, unit in enumerate(units)
+        for grader, grade in zip("xy", unit, strict=True)
+    ]
+    again = [alpha_of([units[i] for i in chance.integers(0, 40, 40)]) for _ in range(1500)]
+    low, high = np.quantile([a for a in again if a is not None], [0.025, 0.975])
+    found = agreement(grades, draws=1500)
+    assert found.low == pytest.approx(low, abs=0.05)
+    assert found.high == pytest.approx(high, abs=0.03)
+
+
 def test_practice_skips_and_open_grades_count_for_nothing() -> None:
     grades = [
         a_grade("a", 5, kind="practice"),
