@@ -152,12 +152,14 @@ def run(
     from benchmarks.results.folder import RunFolder
     from benchmarks.row_lengths import within_length
     from benchmarks.study_files import read_study, study_path
+    from model_registry.output import check_folder
     from model_registry.selection import parse_seconds
 
     the_study = read_study(study_path(study))
     if catalog is not None:
         the_study = the_study.with_catalog(catalog)
     folder = RunFolder(out_dir or _new_folder(the_study.name))
+    check_folder(folder.path)
     options = _run_options(
         weights, scale, device, dtype, data, only, ranks, memory_limit, time_limit, replay
     )

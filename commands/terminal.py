@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.main
+from typer.models import TyperPath
 
 from commands.streams import Plain, only_json, write_document
 from model_registry.language import for_files, text
@@ -42,6 +44,24 @@ CatalogName = Annotated[
     str | None,
     typer.Option(help=text("A catalog's name, or a file.", "카탈로그 이름 또는 파일.")),
 ]
+
+
+def _at_home(value: Any) -> Any:
+    """A path with `~` read as the home folder, which a shell leaves as it is inside quotes."""
+    if isinstance(value, str) and (value == "~" or value.startswith("~/")):
+        return str(Path(value).expanduser())
+    return value
+
+
+class _HomePath(TyperPath):
+    """A path option. Typer makes a `TyperPath` for each; all of them read `~` by this."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return super().convert(_at_home(value), param, ctx)
+
+
+typer.main.TyperPath = _HomePath  # type: ignore[misc]
+
 LEAST_BYTES = 2**20  # of a limit: less is a number whose unit was forgotten
 SOURCES = ("auto", "hub", "path", "bundled", "random")
 DEVICES = ("auto", "cpu", "cuda")

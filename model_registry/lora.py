@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model_registry.errors import LoadError
+from model_registry.errors import LoadError, OhloraError
 from model_registry.gptq import gptq_layers
 from model_registry.language import text
 
@@ -73,6 +73,30 @@ def lora_targets(model: Any, targets: str) -> LoraTargets:
 def lora_dropout(model: Any, targets: str, wanted: float) -> float:
     """The dropout that LoRA can have there: none on parameters."""
     return 0.0 if lora_targets(model, targets).parameters else wanted
+
+
+def check_rank(model: Any, rank: int) -> None:
+    """Refuse a rank that no layer can use; in layers that are smaller than it, it is allowed.
+
+    Raises:
+        OhloraError: with the largest rank that any layer can use.
+    """
+    head = model.get_output_embeddings()
+    sizes = [
+        min(module.in_features, module.out_features)
+        for module in model.modules()
+        if hasattr(module, "in_features") and hasattr(module, "out_features") and module is not head
+    ]
+    most = max(sizes, default=rank)
+    if rank > most:
+        raise OhloraError(
+            text(
+                f"A LoRA of rank {rank} is larger than every layer of this model: choose at most "
+                f"{most} (--rank, --ranks).",
+                f"LoRA rank {rank}은(는) 이 모델의 모든 레이어보다 큽니다: {most} 이하로 지정하세요"
+                "(--rank, --ranks).",
+            )
+        )
 
 
 def stacked_experts(model: Any) -> list[str]:

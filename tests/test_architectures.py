@@ -15,6 +15,7 @@ from benchmarks.workloads.log import MemoryLog
 from model_registry import weights
 from model_registry.candidate import Candidate
 from model_registry.catalog import catalog_names
+from model_registry.errors import OhloraError
 from model_registry.lora import lora_targets, stacked_experts
 from model_registry.registry import Registry
 from model_registry.weights import LoadedModel, load
@@ -163,3 +164,10 @@ def test_a_mixture_s_adapter_loads_again_and_merges_to_the_same_answers(
         merged = tuned.merge_and_unload()(input_ids=ids, use_cache=False).logits
     torch.testing.assert_close(again, wanted)
     torch.testing.assert_close(merged, wanted, rtol=1e-3, atol=1e-3)
+
+
+def test_a_rank_that_no_layer_can_use_is_refused_with_the_largest_that_one_can() -> None:
+    model = small(usual("llama")).model
+    with pytest.raises(OhloraError, match=r"rank 65 is larger than every layer.*at most 64"):
+        add_lora(model, 65, CONTRACT)
+    assert add_lora(model, 64, CONTRACT)

@@ -190,3 +190,22 @@ def test_an_unknown_quantisation_of_an_export_is_told_what_there_is(ohlora: Ohlo
     code, _, err = ohlora("export", "nowhere", "--out", "x", "--quantization", "int3")
     assert code == 1
     assert "int8, nf4, gptq" in err
+
+
+def test_a_quoted_tilde_is_the_home_folder_in_every_option_that_is_a_path(
+    tmp_path, monkeypatch
+) -> None:
+    import typer.main
+
+    import ohlora_cli
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    command = typer.main.get_command(ohlora_cli.app)
+    paths = [
+        parameter.type.convert("~/rows.csv", parameter, None)
+        for each in command.commands.values()
+        for parameter in each.params
+        if isinstance(parameter.type, typer.main.TyperPath)
+    ]
+    assert len(paths) > 10
+    assert {str(path) for path in paths} == {str(tmp_path / "rows.csv")}

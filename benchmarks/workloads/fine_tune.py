@@ -22,7 +22,7 @@ from benchmarks.workloads.log import WorkLog
 from model_registry.errors import NotFinite
 from model_registry.finite import check_finite
 from model_registry.language import text
-from model_registry.lora import lora_dropout, lora_targets
+from model_registry.lora import check_rank, lora_dropout, lora_targets
 from model_registry.output import whole_folder
 from model_registry.prompting import IGNORED, EncodedRow
 from model_registry.quantization import keep_gradients
@@ -164,6 +164,7 @@ def add_lora(model: Any, rank: int, contract: Contract) -> Any:
     import torch
     from peft import LoraConfig, get_peft_model
 
+    check_rank(model, rank)
     keep_gradients(model)
     torch.manual_seed(contract.seed)
     targets = lora_targets(model, contract.lora_targets)
