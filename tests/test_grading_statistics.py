@@ -402,3 +402,12 @@ def test_the_stop_rule_asks_for_more_where_several_pairs_are_tested() -> None:
         values = [by_name[row.a, str(p)] - by_name[row.b, str(p)] for p in range(40)]
         assert row.more == prompts_needed(values, significance=0.05 / 3)[0]
         assert row.more != prompts_needed(values)[0]
+
+
+def test_a_repeat_seen_with_names_and_two_or_three_grades_tell_nothing_of_a_grader() -> None:
+    grades = [a_grade("a", 3, p, g) for p in range(4) for g in "xy"]
+    seen = [a_grade("a", 5, 0, "x", kind="repeat", blind=False)]
+    report = next(r for r in grader_reports([*grades, *seen]) if r.grader == "x")
+    assert (report.repeats, report.same, report.mean_change) == (0, None, None)
+    assert report.compared == 4
+    assert report.drift is None  # two grades in each half are no trend
