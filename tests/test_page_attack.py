@@ -273,8 +273,9 @@ def test_one_visitor_who_floods_the_queue_keeps_nobody_waiting(page: Page) -> No
           f"{len(refused)} refused")  # fmt: skip
     assert set(refused) == {429}
     for quiet, busy in zip(alone, beside, strict=True):
-        # A floor for a machine that is busy with other things as well.
-        assert busy <= max(2 * quiet, 1.0)
+        # A floor for a machine that is busy with other things as well, and for the pauses between
+        # two updates of one answer, which grow with the answers under way (`EVERY`).
+        assert busy <= max(2 * quiet, 2.5)
 
 
 @pytest.mark.timeout(900)
