@@ -13,6 +13,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+#: Fields that older runs lack, with the value that stands for their silence: it is not hashed, so
+#: an older run keeps its hash, can be gone on with and told again.
+_LATER = {"thinking": "off", "too_long": "refuse"}
+
 
 @dataclass(frozen=True, slots=True)
 class Contract:
@@ -54,7 +58,8 @@ class Contract:
     @property
     def hash(self) -> str:
         """Twelve hexadecimal digits that stand for all shared values."""
-        canonical = json.dumps(self.shared(), sort_keys=True, ensure_ascii=False)
+        values = {n: v for n, v in self.shared().items() if (n, v) not in _LATER.items()}
+        canonical = json.dumps(values, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
@@ -71,7 +76,7 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """The fields in which two contracts differ, as "dtype: float32 / bfloat16"."""
     fields = sorted(set(one) | set(other))
     return [
-        f"{name}: {one.get(name)} / {other.get(name)}"
+        f"{name}: {one.get(name, _LATER.get(name))} / {other.get(name, _LATER.get(name))}"
         for name in fields
-        if name != "varies" and one.get(name) != other.get(name)
+        if name != "varies" and one.get(name, _LATER.get(name)) != other.get(name, _LATER.get(name))
     ]

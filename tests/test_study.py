@@ -144,3 +144,15 @@ def test_a_line_separator_within_a_text_moves_no_line_of_an_error(tmp_path):
     path.write_text('title = "한\u2028줄\u0085"\nno_such_key = 1\n', encoding="utf-8")
     with pytest.raises(BadFile, match=r"own\.toml:2"):
         read_study(path)
+
+
+def test_a_run_from_before_a_field_of_the_contract_keeps_its_hash_and_can_be_gone_on_with() -> None:
+    from benchmarks.contract import Contract, differences
+
+    now = Contract(device="cpu")
+    older = {n: v for n, v in now.shared().items() if n not in ("thinking", "too_long")}
+    assert differences(older, now.shared()) == []
+    assert differences(older, Contract(device="cpu", thinking="on").shared()) == [
+        "thinking: off / on"
+    ]
+    assert Contract(device="cpu", thinking="on").hash != now.hash
