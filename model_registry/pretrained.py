@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_registry.candidate import Candidate
-from model_registry.errors import LoadError, first_line
+from model_registry.errors import LoadError, OhloraError, first_line
 from model_registry.folder_check import check_folder, is_model, needs_code
 from model_registry.hub import fetch
 from model_registry.path_words import existing_path, not_a_model
+from model_registry.prompting import end_token_id, settled
 from model_registry.quantization import load_packed, packed_method
 from model_registry.token_check import check_tokens
 
@@ -43,6 +44,8 @@ def read_pretrained(
 
     Raises:
         LoadError: with the status of the case. Running out of memory stays what it is.
+        BadTemplate: the chat template can't be used.
+        BadTrainingRow: the tokenizer has no end token.
     """
     try:
         if folder is None:
@@ -50,8 +53,10 @@ def read_pretrained(
         config = check_folder(folder)
         tokenizer = _tokenizer(candidate, folder)
         check_tokens(candidate, tokenizer, config)
+        # Whether its template can be used at all is known before minutes of reading weights.
+        end_token_id(settled(candidate.prompting, tokenizer), tokenizer)
         return _model(folder, device, dtype), tokenizer
-    except LoadError:
+    except OhloraError:
         raise
     except Exception as error:
         if _out_of_memory(error):

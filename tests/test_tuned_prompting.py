@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from model_registry.candidate import PromptPolicy
+from model_registry.errors import BadTemplate
 from model_registry.prompting import around_answer, render
 from model_registry.tuned import candidate_in, read_card, served_template, write_card
 from model_registry.weights import load
@@ -121,3 +122,17 @@ def test_a_hostile_folder_is_one_line_on_the_command_line(template, cause, tmp_p
     )  # fmt: skip
     assert done.returncode == 1
     assert cause in " ".join(done.stderr.split()) and "Traceback" not in done.stderr
+
+
+def test_a_template_that_can_not_be_used_is_found_before_the_weights_are_read(
+    tmp_path, monkeypatch
+):
+    folder = make_tiny_model(tmp_path / "model")
+    (folder / "chat_template.jinja").write_text("{% include '/etc/passwd' %}", encoding="utf-8")
+
+    def read_weights(*_: object) -> None:
+        raise AssertionError("the weights were read first")
+
+    monkeypatch.setattr("model_registry.pretrained._model", read_weights)
+    with pytest.raises(BadTemplate):
+        load(tiny_candidate(folder), source="path")
