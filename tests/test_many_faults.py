@@ -12,6 +12,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -45,7 +46,7 @@ def command(study: str, out: str, log: str, temporary: str, connection) -> None:
     from tests.light_work import engine_that_takes
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     tempfile.tempdir = os.environ["TMPDIR"] = temporary
@@ -90,7 +91,7 @@ class Faults:
         worker = self.start()
         family: list[psutil.Process] = []
         if harm:
-            time.sleep(self.dice.uniform(0.05, 0.9))
+            time.sleep(self.dice.uniform(0.02, 0.5))
             family = _family(worker.pid)
             number = self.dice.choice(SIGNALS)
             for process in _chosen(self.dice.choice(WHOM), family):
@@ -197,13 +198,12 @@ def inject(faults: Faults, count: int, disk: bool) -> None:
                 faults.run()
             done += 1
         faults.finish()
-        print(f"{done} faults", flush=True)
-    assert faults.exits[0] >= 1 and len(faults.exits) > 1
+    assert faults.exits[0] >= 1 and len(faults.exits) > 1, "nothing was interrupted"
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_fifteen_faults_and_nothing_is_lost_doubled_torn_or_left(tmp_path, tiny_model, host):
-    inject(Faults(tmp_path, tiny_model, random.Random(15), host), 15, disk=False)
+@pytest.mark.slow
+def test_a_few_faults_and_nothing_is_lost_doubled_torn_or_left(tmp_path, tiny_model, host):
+    inject(Faults(tmp_path, tiny_model, random.Random(15), host), 6, disk=False)
 
 
 @pytest.mark.slow
@@ -211,8 +211,6 @@ def test_fifteen_faults_and_nothing_is_lost_doubled_torn_or_left(tmp_path, tiny_
 def test_five_hundred_faults_and_nothing_is_lost_doubled_torn_or_left(
     tmp_path, tiny_model, host, capsys
 ):
-    import subprocess
-
     faults = Faults(tmp_path, tiny_model, random.Random(500), host)
     size = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", faults.disk]
     mounted = subprocess.run(size, capture_output=True, check=False).returncode == 0

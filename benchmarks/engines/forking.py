@@ -36,10 +36,10 @@ def main(control: socket.socket, parent: int, preload: str) -> None:
         touched = importlib.import_module(preload).touched_cuda()
     scratch = tempfile.mkdtemp(prefix="ohlora-")
     die_with_parent(None)  # from here on it tidies up before it goes
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGHUP, _leave)
     server = _Server(control, scratch)
     try:
+        signal.signal(signal.SIGTERM, _leave)
+        signal.signal(signal.SIGHUP, _leave)
         if os.getppid() == parent:
             control.sendall(json.dumps({"touched_cuda": touched, "scratch": scratch}).encode())
             server.serve()
@@ -65,6 +65,7 @@ def _leave(number: int, frame: object) -> None:
 class _Server:
     def __init__(self, control: socket.socket, scratch: str) -> None:
         self.control, self.scratch = control, scratch
+        self.pid = os.getpid()
         self.workers: dict[int, int] = {}  # process id → where its end is told
         self.wake, wake_end = os.pipe()
         for end in (self.wake, wake_end):
@@ -131,6 +132,8 @@ class _Server:
 
     def end(self) -> None:
         """No worker, and no file of one, outlives the process that it works for."""
+        if os.getpid() != self.pid:  # a worker that was signalled before it had begun
+            return
         for pid in self.workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
