@@ -16,6 +16,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,13 @@ class ChatTemplate:
         """
         if len(self.text) > LARGEST:
             raise BadTemplate("length", f"it is {len(self.text):,} characters long")
+        if messages and _reads_parts(self):
+            return self._render([_in_parts(message) for message in messages], variables)
+        return self._render([dict(message) for message in messages], variables)
+
+    def _render(self, messages: list[dict[str, Any]], variables: Mapping[str, Any]) -> str:
         told = {"tools": None, "documents": None, "add_generation_prompt": False}
-        known = {**told, **dict(self.tokens), **variables, "messages": [dict(m) for m in messages]}
+        known = {**told, **dict(self.tokens), **variables, "messages": messages}
         request = {"template": self.text, "variables": known}
         said = template_process.answer(request) if self.is_ours else _PROCESS.ask(request)
         if "text" in said:
@@ -59,6 +65,28 @@ class ChatTemplate:
         from model_registry.bundled.tokenizer import CHAT_TEMPLATE
 
         return self.text == CHAT_TEMPLATE
+
+
+def _in_parts(message: Message) -> dict[str, Any]:
+    """The message as models that see are given it: its text is one part of several."""
+    return {**message, "content": [{"type": "text", "text": message["content"]}]}
+
+
+@lru_cache(maxsize=64)
+def _reads_parts(template: ChatTemplate) -> bool:
+    """Whether a template loses a plain text and writes one that is a part: it goes through what it
+    is given, and the letters of a text are no parts."""
+    asked = {"role": "user", "content": "가나다라"}
+
+    def writes(message: dict[str, Any]) -> bool:
+        try:
+            return asked["content"] in template._render([message], {"add_generation_prompt": True})
+        except BadTemplate as error:
+            if error.problem not in ("refused", "broken"):
+                raise
+            return False
+
+    return not writes(asked) and writes(_in_parts(asked))
 
 
 def template_of(tokenizer: Any) -> ChatTemplate | None:

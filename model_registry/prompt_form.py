@@ -49,9 +49,12 @@ class Form:
         return {"role": message["role"], "content": mark(clean(message["content"]), tokens)}
 
     def moves_system(self, messages: Sequence[Message]) -> bool:
-        """Whether a system text has to be put before the question."""
-        has = any(message["role"] == "system" for message in messages)
-        return has and self.template is not None and not _knows_system(self.template)
+        """Whether system texts have to be put before the questions behind them."""
+        roles = tuple(message["role"] for message in messages)
+        asked = roles[:-1] if roles[-1:] == ("assistant",) else roles  # a row, or its prompt
+        if self.template is None or "system" not in asked:
+            return False
+        return not _keeps_system(self.template, asked)
 
     def opened(self, messages: Sequence[Message]) -> str:
         """The conversation, open for an answer, as the template opens it."""
@@ -105,18 +108,26 @@ class Form:
             return prompt, reply
         if whole.startswith(prompt):
             return prompt, whole[len(prompt) :]
-        around = self.around(messages)
-        before, behind = around or ("", "")
-        if before and prompt.startswith(before) and opens_thinking(prompt):
-            # The template leaves out of an answered turn the block that it opens in a prompt.
-            if THINK_TAGS[1] in reply:
-                return prompt, reply.rpartition(THINK_TAGS[0])[2].lstrip("\n") + behind
-            return prompt, f"\n{THINK_TAGS[1]}\n\n{whole[len(before) :]}"
+        if opens_thinking(prompt) and (shut := self._shut(messages, prompt, reply, whole)):
+            return prompt, shut
         thinks = f"a {THINK_TAGS[0]} block" if THINK_TAGS[1] in reply else "something"
         raise BadTrainingRow(
             f"The chat template writes {thinks} of this answer before it, so that no prompt is the "
             'beginning of the row. Take it out, or set thinking = "on" in the contract.'
         )
+
+    def _shut(self, messages: Sequence[Message], prompt: str, reply: str, whole: str) -> str | None:
+        """What comes behind a prompt that opens a thinking block, where the template leaves the
+        block out of an answered turn (R1), or its beginning (V3.1); None where it does neither."""
+        before, behind = self.around(messages) or ("", "")
+        unopened = prompt.rstrip().removesuffix(THINK_TAGS[0])
+        closes = before == unopened + THINK_TAGS[1]
+        if not before or not (closes or prompt.startswith(before)):
+            return None
+        if THINK_TAGS[1] in reply:
+            return reply.rpartition(THINK_TAGS[0])[2].lstrip("\n") + behind
+        rest = whole[len(unopened) :]
+        return rest if closes else f"\n{THINK_TAGS[1]}\n\n{whole[len(before) :]}"
 
     def encode(self, text: str, *, within: bool = False) -> list[int]:
         """Token ids of a text from its beginning, or of one that goes on. A chat template writes
@@ -177,16 +188,25 @@ def _render_plain(form: str, messages: Sequence[Message]) -> str:
     return text
 
 
-@lru_cache(maxsize=64)
-def _knows_system(template: ChatTemplate) -> bool:
-    """Whether a system text comes out of the template: some refuse the role, some lose its text."""
-    asked = [{"role": "system", "content": _ANSWER}, {"role": "user", "content": "?"}]
+@lru_cache(maxsize=256)
+def _keeps_system(template: ChatTemplate, roles: tuple[str, ...]) -> bool:
+    """Whether the system texts of a conversation of these roles come out of the template, asked and
+    answered: some refuse the role, some lose it behind a question, some once an answer is there."""
+    asked = [{"role": role, "content": f"{_ANSWER} {n}."} for n, role in enumerate(roles)]
+    texts = [message["content"] for message in asked if message["role"] == "system"]
     try:
-        return _ANSWER in template.render(asked, add_generation_prompt=True)
+        opened = template.render(asked, add_generation_prompt=True)
     except BadTemplate as error:
         if error.problem not in ("refused", "broken"):
             raise
         return False
+    try:
+        answered = template.render([*asked, {"role": "assistant", "content": "?"}])
+    except BadTemplate as error:
+        if error.problem != "refused":
+            raise
+        answered = opened  # it writes no answers
+    return all(text in opened and text in answered for text in texts)
 
 
 def _question_first(messages: Sequence[Message]) -> list[dict[str, str]]:

@@ -67,6 +67,44 @@ PLAIN_TURNS = (
     "{% for m in messages %}{{ ('Q: ' if m['role'] == 'user' else 'A: ') + m['content'] + '\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}A: {% endif %}"
 )
+#: Its system text stands in the last question, and is lost once an answer stands behind that.
+MISTRAL = (
+    "{% set rest = messages %}{% if messages[0]['role'] == 'system' %}"
+    "{% set system = messages[0]['content'] %}{% set rest = messages[1:] %}{% endif %}"
+    "{{ bos_token }}{% for m in rest %}"
+    "{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('roles must alternate') }}{% endif %}"
+    "{% if m['role'] == 'user' %}{{ '[INST] ' + (system + '\n\n' if loop.last and system "
+    "is defined else '') + m['content'] + '[/INST]' }}"
+    "{% else %}{{ ' ' + (m['content'] | trim) + eos_token }}{% endif %}{% endfor %}"
+)
+#: A prompt opens a think block or shuts it, as it is told; an answered turn has it shut.
+V31 = (
+    "{% if thinking is not defined %}{% set thinking = false %}{% endif %}{{ bos_token }}"
+    "{% for m in messages %}"
+    "{% if m['role'] == 'system' %}{{ m['content'] }}"
+    "{% elif m['role'] == 'user' %}{{ '<|User|>' + m['content'] }}"
+    "{% else %}{{ '<|Assistant|></think>' + m['content'].split('</think>')[-1] + '<|end|>' }}"
+    "{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|Assistant|>' + ('<think>' if thinking else '</think>') }}"
+    "{% endif %}"
+)
+#: A text is a list of parts to it, as to models that see; one that is plain is lost.
+PARTS = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' }}"
+    "{% for part in m['content'] %}{{ part['text'] }}{% endfor %}{{ '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+#: A default system text, which the user's own takes the place of; none behind the first message.
+FIRST_SYSTEM = (
+    "{% if messages[0]['role'] == 'system' %}{% set system = messages[0]['content'] %}"
+    "{% else %}{% set system = 'You help.' %}{% endif %}"
+    "{{ '<|im_start|>system\n' + system + '<|im_end|>\n' }}"
+    "{% for m in messages if m['role'] != 'system' %}"
+    "{{ '<|im_start|>' + m['role'] + '\n' }}{% generation %}{{ m['content'] + '<|im_end|>' }}"
+    "{% endgeneration %}{{ '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
 #: It never opens a prompt.
 NEVER_OPENS = "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
 
@@ -80,6 +118,10 @@ TEMPLATES = {
     "drops system": DROPS_SYSTEM,
     "plain turns": PLAIN_TURNS,
     "never opens": NEVER_OPENS,
+    "mistral": MISTRAL,
+    "v3.1": V31,
+    "parts": PARTS,
+    "first system": FIRST_SYSTEM,
 }
 #: The token that each ends an answer with; None: none, so the tokenizer's own.
 ENDS = {
@@ -92,6 +134,10 @@ ENDS = {
     "drops system": "<|end|>",
     "plain turns": None,
     "never opens": "<|end|>",
+    "mistral": "<|end|>",
+    "v3.1": "<|end|>",
+    "parts": "<|im_end|>",
+    "first system": "<|im_end|>",
 }
 #: Control tokens of all of them. Those behind "|" are added, but not special (Qwen3's are so).
 SPECIAL = (

@@ -25,7 +25,7 @@ from model_registry.prompting import (
     prompt_ids,
     render,
 )
-from tests.chat_templates import ENDS, NEVER_OPENS, QWEN3, R1, TEMPLATES, tokenizer_with
+from tests.chat_templates import ENDS, NEVER_OPENS, PARTS, QWEN3, R1, TEMPLATES, tokenizer_with
 
 OFF, ON, AS_TOLD = (PromptPolicy("chat", thinking=how) for how in ("off", "on", "template"))
 USER = {"role": "user", "content": "안녕?"}
@@ -40,6 +40,8 @@ texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Co"]), m
 def written(tokenizer, messages, reply, **variables):
     """What transformers itself renders for the whole conversation."""
     whole = [*messages, {"role": "assistant", "content": reply}]
+    if tokenizer.chat_template == PARTS:
+        whole = [{**m, "content": [{"type": "text", "text": m["content"]}]} for m in whole]
     return tokenizer.apply_chat_template(whole, tokenize=False, **variables)
 
 
@@ -119,6 +121,15 @@ def test_a_prompt_that_opens_a_think_block_opens_none_while_thinking_is_off():
     assert learned == "인사다\n</think>\n\n응!<|end|>"
 
 
+def test_a_block_that_a_prompt_opens_and_an_answered_turn_shuts_is_learned_to_be_shut():
+    tokenizer = TOKENIZERS["v3.1"]
+    assert render(ON, tokenizer, [USER]).endswith("<|Assistant|><think>")
+    row = encode_row(ON, tokenizer, [USER], "응!")
+    assert tokenizer.decode(row.input_ids).endswith("<|Assistant|><think></think>응!<|end|>")
+    row = encode_row(ON, tokenizer, [USER], "<think>음</think>응!")
+    assert tokenizer.decode(row.input_ids).endswith("<|Assistant|><think>음</think>응!<|end|>")
+
+
 def test_a_row_that_thinks_where_thinking_is_off_is_refused_with_the_cure():
     with pytest.raises(BadTrainingRow, match=r'<think> block.*thinking = "on"'):
         encode_row(OFF, TOKENIZERS["qwen3"], [USER], "<think>\n음\n</think>\n\n응!")
@@ -134,10 +145,20 @@ def test_no_template_loses_a_system_text(name):
     rendered = render(OFF, tokenizer, [SYSTEM, USER])
     assert "짧게 답해." in rendered and "안녕?" in rendered
     assert encode_prompt(OFF, tokenizer, [SYSTEM, USER]).system_moved == (
-        name in ("llama2", "drops system")
+        name in ("llama2", "drops system", "mistral")
     )
-    row = encode_row(OFF, tokenizer, [SYSTEM, USER], "응!")
-    asked = prompt_ids(OFF, tokenizer, [SYSTEM, USER])
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("thinking", ["off", "on", "template"])
+@pytest.mark.parametrize("where", [0, 2])
+def test_no_row_loses_a_system_text_wherever_it_stands(name, thinking, where):
+    tokenizer, policy = TOKENIZERS[name], PromptPolicy("chat", thinking=thinking)
+    turns = [*EARLIER, USER]
+    messages = [*turns[:where], SYSTEM, *turns[where:]]
+    row = encode_row(policy, tokenizer, messages, "응!")
+    assert "짧게 답해." in tokenizer.decode(row.input_ids)
+    asked = prompt_ids(policy, tokenizer, messages)
     assert list(row.input_ids[: len(asked)]) == asked
 
 
