@@ -116,13 +116,18 @@ def doctor(
 ) -> None:
     """Say what is missing here, what a message means, or whether a model's folder is whole."""
     from model_registry.doctor import diagnose, examine, examine_folder
-    from model_registry.path_words import existing_path
+    from model_registry.path_words import existing_path, names_a_path, nothing_there
 
     if message is not None and (there := existing_path(message)) is not None:
-        _print_findings(examine_folder(there), as_json)
+        findings = examine_folder(there)
+        _print_findings(findings, as_json)
+        if any(finding.ok is False for finding in findings):
+            raise typer.Exit(1)
         return
     if message is not None:
         found = diagnose(message)
+        if not found and len(message.split()) == 1 and names_a_path(message):
+            raise nothing_there(message)
         if as_json:
             rows = [{"name": d.name, "cause": d.cause, "cure": d.cure} for d in found]
             print_json({"message": message, "diagnoses": rows})

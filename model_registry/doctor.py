@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model_registry.errors import LoadError
+from model_registry.errors import OhloraError
 from model_registry.language import text
 from model_registry.notes import Note
 
@@ -341,15 +341,23 @@ def examine() -> list[Finding]:
 
 
 def examine_folder(path: Path) -> list[Finding]:
-    """Look at a model's folder, as loading it would, without loading it."""
-    from model_registry.folder_check import check_folder, is_model
+    """Look at a model's folder, or a tuned adapter's, as loading would, without its weights."""
+    from model_registry.folder_check import check_adapter, check_folder, is_model
     from model_registry.path_words import not_a_model
+    from model_registry.pretrained import read_tokenizer
+    from model_registry.token_check import check_tokens
+    from model_registry.tuned import candidate_in, is_tuned
 
     name = text("model folder", "모델 폴더")
     try:
+        if is_tuned(path) and not is_model(path):
+            check_adapter(path)
+            return [Finding(text("tuned adapter", "튜닝한 어댑터"), str(path), True)]
         if not is_model(path):
             raise not_a_model(path)
         config = check_folder(path)
-    except LoadError as error:
+        candidate = candidate_in(path)
+        check_tokens(candidate, read_tokenizer(candidate, path), config)
+    except OhloraError as error:
         return [Finding(name, error.shown, False)]
     return [Finding(name, f"{path} ({config.get('model_type', '?')})", True)]

@@ -49,6 +49,19 @@ class UnknownName(OhloraError):
         super().__init__(f"No {kind} is called {name}. {hint}")
 
 
+class NoSuchFolder(UnknownName):
+    """A path was named, and nothing is there. `near` are folders beside it."""
+
+    def __init__(self, name: str, near: Iterable[str] = ()) -> None:
+        self.kind, self.name = "folder", name
+        close = difflib.get_close_matches(Path(name).name, list(near), n=1, cutoff=0.5)
+        meant = Path(name).parent / close[0] if close else None
+        self.korean = f"{name} 폴더가 없습니다." + (f" 혹시 {meant}인가요?" if meant else "")
+        OhloraError.__init__(
+            self, f"There is no folder {name}." + (f" Did you mean {meant}?" if meant else "")
+        )
+
+
 class BadFile(OhloraError):
     """A file that the user wrote holds something that can't be read."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from model_registry.errors import LoadError
+from model_registry.errors import LoadError, NoSuchFolder
 from model_registry.folder_check import ADAPTER, is_model
 from model_registry.small_json import read_json_object
 
@@ -18,6 +18,21 @@ def existing_path(name: str) -> Path | None:
         return path if path.exists() else None
     except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, nobody's home
         return None
+
+
+def names_a_path(name: str) -> bool:
+    """Whether a name can only be meant as a path: candidates and hub ids bear no such names."""
+    return name.startswith((".", "/", "~")) or name.count("/") > 1 or name.endswith("/")
+
+
+def nothing_there(name: str) -> NoSuchFolder:
+    """The error for a path where nothing is; a folder beside it that is called alike is named."""
+    try:
+        parent = Path(name).expanduser().parent
+        beside = [path.name for path in parent.iterdir() if path.is_dir()]
+    except (OSError, ValueError, RuntimeError):
+        beside = []
+    return NoSuchFolder(name, beside)
 
 
 def not_a_model(path: Path) -> LoadError:

@@ -18,7 +18,7 @@ from model_registry.gptq import is_gptq
 from model_registry.hub import cached_folder
 from model_registry.language import text
 from model_registry.output import check_folder, whole_folder
-from model_registry.path_words import existing_path, not_a_model
+from model_registry.path_words import existing_path, names_a_path, not_a_model, nothing_there
 from model_registry.prompting import around_answer, render, uses_chat_template
 from model_registry.quantization import export as write
 from model_registry.quantization import keep_gradients, quantize
@@ -72,6 +72,8 @@ def read_card(folder: Path) -> dict[str, Any]:
         LoadError: its card is broken, or names no base.
     """
     path = folder / CARD
+    if not folder.exists():
+        raise nothing_there(str(folder))
     if not path.exists() or not (folder / WEIGHTS).exists():
         raise OhloraError(f"{folder} holds no finished tune. `ohlora tune … --out DIR` makes one.")
     card = read_json_object(path, most_bytes=8 << 20)
@@ -100,7 +102,7 @@ def find_candidate(name: str, registry: Registry, catalog: str | None = None) ->
     """A registered candidate, of one catalog or of any, or a model in a folder of that path.
 
     Raises:
-        UnknownName: neither.
+        UnknownName: neither; NoSuchFolder where the name can only be a path.
         LoadError: the path exists and is no model; the message says what it is.
     """
     there = existing_path(name)
@@ -110,6 +112,8 @@ def find_candidate(name: str, registry: Registry, catalog: str | None = None) ->
         return registry.candidate(name, catalog)
     except UnknownName:
         if there is None:
+            if names_a_path(name):
+                raise nothing_there(name) from None
             raise
         raise not_a_model(there) from None
 
@@ -149,7 +153,7 @@ def _base_in(
     named = card["base"] if base_folder is None else str(base_folder)
     try:
         base = find_candidate(named, registry)
-    except (UnknownName, LoadError) as error:
+    except UnknownName as error:
         if base_folder is not None or "/" not in named:
             raise
         raise LoadError("unreachable", _moved_words(folder, named)) from error

@@ -61,6 +61,14 @@ def refused(folder: Path) -> str:
     return said[0]
 
 
+def test_the_doctor_knows_a_whole_adapter_from_a_broken_one(folder):
+    from model_registry.doctor import examine_folder
+
+    assert [(f.ok, f.value) for f in examine_folder(folder)] == [(True, str(folder))]
+    (folder / "adapter_model.safetensors").write_bytes(b"{")
+    assert [f.ok for f in examine_folder(folder)] == [False]
+
+
 def test_a_whole_one_answers(folder):
     backend = open_backend(str(folder), Registry())
     answer = backend.reply(conversation("안녕?"), GenerationSettings(max_new_tokens=3))
@@ -98,7 +106,7 @@ def test_a_broken_file_of_an_adapter_is_named(folder, name, text):
     ("values", "said"),
     [
         ({"base": None}, "names no base"),
-        ({"base": "/nowhere/at/all"}, "No candidate is called"),
+        ({"base": "/nowhere/at/all"}, "which is no longer there"),
         ({"base": "/etc"}, "is no model"),
         ({"prompting": {"kind": "chat", "more": 1}}, "its prompting"),
         ({"prompting": {"form": 7}}, "its prompting"),
@@ -129,7 +137,7 @@ def test_adapter_weights_that_are_none_are_named(folder, content, said):
 
 def test_an_adapter_on_another_base_than_its_own_is_one_line(folder, tmp_path):
     other = make_tiny_model(tmp_path / "other", model_type="gpt_neox")
-    change(folder, CARD, base=str(other))
+    change(folder, CARD, base=str(other), base_weights=None)
     assert "does not fit its base" in refused(folder)
 
 
@@ -143,7 +151,7 @@ def test_an_adapter_for_a_base_of_more_layers_is_not_left_out_in_part(folder, wh
     from transformers import AutoConfig, AutoModelForCausalLM
 
     other = shutil.copytree(whole.parent / "base", tmp_path / "deeper")
-    change(folder, CARD, base=str(other))
+    change(folder, CARD, base=str(other), base_weights=None)
     names = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     change(folder, CONFIG, target_modules=names)
     config = AutoConfig.from_pretrained(str(other))

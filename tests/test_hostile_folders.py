@@ -13,11 +13,13 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from model_registry.errors import LoadError, OhloraError, UnknownName
 from model_registry.registry import Registry
 from model_registry.tuned import find_candidate
 from model_registry.weights import build_config, load
+from ohlora_cli import app
 from tests.tiny_models import make_tiny_model, tiny_candidate
 
 pytestmark = pytest.mark.timeout(60)
@@ -462,8 +464,43 @@ def test_a_candidate_goes_before_a_folder_of_its_name_without_a_model(tmp_path, 
 
 
 def test_what_is_nowhere_is_no_candidate(tmp_path):
-    with pytest.raises(UnknownName):
+    with pytest.raises(UnknownName, match=r"There is no folder .*nothing\.$"):
         find_candidate(str(tmp_path / "nothing"), Registry())
+    with pytest.raises(UnknownName, match=r"No candidate is called my/nothing\."):
+        find_candidate("my/nothing", Registry())  # an id of the hub
+
+
+def test_a_folder_whose_name_was_mistyped_is_named(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    with pytest.raises(UnknownName, match=rf"no folder \./{folder.name}s\. Did you mean"):
+        find_candidate(f"./{folder.name}s", Registry())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("doctor FOLDER", "config.json is no JSON"),
+        ("doctor ./nothing", "There is no folder ./nothing"),
+        ("ask ./nothing 안녕?", "There is no folder ./nothing"),
+        ("fit ./nothing", "There is no folder ./nothing"),
+        ("export ./nothing --out MODEL", "There is no folder nothing"),
+    ],
+)
+def test_a_folder_that_is_broken_or_not_there_ends_a_command_with_status_1(folder, words, said):
+    put(folder / "config.json", "{")
+    done = CliRunner().invoke(app, [word.replace("FOLDER", str(folder)) for word in words.split()])
+    shown = "".join((done.output + str(done.exception)).split())  # lines may break in a word
+    assert done.exit_code == 1 and "".join(said.split()) in shown
+
+
+def test_the_doctor_sees_a_template_that_never_ends(folder):
+    from model_registry.doctor import examine_folder
+
+    (folder / "chat_template.jinja").write_text(
+        "{% for i in range(99999) %}{{ 'a' * 99999 }}{% endfor %}"
+    )
+    (finding,) = examine_folder(folder)
+    assert finding.ok is False and "writes without end" in finding.value
 
 
 @pytest.mark.slow
