@@ -54,6 +54,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "{count} rows of the split {detail}: name it train, valid or test",
         "알 수 없는 분할 {detail}의 행 {count}개: train, valid, test 중 하나로 적으세요",
     ),
+    "unknown_form": (
+        "{count} {split:split}rows of no known form, with {detail}",
+        "알 수 없는 형식의 {split:split}행 {count}개 (열: {detail})",
+    ),
+    "nothing_to_learn": (
+        "{count} {split:split}conversations without an answer to learn",
+        "학습할 답변이 없는 {split:split}대화 {count}개",
+    ),
     "unanswered_turn": (
         "{count} user turns without an answer",
         "답변이 없는 사용자 차례 {count}개",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from model_registry.errors import BadFile
-from rows.record import Record, column_names
+from rows.record import Record, column_names, refuse_nameless
 from rows.splits import split_of
 
 
@@ -44,6 +44,8 @@ def _sheet(path: Path, rows: Sequence[Sequence[Any]], split: str | None) -> list
     filled = [(n, row) for n, row in enumerate(rows, start=1) if any(c is not None for c in row)]
     line, header = filled[0]
     names = column_names(path, line, header)
+    for number, row in filled[1:]:
+        refuse_nameless(path, number, names, row)
     return [
         Record(number, dict(zip(names, map(_as_text, row), strict=False)), split)
         for number, row in filled[1:]

@@ -82,7 +82,6 @@ class Columns:
     input: str | None = None
     system: str | None = None
     history: str | None = None
-    split: str | None = None
     conversation: str | None = None
     text: str | None = None
 
@@ -92,23 +91,12 @@ class Columns:
         return {role: name for role, name in found.items() if name is not None}
 
 
+def find_all(role: str, names: Sequence[str], taken: Sequence[str | None] = ()) -> list[str]:
+    """The columns of a role that are there and not taken, the likeliest name first."""
+    by_name = {fold(name): name for name in reversed(names) if name not in taken}
+    return [by_name[known] for known in _FOLDED[role] if known in by_name]
+
+
 def find(role: str, names: Sequence[str], taken: Sequence[str | None] = ()) -> str | None:
     """The column of a role, by the likeliest name that is there and not taken."""
-    by_name = {fold(name): name for name in reversed(names) if name not in taken}
-    return next((by_name[known] for known in _FOLDED[role] if known in by_name), None)
-
-
-def find_columns(names: Sequence[str]) -> Columns:
-    """The columns of a file of rows."""
-    question = find("question", names)
-    answer = find("answer", names, [question])
-    return Columns(
-        question=question,
-        answer=answer,
-        input=find("input", names, [question, answer]),
-        system=find("system", names),
-        history=find("history", names),
-        split=find("split", names),
-        conversation=find("conversation", names),
-        text=find("text", names),
-    )
+    return next(iter(find_all(role, names, taken)), None)

@@ -224,6 +224,8 @@ def rows_of_turns(
         if ask_last:
             rows.append(Row(waiting, "", split, tuple(before), line))
         out.append(left_out("no_answer" if ask_last else "unanswered_turn", line, split))
+    if not rows and not out:
+        out.append(left_out("nothing_to_learn", line, split))
     return rows, out
 
 

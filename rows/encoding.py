@@ -21,6 +21,7 @@ LOST = 0.2  # or if this share of the characters that are not ASCII are U+FFFD
 
 _SYLLABLES = re.compile("[\uac00-\ud7a3]+")
 _SURROGATES = re.compile("[\ud800-\udfff]")
+_INNER_BOM = re.compile("(?:^|(?<=[\r\n]))\ufeff+")  # of files that were put one after another
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
@@ -102,7 +103,7 @@ def decode(path: Path, raw: bytes | None = None) -> tuple[str, str]:
             line = raw[: error.start].decode(encoding, errors="replace").count("\n") + 1
             raise BadFile(path, line, f"is not {encoding} from here on") from error
     refuse_nul(path, text)
-    return text, encoding
+    return _INNER_BOM.sub("", text), encoding
 
 
 def _without_mark(path: Path, raw: bytes) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from rows.encoding import nfc
 from rows.record import Record
 from rows.splits import split_of
 
+_NEWLINE = re.compile(r"\r\n|\r|\n")
 _BLANK = re.compile(r"[ \t\r\n]*")
 #: Keys that other tools keep the list of rows under.
 _LISTS = ("data", "rows", "examples", "items", "records", "conversations", "dialogues")
@@ -55,28 +56,28 @@ def json_lines(path: Path, text: str) -> list[Record]:
         BadFile: a line is neither.
     """
     records = []
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(_NEWLINE.split(text), start=1):
         if line.strip():
             records.append(_record(path, number, _parsed(path, number, line.strip())))
     return records
 
 
-def json_records(path: Path, text: str) -> tuple[str, list[Record]]:
-    """The form of a JSON document and its records.
+def json_records(path: Path, text: str) -> tuple[str, list[Record], list[str]]:
+    """The form of a JSON document, its records, and the keys of lists that are not among them.
 
     Raises:
         BadFile: it is broken, or holds neither rows nor turns.
     """
     start = _BLANK.match(text).end()  # type: ignore[union-attr]
     if text[start] == "[":
-        return _from_list(path, text, start)
+        return *_from_list(path, text, start), []
     document, end = _value(path, text, start)
     if text[end:].strip():  # more behind the first object: JSON lines, whatever the file is called
-        return "jsonl", json_lines(path, text)
+        return "jsonl", json_lines(path, text), []
     line = text.count("\n", 0, start) + 1
     if not isinstance(document, dict):
         raise NotARow(path, line)
-    return "json", _from_document(path, document, line)
+    return "json", *_from_document(path, document, line)
 
 
 def _from_list(path: Path, text: str, start: int) -> tuple[str, list[Record]]:
@@ -147,25 +148,32 @@ def _record(path: Path, line: int | None, value: Any, split: str | None = None) 
     raise NotARow(path, line)
 
 
-def _from_document(path: Path, document: dict[str, Any], line: int) -> list[Record]:
-    """Rows under the names of splits or under one known key, or one row alone."""
+def _from_document(
+    path: Path, document: dict[str, Any], line: int
+) -> tuple[list[Record], list[str]]:
+    """Rows under the names of splits or under one known key, or one row alone; and lists unread."""
     lists = {key: value for key, value in document.items() if isinstance(value, list)}
     splits = {key: value for key, value in lists.items() if split_of(key)}
-    if splits:
-        return [
+    rows = {key: lists[key] for key in _LISTS if not all(map(_is_turn, lists.get(key, ())))}
+    chosen = splits or dict(list(rows.items())[:1])
+    if chosen:
+        records = [
             _record(path, None, value, split_of(key))
-            for key, values in splits.items()
+            for key, values in chosen.items()
             for value in values
         ]
-    for key in _LISTS:
-        if key in lists and not all(map(_is_turn, lists[key])):
-            return [_record(path, None, value) for value in lists[key]]
+        unread = [key for key in lists if key not in chosen and _has_objects(lists[key])]
+        return records, unread
     if _is_columns(document):
         cure = 'write rows: frame.to_json(path, orient="records", force_ascii=False)'
         raise BadFile(path, line, f"holds columns, not a JSON list of rows: {cure}")
     if set(document) <= {"role", "content"}:
         raise BadFile(path, line, 'not a JSON list of {"role", "content"} turns: put [ ] around')
-    return [Record(line, document)]
+    return [Record(line, document)], []
+
+
+def _has_objects(values: list[Any]) -> bool:
+    return any(isinstance(value, dict) for value in values)
 
 
 def _is_columns(document: dict[str, Any]) -> bool:

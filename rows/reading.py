@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from model_registry.errors import BadFile
-from rows.columns import Columns, find_columns
+from rows.columns import Columns, find_all
 from rows.conversations import (
     Roles,
     Turn,
     clean,
     history_turns,
-    marked_turns,
     rows_of_turns,
     turns_of,
 )
 from rows.encoding import broken_korean, refuse_mojibake
+from rows.forms import Forms, forms_of, is_filled
 from rows.record import Record, Table
 from rows.row import LeftOut, Row, Rows, Source, left_out, merged
 from rows.splits import split_of
@@ -77,18 +76,18 @@ def read_rows(path: Path, split: str = "train") -> Rows:
     """
     table = read_table(path)
     if table.format == "turns":
-        columns, (rows, out) = Columns(), _from_turns(table, split)
+        forms, (rows, out) = Forms(()), _from_turns(table, split)
     else:
-        columns, (rows, out) = _from_records(table, split)
+        forms, (rows, out) = _from_records(table, split)
     texts = "\n".join(text for row in rows for text in (row.prompt, row.reply))
     refuse_mojibake(path, texts)
     mojibake = tuple(
         row.line or 0 for row in rows if broken_korean(row.prompt) or broken_korean(row.reply)
     )
-    taken = columns.taken()
-    unused = tuple(name for name in table.columns if name not in taken.values())
+    taken = forms.names()
+    unused = tuple(name for name in table.columns if name not in taken)
     source = Source(
-        path, table.format, table.encoding, table.delimiter, taken,
+        path, table.format, table.encoding, table.delimiter, forms.taken(),
         () if table.format == "turns" else unused, mojibake,
     )  # fmt: skip
     sheets = tuple(f"{path.name}[{name}]" for name in table.unread)
@@ -158,19 +157,20 @@ class _Read:
     turns: list[Turn]
 
 
-def _from_records(table: Table, split: str) -> tuple[Columns, tuple[list[Row], list[LeftOut]]]:
-    path, columns = table.path, _columns(table)
-    splits = _Splits.read(table, columns.split)
-    columns = replace(columns, split=splits.column)
+def _from_records(table: Table, split: str) -> tuple[Forms, tuple[list[Row], list[LeftOut]]]:
+    path, splits = table.path, _Splits.read(table, find_all("split", table.columns))
+    forms = replace(forms_of(table), splits=splits.columns)
     read: list[_Read] = []
     out: list[LeftOut] = []
-    for record in table.records:
+    for record, columns in zip(table.records, forms.of, strict=True):
         where = splits.of(record, split)
         if where is None:
-            detail = str(record.cells.get(splits.column or "", ""))
-            out.append(left_out("unknown_split", record.line, detail=detail))
-        elif not any(map(_filled, record.cells.values())):
+            out.append(left_out("unknown_split", record.line, detail=splits.named(record)))
+        elif not any(map(is_filled, record.cells.values())):
             out.append(left_out("blank_row", record.line, where))
+        elif columns is None:
+            detail = ", ".join(name for name, cell in record.cells.items() if is_filled(cell))
+            out.append(left_out("unknown_form", record.line, where, detail))
         else:
             read.append(_Read(record.line, where, _turns(path, record, columns)))
     roles = Roles.read(path, [(one.line, turn) for one in read for turn in one.turns])
@@ -179,41 +179,7 @@ def _from_records(table: Table, split: str) -> tuple[Columns, tuple[list[Row], l
         more_rows, more_out = rows_of_turns(one.turns, roles, one.split, one.line)
         rows += more_rows
         out += more_out
-    return columns, (rows, out)
-
-
-def _filled(value: Any) -> bool:
-    return value is not None and not (isinstance(value, str) and not value.strip())
-
-
-def _columns(table: Table) -> Columns:
-    """Which columns are read: a conversation's, else question and answer, else a chat's text."""
-    found = find_columns(table.columns)
-    shared = {"system": found.system, "split": found.split}
-    if found.conversation and _holds_turns(table, found.conversation):
-        return Columns(conversation=found.conversation, **shared)
-    if found.question and found.answer:
-        return replace(found, conversation=None, text=None)
-    if found.text and _holds_turns(table, found.text):
-        return Columns(text=found.text, **shared)
-    what, names = ("answer", "reply or output_data") if found.question else (
-        "question", "prompt or input_data")  # fmt: skip
-    there = ", ".join(table.columns) or "none"
-    line = table.records[0].line if table.format == "json" else 1
-    raise BadFile(
-        table.path,
-        line,
-        f"no {what} column: name it {names}; there are {there} "
-        "(the first line must hold the names of the columns)",
-    )
-
-
-def _holds_turns(table: Table, column: str) -> bool:
-    """By the first cell that holds anything."""
-    value = next((r.cells[column] for r in table.records if _filled(r.cells.get(column))), None)
-    if isinstance(value, str):
-        return value.lstrip().startswith("[{") or bool(marked_turns(table.path, None, value))
-    return isinstance(value, list)
+    return forms, (rows, out)
 
 
 def _turns(path: Path, record: Record, columns: Columns) -> list[Turn]:
@@ -223,7 +189,7 @@ def _turns(path: Path, record: Record, columns: Columns) -> list[Turn]:
     held = columns.conversation or columns.text
     if held is not None:
         value = cells.get(held)
-        return [*system, *(turns_of(path, line, value) if _filled(value) else [])]
+        return [*system, *(turns_of(path, line, value) if is_filled(value) else [])]
     earlier = history_turns(path, line, cells.get(columns.history)) if columns.history else []
     question = _question(path, record, columns)
     return [*system, *earlier, *question, *_answer(path, record, columns)]
@@ -244,10 +210,9 @@ def _question(path: Path, record: Record, columns: Columns) -> list[Turn]:
 
 def _answer(path: Path, record: Record, columns: Columns) -> list[Turn]:
     """The answer's turn; none where its cell is empty: the question may be asked all the same."""
-    assert columns.answer is not None  # noqa: S101 - for mypy: checked where columns are
-    value = record.cells.get(columns.answer)
+    value = record.cells.get(columns.answer) if columns.answer else None
     if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
-        return turns_of(path, record.line, value)[-1:]
+        return turns_of(path, record.line, value)
     reply = _text(path, record, columns.answer)
     return [Turn("assistant", reply)] if reply else []
 
@@ -261,30 +226,36 @@ def _text(path: Path, record: Record, column: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Splits:
-    """Which split each record belongs to."""
+    """Which split each record belongs to: the first of these columns that it fills names it."""
 
-    column: str | None
+    columns: tuple[str, ...]
 
     @classmethod
-    def read(cls, table: Table, column: str | None) -> _Splits:
-        """A column counts where it names splits; one that may be something else, where all do."""
-        if column is None:
-            return cls(None)
-        values = [record.cells.get(column) for record in table.records]
-        named = [value for value in values if _filled(value)]
-        known = [value for value in named if split_of(str(value)) is not None]
-        weak = column.casefold() in _WEAK_SPLITS
-        if len(known) == len(named) or (known and not weak):
-            return cls(column)
-        if weak:
-            return cls(None)
-        record = next(r for r in table.records if _filled(r.cells.get(column)))
-        value = record.cells[column]
-        raise BadFile(table.path, record.line, f"{column} {value} is none of train, valid and test")
+    def read(cls, table: Table, columns: Sequence[str]) -> _Splits:
+        """Those columns that name splits.
+
+        Raises:
+            BadFile: a column that can be nothing else names none.
+        """
+        return cls(tuple(column for column in columns if _names_splits(table, column)))
+
+    def named(self, record: Record) -> str:
+        """What the record says of its split; "" for nothing."""
+        cells = (record.cells.get(column) for column in self.columns)
+        return str(next((cell for cell in cells if is_filled(cell)), ""))
 
     def of(self, record: Record, default: str) -> str | None:
         """The split; None where the record names an unknown one."""
-        value = record.cells.get(self.column) if self.column else None
-        if _filled(value):
-            return split_of(str(value))
-        return record.split or default
+        named = self.named(record)
+        return split_of(named) if named else record.split or default
+
+
+def _names_splits(table: Table, column: str) -> bool:
+    """A column counts where it names splits; one that may be something else, where all do."""
+    named = [record for record in table.records if is_filled(record.cells.get(column))]
+    known = [record for record in named if split_of(str(record.cells[column])) is not None]
+    weak = column.casefold() in _WEAK_SPLITS
+    if named and not known and not weak:
+        value, line = named[0].cells[column], named[0].line
+        raise BadFile(table.path, line, f"{column} {value} is none of train, valid and test")
+    return len(known) == len(named) or (bool(known) and not weak)

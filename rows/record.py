@@ -31,7 +31,7 @@ class Table:
     delimiter: str | None
     columns: tuple[str, ...]
     records: tuple[Record, ...]
-    unread: tuple[str, ...] = ()  # sheets that no rows were taken from
+    unread: tuple[str, ...] = ()  # sheets and lists that no rows were taken from
 
 
 def column_names(path: Path, line: int, cells: Sequence[Any]) -> list[str]:
@@ -47,3 +47,14 @@ def column_names(path: Path, line: int, cells: Sequence[Any]) -> list[str]:
             times = count[name.casefold()]
             raise BadFile(path, line, f"the column {name} stands there {times} times: rename one")
     return names
+
+
+def refuse_nameless(path: Path, line: int, names: Sequence[str], cells: Sequence[Any]) -> None:
+    """Refuse a row that holds something under no name; the first column may be a nameless index.
+
+    Raises:
+        BadFile: with the place of the cell.
+    """
+    for place, (name, cell) in enumerate(zip(names, cells, strict=False), start=1):
+        if not name and place > 1 and cell is not None and str(cell).strip():
+            raise BadFile(path, line, f"cell {place} stands under no name: name its column")

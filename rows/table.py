@@ -14,7 +14,7 @@ from pathlib import Path
 from model_registry.errors import BadFile
 from rows.encoding import decode, read_bytes
 from rows.json_records import json_lines, json_records
-from rows.record import Record, Table, column_names
+from rows.record import Record, Table, column_names, refuse_nameless
 
 DELIMITERS = ",;\t"
 _JSON_LINES = (".jsonl", ".ndjson")
@@ -70,8 +70,8 @@ def _from_text(path: Path, text: str, encoding: str, suffix: str) -> Table:
     if suffix in (".json", *_JSON_LINES) or (suffix not in (".csv", ".tsv") and first in "[{"):
         if not first:
             raise BadFile(path, None, "is empty: it holds no rows")
-        form, records = json_records(path, text)
-        return _table(path, form, encoding, None, records)
+        form, records, unread = json_records(path, text)
+        return _table(path, form, encoding, None, records, unread)
     if text.lstrip().startswith(("<|im_start|>", "<|begin_of_text|>", "<bos>", "<start_of_turn>")):
         return _table(path, "chat text", encoding, None, [Record(1, {"text": text})])
     delimiter, records = csv_records(path, text)
@@ -146,4 +146,5 @@ def _cells(
         raise BadFile(path, line, f"{len(cells)} cells for {len(names)} columns: {cure}")
     if more < 0 and last > line:
         raise BadFile(path, line, f"{len(cells)} cells for {len(names)} columns: {_QUOTES}")
+    refuse_nameless(path, line, names, cells)
     return dict(zip(names, [*cells, *[""] * -more], strict=False))
