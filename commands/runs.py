@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from commands.run_messages import (
+    announce,
+    command_again,
+    confirm_download,
+    say_how_to_go_on,
+    tell_decision,
+    tell_failures,
+    tell_notes,
+)
 from commands.stopping import exit_status, stopped_by_signals
 from commands.terminal import (
     CatalogName,
@@ -22,21 +28,17 @@ from commands.terminal import (
     Weights,
     amount_of,
     choice,
-    err,
     out,
     plugin_files,
     ranged,
     registry,
 )
-from model_registry.errors import OhloraError
 from model_registry.language import text
 from model_registry.machine_errors import error_words
 from model_registry.ranges import RANGES, out_of_range
 
 if TYPE_CHECKING:
     from benchmarks.plan import Options, Plan
-    from model_registry.notes import Note
-    from model_registry.records import Result
 
 app = typer.Typer()
 
@@ -165,11 +167,11 @@ def run(
     )
     options = replace(options, max_length=max_length, too_long=too_long)
     the_plan = plan.make_plan(the_study, registry(), options, folder.path)
-    _announce(the_plan, folder.path)
+    announce(the_plan, folder.path)
     if the_plan.download_bytes and not yes:
-        _confirm_download()
+        confirm_download()
     fitted = within_length(the_plan)
-    _tell_notes(fitted.notes[len(the_plan.notes) :])
+    tell_notes(fitted.notes[len(the_plan.notes) :])
     ray = {"address": ray_address, "gpu_share": gpu_share, "wait_seconds": parse_seconds(ray_wait)}
     _run_and_tell(fitted, folder, resume, retry_failed, engine, ray)
 
@@ -229,59 +231,6 @@ def _new_folder(name: str) -> Path:
     return Path("reports") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-def _announce(plan: Plan, path: Path) -> None:
-    """What will be done, downloaded and needed, before anything is."""
-    names = ", ".join(candidate.name for candidate in plan.candidates)
-    contract = plan.contract
-    out.print(f"[bold]{escape(plan.study.title)}[/]")
-    rows = [
-        (text("candidates", "후보"), f"{len(plan.candidates)}: {names}"),
-        (text("cases", "케이스"), _cases_words(plan)),
-        (text("weights", "가중치"), contract.weights),
-        (text("machine", "장비"), f"{contract.machine} ({contract.device}, {contract.dtype})"),
-        (text("download", "다운로드"), _download_words(plan)),
-        (text("results", "결과"), str(path)),
-    ]
-    for label, value in rows:
-        out.print(f"  {label}: {escape(value)}", highlight=False)
-    _tell_notes(plan.notes)
-
-
-def _tell_notes(notes: Sequence[Note]) -> None:
-    for note in notes:
-        out.print(f"  [yellow]•[/] {escape(note.words)}", highlight=False)
-
-
-def _cases_words(plan: Plan) -> str:
-    certain = sum(case.instead_of is None for case in plan.cases)
-    more = len(plan.cases) - certain
-    if not more:
-        return str(certain)
-    return text(
-        f"{certain}, and one more, quantised, for each that does not run",
-        f"{certain}개, 실행되지 않으면 양자화하여 하나씩 더",
-    )
-
-
-def _download_words(plan: Plan) -> str:
-    if not plan.download_bytes:
-        return text("none", "없음")
-    gigabytes = plan.download_bytes / 1e9
-    return text(
-        f"at most {gigabytes:.1f} GB, as much disk, less what is in the hub's cache",
-        f"최대 {gigabytes:.1f} GB, 디스크도 같은 만큼 (허브 캐시에 있는 것은 제외)",
-    )
-
-
-def _confirm_download() -> None:
-    if not sys.stdin.isatty():
-        raise OhloraError(
-            text("This downloads weights: add --yes.", "가중치를 받습니다: --yes를 더하세요.")
-        )
-    if not typer.confirm(text("Download them?", "받을까요?")):
-        raise typer.Exit(1)
-
-
 def _run_and_tell(
     plan: Plan,
     folder: Any,
@@ -297,7 +246,7 @@ def _run_and_tell(
 
     if all(case.candidate.backend == "replay" for case in plan.cases):
         engine_name = "replay"
-    again = _command_again(folder.path)
+    again = command_again(folder.path)
     engine = make_engine(engine_name, **ray)
     try:
         with stopped_by_signals(), folder.kept():
@@ -307,97 +256,15 @@ def _run_and_tell(
                 )
             with out.status(text("judging the replies", "답변을 채점하는 중")):
                 runner.judge_run(folder, plugin_files)
-            _tell_decision(folder)
+            tell_decision(folder)
     except KeyboardInterrupt as stopped:
-        _say_how_to_go_on(text("Stopped.", "멈췄습니다."), again)
+        say_how_to_go_on(text("Stopped.", "멈췄습니다."), again)
         raise typer.Exit(exit_status(stopped)) from None
     except OSError as error:
         if not folder.exists():  # nothing was begun
             raise
-        _say_how_to_go_on(error_words(error), again)
+        say_how_to_go_on(error_words(error), again)
         raise typer.Exit(1) from error
     finally:
         engine.close()
-    _tell_failures(results, again)
-
-
-def _say_how_to_go_on(what: str, again: str) -> None:
-    kept = text(
-        "What is finished is kept. To go on:",
-        "끝난 것은 남아 있습니다. 이어가려면:",
-    )
-    err.print(f"{escape(what)} {kept}\n  {escape(again)}", highlight=False, soft_wrap=True)
-
-
-def _command_again(path: Path, option: str = "--resume") -> str:
-    """The command that goes on with this run, to be pasted."""
-    given = [part for part in sys.argv[1:] if part not in ("--resume", "--retry-failed")]
-    if not any(part == "--out" or part.startswith("--out=") for part in given):
-        given += ["--out", str(path)]
-    return shlex.join(["ohlora", *given, option])
-
-
-def _tell_failures(results: Sequence[Result], again: str) -> None:
-    """What failed by itself is a row; what was ended from outside is still to be done.
-
-    Raises:
-        typer.Exit: with 1, where something is to be done.
-    """
-    from benchmarks.results.folder import was_interrupted
-
-    unfinished = [result for result in results if was_interrupted(result)]
-    failed = [result for result in results if not result.ok and result not in unfinished]
-    if failed:
-        _print_yellow(
-            text(
-                f"failed, and rows: {len(failed)} of {len(results)} cases: {_words(failed)}",
-                f"{len(results)}개 중 {len(failed)}개 케이스가 실패했고 행으로 남았습니다: "
-                f"{_words(failed)}",
-            ),
-            text("To do them again:", "다시 하려면:"),
-            again.removesuffix("--resume") + "--retry-failed",
-        )
-    if unfinished:
-        _print_yellow(
-            text(
-                f"unfinished, ended from outside: {len(unfinished)} of {len(results)} cases: "
-                f"{_words(unfinished)}",
-                f"{len(results)}개 중 {len(unfinished)}개 케이스가 외부에서 종료되어 끝나지 "
-                f"않았습니다: {_words(unfinished)}",
-            ),
-            text("To finish them:", "마저 하려면:"),
-            again,
-        )
-        raise typer.Exit(1)
-
-
-def _words(results: Sequence[Result]) -> str:
-    return ", ".join(f"{result.case}: {result.status}" for result in results)
-
-
-def _print_yellow(what: str, how: str, command: str) -> None:
-    out.print(escape(what), style="yellow", highlight=False)
-    out.print(f"{how}\n  {escape(command)}", highlight=False, soft_wrap=True)
-
-
-def _tell_decision(folder: Any) -> None:
-    """The table, chosen and reserve (or why nothing is), and where the report is."""
-    from benchmarks.report.answer import answer_of
-    from benchmarks.report.evidence import Evidence
-    from benchmarks.report.terminal import run_table
-    from benchmarks.report.writing import write_report
-
-    with out.status(text("deciding and writing the report", "결정하고 보고서를 쓰는 중")):
-        evidence = Evidence.read(folder)
-        paths = write_report(folder, evidence)
-    out.print(run_table(evidence))
-    if evidence.decision is None:
-        answer = answer_of(evidence)
-        for line in (*answer.findings, answer.reason):
-            out.print(escape(line), highlight=False)
-    else:
-        ranking, none = evidence.decision.ranking, text("none", "없음")
-        out.print(f"[bold green]{text('chosen', '선택')}: {escape(ranking.chosen or none)}[/]")
-        out.print(f"{text('reserve', '예비')}: {escape(ranking.reserve or none)}")
-        out.print(escape(ranking.reason), highlight=False)
-    out.print(f"{text('report', '보고서')}: {paths.html}", highlight=False, soft_wrap=True)
+    tell_failures(results, again)

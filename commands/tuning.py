@@ -80,10 +80,10 @@ def export(
 ) -> None:  # fmt: skip
     """Write a whole model that transformers, vLLM and others load."""
     from benchmarks.data import read_data
+    from model_registry.export import export as merge
     from model_registry.gguf import convert, find_converter
     from model_registry.output import check_file
     from model_registry.quantization import check_available
-    from model_registry.tuned import export as merge
 
     if quantization is not None:
         check_available(quantization)

@@ -1,30 +1,21 @@
-"""What a tune leaves behind: an adapter folder that can be asked, and merged into a model."""
+"""What a tune leaves behind: an adapter folder that can be asked."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from model_registry import machine
 from model_registry.candidate import Candidate, License, PromptPolicy
-from model_registry.chat_template import template_of
 from model_registry.errors import LoadError, OhloraError, UnknownName, first_line
 from model_registry.folder_check import check_adapter, is_model, read_architecture
-from model_registry.gptq import is_gptq
-from model_registry.hub import cached_folder
 from model_registry.language import text
-from model_registry.output import check_folder, whole_folder
 from model_registry.path_words import existing_path, names_a_path, not_a_model, nothing_there
-from model_registry.prompting import around_answer, render, uses_chat_template
-from model_registry.quantization import export as write
-from model_registry.quantization import keep_gradients, quantize
 from model_registry.registry import Registry
 from model_registry.small_json import read_json_object
-from model_registry.weight_files import stored_dtype, tensor_shapes
+from model_registry.weight_files import tensor_shapes
 from model_registry.weights import LoadedModel, load
 
 CARD = "ohlora_tune.json"  # beside the adapter: which base, asked in which form
@@ -221,159 +212,3 @@ def _with_adapter(model: Any, folder: Path) -> Any:
             f"{len(stored)} matrices have no place, {len(placed - stored)} places none. {wrong}",
         )
     return tuned
-
-
-def export(
-    folder: Path,
-    out: Path,
-    registry: Registry,
-    *,
-    source: str,
-    method: str | None = None,
-    calibration: Sequence[str] = (),
-    dtype: str = "auto",
-    base_folder: Path | None = None,
-) -> Path:
-    """Merge the adapter into its base and write a whole model that anything can load.
-
-    Whoever serves the model asks it by its chat template, so that one writes the form that it was
-    tuned in: see `served_template`. Servers are told how its answers end, too.
-
-    Args:
-        folder: a finished tune.
-        out: for the model.
-        registry: knows the base.
-        source: of the base's weights.
-        method: int8, nf4 or gptq, to write it quantised.
-        calibration: texts for gptq.
-        dtype: of the weights written; "auto" is what the base's own are stored in.
-        base_folder: where the base is now, where it moved.
-
-    Raises:
-        OhloraError: no finished tune is there, `out` can't be written or holds something, or the
-            base is packed in a way that nothing can be merged into.
-    """
-    check_folder(out)
-    if out.exists() and any(out.iterdir()):
-        raise OhloraError(f"{out} is not empty. Choose another --out.")
-    if dtype != "auto":
-        machine.pick_dtype("cpu", dtype)  # says what is wrong with it
-    # What is merged is what was tuned: in the precision that it was tuned in.
-    tuned_in = read_card(folder).get("dtype") if method is None else "float32"
-    loaded = load_tuned(
-        folder, registry, source=source, device="cpu", dtype=_known_dtype(tuned_in),
-        base_folder=base_folder,
-    )  # fmt: skip
-    model = _merged(loaded, method)
-    if method is None and getattr(model.config, "quantization_config", None) is None:
-        model = model.to(getattr(_torch(), _written_in(loaded, dtype)))
-    tokenizer = loaded.tokenizer
-    policy = loaded.candidate.prompting
-    tokenizer.chat_template = served_template(policy, tokenizer)
-    tokenizer.response_template = response_template(tokenizer)
-    model.generation_config.eos_token_id = list(loaded.end_ids)
-    # A limit of ours would override that of whoever asks the model, lm-evaluation-harness for one.
-    model.generation_config.max_new_tokens = model.generation_config.max_length = None
-    if method is not None:
-        model, _ = quantize(model, method, tokenizer=tokenizer, calibration=calibration)
-    with whole_folder(out) as whole:
-        write(model, tokenizer, whole)
-    return out
-
-
-def _torch() -> Any:
-    import torch
-
-    return torch
-
-
-def _known_dtype(said: Any) -> str:
-    return said if said in machine.DTYPES else "auto"
-
-
-def _written_in(loaded: LoadedModel, dtype: str) -> str:
-    """The precision of an export: what was asked for, else that of the base's files."""
-    if dtype != "auto":
-        return machine.pick_dtype("cpu", dtype)
-    folder = loaded.candidate.path or cached_folder(loaded.candidate)
-    if folder is None or loaded.source == "random":
-        return loaded.dtype
-    return stored_dtype(Path(folder)) or loaded.dtype
-
-
-def _merged(loaded: LoadedModel, method: str | None) -> Any:
-    base = loaded.model.get_base_model()
-    if is_gptq(base):
-        raise OhloraError(
-            "Nothing can be merged into a GPTQ base. Tune the plain model, then export it with "
-            "--quantization gptq."
-        )
-    if method is not None and getattr(base.config, "quantization_config", None) is not None:
-        raise OhloraError("The base is quantised already: export it without --quantization.")
-    keep_gradients(base)
-    return loaded.model.merge_and_unload()
-
-
-def served_template(policy: PromptPolicy, tokenizer: Any) -> str:
-    """The chat template that asks, by itself, as this policy does.
-
-    The plain form becomes one. A template that would let the model think where the policy does not
-    (or the other way round) is told so at its beginning; who serves it may still say otherwise. One
-    that does not listen (DeepSeek-R1's) has its prompts opened behind it instead.
-
-    Raises:
-        OhloraError: nothing helps.
-    """
-    template = template_of(tokenizer) if uses_chat_template(policy, tokenizer) else None
-    if template is None:
-        return plain_template(policy.form)
-    asked = [{"role": "user", "content": "가나다라"}]
-    wanted = render(policy, tokenizer, asked)
-    value = "true" if policy.thinking == "on" else "false"
-    told = "".join(
-        f"{{%- if {name} is not defined %}}{{%- set {name} = {value} %}}{{%- endif %}}"
-        for name in ("enable_thinking", "thinking")
-    )
-    opening = wanted.removeprefix(template.render(asked))
-    opened = (
-        "{%- set opens = add_generation_prompt %}{%- set add_generation_prompt = false %}"
-        f"{template.text.removesuffix(chr(10))}{{% if opens %}}{{{{ {opening!r} }}}}{{% endif %}}"
-    )
-    for tried in (template.text, told + template.text, opened):
-        if replace(template, text=tried).render(asked, add_generation_prompt=True) == wanted:
-            return tried
-    raise OhloraError(
-        "The model's chat template can't be made to ask in the form it was tuned in: tune it with "
-        'thinking = "template".'
-    )
-
-
-def plain_template(form: str) -> str:
-    """A chat template (Jinja) that writes what `PromptPolicy` of kind "plain" writes."""
-    before, _, after = form.partition("{prompt}")
-    return (
-        "{% for m in messages %}"
-        "{% if m['role'] == 'user' %}"
-        f"{{{{ {before!r} + m['content'] + {after!r} }}}}"
-        "{% elif m['role'] == 'system' %}{{ m['content'] + '\\n\\n' }}"
-        "{% else %}{{ m['content'] }}{% if not loop.last %}{{ '\\n' }}{% endif %}{% endif %}"
-        "{% endfor %}"
-    )
-
-
-def response_template(tokenizer: Any) -> dict[str, Any]:
-    """Where an answer begins and ends in this tokenizer's chat template, for servers.
-
-    Without it `transformers serve` takes every model of Qwen's family for one that writes ChatML,
-    and hands out the prompt with the answer.
-    """
-    question = "가나다라"
-    before, behind = around_answer(PromptPolicy(), tokenizer, question)
-    begin = before.rpartition(question)[2]
-    end = behind.rstrip("\n") or str(tokenizer.eos_token)
-    content = {"content": "text", "close": end}
-    return {
-        "defaults": {"role": "assistant"},
-        "start_anchor": begin,
-        "fields": {"content": content},
-    }

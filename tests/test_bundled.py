@@ -26,7 +26,7 @@ from model_registry.bundled.variation import vary
 from model_registry.candidate import Candidate
 from model_registry.errors import BadFile, UnknownName
 from model_registry.prompting import IGNORED, encode_row, end_token_id, prompt_ids
-from model_registry.tuned import response_template
+from model_registry.served_template import response_template
 
 ROOT = Path(__file__).resolve().parents[1]
 PERSONA = ROOT / "datasets" / "persona"

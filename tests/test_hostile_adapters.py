@@ -12,8 +12,9 @@ import pytest
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.opening import open_backend
 from model_registry.errors import OhloraError
+from model_registry.export import export
 from model_registry.registry import Registry
-from model_registry.tuned import CARD, candidate_in, export, write_card
+from model_registry.tuned import CARD, candidate_in, write_card
 from tests.tiny_models import make_tiny_model
 
 pytestmark = pytest.mark.timeout(60)

@@ -54,7 +54,7 @@ def command(study: str, out: str, log: str, temporary: str, connection) -> None:
     benchmarks.engines.make_engine = lambda *a, **k: engine_that_takes(CASE_SECONDS)
     length = EachReply("length", lambda reply: Score(float(len(reply.reply))))
     runner.load_evaluators = lambda files: {"length": length}
-    commands.runs._tell_decision = lambda folder: None
+    commands.runs.tell_decision = lambda folder: None
     sys.argv = ["ohlora", "run", study, "--out", out, "--weights", "path", "--device", "cpu"]
     if RunFolder(Path(out)).exists():
         sys.argv.append("--resume")

@@ -14,9 +14,9 @@ from benchmarks.tune import tune_candidate
 from model_registry import machine, pretrained
 from model_registry.backends.opening import open_backend
 from model_registry.errors import LoadError
+from model_registry.export import export
 from model_registry.fit_report import machine_budget
 from model_registry.registry import Registry
-from model_registry.tuned import export
 from tests.small_study import plan_study, write_study
 
 

@@ -19,6 +19,8 @@ from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.transformers_local import answer_one
 from model_registry.bitsandbytes_layers import settle, unreadable
 from model_registry.errors import LoadError, OhloraError
+from model_registry.export import _merged
+from model_registry.export import export as write_merged
 from model_registry.fit import Work
 from model_registry.fit import weight_bytes as predicted_bytes
 from model_registry.fit_table import skeleton_of
@@ -34,8 +36,7 @@ from model_registry.quantization import (
 )
 from model_registry.registry import Registry
 from model_registry.shipped_data import DATASETS
-from model_registry.tuned import _merged, candidate_in, load_tuned
-from model_registry.tuned import export as write_merged
+from model_registry.tuned import candidate_in, load_tuned
 from model_registry.weights import LoadedModel, build_config, load, random_model
 from tests.tiny_models import make_tiny_model, tiny_candidate
 

@@ -14,9 +14,10 @@ from rich.console import Console
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.opening import open_backend
 from model_registry.candidate import PromptPolicy
+from model_registry.export import export
 from model_registry.prompting import IGNORED, encode_row, prompt_ids
 from model_registry.registry import Registry
-from model_registry.tuned import candidate_in, export
+from model_registry.tuned import candidate_in
 from model_registry.weights import load
 
 pytestmark = pytest.mark.slow

@@ -14,8 +14,10 @@ from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.endpoint import Endpoint
 from model_registry.backends.openai_compatible import OpenAIBackend
 from model_registry.backends.transformers_local import TransformersBackend
+from model_registry.export import export
 from model_registry.registry import Registry
-from model_registry.tuned import candidate_in, export, response_template
+from model_registry.served_template import response_template
+from model_registry.tuned import candidate_in
 from tests.real_server import transformers_serve
 from tests.tiny_models import make_tokenizer
 
@@ -29,7 +31,7 @@ def test_a_server_is_told_where_an_answer_begins_and_ends() -> None:
 
 
 def test_a_plain_form_ends_with_the_end_token() -> None:
-    from model_registry.tuned import plain_template
+    from model_registry.served_template import plain_template
 
     tokenizer = make_tokenizer()
     tokenizer.chat_template = plain_template("### 질문: {prompt} ### 답변: ")

@@ -29,9 +29,11 @@ from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.opening import open_backend
 from model_registry.candidate import PromptPolicy
 from model_registry.errors import BadTrainingRow, LoadError, NotFinite, OhloraError
+from model_registry.export import export
 from model_registry.folder_lock import FolderLock
 from model_registry.registry import Registry
-from model_registry.tuned import export, plain_template, read_card
+from model_registry.served_template import plain_template
+from model_registry.tuned import read_card
 from model_registry.weight_files import stored_dtype
 from model_registry.weights import load
 from tests.tiny_models import TEMPLATE, make_tiny_model, make_tokenizer, tiny_candidate

@@ -13,7 +13,8 @@ import pytest
 from model_registry.candidate import PromptPolicy
 from model_registry.errors import BadTemplate
 from model_registry.prompting import around_answer, render
-from model_registry.tuned import candidate_in, read_card, served_template, write_card
+from model_registry.served_template import served_template
+from model_registry.tuned import candidate_in, read_card, write_card
 from model_registry.weights import load
 from tests.chat_templates import GEMMA, QWEN3, TEMPLATES, tokenizer_with
 from tests.tiny_models import make_tiny_model, tiny_candidate

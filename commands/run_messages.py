@@ -1,0 +1,167 @@
+"""What `ohlora run` says: what it will do, what failed, how to go on, and the decision."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.markup import escape
+
+from commands.terminal import err, out
+from model_registry.errors import OhloraError
+from model_registry.language import text
+
+if TYPE_CHECKING:
+    from benchmarks.plan import Plan
+    from model_registry.notes import Note
+    from model_registry.records import Result
+
+
+def announce(plan: Plan, path: Path) -> None:
+    """What will be done, downloaded and needed, before anything is."""
+    names = ", ".join(candidate.name for candidate in plan.candidates)
+    contract = plan.contract
+    out.print(f"[bold]{escape(plan.study.title)}[/]")
+    rows = [
+        (text("candidates", "후보"), f"{len(plan.candidates)}: {names}"),
+        (text("cases", "케이스"), _cases_words(plan)),
+        (text("weights", "가중치"), contract.weights),
+        (text("machine", "장비"), f"{contract.machine} ({contract.device}, {contract.dtype})"),
+        (text("download", "다운로드"), _download_words(plan)),
+        (text("results", "결과"), str(path)),
+    ]
+    for label, value in rows:
+        out.print(f"  {label}: {escape(value)}", highlight=False)
+    tell_notes(plan.notes)
+
+
+def tell_notes(notes: Sequence[Note]) -> None:
+    """What a reader of the results must know, a line each."""
+    for note in notes:
+        out.print(f"  [yellow]•[/] {escape(note.words)}", highlight=False)
+
+
+def _cases_words(plan: Plan) -> str:
+    certain = sum(case.instead_of is None for case in plan.cases)
+    more = len(plan.cases) - certain
+    if not more:
+        return str(certain)
+    return text(
+        f"{certain}, and one more, quantised, for each that does not run",
+        f"{certain}개, 실행되지 않으면 양자화하여 하나씩 더",
+    )
+
+
+def _download_words(plan: Plan) -> str:
+    if not plan.download_bytes:
+        return text("none", "없음")
+    gigabytes = plan.download_bytes / 1e9
+    return text(
+        f"at most {gigabytes:.1f} GB, as much disk, less what is in the hub's cache",
+        f"최대 {gigabytes:.1f} GB, 디스크도 같은 만큼 (허브 캐시에 있는 것은 제외)",
+    )
+
+
+def confirm_download() -> None:
+    """Ask before weights are fetched.
+
+    Raises:
+        OhloraError: nobody can be asked.
+        typer.Exit: the answer is no.
+    """
+    if not sys.stdin.isatty():
+        raise OhloraError(
+            text(
+                "This downloads weights: add --yes.",
+                "가중치를 내려받아야 합니다. 계속하려면 --yes를 붙이세요.",
+            )
+        )
+    if not typer.confirm(text("Download them?", "받을까요?")):
+        raise typer.Exit(1)
+
+
+def say_how_to_go_on(what: str, again: str) -> None:
+    """Why a run ended early, and the command that goes on with it."""
+    kept = text(
+        "What is finished is kept. To go on:",
+        "끝난 것은 남아 있습니다. 이어가려면:",
+    )
+    err.print(f"{escape(what)} {kept}\n  {escape(again)}", highlight=False, soft_wrap=True)
+
+
+def command_again(path: Path, option: str = "--resume") -> str:
+    """The command that goes on with this run, to be pasted."""
+    given = [part for part in sys.argv[1:] if part not in ("--resume", "--retry-failed")]
+    if not any(part == "--out" or part.startswith("--out=") for part in given):
+        given += ["--out", str(path)]
+    return shlex.join(["ohlora", *given, option])
+
+
+def tell_failures(results: Sequence[Result], again: str) -> None:
+    """What failed by itself is a row; what was ended from outside is still to be done.
+
+    Raises:
+        typer.Exit: with 1, where something is to be done.
+    """
+    from benchmarks.results.folder import was_interrupted
+
+    unfinished = [result for result in results if was_interrupted(result)]
+    failed = [result for result in results if not result.ok and result not in unfinished]
+    if failed:
+        _print_yellow(
+            text(
+                f"failed, and rows: {len(failed)} of {len(results)} cases: {_words(failed)}",
+                f"{len(results)}개 중 {len(failed)}개 케이스가 실패했고 행으로 남았습니다: "
+                f"{_words(failed)}",
+            ),
+            text("To do them again:", "다시 하려면:"),
+            again.removesuffix("--resume") + "--retry-failed",
+        )
+    if unfinished:
+        _print_yellow(
+            text(
+                f"unfinished, ended from outside: {len(unfinished)} of {len(results)} cases: "
+                f"{_words(unfinished)}",
+                f"{len(results)}개 중 {len(unfinished)}개 케이스가 외부에서 종료되어 끝나지 "
+                f"않았습니다: {_words(unfinished)}",
+            ),
+            text("To finish them:", "마저 하려면:"),
+            again,
+        )
+        raise typer.Exit(1)
+
+
+def _words(results: Sequence[Result]) -> str:
+    return ", ".join(f"{result.case}: {result.status}" for result in results)
+
+
+def _print_yellow(what: str, how: str, command: str) -> None:
+    out.print(escape(what), style="yellow", highlight=False)
+    out.print(f"{how}\n  {escape(command)}", highlight=False, soft_wrap=True)
+
+
+def tell_decision(folder: Any) -> None:
+    """The table, chosen and reserve (or why nothing is), and where the report is."""
+    from benchmarks.report.answer import answer_of
+    from benchmarks.report.evidence import Evidence
+    from benchmarks.report.terminal import run_table
+    from benchmarks.report.writing import write_report
+
+    with out.status(text("deciding and writing the report", "결정하고 보고서를 쓰는 중")):
+        evidence = Evidence.read(folder)
+        paths = write_report(folder, evidence)
+    out.print(run_table(evidence))
+    if evidence.decision is None:
+        answer = answer_of(evidence)
+        for line in (*answer.findings, answer.reason):
+            out.print(escape(line), highlight=False)
+    else:
+        ranking, none = evidence.decision.ranking, text("none", "없음")
+        out.print(f"[bold green]{text('chosen', '선택')}: {escape(ranking.chosen or none)}[/]")
+        out.print(f"{text('reserve', '예비')}: {escape(ranking.reserve or none)}")
+        out.print(escape(ranking.reason), highlight=False)
+    out.print(f"{text('report', '보고서')}: {paths.html}", highlight=False, soft_wrap=True)
