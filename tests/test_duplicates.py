@@ -110,3 +110,9 @@ def test_prompts_that_share_half_ask_the_same(share: float, expected: float) -> 
     for one, other in pairs_that_share(share, count=5):
         replies = [a_reply(SENTENCE, one), a_reply(SENTENCE, other)]
         assert [score.value for score in near_duplicate(replies)] == [expected] * 2
+
+
+@pytest.mark.parametrize(("text", "expected"), [("여섯글자예요!", 1.0), ("다섯글자야!", None)])
+def test_six_letters_are_enough_to_be_told_apart(text: str, expected: float | None) -> None:
+    replies = [a_reply(text, "시험에 붙었어"), a_reply(text, "저녁은 뭐 먹지")]
+    assert [score.value for score in near_duplicate(replies)] == [expected] * 2

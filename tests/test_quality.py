@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from evaluators.completion import STOPPED_BY_ITSELF
-from evaluators.quality import QUALITY, WEIGHTS, faults
+from evaluators.quality import QUALITY, WEIGHTS, faults, quality
 from evaluators.registry import judge_replies, load_evaluators
 from evaluators.reply_table import read_replies
+from model_registry.records import Score
 from tests.replies import REFERENCE, a_reply
 
 PROMPT = "나 면접 합격했어!"
@@ -98,12 +99,79 @@ def test_quality_is_the_same_alone_and_among_the_other_evaluators() -> None:
 
 def test_a_part_that_another_evaluator_replaces_is_not_taken_for_it() -> None:
     from evaluators.evaluator import EachText
-    from model_registry.records import Score
 
     impostor = EachText("stopped_by_itself", lambda text: Score(0.0))
     rows, _ = judge_replies([QUALITY, impostor], [a_reply(GOOD, PROMPT, finish_reason="stop")])
     assert STOPPED_BY_ITSELF in QUALITY.parts
     assert rows[0].value == value(GOOD, finish_reason="stop")
+
+
+#: Values of the parts for a reply without a fault.
+FAULTLESS = {part.name: 0.0 for part in QUALITY.parts} | {
+    "well_formed": 1.0, "relevance": 1.0, "stopped_by_itself": 1.0,
+}  # fmt: skip
+
+
+def scored(text: str = "아침밥 맛있게 냠냠", **values: float | None) -> Score:
+    """The quality of a reply whose parts have these values, and no fault besides."""
+    parts = {name: [Score(value)] for name, value in (FAULTLESS | values).items()}
+    return quality([a_reply(text, PROMPT)], parts)[0]
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "left"),
+    [
+        ("empty", 1.0, 0.0), ("foreign_script", 1.0, 0.15), ("loop", 1.0, 0.2),
+        ("broken_text", 1.0, 0.2), ("well_formed", 0.0, 0.5), ("echo", 1.0, 0.4),
+        ("relevance", 0.0, 0.4), ("markup", 1.0, 0.65), ("near_duplicate", 1.0, 0.7),
+        ("continues_prompt", 1.0, 0.85), ("stopped_by_itself", 0.0, 0.88),
+    ],
+)  # fmt: skip
+def test_a_whole_fault_leaves_what_its_weight_says(part: str, value: float, left: float) -> None:
+    assert scored().value == 1.0
+    assert scored(**{part: value}).value == pytest.approx(left)
+    assert scored(**{part: None}).value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "left"),
+    [
+        ("broken_text", 0.1, 1 - 0.8 * 0.5),  # one character in ten is half of one in five
+        ("broken_text", 0.2, 0.2), ("broken_text", 0.4, 0.2),
+        ("repetition", 0.3, 1 - 0.8 * 0.5), ("repetition", 0.6, 0.2), ("repetition", 0.9, 0.2),
+        ("well_formed", 0.25, 0.75), ("well_formed", 0.5, 1.0), ("well_formed", 0.45, 0.95),
+        ("relevance", 0.35, 0.7), ("relevance", 0.7, 1.0), ("relevance", 0.63, 0.94),
+        ("stopped_by_itself", 0.5, 0.94),
+    ],
+)  # fmt: skip
+def test_half_a_fault_takes_half_and_what_is_good_enough_nothing(
+    part: str, value: float, left: float
+) -> None:
+    assert scored(**{part: value}).value == pytest.approx(left)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [("여섯글자예요", 1.0), ("다섯글자야", 1 - 0.4 / 6), ("세글자", 0.8), ("!!", 0.6)],
+)
+def test_a_reply_of_fewer_than_six_letters_is_thin(text: str, left: float) -> None:
+    assert scored(text).value == pytest.approx(left)
+
+
+def test_half_the_sentences_in_another_level_are_the_whole_fault() -> None:
+    assert scored("정말 축하해. 고생 많았어요.").value == pytest.approx(0.9)
+    assert scored("정말 축하해. 고생 많았어. 참 좋다. 쉬세요.").value == pytest.approx(0.95)
+
+
+def test_faults_add_up_and_the_three_gravest_are_named() -> None:
+    found = scored(markup=1.0, continues_prompt=1.0, stopped_by_itself=0.0, near_duplicate=1.0)
+    assert found.value == pytest.approx(0.65 * 0.85 * 0.88 * 0.7)
+    assert found.reason == "markup 0.35, duplicate 0.30, continues 0.15"
+
+
+@pytest.mark.parametrize(("markup", "reason"), [(0.16, "markup 0.06"), (0.12, "")])
+def test_a_fault_that_takes_less_than_a_twentieth_is_not_named(markup: float, reason: str) -> None:
+    assert scored(markup=markup).reason == reason
 
 
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the reference files are not here")

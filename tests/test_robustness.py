@@ -153,3 +153,29 @@ def test_a_change_to_nearly_nothing_is_a_change_too() -> None:
     assert (change.winner, change.from_share) == ("b", 0.5)
     one = change.to_share if change.name == "one" else 1 - change.to_share
     assert one == pytest.approx(0.004 / 1.004, abs=1e-6)
+
+
+def test_a_change_to_nearly_nothing_is_found_where_no_other_does() -> None:
+    """Three units: that of the second would have to rise by more than that of the first falls."""
+    units = np.array([[1.0, 0.0], [0.0, 0.004], [0.5, 0.5]])
+    change = smallest_weight_change(units, np.ones(3), NAMES[:3], ("a", "b"), "a")
+    assert change is not None
+    assert (change.name, change.winner) == ("one", "b")
+    assert change.to_share == pytest.approx(0.002 / 1.002, abs=1e-6)
+
+
+def test_who_wins_right_behind_the_crossing_is_named_not_who_overtakes_soon_after() -> None:
+    """a and b meet where the first unit has 0.6 of the weight, b and c at 0.605."""
+    units = np.array([[0.0, 0.5, 0.66322], [1.0, 0.25, 0.0]])
+    weights = np.array([0.3, 0.7])
+    change = smallest_weight_change(units, weights, NAMES[:2], CANDIDATES[:3], "a")
+    assert change is not None
+    assert (change.name, change.winner) == ("one", "b")
+    assert change.to_share == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(("chosen", "other"), [("a", "b"), ("b", "a")])
+def test_a_tie_is_flipped_by_more_of_a_weight_as_well_as_by_less(chosen: str, other: str) -> None:
+    change = smallest_weight_change(np.eye(2), np.ones(2), NAMES[:2], CANDIDATES[:2], chosen)
+    assert change is not None
+    assert (change.name, change.winner) == ("one", other)

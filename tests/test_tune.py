@@ -22,8 +22,8 @@ from benchmarks import tune as tune_module
 from benchmarks.contract import Contract
 from benchmarks.data import Row
 from benchmarks.tune import tune, tune_candidate
-from benchmarks.tune_rows import encode_rows
-from benchmarks.tune_state import STATE, EpochEnd
+from benchmarks.tune_rows import TuneRows, encode_rows
+from benchmarks.tune_state import STATE, EpochEnd, differences, identity_of
 from model_registry import gguf
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.opening import open_backend
@@ -31,6 +31,7 @@ from model_registry.candidate import PromptPolicy
 from model_registry.errors import BadTrainingRow, LoadError, NotFinite, OhloraError
 from model_registry.export import export
 from model_registry.folder_lock import FolderLock
+from model_registry.prompting import EncodedRow
 from model_registry.registry import Registry
 from model_registry.served_template import plain_template
 from model_registry.tuned import read_card
@@ -156,6 +157,41 @@ def test_what_differs_from_the_tune_before_is_named_in_words(begun, change, said
     changed = {"epochs": {"epochs": 3}, "dtype": {"dtype": "bfloat16"}}.get(change, {})
     with pytest.raises(OhloraError, match=said):
         in_steps(base, data, out, **changed)
+
+
+#: A value other than `Contract`'s for each setting that what is learned hangs on.
+OTHERWISE: dict[str, Any] = {
+    "lora_targets": "q_proj", "lora_alpha": 8, "lora_dropout": 0.0, "lora_init": "olora",
+    "learning_rate": 1e-3, "batch_size": 2, "epochs": 3, "max_length": 256, "too_long": "drop",
+    "max_grad_norm": 0.5, "seed": 7, "dtype": "bfloat16", "weights": "random",
+}  # fmt: skip
+
+
+def test_a_tune_goes_on_under_the_same_policy_only() -> None:
+    """Each setting apart; what only answering hangs on, and the machine, may be others."""
+    tokenizer = make_tokenizer()
+    candidate = tiny_candidate("unused", revision="one")
+    rows = TuneRows((EncodedRow((1, 2, 3), (1, 2, 3)),), (EncodedRow((4, 5), (4, 5)),))
+
+    def identity(candidate=candidate, rows=rows, rank=4, **changes):
+        return identity_of(candidate, tokenizer, rows, Contract(**changes), rank)
+
+    def differs(**changes) -> str:
+        return "; ".join(differences(identity(), identity(**changes)))
+
+    for name, value in OTHERWISE.items():
+        assert name in differs(**{name: value}), name
+    assert differs(rank=8) == "rank was 4, is 8"
+    assert "revision" in differs(candidate=replace(candidate, revision="two"))
+    assert "learning_rate" in differs(candidate=replace(candidate, learning_rate=3e-4))
+    assert "template" in differs(candidate=replace(candidate, prompting=PromptPolicy("plain")))
+    assert "contents" in differs(rows=TuneRows(rows.valid, rows.train))
+    assert "valid_rows" in differs(rows=TuneRows(rows.train, ()))
+    assert "rows" in differs(rows=TuneRows((*rows.train, *rows.valid), rows.valid))
+    assert not differs(
+        max_new_tokens=5, samples=3, temperature=0.1, top_p=0.5, machine="another", threads=2,
+        warm_up=0, device="cuda",
+    )  # fmt: skip
 
 
 def test_the_same_command_goes_on(begun) -> None:
