@@ -534,6 +534,13 @@ def test_quantised_weights_are_unpacked_one_matrix_at_a_time(monkeypatch):
     assert packed.predicted_bytes == 800 + 4 * 10 + 200 * 2 + 200
 
 
+def test_a_tune_on_quantised_weights_unpacks_them_too(monkeypatch):
+    given(monkeypatch, **TRAINED, loss=[0.0] * 7)
+    packed = predict({}, Work(kind="lora", rank=12, quantization="int8"))
+    assert packed.terms["unpacked"] == 100 * 2
+    assert packed.predicted_bytes == 800 + 4 * 10 + 200 * 2 + 200
+
+
 def test_orpo_takes_twice_the_rows_and_every_position(monkeypatch):
     each = [0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0]
     given(monkeypatch, **TRAINED, loss=each)
@@ -557,3 +564,27 @@ def test_a_change_names_all_that_it_takes():
     (ranked,) = [c for c in changes(work) if c.work.rank == 8]
     assert ranked.tune == "--dtype bfloat16 --rank 8"
     assert ranked.study == '[contract] dtype = "bfloat16"; [work] ranks = [8]'
+
+
+def test_a_trace_at_two_depths_tells_what_each_layer_takes():
+    import numpy as np
+
+    from model_registry.memory_trace import DEPTHS, TRAINED_AT, _by_depth
+
+    rows = np.array([shape.features() for shape in TRAINED_AT], dtype=float)
+    fixed, each = np.arange(1.0, 8.0), np.arange(10.0, 80.0, 10.0)
+    peaks = {depth: list(rows @ (fixed + depth * each)) for depth in DEPTHS}
+    found = _by_depth(rows, peaks)
+    assert found["fixed"] == pytest.approx(list(fixed), abs=1e-2)
+    assert found["per_layer"] == pytest.approx(list(each), abs=1e-2)
+
+
+def test_an_architecture_is_traced_with_so_many_layers_whatever_it_calls_them():
+    from model_registry.memory_trace import DEPTHS, at_depth
+
+    neo = {"num_layers": 12, "attention_types": [[["global", "local"], 6]]}
+    for depth in DEPTHS:
+        assert at_depth(TINY, depth) == TINY | {"num_hidden_layers": depth}
+        ((pattern, times),) = at_depth(neo, depth)["attention_types"]
+        assert at_depth(neo, depth)["num_layers"] == len(pattern) * times == depth
+    assert TINY["num_hidden_layers"] == 3

@@ -271,3 +271,26 @@ def test_a_group_weighs_as_its_heaviest_criterion_and_is_left_out_as_a_whole() -
     assert ranking.weights == {"quality": 0.5, "cost": 0.5}
     assert ranking.chosen == "cheap"
     assert ranking.without["cost"] == "better named"  # of two that then win the first by name
+
+
+def test_what_tells_nobody_apart_widens_no_range() -> None:
+    values = {
+        "a": {"quality": 3, "cost": 1, "grade": 4},
+        "b": {"quality": 2, "cost": None, "grade": 4},
+        "c": {"quality": 1, "cost": 2, "grade": 4},
+    }
+    ranking = rank([QUALITY, COST, GRADE], values)
+    assert ranking.unused == ("grade",)
+    assert {row.name: row.score_range for row in ranking.rows}["b"] == (0.25, 0.75)
+
+
+def test_one_criterion_of_a_group_is_left_out_by_itself_too() -> None:
+    quality = Criterion("quality", "quality", "품질", weight=0.2)
+    values = {
+        "quick": {"quality": 0, "seconds": 1, "bytes": 5},
+        "small": {"quality": 1, "seconds": 9, "bytes": 1},
+        "worst": {"quality": 0, "seconds": 9, "bytes": 9},
+    }
+    ranking = rank([quality, SECONDS, BYTES], values)
+    assert ranking.chosen == "quick"
+    assert ranking.without == {"seconds": "small", "cost": "small"}

@@ -118,3 +118,55 @@ def test_every_reason_has_words(reason: str) -> None:
     assert reason in WORDS
     words = left_out_note(LeftOut(reason, 3, "train", (1, 2, 3), "fold1")).words
     assert "3" in words and reason not in words
+
+
+#: No two of these syllables alike, and none of a particle or an ending among them.
+SYLLABLES = [chr(ord("가") + 11 * n) for n in range(1000)]
+
+
+def prompts_of(mine: int, theirs: int, common: int) -> tuple[Row, Row]:
+    """Two prompts of so many 3-grams, so many of which both have."""
+    one = SYLLABLES[: mine + 2]
+    other = SYLLABLES[: common + 2] + SYLLABLES[500 : 500 + theirs - common]
+    return Row("".join(one), ""), Row("".join(other), "")
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "common", "same"),
+    [
+        (40, 40, 36, True),  # 36 of 44
+        (40, 40, 35, False),  # 35 of 45
+        (40, 32, 32, True),  # 32 of 40, which is just enough
+        (40, 31, 31, False),
+        (4, 5, 4, True),  # six letters and seven
+        (3, 4, 3, False),
+        (200, 200, 192, True),  # 16 apart
+        (200, 201, 192, False),  # 17 apart, though 192 of 209 are common
+    ],
+)
+def test_twins_share_four_fifths_of_their_grams_and_lack_sixteen_at_most(
+    mine: int, theirs: int, common: int, same: bool
+) -> None:
+    one, other = prompts_of(mine, theirs, common)
+    assert (twins([one], [other]) == [0]) is same
+    assert (twins([other], [one]) == [0]) is same
+
+
+def test_another_number_in_a_long_prompt_asks_something_else() -> None:
+    half, rest = "".join(SYLLABLES[:40]), "".join(SYLLABLES[40:80])
+    rows = [Row(f"{half} {number} {rest}", "") for number in (7, 8)]
+    assert twins(rows[:1], rows[1:]) == [None]
+    assert twins([Row(f"{half} 7 {rest}{SYLLABLES[90]}", "")], rows[:1]) == [0]
+
+
+@pytest.mark.parametrize(
+    ("alike", "prompts", "is_form"), [(6, 50, True), (5, 50, False), (6, 49, False)]
+)
+def test_what_more_than_a_tenth_of_fifty_prompts_hold_is_a_form(
+    alike: int, prompts: int, is_form: bool
+) -> None:
+    form = "".join(SYLLABLES[:40])
+    rows = [Row(form + "".join(SYLLABLES[100 + 3 * n :][:3]), "") for n in range(alike)]
+    rows += [Row("".join(SYLLABLES[200 + 10 * n :][:10]), "") for n in range(prompts - alike)]
+    asked = Row(form + "".join(SYLLABLES[90:93]), "")
+    assert twins([asked], rows) == [None if is_form else 0]
