@@ -85,7 +85,7 @@ def test_a_table_of_one_s_own_is_decided_and_its_sensitivity_told(ohlora: Ohlora
         (("decide", "no-such-run"), "holds no run"),
         (("score", "missing.csv"), "missing.csv"),
         (("ask", "bundled-lama", "안녕"), "No candidate is called bundled-lama"),
-        (("export", "nowhere", "--out", "x"), "holds no finished tune"),
+        (("export", "nowhere", "--out", "x"), "There is no folder nowhere"),
         (("tune", "nobody", "--data", "x.csv", "--out", "x"), "No candidate is called nobody"),
     ],
 )
