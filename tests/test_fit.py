@@ -566,6 +566,12 @@ def test_a_change_names_all_that_it_takes():
     assert ranked.study == '[contract] dtype = "bfloat16"; [work] ranks = [8]'
 
 
+def test_a_tune_without_a_rank_is_predicted_at_sixteen(architecture):
+    work = Work(kind="lora", dtype="bfloat16", device="cuda")
+    assert predict(architecture, work) == predict(architecture, replace(work, rank=16))
+    assert predict(architecture, work) != predict(architecture, replace(work, rank=8))
+
+
 def test_a_trace_at_two_depths_tells_what_each_layer_takes():
     import numpy as np
 

@@ -159,3 +159,20 @@ def test_what_a_candidate_of_the_run_is_called_is_hidden_in_its_replies(tmp_path
         hidden = run.mask(said)
         assert "zephyrix" not in hidden.lower()
         assert "다솜아리" not in hidden
+
+
+@pytest.mark.parametrize(("replies", "screens"), [(7, [7]), (8, [4, 4]), (15, [5, 5, 5])])
+def test_seven_replies_are_the_most_of_a_screen(
+    tmp_path: Path, replies: int, screens: list[int]
+) -> None:
+    run = read_run(make_run(tmp_path / "r", ["하나"], [f"모델-{i}" for i in range(replies)]))
+    items = [s for s in plan(run, "g1") if s.kind == "item"]
+    assert [len(s.shown) for s in items] == screens
+
+
+@pytest.mark.parametrize(("items", "repeats"), [(4, 0), (5, 1), (14, 1), (26, 3)])
+def test_a_tenth_is_repeated_but_one_at_least_from_five_items_on(
+    tmp_path: Path, items: int, repeats: int
+) -> None:
+    run = read_run(make_run(tmp_path / "r", [f"질문 {i}" for i in range(items)]))
+    assert sum(s.kind == "repeat" for s in plan(run, "g1")) == repeats
