@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from transformers import AutoConfig
 
@@ -10,7 +12,7 @@ from benchmarks.workloads import asking, inference
 from benchmarks.workloads.log import MemoryLog
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.failures import AskError
-from model_registry.backends.local_answer import prompt_of
+from model_registry.backends.local_answer import fitted, prompt_of
 from model_registry.backends.transformers_local import (
     TransformersBackend,
     answer_batch,
@@ -52,6 +54,25 @@ def fills(loaded, left: int):
 )
 def test_the_context_is_what_the_configuration_says(model_type, values, length):
     assert context_length(AutoConfig.for_model(model_type, **values)) == length
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length",
+     "n_ctx"],
+)  # fmt: skip
+def test_whatever_a_configuration_calls_it_is_the_context(name):
+    own = SimpleNamespace(model_type="own", **{name: 77})
+    assert context_length(own) == 77
+    assert context_length(SimpleNamespace(model_type="sees", get_text_config=lambda: own)) == 77
+    assert context_length(SimpleNamespace(model_type="own", **{name: 0})) is None
+    assert context_length(SimpleNamespace(model_type="own", **{name: None})) is None
+
+
+@pytest.mark.parametrize("left", [1, 5, 11, 12, 13])
+def test_the_room_for_an_answer_is_counted_to_the_token(loaded, left):
+    given = fitted(loaded, prompt_of(loaded, fills(loaded, left)), SETTINGS)
+    assert given.max_new_tokens == min(left, SETTINGS.max_new_tokens)
 
 
 def test_a_prompt_longer_than_the_context_is_one_line_that_says_so(loaded):

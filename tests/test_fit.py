@@ -513,6 +513,18 @@ def test_the_formats_of_quantised_weights_are_counted_to_the_byte():
     assert found["gptq"] == round(800_000 * (0.5 + 2.5 / 128)) + rest
 
 
+def test_buffers_lie_beside_weights_of_any_format():
+    counts = dict.fromkeys(("linear_parameters", "linear_outputs", "largest_linear"), 0)
+    counts |= {"parameters": 1_000, "buffer_bytes": 64}
+    assert {weight_bytes(counts, Work(quantization=q)) for q in ("none", "nf4")} == {2_064}
+
+
+def test_a_rounding_of_the_fit_is_no_gradient_below_nothing(monkeypatch):
+    given(monkeypatch, **TRAINED, loss=[-50.0, 0.0, 100.0, 0.0, 0.0, 0.0, 0.0])
+    terms = predict({}, Work(kind="lora", batch=3, length=40, rank=12)).terms
+    assert (terms["gradients"], terms["activations"]) == (0, 4 * (100 * 120 - 50))
+
+
 @pytest.mark.parametrize("tied", [True, False])
 def test_embeddings_and_head_stay_as_they_are_when_weights_are_quantised(tied):
     from model_registry.memory_trace import skeleton
