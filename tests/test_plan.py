@@ -93,6 +93,42 @@ def test_without_valid_answers_other_train_rows_serve_and_that_is_said(study, tm
     )
 
 
+def ask_instead(rows: Path, split: str, **changed: str) -> None:
+    """Other prompts for rows of a split, by their numbers: n1="…"."""
+    path = rows / f"{split}.jsonl"
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for number, prompt in changed.items():
+        lines[int(number[1:])]["prompt"] = prompt
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def test_train_rows_that_ask_what_other_train_rows_are_asked_for_are_not_tuned_on(study, tmp_path):
+    words = study.read_text(encoding="utf-8")
+    study.write_text(words.replace("tuned_on = [0, 4]", "tuned_on = [0, 4]\nprompts = [4, 7]"))
+    ask_instead(tmp_path / "rows", "train", n1="Train 5!!")
+    task = plan_study(study, tmp_path).task
+    assert [row.prompt for row in task.prompts] == ["train 4?", "train 5?", "train 6?"]
+    assert [row.prompt for row in task.train] == ["train 0?", "train 2?", "train 3?"]
+    ask_instead(tmp_path / "rows", "train", n0="train 5", n2="train 5.", n3="train 6")
+    with pytest.raises(OhloraError, match="All rows to tune on ask what the prompts ask: train 4"):
+        plan_study(study, tmp_path)
+
+
+def test_a_valid_row_that_asks_a_prompt_is_left_out(study, tmp_path):
+    ask_instead(tmp_path / "rows", "valid", n1="Test 2!")
+    valid = plan_study(study, tmp_path).task.valid
+    assert [row.prompt for row in valid] == ["valid 0?", "valid 2?"]
+
+
+def test_at_most_sixty_train_rows_that_ask_no_prompt_validate(study, tmp_path):
+    write_rows(tmp_path / "rows", train=80)
+    (tmp_path / "rows" / "valid.jsonl").unlink()
+    ask_instead(tmp_path / "rows", "train", n6="Test 2!")
+    valid = [row.prompt for row in plan_study(study, tmp_path).task.valid]
+    assert valid[:3] == ["train 4?", "train 5?", "train 7?"]
+    assert len(valid) == 60
+
+
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the reference data is not here")
 def test_the_real_fine_tuning_file_is_planned_as_published(tmp_path):
     plan = korean_small(tmp_path, data=REFERENCE)

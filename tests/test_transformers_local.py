@@ -204,3 +204,10 @@ def test_sampling_keeps_to_the_likeliest_tokens_that_top_p_allows(llama):
     assert drawn(1e-6) == greedy  # nothing but the likeliest is left
     assert drawn(1.0) != greedy
     assert drawn(1.0, temperature=0.001) == greedy
+
+
+def test_sampling_draws_from_all_tokens_that_top_p_allows(llama):
+    """At such a temperature all are as likely: no top-k of some library keeps to 50."""
+    settings = GenerationSettings(1, temperature=1e4, top_p=1.0, seed=5)
+    drawn = generate_ids(llama, [encoded(llama)[0]] * 300, settings)
+    assert len({ids[0] for ids in drawn}) > 120
