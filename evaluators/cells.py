@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from evaluators.cell_units import Unit, unit_called
 from model_registry.records import GRADES
-from model_registry.statuses import STATUSES
+from model_registry.statuses import SAID_IN_TABLES, STATUSES
 
 GRADE = Unit("grade", 1.0, "grade")
 
@@ -53,6 +53,18 @@ _MISSING = {
     "failed": "failed|fail|failure|error|crash|crashed|실패|오류|에러",
     "killed": "killed|중단|중단됨",
 }
+#: How longer cells begin that say why there is no value: "Timeout (10m)", "Error: CUDA …".
+_BEGINNINGS = {
+    "out_of_memory": re.compile(
+        r"(?:[a-z ]*error\W+)?(?:torch\.)?(?:cuda[\s.:]+)?(?:oom\b|out ?of ?memory)"
+        r"|메모리 ?(?:부족|초과)"
+    ),
+    "timeout": re.compile(r"time(?:d)?[ -]?out\b|시간 ?초과"),
+    "killed": re.compile(r"killed\b|강제 ?종료"),
+    "failed": re.compile(
+        r"(?:\w*error|failed|failure|crash(?:ed)?|dnf|실패|오류|에러)\s*(?:[:(!]|$)|[❌✗✘]$"
+    ),  # not "오류 없음"
+}
 _REASONS = {word: reason for reason, words in _MISSING.items() for word in words.split("|")}
 _REASONS |= {status: status for status in STATUSES if status not in ("ok", *_REASONS)}
 
@@ -62,9 +74,17 @@ _MISSING_WORDS = {
     "not_available": ("not available", "해당 없음"),
     "unknown": ("unknown", "알 수 없음"),
     "not_measured": ("not measured", "측정하지 않음"),
-    "out_of_memory": ("out of memory", "메모리 부족"),
-    "failed": ("failed", "실패"),
+    **SAID_IN_TABLES,
 }
+
+
+#: Reasons that say that nothing was tried, or nothing is known: no failure of the candidate.
+_NO_FAILURE = frozenset(("not_given", "not_available", "unknown", "not_measured"))
+
+
+def is_failure(reason: str) -> bool:
+    """Whether the candidate failed where the value was to be measured."""
+    return reason not in _NO_FAILURE
 
 
 def missing_words(reason: str) -> tuple[str, str]:
@@ -108,11 +128,19 @@ def read_cell(cell: str) -> Amount | Missing:
     return amount
 
 
+def missing_reason(cell: str) -> str | None:
+    """Why a cell has no value, where it says so; None where it says anything else."""
+    try:
+        found = read_cell(cell)
+    except Unreadable:
+        return None
+    return found.reason if isinstance(found, Missing) else None
+
+
 def _reason(text: str) -> str | None:
     """Why there is no value, where the cell says so; "OOM (24 GB)" says it too."""
-    if re.match(r"(?:cuda\s+)?(?:oom\b|out of memory)|메모리 ?부족", text):
-        return "out_of_memory"
-    return _REASONS.get(text)
+    exact = _REASONS.get(text)
+    return exact or next((why for why, begins in _BEGINNINGS.items() if begins.match(text)), None)
 
 
 def _plain(cell: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evaluators.normalization import NORMALIZATIONS, Array, normalize
 from evaluators.robustness import weighted_mean
@@ -14,6 +15,9 @@ from model_registry.language import text
 
 Values = Mapping[str, Mapping[str, float | None]]  # candidate → criterion → value
 Samples = Mapping[str, Mapping[str, Mapping[str, float | None]]]  # criterion → candidate → prompt
+
+#: A candidate with values for less than this share of the weight is not ranked.
+LEAST_PRESENT = 0.5 - 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,11 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The numbers of one ranking: raw (K, C), normalised (K, C), units (U, C), weights (U,)."""
+    """The numbers of one ranking: raw (K, C), normalised (K, C), units (U, C), weights (U,).
+
+    `enough` (C,) is whether a candidate has values for half of the weight: one that has less is
+    not ranked on it, and is NaN in `normalised` and `units`.
+    """
 
     criteria: tuple[Criterion, ...]
     names: tuple[str, ...]
@@ -53,6 +61,7 @@ class Table:
     units: Array
     unit_names: tuple[str, ...]
     weights: Array
+    enough: NDArray[np.bool_]
 
 
 def check_criteria(criteria: Sequence[Criterion], normalization: str) -> None:
@@ -91,8 +100,17 @@ def build_table(criteria: Sequence[Criterion], values: Values, normalization: st
     normalised = normalise_all(criteria, raw, normalization) if names else raw
     unit_names = tuple(dict.fromkeys(criterion.unit for criterion in criteria))
     weights = unit_weights(criteria)
+    enough = ~(_shares_present(criteria, raw, weights) < LEAST_PRESENT)
+    normalised = np.where(enough, normalised, np.nan)
     units = into_units(criteria, normalised)
-    return Table(tuple(criteria), names, raw, normalised, units, unit_names, weights)
+    return Table(tuple(criteria), names, raw, normalised, units, unit_names, weights, enough)
+
+
+def _shares_present(criteria: Sequence[Criterion], raw: Array, weights: Array) -> Array:
+    """The share of the weight that each candidate has values for, of criteria that anybody has."""
+    present = ~np.isnan(raw)
+    known = np.where(present.any(axis=1, keepdims=True), present.astype(float), np.nan)
+    return weighted_mean(into_units(criteria, known), weights)
 
 
 def number(value: float | None) -> float:

@@ -8,15 +8,16 @@ or missing is told. Which values of a column are better is told by its name, or 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from evaluators.cells import is_failure, missing_reason
 from evaluators.criteria import Criterion
 from evaluators.declaration import Declaration, read_declaration
 from evaluators.directions import column_words, direction_of, is_cost
-from evaluators.ranking import NORMALIZATIONS, Ranking, rank
+from evaluators.ranking import NORMALIZATIONS, Failures, Ranking, rank
 from evaluators.table_columns import (
     Column,
     Row,
@@ -42,6 +43,7 @@ DESCRIPTIVE = re.compile(
     r"|(?:파라미터|매개변수)(?: ?수)?(?:[_ (]+\w+\)?)?)$|_raw$",
     re.I,
 )
+STATUS = re.compile(r"status|state|result|상태|결과", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class DecisionTable:
     units: Mapping[str, str]  # criterion → the unit that its values are in, "" for none
     dropped: Mapping[str, str]  # column → code of why it is no criterion
     missing: tuple[tuple[str, str, str], ...]  # (candidate, criterion, code of why)
+    failed: Failures  # who failed where: also in columns without any value, and of a status
 
     def reading(self) -> dict[str, Any]:
         """How the table was read, as the document of `ohlora decide --json` tells it."""
@@ -118,6 +121,12 @@ def read_table(path: Path | str, said: Said = NOTHING_SAID) -> DecisionTable:
     else:
         criteria, dropped = _assumed(path, header, rows, said)
     columns = {c.name: _column(path, c, rows) for c in criteria}
+    missing = tuple(
+        (row.name, name, column.missing[row.name])
+        for row in rows
+        for name, column in columns.items()
+        if row.name in column.missing
+    )
     return DecisionTable(
         path=path,
         values={row.name: {n: c.values[row.name] for n, c in columns.items()} for row in rows},
@@ -129,13 +138,28 @@ def read_table(path: Path | str, said: Said = NOTHING_SAID) -> DecisionTable:
         assumed=() if declared.criteria else tuple(_as_words(each) for each in criteria),
         units={name: column.unit for name, column in columns.items()},
         dropped=dropped,
-        missing=tuple(
-            (row.name, name, column.missing[row.name])
-            for row in rows
-            for name, column in columns.items()
-            if row.name in column.missing
-        ),
+        missing=missing,
+        failed=_failed([*missing, *_said_beside(dropped, rows)]),
     )
+
+
+def _failed(missing: Sequence[tuple[str, str, str]]) -> Failures:
+    """Of what is missing, where it is since the candidate failed."""
+    found: dict[str, dict[str, str]] = {}
+    for name, column, why in missing:
+        if is_failure(why):
+            found.setdefault(name, {})[column] = why
+    return found
+
+
+def _said_beside(dropped: Mapping[str, str], rows: Sequence[Row]) -> Iterator[tuple[str, str, str]]:
+    """What columns say that are no criteria: those in which nobody has a value, and a status."""
+    for column, why in dropped.items():
+        if why == "empty" or (why == "no_numbers" and STATUS.fullmatch(column.strip())):
+            for row in rows:
+                reason = missing_reason(row.cells[column])
+                if reason is not None:
+                    yield row.name, column, reason
 
 
 def decide_on(
@@ -149,6 +173,7 @@ def decide_on(
         normalization=normalization or table.normalization,
         draws=table.draws,
         seed=table.seed,
+        failed=table.failed,
     )
     return TableDecision(ranking, (*out.items(), *ranking.rejected))
 

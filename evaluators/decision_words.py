@@ -57,7 +57,7 @@ def _reading_lines(table: DecisionTable) -> list[str]:
         lines = [f"{name} ({text(*DROPPED_WORDS[why])})" for name, why in table.dropped.items()]
         parts.append("\n  ".join([title, *lines]))
     if table.missing:
-        title = text("No value (the others count instead):", "값 없음 (나머지 기준으로만 계산):")
+        title = text("No value:", "값 없음:")
         lines = [f"{n}, {c}: {text(*missing_words(why))}" for n, c, why in table.missing]
         parts.append("\n  ".join([title, *lines]))
     return parts

@@ -1,7 +1,9 @@
 """A table of criteria → one ranking, how often each candidate wins, what would change it.
 
 Pure: numbers in, a `Ranking` out, the same bytes for the same seed. A missing value is missing:
-the candidate's score is the weighted mean over what it has, and its row says what it lacks.
+the candidate's score is the weighted mean over what it has, and its row says what it lacks. Who has
+values for less than half of the weight gets no score. Who failed where a value was to be measured
+is rejected: counting the others instead would make a failure an advantage.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from evaluators.criteria import (
 )
 from evaluators.normalization import NORMALIZATIONS, Array
 from evaluators.ranking_result import RankedRow, Ranking
-from evaluators.ranking_words import lacking_note, reason_sentences, rejection
+from evaluators.ranking_words import failure, lacking_note, reason_sentences, rejection
 from evaluators.robustness import (
     WeightChange,
     bootstrap_means,
@@ -39,6 +41,8 @@ from model_registry.notes import Note
 __all__ = ["NORMALIZATIONS", "Criterion", "RankedRow", "Ranking", "WeightChange", "rank"]
 
 DRAWS = 10_000
+Failures = Mapping[str, Mapping[str, str]]  # candidate → column → status, or code of a cell
+NOBODY_FAILED: Failures = {}
 
 
 def rank(
@@ -49,18 +53,22 @@ def rank(
     draws: int = DRAWS,
     seed: int = 0,
     samples: Samples | None = None,
+    failed: Failures = NOBODY_FAILED,
 ) -> Ranking:
     """Rank the candidates of `values` by the declared criteria.
 
     `samples` holds, for criteria that are means over prompts, the value of each prompt: prompts
     are then drawn anew (the same ones for all candidates) to give each row's `bootstrap_share`.
+    `failed` says why a value is missing where the candidate failed: code by candidate and column.
 
     Raises:
         OhloraError: the criteria are no valid declaration.
         UnknownName: there is no such normalisation.
     """
     check_criteria(criteria, normalization)
-    kept, rejected = _above_floors(criteria, values)
+    out = _failures(criteria, values, failed)
+    kept, below = _above_floors(criteria, {n: row for n, row in values.items() if n not in out})
+    rejected = (*out.items(), *below)
     table = build_table(criteria, kept, normalization)
     scores = _scores(table)
     shares = weight_draw_shares(table.units, table.weights, draws, seed) if kept else np.zeros(0)
@@ -69,6 +77,17 @@ def rank(
     boot = _bootstrap_shares(table, samples, normalization, draws, seed)
     rows = _rows(table, scores, shares, boot)
     return _ranking(table, rows, rejected, normalization, draws, seed)
+
+
+def _failures(criteria: Sequence[Criterion], values: Values, failed: Failures) -> dict[str, Note]:
+    """Why candidates are rejected that failed in what decides; weight 0 decides nothing."""
+    idle = {criterion.name for criterion in criteria if not criterion.weight}
+    found = {}
+    for name in values:
+        why = {column: code for column, code in failed.get(name, {}).items() if column not in idle}
+        if why:
+            found[name] = failure(criteria, why)
+    return found
 
 
 def _above_floors(
@@ -95,7 +114,7 @@ def _nothing_tells_apart(table: Table) -> bool:
 def _scores(table: Table) -> Array:
     """Scores (C,). Where nothing tells the candidates apart, all that have a value are best."""
     if _nothing_tells_apart(table):
-        return np.where(np.isnan(table.raw).all(axis=0), np.nan, 1.0)
+        return np.where(np.isnan(table.raw).all(axis=0) | ~table.enough, np.nan, 1.0)
     return weighted_mean(table.units, table.weights)
 
 
@@ -122,7 +141,7 @@ def _bootstrap_shares(
     raw = np.repeat(table.raw[None], draws, axis=0)
     raw[:, sampled] += np.where(np.isnan(moved), 0.0, moved)
     units = into_units(table.criteria, normalise_all(table.criteria, raw, method))
-    return win_shares(weighted_mean(units, table.weights))
+    return win_shares(np.where(table.enough, weighted_mean(units, table.weights), np.nan))
 
 
 def _rows(table: Table, scores: Array, shares: Array, boot: Array | None) -> tuple[RankedRow, ...]:
@@ -145,7 +164,7 @@ def _rows(table: Table, scores: Array, shares: Array, boot: Array | None) -> tup
     for place, index in enumerate(sorted(range(len(table.names)), key=order), start=1):
         raw = _by_criterion(table, table.raw[:, index])
         missing = tuple(name for name, value in raw.items() if value is None)
-        note_en, note_ko = lacking_note(table.criteria, missing)
+        note_en, note_ko = lacking_note(table.criteria, missing, enough=bool(table.enough[index]))
         known = not np.isnan(scores[index])
         rows.append(
             RankedRow(

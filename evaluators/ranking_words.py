@@ -40,8 +40,26 @@ def rejection(criterion: Criterion, value: float) -> Note:
     )
 
 
-def lacking_note(criteria: Sequence[Criterion], missing: Sequence[str]) -> tuple[str, str]:
-    """What a row lacks, and that its score is the mean over the rest."""
+def failure(criteria: Sequence[Criterion], failed: Mapping[str, str]) -> Note:
+    """Why a candidate is rejected that failed in these columns: the first one's reason."""
+    code = next(iter(failed.values()))
+    columns = [column for column, why in failed.items() if why == code]
+    labels = {criterion.name: criterion for criterion in criteria}
+    found = [labels.get(column) for column in columns]
+    english = [
+        each.label_en if each else column for each, column in zip(found, columns, strict=True)
+    ]
+    korean = [
+        each.label_ko if each else column for each, column in zip(found, columns, strict=True)
+    ]
+    values = {"label_en": ", ".join(english), "label_ko": ", ".join(korean)}
+    return Note("failed_in", {"criteria": columns, "status": code, **values})
+
+
+def lacking_note(
+    criteria: Sequence[Criterion], missing: Sequence[str], *, enough: bool = True
+) -> tuple[str, str]:
+    """What a row lacks, and that its score is the mean over the rest, or why it has none."""
     if not missing:
         return "", ""
     lacking = [criterion for criterion in criteria if criterion.name in missing]
@@ -50,6 +68,11 @@ def lacking_note(criteria: Sequence[Criterion], missing: Sequence[str]) -> tuple
     present = len(criteria) - len(lacking)
     if not present:
         return english + "; not scored", korean + " (점수 없음)"
+    if not enough:
+        return (
+            english + "; values for less than half of the weight: not ranked",
+            korean + " (값이 있는 기준의 비중이 절반 미만이라 순위를 매기지 않음)",
+        )
     if present < FEW:
         return (
             english + f"; ranked on {present} criterion only: don't rely on it",

@@ -161,6 +161,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "{workload}: {status}{message:brackets}",
         "{workload}: {status}{message:brackets}",
     ),
+    "failed_in": ("{label_en}: {status:status}", "{label_ko}: {status:status}"),
     "below_limit": (
         "{label_en} {value:g} is below the limit of {limit:g}",
         "{label_ko} {value:g}: 한도 {limit:g}에 못 미침",

@@ -31,7 +31,13 @@ STATUSES = {
     "error": ("failed otherwise", "그 밖의 실패"),
 }
 
+#: What a table says of a failure that no status of ours names.
+SAID_IN_TABLES = {
+    "out_of_memory": ("out of memory", "메모리 부족"),
+    "failed": ("failed", "실패"),
+}
+
 
 def status_words(status: str) -> str:
     """What a status means; a stranger's own as it stands."""
-    return text(*STATUSES.get(status, (status, status)))
+    return text(*(STATUSES | SAID_IN_TABLES).get(status, (status, status)))

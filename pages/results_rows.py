@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.results.criteria import value_of
 from benchmarks.results.decision import Decision
 from benchmarks.results.run import Run, setting_of
+from model_registry.notes import Note
 from model_registry.records import Result
 
 Rows = list[dict[str, Any]]
@@ -45,7 +46,7 @@ def decision_rows(run: Run, decision: Decision | None) -> Rows:
             "grade": _interval(run, name),
             "grade_mean": value_of("human_grade", name, run),
             **{key: _shown(criterion, name, run) for key, criterion in FIGURES.items()},
-            "remark": reasons[name].words if name in reasons else _failures(run, name),
+            "remark": _remark(reasons.get(name), run, name),
             "muted": name in reasons,
         }
         for name in dict.fromkeys(names)
@@ -61,6 +62,13 @@ def _places(decision: Decision | None) -> dict[str, dict[str, Any]]:
         else {"place": row.rank, "score": row.score, "win_share": row.win_share}
         for row in rows
     }
+
+
+def _remark(reason: Note | None, run: Run, name: str) -> str:
+    """Why a candidate is rejected, and which of its cases failed where that is the reason."""
+    if reason is None or reason.code == "failed_in":
+        return "; ".join(filter(None, (reason and reason.words, _failures(run, name))))
+    return reason.words
 
 
 def _shown(criterion: str, name: str, run: Run) -> float | None:

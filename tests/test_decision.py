@@ -104,6 +104,13 @@ def test_a_rank_that_failed_is_missing_and_not_averaged_away(records):
     assert value_of("inference_seconds", "epsilon-1.5b", records) is not None
 
 
+def test_a_candidate_that_failed_at_a_rank_is_not_ranked_without_its_cost(decision):
+    reason = decision.reasons["epsilon-1.5b"]
+    assert (reason.code, reason.values["status"]) == ("failed_in", "oom_training")
+    assert "out of memory while training" in reason.words
+    assert "epsilon-1.5b" not in {row.name for row in decision.ranking.rows}
+
+
 def test_a_rank_that_is_not_done_yet_is_missing_too(tmp_path):
     run = make_run(tmp_path, candidates=("beta-1.3b",))
     results = run.results()[:-1]  # the largest rank's case was not reached

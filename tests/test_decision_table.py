@@ -295,6 +295,82 @@ def test_why_a_value_is_missing_and_a_column_does_not_decide_is_told(file, monke
     assert "a, seconds: 메모리 부족" in sensitivity_text(table)
 
 
+OOM_BUT_BEST = "name,accuracy,seconds,memory,f1\na,0.9,{0},{0},{0}\nb,0.5,3,4,0.5\nc,0.4,2,5,0.4\n"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["OOM", "OOM (24 GB)", "timeout", "Timeout (10m)", "killed", "강제 종료", "error", "실패",
+     "Error: CUDA out of memory", "torch.cuda.OutOfMemoryError", "메모리 초과", "nan_loss", "DNF"],
+)  # fmt: skip
+def test_a_candidate_that_failed_where_it_was_measured_is_not_chosen(file, cell: str) -> None:
+    decision = decide_on(read_table(file(OOM_BUT_BEST.format(cell))))
+    ranking = decision.ranking
+    assert (ranking.chosen, ranking.reserve) == ("b", "c")
+    ((name, why),) = decision.rejected
+    assert (name, why.code, why.values["criteria"]) == (
+        "a",
+        "failed_in",
+        ["seconds", "memory", "f1"],
+    )
+    assert why.english.startswith("seconds, memory, f1: ")
+
+
+def test_one_failure_is_enough_and_where_all_fail_nobody_is_chosen(file) -> None:
+    assert chosen(file("name,accuracy,f1,seconds\na,0.9,0.9,OOM\nb,0.5,0.5,3\n")) == "b"
+    path = file("name,accuracy,seconds\na,0.9,OOM\nb,0.5,timeout\n")
+    assert chosen(path) is None
+    assert chosen(path, Said(skip=("seconds",))) == "a"  # asked not to look there
+
+
+def test_a_column_of_statuses_says_who_failed(file) -> None:
+    rows = "name,accuracy,상태\na,0.9,OOM\nb,0.5,완료\nc,0.4,오류 없음\n"
+    ranking = decide_on(read_table(file(rows))).ranking
+    assert (ranking.chosen, ranking.reserve) == ("b", "c")
+
+
+def test_a_failure_in_what_weighs_nothing_decides_nothing(file) -> None:
+    declaration = """[[decision.criteria]]
+name = "accuracy"
+[[decision.criteria]]
+name = "seconds"
+weight = 0
+"""
+    path = file("name,accuracy,seconds\na,0.9,OOM\nb,0.5,3\n", declaration)
+    assert chosen(path) == "a"
+
+
+@pytest.mark.parametrize("cell", ["", "-", "N/A", "미측정"])
+def test_who_has_values_for_less_than_half_of_the_weight_is_not_ranked(file, cell: str) -> None:
+    decision = decide_on(read_table(file(OOM_BUT_BEST.format(cell))))
+    ranking = decision.ranking
+    assert (ranking.chosen, ranking.reserve, decision.rejected) == ("b", "c", ())
+    last = ranking.rows[-1]
+    assert (last.name, last.score, last.win_share) == ("a", None, 0)
+    assert "less than half of the weight: not ranked" in last.note_en
+
+
+def test_half_of_the_weight_is_enough(file) -> None:
+    path = file("name,accuracy,f1\na,0.9,-\nb,0.5,0.5\nc,0.4,0.6\n")
+    ranking = decide_on(read_table(path)).ranking
+    assert ranking.chosen == "a"
+    assert "don't rely on it" in ranking.rows[0].note_en
+
+
+def test_the_command_tells_who_failed_in_words_and_codes(file, ohlora, monkeypatch) -> None:
+    path = file(OOM_BUT_BEST.format("OOM"))
+    document = json.loads(ohlora("decide", "--table", path, "--json")[1])
+    assert (document["chosen"], document["reserve"]) == ("b", "c")
+    (rejected,) = document["rejected"]
+    assert (rejected["name"], rejected["code"]) == ("a", "failed_in")
+    assert {"name": "a", "column": "seconds", "reason": "out_of_memory"} in document["table"][
+        "missing"
+    ]
+    assert (
+        "rejected: a (seconds, memory, f1: out of memory)" in ohlora("decide", "--table", path)[1]
+    )
+
+
 def test_a_floor_in_another_scale_than_its_column_is_refused(file) -> None:
     declaration = '[[decision.criteria]]\nname = "accuracy"\nfloor = {}\n'
     rows = "name,accuracy\na,71%\nb,60%\n"

@@ -25,7 +25,8 @@ class Figure:
     """One criterion: its value for a candidate, its names for people, its unit.
 
     `of_replies`: it judges what replies say, of which random weights say nothing. `evaluator` and
-    `tuned` are of one that is the mean of an evaluator's scores, before or after the tune.
+    `tuned` are of one that is the mean of an evaluator's scores, before or after the tune;
+    `workload` is of one that cases of that work give.
     """
 
     value: Callable[[str, Run], Number]
@@ -35,6 +36,7 @@ class Figure:
     of_replies: bool = False
     evaluator: str | None = None
     tuned: bool = False
+    workload: str | None = None
 
     @property
     def label(self) -> str:
@@ -60,6 +62,13 @@ def value_of(criterion: str, name: str, run: Run) -> Number:
         known = ", ".join(sorted({*CRITERIA, *run.evaluators}))
         raise OhloraError(f"No criterion is called {criterion}. There are: {known}.")
     return None if run.random_weights else _mean_score(name, run, *_evaluator_of(criterion))
+
+
+def failure_of(criterion: str, name: str, run: Run) -> str | None:
+    """The status of a case that failed where this criterion is measured; None where none did."""
+    workload = CRITERIA[criterion].workload if criterion in CRITERIA else None
+    cases = run.compared(name, workload).values() if workload else ()
+    return next((case.status for case in cases if case and not case.ok), None)
 
 
 def scores_of(criterion: str, name: str, run: Run) -> list[float]:
@@ -123,10 +132,6 @@ def _mean_of_cases(name: str, run: Run, workload: str, of: Callable[[Result], Nu
     return mean_of_all([of(case) if case and case.ok else None for case in cases])
 
 
-def _inference_figure(figure: str) -> Callable[[str, Run], Number]:
-    return partial(_mean_of_cases, workload="inference", of=lambda case: case.figures.get(figure))
-
-
 def _fine_tune_bytes(name: str, run: Run) -> Number:
     """The largest rank's peak; missing where that rank failed or is not done yet."""
     cases = list(run.compared(name, "fine-tune").values())
@@ -148,6 +153,19 @@ def _human_grade(name: str, run: Run) -> Number:
     return run.mean_grades[name].mean if name in run.mean_grades else None
 
 
+def _measured(
+    workload: str, of: Callable[[Result], Number], label_en: str, label_ko: str, unit: str = "",
+    *, of_replies: bool = False,
+) -> Figure:  # fmt: skip
+    """A figure that each case of a workload gives: their mean."""
+    value = partial(_mean_of_cases, workload=workload, of=of)
+    return Figure(value, label_en, label_ko, unit, of_replies, workload=workload)
+
+
+def _figure(name: str) -> Callable[[Result], Number]:
+    return lambda case: case.figures.get(name)
+
+
 def _scored(evaluator: str, label_en: str, label_ko: str, *, tuned: bool) -> Figure:
     value = partial(_mean_score, evaluator=evaluator, tuned=tuned)
     return Figure(value, label_en, label_ko, of_replies=True, evaluator=evaluator, tuned=tuned)
@@ -156,35 +174,37 @@ def _scored(evaluator: str, label_en: str, label_ko: str, *, tuned: bool) -> Fig
 #: Every criterion that is not simply an evaluator's name. A study may declare any of these.
 CRITERIA: dict[str, Figure] = {
     "leaderboard": Figure(_leaderboard, "leaderboard", "리더보드"),
-    "fine_tune_seconds": Figure(
-        partial(_mean_of_cases, workload="fine-tune", of=lambda case: case.seconds.get("training")),
+    "fine_tune_seconds": _measured(
+        "fine-tune", lambda case: case.seconds.get("training"),
         "tuning, mean of the ranks", "튜닝, 랭크 평균", "s",
     ),
-    "fine_tune_bytes": Figure(_fine_tune_bytes, "tuning peak", "튜닝 최대 메모리", "bytes"),
-    "inference_seconds": Figure(
-        _inference_figure("seconds_per_prompt"), "a reply", "답변 하나", "s"
+    "fine_tune_bytes": Figure(
+        _fine_tune_bytes, "tuning peak", "튜닝 최대 메모리", "bytes", workload="fine-tune"
     ),
-    "inference_seconds_total": Figure(
-        partial(_mean_of_cases, workload="inference", of=lambda c: c.seconds.get("inference")),
+    "inference_seconds": _measured(
+        "inference", _figure("seconds_per_prompt"), "a reply", "답변 하나", "s"
+    ),
+    "inference_seconds_total": _measured(
+        "inference", lambda case: case.seconds.get("inference"),
         "answering, all prompts in total", "답변, 전체 질문 합계", "s",
     ),
-    "inference_bytes": Figure(
-        partial(_mean_of_cases, workload="inference", of=lambda c: c.peak_bytes("inference")),
+    "inference_bytes": _measured(
+        "inference", lambda case: case.peak_bytes("inference"),
         "answering peak", "답변 최대 메모리", "bytes",
     ),
-    "first_token_seconds": Figure(
-        _inference_figure("first_token_seconds"), "first token", "첫 토큰", "s"
+    "first_token_seconds": _measured(
+        "inference", _figure("first_token_seconds"), "first token", "첫 토큰", "s"
     ),
-    "tokens_per_second": Figure(
-        _inference_figure("tokens_per_second"), "tokens a second", "초당 토큰"
+    "tokens_per_second": _measured(
+        "inference", _figure("tokens_per_second"), "tokens a second", "초당 토큰"
     ),
-    "characters_per_second": Figure(
-        _inference_figure("characters_per_second"), "characters a second", "초당 글자",
+    "characters_per_second": _measured(
+        "inference", _figure("characters_per_second"), "characters a second", "초당 글자",
         of_replies=True,
     ),
-    "validation_loss": Figure(
-        partial(_mean_of_cases, workload="fine-tune", of=_validation_fall),
-        "fall of the validation loss", "검증 손실 감소", of_replies=True,
+    "validation_loss": _measured(
+        "fine-tune", _validation_fall, "fall of the validation loss", "검증 손실 감소",
+        of_replies=True,
     ),
     "human_grade": Figure(_human_grade, "people's grade", "사람의 평가", of_replies=True),
     "quality": _scored("quality", "quality before the tune", "튜닝 전 품질", tuned=False),

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results.criteria import samples_of, says_nothing_of_replies, value_of
+from benchmarks.results.criteria import failure_of, samples_of, says_nothing_of_replies, value_of
 from benchmarks.results.run import Run
 from benchmarks.study import DecisionPlan
-from evaluators.criteria import Criterion
+from evaluators.criteria import Criterion, Values
 from evaluators.decision_table import NOTHING_SAID, Said, decide_on, read_table
 from evaluators.ranking import Ranking, rank
 from model_registry.errors import OhloraError
@@ -95,9 +95,22 @@ def decide(run: Run, *, ignore_license: bool = False) -> Decision:
         draws=plan.draws,
         seed=plan.seed,
         samples=samples_of(values, run),
+        failed=_failed(values, run),
     )
     rejected += list(ranking.rejected)
     return Decision(ranking, tuple(rejected), run.head.contract_hash, tuple(left_out), plan)
+
+
+def _failed(values: Values, run: Run) -> dict[str, dict[str, str]]:
+    """Where a value is missing since a case failed: status by candidate and criterion."""
+    return {
+        name: {
+            criterion: status
+            for criterion, value in row.items()
+            if value is None and (status := failure_of(criterion, name, run))
+        }
+        for name, row in values.items()
+    }
 
 
 def decision_of(run: Run, *, ignore_license: bool = False) -> tuple[Decision | None, str]:
