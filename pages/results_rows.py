@@ -67,7 +67,8 @@ def _places(decision: Decision | None) -> dict[str, dict[str, Any]]:
 def _remark(reason: Note | None, run: Run, name: str) -> str:
     """Why a candidate is rejected, and which of its cases failed where that is the reason."""
     if reason is None or reason.code == "failed_in":
-        return "; ".join(filter(None, (reason and reason.words, _failures(run, name))))
+        said = [reason.words] if reason else []
+        return "; ".join(filter(None, [*said, _failures(run, name)]))
     return reason.words
 
 
