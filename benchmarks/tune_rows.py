@@ -13,7 +13,7 @@ from benchmarks.contract import Contract
 from benchmarks.data import Row
 from model_registry.candidate import Candidate
 from model_registry.language import text
-from model_registry.prompting import EncodedRow, moves_system
+from model_registry.prompting import IGNORED, EncodedRow, moves_system
 from model_registry.weights import LoadedModel
 
 
@@ -23,13 +23,16 @@ class TuneRows:
 
     train: tuple[EncodedRow, ...]
     valid: tuple[EncodedRow, ...]
+    asked: str = ""  # stands for the texts of all questions
 
     def mark(self) -> str:
-        """Stands for all tokens and labels."""
-        tokens = [
-            [(row.input_ids, row.labels) for row in rows] for rows in (self.train, self.valid)
+        """Stands for all questions and labels, whatever day it is: a template may write the date
+        into a question's tokens, and a tune may go on tomorrow."""
+        labels = [
+            [[label for label in row.labels if label != IGNORED] for row in rows]
+            for rows in (self.train, self.valid)
         ]
-        return short_hash(json.dumps(tokens))
+        return short_hash(json.dumps([self.asked, labels]))
 
 
 def encode_rows(
@@ -66,7 +69,8 @@ def encode_with(
         )
     for split, found in encoded.items():
         _tell_long(split, found, contract.max_length, tell)
-    return TuneRows(encoded["train"].rows, encoded["valid"].rows)
+    asked = [[dict(message) for message in row.messages] for row in (*train, *valid)]
+    return TuneRows(encoded["train"].rows, encoded["valid"].rows, short_hash(json.dumps(asked)))
 
 
 def _tell_long(

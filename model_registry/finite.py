@@ -44,18 +44,23 @@ def _precision(parameter: torch.Tensor) -> str:
 class LogitsWatch:
     """A logits processor that changes nothing: it notes whether any logit was NaN.
 
-    It never waits for the device while tokens are made; `check` does, once they are.
+    It waits for the device at the first token, so that none is shown of a model that computes
+    nothing, and then not while tokens are made; `check` does, once they are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, model: Any) -> None:
+        self._model = model
         self._seen: torch.Tensor | None = None
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         found = scores.isnan().any()
-        self._seen = found if self._seen is None else self._seen | found
+        if self._seen is None:
+            self._seen = found
+            self.check()
+        self._seen = self._seen | found
         return scores
 
-    def check(self, model: Any) -> None:
+    def check(self) -> None:
         """Say what was seen.
 
         Raises:
@@ -63,7 +68,7 @@ class LogitsWatch:
         """
         if self._seen is None or not bool(self._seen):
             return
-        check_finite(model)
+        check_finite(self._model)
         raise NotFinite(
             text(
                 "the model computes NaN instead of an answer: its precision overflows. Use --dtype "

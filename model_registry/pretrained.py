@@ -15,6 +15,7 @@ from model_registry.hub import fetch
 from model_registry.path_words import existing_path, not_a_model
 from model_registry.prompting import end_token_id, settled
 from model_registry.quantization import load_packed, packed_method
+from model_registry.small_json import read_json_object
 from model_registry.token_check import check_tokens
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _tokenizer(candidate: Candidate, folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     except Exception as error:
         known = load_error(candidate, error)
         if known is not None and known.status == "needs_remote_code":
@@ -101,6 +102,11 @@ def _tokenizer(candidate: Candidate, folder: Path) -> Any:
             f"The tokenizer in {folder} can't be read: {first_line(error)}. Copy tokenizer.json "
             "and tokenizer_config.json of the model that it was made from.",
         ) from error
+    apart = folder / "chat_template.json"  # where models that see have theirs
+    if not getattr(tokenizer, "chat_template", None) and apart.exists():
+        said = read_json_object(apart, most_bytes=8 << 20).get("chat_template")
+        tokenizer.chat_template = said if isinstance(said, str) else None
+    return tokenizer
 
 
 def _model(folder: Path, device: str, dtype: torch.dtype) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError, first_line
-from model_registry.prompting import end_token_id, prompt_ids
+from model_registry.prompting import end_token_id, prompt_ids, render
 
 _SAMPLE = "가 a 1"
 MOST_GROWTH = 1 << 16  # times that a normaliser may lengthen a text
@@ -40,6 +40,14 @@ def check_tokens(candidate: Candidate, tokenizer: Any, config: Mapping[str, Any]
             f"{rows:,}행입니다. 서로 다른 모델의 파일입니다.",
         )
     text, written = _written(candidate, tokenizer)
+    if not _asks(candidate, tokenizer):
+        raise LoadError(
+            "error",
+            f"{candidate.name}: its chat template leaves out what the user asks. Mend "
+            "chat_template.jinja (or chat_template in tokenizer_config.json) in its folder.",
+            f"{candidate.name}: 채팅 템플릿이 사용자의 질문을 빠뜨립니다. 폴더의 "
+            "chat_template.jinja(또는 tokenizer_config.json의 chat_template)를 고치세요.",
+        )
     if not set(text) - {tokenizer.unk_token_id}:
         raise LoadError(
             "error",
@@ -60,6 +68,12 @@ def _rows(config: Mapping[str, Any]) -> int | None:
     inner = config.get("text_config")
     rows = config.get("vocab_size") or (inner.get("vocab_size") if isinstance(inner, dict) else 0)
     return rows if isinstance(rows, int) and rows else None
+
+
+def _asks(candidate: Candidate, tokenizer: Any) -> bool:
+    """Whether a question comes out of the template; one that refuses to be asked says so itself."""
+    question = [{"role": "user", "content": "가나다라"}]
+    return "가나다라" in render(candidate.prompting, tokenizer, question)
 
 
 def _written(candidate: Candidate, tokenizer: Any) -> tuple[Sequence[int], Sequence[int]]:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from model_registry import machine, rwkv
 from model_registry.architecture_limits import check_values
 from model_registry.architectures import architecture_values
-from model_registry.candidate import Candidate
+from model_registry.candidate import Candidate, PromptPolicy
 from model_registry.catalog import HERE
 from model_registry.errors import LoadError, first_line
 from model_registry.folder_check import needs_code
 from model_registry.hub import cached_folder, network_is_up
 from model_registry.pretrained import own_folder, read_pretrained, read_tokenizer
-from model_registry.prompting import end_token_ids, settled
+from model_registry.prompting import end_token_id, end_token_ids, settled
 
 if TYPE_CHECKING:
     import torch
@@ -107,17 +107,21 @@ def load_tokenizer(candidate: Candidate, *, source: str = "hub") -> Any:
         LoadError: with the status of the case.
     """
     if source == "random":
-        return _with_padding(_stand_in_tokenizer())
+        return _with_padding(_stand_in_tokenizer(), candidate.prompting)
     if candidate.path is not None:
-        return _with_padding(read_tokenizer(candidate, own_folder(candidate.path, source)))
+        return _with_padding(
+            read_tokenizer(candidate, own_folder(candidate.path, source)), candidate.prompting
+        )
     if source == "bundled" or candidate.hub_id is None or candidate.needs_remote_code:
         load(candidate, source=source)  # says why not
-    return _with_padding(read_tokenizer(candidate, cached_folder(candidate)))
+    return _with_padding(read_tokenizer(candidate, cached_folder(candidate)), candidate.prompting)
 
 
-def _with_padding(tokenizer: Any) -> Any:
+def _with_padding(tokenizer: Any, policy: PromptPolicy) -> Any:
+    """The tokenizer, padding with what ends its texts, or else its answers, where it says none."""
     if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+        end = tokenizer.eos_token_id
+        tokenizer.pad_token_id = end_token_id(policy, tokenizer) if end is None else end
     return tokenizer
 
 
@@ -140,7 +144,7 @@ def _ready(
 ) -> LoadedModel:
     model.eval()
     rwkv.prepare(model)
-    _with_padding(tokenizer)
+    _with_padding(tokenizer, candidate.prompting)
     policy = settled(candidate.prompting, tokenizer)
     end_ids = end_token_ids(policy, tokenizer, model.generation_config.eos_token_id)
     spoken_to = replace(candidate, prompting=policy)

@@ -493,6 +493,12 @@ def test_a_folder_that_is_broken_or_not_there_ends_a_command_with_status_1(folde
     assert done.exit_code == 1 and "".join(said.split()) in shown
 
 
+@pytest.mark.parametrize("template", ["Hello!", "{{ 7 }}", "{{ messages | length }}"])
+def test_a_template_that_leaves_out_the_question_is_refused(folder, template):
+    put(folder / "chat_template.jinja", template)
+    assert "leaves out what the user asks" in str(refused(folder))
+
+
 def test_the_doctor_sees_a_template_that_never_ends(folder):
     from model_registry.doctor import examine_folder
 

@@ -12,10 +12,12 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
 
 from benchmarks import tune as tune_module
@@ -24,9 +26,10 @@ from benchmarks.data import Row
 from benchmarks.tune import tune, tune_candidate
 from benchmarks.tune_rows import TuneRows, encode_rows
 from benchmarks.tune_state import STATE, EpochEnd, differences, identity_of
-from model_registry import gguf
+from model_registry import chat_template, gguf, template_process
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.opening import open_backend
+from model_registry.backends.transformers_local import TransformersBackend
 from model_registry.candidate import PromptPolicy
 from model_registry.errors import BadTrainingRow, LoadError, NotFinite, OhloraError
 from model_registry.export import export
@@ -290,6 +293,61 @@ def test_asking_a_model_of_nan_is_an_error_and_no_blank_answer(tiny_model, tmp_p
         list(backend.stream(asked, settings))
     with pytest.raises(NotFinite, match="the weights hold NaN"):
         backend.reply(asked, replace(settings, temperature=0.8))
+
+
+def test_nothing_is_shown_of_a_model_whose_head_alone_is_nan(tiny_model) -> None:
+    loaded = load(tiny_candidate(tiny_model))
+    head = loaded.model.lm_head
+    head.weight = torch.nn.Parameter(torch.full_like(head.weight, torch.nan))
+    shown: list[str] = []
+    with pytest.raises(NotFinite, match=r"hold NaN or infinity \(lm_head"):
+        for piece in TransformersBackend(loaded).stream(
+            conversation("안녕?"), GenerationSettings(9)
+        ):
+            shown.append(piece)
+    assert shown == []
+
+
+def test_a_tune_goes_on_tomorrow_though_its_template_writes_the_date(
+    tiny_model, tmp_path, monkeypatch
+) -> None:
+    class Clock(datetime):
+        day = 1
+
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime(2026, 1, cls.day)
+
+    monkeypatch.setattr(template_process, "datetime", Clock)
+    monkeypatch.setattr(chat_template._PROCESS, "ask", template_process.answer)
+    base = shutil.copytree(tiny_model, tmp_path / "base")
+    dated = "{{ strftime_now('%d %B') }}\n" + (base / "chat_template.jinja").read_text()
+    (base / "chat_template.jinja").write_text(dated)
+    loaded = load(tiny_candidate(base))
+    today = encode_rows(loaded, ROWS, ROWS[:2], CONTRACT)
+    Clock.day = 12
+    tomorrow = encode_rows(loaded, ROWS, ROWS[:2], CONTRACT)
+    assert today.train != tomorrow.train
+    assert today.mark() == tomorrow.mark()
+    assert today.mark() != encode_rows(loaded, ROWS[1:], ROWS[:2], CONTRACT).mark()
+    asked = [replace(row, prompt=f"{row.prompt}!") for row in ROWS]
+    assert today.mark() != encode_rows(loaded, asked, ROWS[:2], CONTRACT).mark()
+
+
+def test_a_tokenizer_that_names_neither_end_nor_padding_tunes_with_its_templates_end(
+    tiny_model, tmp_path
+) -> None:
+    base = shutil.copytree(tiny_model, tmp_path / "base")
+    tokenizer = make_tokenizer()
+    tokenizer.add_special_tokens({"extra_special_tokens": ["<|eot|>"]})
+    tokenizer.chat_template = TEMPLATE.replace("<|end|>", "<|eot|>")
+    tokenizer.eos_token = tokenizer.pad_token = None
+    make_tiny_model(base, vocab_size=len(tokenizer))
+    tokenizer.save_pretrained(base)
+    data = tmp_path / "rows.csv"
+    data.write_text("prompt,reply\n안녕?,반가워.\n뭐 해?,나는 쉬고 있어.\n", encoding="utf-8")
+    out = in_steps(base, data, tmp_path / "tuned")
+    assert [end["epoch"] for end in read_card(out)["epochs"]] == [1, 2]
 
 
 @pytest.mark.slow

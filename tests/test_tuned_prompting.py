@@ -49,6 +49,16 @@ def test_a_folder_without_a_template_is_plain(hub_folder):
     assert render(loaded.candidate.prompting, loaded.tokenizer, ASKED).startswith("### 질문:")
 
 
+def test_a_template_that_stands_apart_as_those_of_models_that_see_do_is_taken(tmp_path):
+    base = make_tiny_model(tmp_path / "base")
+    written = (base / "chat_template.jinja").read_text(encoding="utf-8")
+    (base / "chat_template.jinja").unlink()
+    (base / "chat_template.json").write_text(json.dumps({"chat_template": written}))
+    loaded = load(candidate_in(base))
+    assert loaded.tokenizer.chat_template == written
+    assert render(loaded.candidate.prompting, loaded.tokenizer, ASKED).startswith("<|user|>")
+
+
 def test_of_several_templates_the_default_is_taken():
     tokenizer = tokenizer_with(QWEN3)
     tokenizer.chat_template = {"tool_use": "{{ 'tools' }}", "default": QWEN3}

@@ -100,14 +100,14 @@ def _generated(model: Any, **options: Any) -> torch.Tensor:
     Raises:
         NotFinite: a logit was NaN, which would be an answer of nothing, or a crash in sampling.
     """
-    watch = LogitsWatch()
+    watch = LogitsWatch(model)
     try:
         output: torch.Tensor = model.generate(logits_processor=[watch], **options)
     except RuntimeError as error:
         if "nan" in str(error):
-            watch.check(model)
+            watch.check()
         raise
-    watch.check(model)
+    watch.check()
     return output
 
 
