@@ -126,3 +126,36 @@ def test_without_the_kernel_s_help_only_a_process_that_is_gone_is_followed(
         FolderLock(tmp_path).acquire(),
     ):
         pass
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_where_no_birth_is_told_a_process_is_gone_when_it_is_not_alive(
+    tmp_path, no_locks, monkeypatch, ended
+) -> None:
+    """Outside Linux there is no /proc."""
+    monkeypatch.setattr(folder_lock, "_born", lambda pid: None)
+    owner = replace(Owner.here(), **({"pid": ended_process()} if ended else {}))
+    assert owner.born is None
+    assert owner.is_gone is ended
+    (tmp_path / folder_lock.NAME).write_text(json.dumps(asdict(owner)))
+    if not ended:
+        with pytest.raises(OhloraError, match="in use by"), FolderLock(tmp_path).acquire():
+            pass
+        return
+    with FolderLock(tmp_path).acquire():
+        assert json.loads((tmp_path / folder_lock.NAME).read_text())["pid"] == os.getpid()
+
+
+def test_a_file_that_its_last_holder_removed_meanwhile_holds_nothing(tmp_path, monkeypatch) -> None:
+    real, calls = FolderLock._lock, []
+
+    def lock(self: FolderLock, descriptor: int) -> None:
+        if not calls:
+            self.path.unlink()  # the holder went between our opening and locking it
+        calls.append(descriptor)
+        real(self, descriptor)
+
+    monkeypatch.setattr(FolderLock, "_lock", lock)
+    with FolderLock(tmp_path).acquire():
+        assert json.loads((tmp_path / folder_lock.NAME).read_text())["pid"] == os.getpid()
+    assert len(calls) == 2

@@ -176,3 +176,20 @@ def test_a_tenth_is_repeated_but_one_at_least_from_five_items_on(
 ) -> None:
     run = read_run(make_run(tmp_path / "r", [f"질문 {i}" for i in range(items)]))
     assert sum(s.kind == "repeat" for s in plan(run, "g1")) == repeats
+
+
+def test_items_come_in_no_order_of_the_run(run: GradableRun) -> None:
+    orders = {tuple(s.prompt for s in plan(run, f"g{g}") if s.kind == "item") for g in range(10)}
+    assert len(orders) == 10
+    assert tuple(item.prompt for item in run.items) not in orders
+
+
+def test_which_candidates_meet_on_a_screen_is_drawn(tmp_path: Path) -> None:
+    run = read_run(make_run(tmp_path / "r", ["하나"], [f"모델-{i}" for i in range(10)]))
+    met = {
+        frozenset(one.candidate for one in screen.shown)
+        for g in range(10)
+        for screen in plan(run, f"g{g}")
+        if screen.kind == "item"
+    }
+    assert len(met) > 10  # two a grader; always the same two would be 2

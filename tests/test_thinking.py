@@ -12,6 +12,7 @@ from benchmarks.workloads import asking, inference
 from benchmarks.workloads.log import MemoryLog
 from evaluators.csv_scoring import score_csv
 from model_registry.backends.backend import Answer, GenerationSettings, apart, conversation
+from model_registry.backends.local_answer import to_answer
 from model_registry.backends.transformers_local import TransformersBackend, answer_one
 from model_registry.candidate import PromptPolicy
 from model_registry.thinking import Shown, take_apart, without_thinking
@@ -107,6 +108,20 @@ def test_a_local_model_s_thinking_is_kept_apart_and_counted(thinker):
     assert answer.new_tokens > answer.thinking_tokens
     assert 0 < answer.thinking_seconds < answer.seconds
     assert answer.problems == ()
+
+
+def test_thinking_is_counted_and_timed_to_the_end_of_its_last_block(thinker):
+    thought, answer = "<think>하나</think>음 <think>둘</think>", "반가워!"
+    tokens = thinker.tokenizer
+    ids, whole = (
+        tokens(text, add_special_tokens=False)["input_ids"] for text in (thought, thought + answer)
+    )
+    times = [float(n * n) for n in range(len(whole) + 1)]
+    said = to_answer(thinker, [*whole, *thinker.end_ids], 1.0, token_seconds=times)
+    assert said.text == f"음 {answer}"
+    assert said.thinking_tokens == len(ids)
+    assert said.thinking_seconds == times[len(ids) - 1]
+    assert said.new_tokens == len(whole) + 1
 
 
 def test_tags_that_are_special_tokens_are_seen_all_the_same(thinker):
