@@ -35,8 +35,11 @@ from benchmarks.workloads.fine_tune import (
 )
 from model_registry import machine
 from model_registry.backends.opening import source_for
+from model_registry.candidate import Candidate
+from model_registry.context import context_of
 from model_registry.errors import OhloraError
 from model_registry.finite import check_finite
+from model_registry.folder_check import is_model
 from model_registry.folder_lock import FolderLock
 from model_registry.language import text
 from model_registry.output import check_folder, whole_files
@@ -172,6 +175,14 @@ def tune_candidate(
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     check_folder(out)
+    if is_model(out):
+        raise OhloraError(
+            text(
+                f"{out} holds a model; an adapter beside it would make it unreadable. Choose "
+                "another --out.",
+                f"{out}에는 모델이 있어 어댑터를 함께 둘 수 없습니다. 다른 --out을 지정하세요.",
+            )
+        )
     if is_tuned(out):
         raise OhloraError(f"{out} holds a finished tune. Choose another --out.")
     candidate = find_candidate(name, registry)
@@ -180,7 +191,7 @@ def tune_candidate(
     source = source_for(candidate, weights)
     contract = Contract(
         epochs=epochs, weights=source, device=where, data=rows.hash(), too_long=too_long,
-        dtype=machine.pick_dtype(where, dtype), max_length=max_length or Contract().max_length,
+        dtype=machine.pick_dtype(where, dtype), max_length=_longest(candidate, max_length, say),
     )  # fmt: skip
     tokenizer = load_tokenizer(candidate, source=source)
     encoded = encode_with(candidate, tokenizer, train, valid, contract, say)
@@ -190,6 +201,21 @@ def tune_candidate(
         check_finite(loaded.model)
         _tune_showing(loaded, encoded, contract, rank, out, console)
     return out
+
+
+def _longest(candidate: Candidate, wanted: int | None, say: Callable[[str], None]) -> int:
+    """Tokens that a row may have: as many as are wanted, no more than the model looks back on."""
+    most = wanted or Contract().max_length
+    context = context_of(candidate.architecture)
+    if context is None or context >= most:
+        return most
+    say(
+        text(
+            f"{candidate.name} looks back on {context} tokens: no row may have more.",
+            f"{candidate.name}의 문맥 길이는 {context}토큰입니다. 더 긴 행은 쓸 수 없습니다.",
+        )
+    )
+    return context
 
 
 def _read(data: Path, say: Callable[[str], None]) -> tuple[list[Row], list[Row], Rows]:

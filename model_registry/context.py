@@ -7,6 +7,7 @@ ends.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 #: As configurations name it, the one that counts first.
@@ -23,5 +24,17 @@ def context_length(config: Any) -> int | None:
     if getattr(config, "model_type", "") == "rwkv":
         return None  # its state has one size, however much was read
     inner = config.get_text_config() if hasattr(config, "get_text_config") else config
-    values = (getattr(inner, name, None) for name in _NAMES)
+    return _first(getattr(inner, name, None) for name in _NAMES)
+
+
+def context_of(architecture: Mapping[str, Any]) -> int | None:
+    """As `context_length`, from an architecture's values alone; None where they don't say."""
+    if architecture.get("model_type") == "rwkv":
+        return None
+    inner = architecture.get("text_config")
+    values = inner if isinstance(inner, Mapping) else architecture
+    return _first(values.get(name) for name in _NAMES)
+
+
+def _first(values: Iterable[Any]) -> int | None:
     return next((v for v in values if isinstance(v, int) and v > 0), None)

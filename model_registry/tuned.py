@@ -128,6 +128,14 @@ def load_tuned(
     """
     card = read_card(folder)
     check_adapter(folder)
+    if source == "random" and card.get("weights", "random") != "random":
+        raise OhloraError(
+            text(
+                f"{folder} was tuned on weights of its own: it can't be put on random ones.",
+                f"{folder} 폴더의 어댑터는 실제 가중치로 튜닝했습니다. 무작위 가중치에는 쓸 수 "
+                "없습니다.",
+            )
+        )
     base = _base_in(card, folder, registry, base_folder)
     if "prompting" in card:  # asked in the form that it was tuned in, whatever the base says now
         base = replace(base, prompting=_policy(folder / CARD, card["prompting"]))

@@ -350,6 +350,34 @@ def test_a_tokenizer_that_names_neither_end_nor_padding_tunes_with_its_templates
     assert [end["epoch"] for end in read_card(out)["epochs"]] == [1, 2]
 
 
+def test_a_tune_is_not_written_beside_a_model(tiny_model, tmp_path) -> None:
+    base = shutil.copytree(tiny_model, tmp_path / "base")
+    data = tmp_path / "rows.csv"
+    data.write_text("prompt,reply\n안녕?,반가워.\n", encoding="utf-8")
+    before = sorted(path.name for path in base.iterdir())
+    with pytest.raises(OhloraError, match=r"holds a model.*another --out"):
+        in_steps(base, data, base)
+    assert sorted(path.name for path in base.iterdir()) == before
+
+
+@pytest.mark.parametrize("kind", ["opt", "gpt2", "llama"])
+def test_a_row_longer_than_the_model_looks_back_is_refused_before_it_is_loaded(
+    kind, tmp_path, monkeypatch
+) -> None:
+    base = make_tiny_model(tmp_path / "base", kind)
+    data = tmp_path / "rows.csv"
+    data.write_text(f"prompt,reply\n안녕?,{'가' * 200}\n", encoding="utf-8")
+    monkeypatch.setattr(tune_module, "load", None)
+    with pytest.raises(BadTrainingRow, match=r"has 6\d\d tokens, more than 512"):
+        in_steps(base, data, tmp_path / "tuned", max_length=4096)
+
+
+def test_an_adapter_is_not_put_on_random_weights(begun) -> None:
+    in_steps(*begun)
+    with pytest.raises(OhloraError, match="can't be put on random ones"):
+        open_backend(str(begun[2]), Registry(), weights="random", device="cpu")
+
+
 @pytest.mark.slow
 def test_ask_says_nan_on_one_line_and_ends_with_one(tiny_model, tmp_path) -> None:
     place = broken(tiny_model, tmp_path / "broken")
