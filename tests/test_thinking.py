@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 
 import pytest
 import torch
@@ -168,7 +169,9 @@ def test_a_run_keeps_the_thinking_beside_the_reply(thinker):
     log = MemoryLog()
     outcome = inference.run("case", thinker, [Row("안녕?", "")], Contract(samples=0), log)
     assert {(r.reply, r.thinking) for r in log.replies} == {(ANSWER, "인사다. 반갑게 답하자.")}
-    assert outcome.figures["thinking_tokens"] > 0
+    assert outcome.figures["thinking_tokens"] == sum(r.thinking_tokens or 0 for r in log.replies)
+    for reply in log.replies:
+        assert 0 < (reply.thinking_tokens or 0) < (reply.new_tokens or 0)
 
 
 class Plugin:
@@ -210,6 +213,25 @@ def test_a_server_that_sends_its_reasoning_apart_has_it_kept_apart(field):
         answer = ask(server)
     assert (answer.text, answer.thinking, answer.problems) == ("네!", "인사다", ())
     assert 0 <= answer.thinking_seconds <= answer.seconds
+
+
+class Counts:
+    """A backend whose server counts what its model thought."""
+
+    def reply(self, messages, settings):
+        return Answer(ANSWER, 40, "stop", 1.0, thinking="음", thinking_tokens=7)
+
+
+def test_what_a_server_counts_as_thinking_stands_beside_the_reply():
+    log = MemoryLog()
+    asking.run("case", "theirs", Counts(), [Row("안녕?", "")], Contract(warm_up=0), log)
+    assert (log.replies[0].thinking_tokens, log.replies[0].new_tokens) == (7, 40)
+    usage = {"completion_tokens": 40, "completion_tokens_details": {"reasoning_tokens": 7}}
+    end = chunk(b"data: " + json.dumps({"choices": [], "usage": usage}).encode() + b"\n\n")
+    sent = STREAM_HEAD + delta(reasoning_content="음") + delta(content="네!") + end
+    with Faulty(says(sent + chunk(DONE) + b"0\r\n\r\n")) as server:
+        answer = ask(server)
+    assert (answer.thinking_tokens, answer.new_tokens) == (7, 40)
 
 
 def test_a_server_that_only_reasons_gave_no_answer_and_says_so():
