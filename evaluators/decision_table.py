@@ -37,7 +37,8 @@ FREE = frozenset(("yes", "free", "true", "1"))
 UNSAID = frozenset(("", "-", "–", "—", "?", "n/a", "na", "nan", "none", "null", "unknown"))
 #: Columns of numbers that are no criteria: they describe.
 DESCRIPTIVE = re.compile(
-    r"^(?:rank|id|index|no|#|year|date|version|seed|layers?|heads?|epochs?|batch(?:_?size)?|steps?"
+    r"^(?:unnamed: \d+|rank|id|index|no|#|year|date|version|seed|layers?|heads?|epochs?"
+    r"|batch(?:_?size)?|steps?"
     r"|lr|learning_?rate|context(?:_?length)?|vocab(?:_?size)?|hidden(?:_?size)?"
     r"|(?:n_?|num_?)?param(?:eter)?s?(?:[_ (]+\w+\)?)?|번호|순위|연도|버전|시드"
     r"|(?:파라미터|매개변수)(?: ?수)?(?:[_ (]+\w+\)?)?)$|_raw$",

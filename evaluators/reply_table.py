@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluators.cells import NotFinite, Unreadable, read_cell
+from evaluators.column_words import words_of
 from model_registry.errors import BadFile, OhloraError, UnknownName
 from model_registry.language import text
 from model_registry.records import Reply
 from rows.columns import NAMES, find, fold, names_a
-from rows.encoding import nfc, refuse_mojibake, refuse_nul
+from rows.encoding import nfc, refuse_error_of_excel, refuse_mojibake, refuse_nul
 from rows.record import Record, Table
 from rows.table import read_table
 
@@ -46,6 +49,10 @@ class ReplyTable:
         words = f"{self.table.path.name}: {', '.join(part for part in parts if part)}"
         if self.unused:
             words += text("; not used: ", "; 쓰지 않은 열: ") + ", ".join(self.unused)
+        if self.table.unread:
+            words += text("; not read: ", "; 읽지 않음: ") + ", ".join(
+                f"{self.table.path.name}[{name}]" for name in self.table.unread
+            )
         return words
 
 
@@ -85,9 +92,8 @@ def read_reply_table(
     if prompt is None:
         raise UnknownName(f"column of {path}", "prompt", table.columns)
     reference = _named(table, reference_column)
-    replies = [_named(table, name) or "" for name in reply_columns] or _reply_columns(
-        table, [prompt, reference]
-    )
+    named = dict.fromkeys(_named(table, name) or "" for name in reply_columns)
+    replies = list(named) or _reply_columns(table, [prompt, reference])
     wide = len(replies) > 1
     if wide and model_column:
         raise OhloraError("Give --model-column, or a --reply-column for each model, not both.")
@@ -124,6 +130,7 @@ def _reply_columns(table: Table, others: Sequence[str | None]) -> list[str]:
         return [plain]
     rest = [name for name in table.columns if name not in others]
     called = [name for name in rest if _model_of(name) != name]
+    called = [name for name in called if not _is_measure(table, name)]
     wide = called if len(called) > 1 else [n for n in rest if _holds_replies(table, n)]
     if len(wide) < 2:
         raise UnknownName(f"column of {table.path}", "reply", table.columns)
@@ -141,20 +148,43 @@ def _model_of(column: str) -> str:
     return column
 
 
+#: What is measured of a reply: reply_length holds none.
+_MEASURES = frozenset(
+    ("tokens", "token", "length", "len", "chars", "words", "score", "grade", "time", "seconds",
+     "latency", "길이", "글자", "토큰", "점수", "시간")
+)  # fmt: skip
+
+
+def _is_measure(table: Table, name: str) -> bool:
+    """Amounts under a name that says what of a reply was measured."""
+    measured = _MEASURES.intersection(words_of(_model_of(name)))
+    return bool(measured) and not _holds_replies(table, name)
+
+
 def _holds_replies(table: Table, name: str) -> bool:
     """Texts, and none that describes the row."""
     if any(names_a(role, name) for role in _DESCRIBE) or name.lower().startswith("unnamed:"):
         return False
-    cells = [record.cells.get(name) for record in table.records]
-    return any(isinstance(cell, str) and _is_said(cell) for cell in cells)
+    filled = [cell for record in table.records if _filled(cell := record.cells.get(name))]
+    others = {fold(column) for column in table.columns if column != name}
+    said = [cell for cell in filled if isinstance(cell, str) and _is_said(cell)]
+    names = all(isinstance(cell, str) and fold(cell) in others for cell in filled)  # of a winner
+    return bool(said) and 2 * len(said) >= len(filled) and not names
+
+
+_NOT_SAID = re.compile(r"\d{4}[-./]\d{1,2}[-./]\d{1,2}(?:[T ][\d:.+Z]*)?|true|false|참|거짓", re.I)
 
 
 def _is_said(cell: str) -> bool:
-    """No number, and more than a mark."""
+    """No amount (1.2s, 85점, 71 %, OOM), no date and no truth."""
+    if _NOT_SAID.fullmatch(cell.strip()):
+        return False
     try:
-        float(cell.replace(",", "").rstrip("%"))
-    except ValueError:
-        return bool(cell.strip())
+        read_cell(cell)
+    except NotFinite:
+        return False
+    except Unreadable:
+        return True
     return False
 
 
@@ -171,6 +201,7 @@ def _replies(
             raise BadFile(table.path, record.line, f"no text in {prompt}")
         if model and not _filled(record.cells.get(model)):
             raise BadFile(table.path, record.line, f"no model in {model}")
+        has_reference = reference is not None and reference in record.cells
         for column in replies:
             who = _model_of(column) if len(replies) > 1 else stem
             yield Reply(
@@ -182,7 +213,9 @@ def _replies(
                 tuned=None,
                 new_tokens=None,
                 finish_reason="",
-                reference=(_cell(table, record, reference) or None) if reference else None,
+                reference=(_cell(table, record, reference or "") or None)
+                if has_reference
+                else None,
             )
 
 
@@ -191,8 +224,11 @@ def _filled(value: Any) -> bool:
 
 
 def _cell(table: Table, record: Record, name: str) -> str:
+    if name not in record.cells:  # JSON lines alone: a cell of a table may be empty
+        raise BadFile(table.path, record.line, f'no {name} stands here: write "" for an empty one')
     value = record.cells.get(name)
     if value is not None and not isinstance(value, str):
         raise BadFile(table.path, record.line, f"{name} must be text, not {value!r}")
     refuse_nul(table.path, value or "", record.line or 1)
+    refuse_error_of_excel(table.path, value or "", record.line)
     return nfc(value or "")

@@ -23,6 +23,11 @@ NAME_COLUMNS = (
     "candidates",
     "models",
 )
+#: Names of lines that spreadsheets end with.
+_SUMMARIES = frozenset(
+    ("average", "avg", "mean", "median", "total", "sum", "std", "stdev", "min", "max", "평균",
+     "합계", "총계", "소계", "중앙값", "표준편차", "최솟값", "최댓값", "최소", "최대")
+)  # fmt: skip
 _NO_ROWS = "holds no candidates: a header and a row for each are needed"
 
 
@@ -43,6 +48,8 @@ def read_rows(path: Path) -> tuple[list[str], list[Row]]:
         name = " ".join(unicodedata.normalize("NFC", cells[name_column]).split())
         if not name:
             raise BadFile(path, line, "no name stands here")
+        if name.casefold() in _SUMMARIES:
+            raise BadFile(path, line, f"{name} sums up the others and is no candidate: take it out")
         if name.casefold() in rows:
             raise BadFile(path, line, f"{name} stands here twice: give each candidate its own name")
         rows[name.casefold()] = Row(line, name, cells)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import re
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -33,11 +35,33 @@ def excel_records(path: Path, raw: bytes) -> tuple[list[Record], list[str]]:
         raise BadFile(path, None, f"is no Excel workbook ({error})") from None
     filled = {name: rows for name, rows in sheets.items() if any(map(any, rows))}
     chosen: dict[str, str | None] = {name: split_of(name) for name in filled if split_of(name)}
-    chosen = chosen or dict.fromkeys(list(filled)[:1])
+    tables = [name for name, rows in filled.items() if sum(map(any, rows)) > 1] or list(filled)
+    chosen = chosen or dict.fromkeys(tables[:1])  # not a cover with nothing but a title
+    _refuse_formulas(path, raw, filled, chosen)
     records = [
         record for name, split in chosen.items() for record in _sheet(path, filled[name], split)
     ]
     return records, [name for name in filled if name not in chosen]
+
+
+def _refuse_formulas(
+    path: Path, raw: bytes, sheets: Mapping[str, Sequence[Sequence[Any]]], chosen: Iterable[str]
+) -> None:
+    """Refuse formulas whose values were never computed: their cells would be read as empty."""
+    from openpyxl import load_workbook
+
+    with zipfile.ZipFile(io.BytesIO(raw)) as packed:
+        parts = [name for name in packed.namelist() if name.startswith("xl/worksheets/")]
+        if not any(re.search(rb"<f[ >]", packed.read(name)) for name in parts):
+            return
+    book = load_workbook(io.BytesIO(raw), read_only=True)
+    for name in chosen:
+        written = book[name].iter_rows(values_only=True)
+        for line, (cells, values) in enumerate(zip(written, sheets[name], strict=False), start=1):
+            for cell, value in zip(cells, values, strict=False):
+                if value is None and isinstance(cell, str) and cell.startswith("="):
+                    cure = "open it in a spreadsheet and save it"
+                    raise BadFile(path, line, f"{cell} was never computed: {cure}")
 
 
 def _sheet(path: Path, rows: Sequence[Sequence[Any]], split: str | None) -> list[Record]:
@@ -62,6 +86,8 @@ def _as_text(value: Any) -> str:
         return str(value).upper()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, datetime) and value.time() == time():
+        value = value.date()  # Excel keeps every date as a moment
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     return unescape(value) if isinstance(value, str) else str(value)  # _x000D_ is a \r

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from model_registry.errors import BadFile
-from rows.encoding import nfc, refuse_nul
+from rows.encoding import nfc, refuse_error_of_excel, refuse_nul
 from rows.json_records import CONTENT_KEYS, ROLE_KEYS
 from rows.row import LeftOut, Row, left_out
 
@@ -147,9 +147,10 @@ def clean(path: Path, line: int | None, text: str) -> str:
     """A text as rows hold it: NFC, no blanks around.
 
     Raises:
-        BadFile: it holds NUL.
+        BadFile: it holds NUL, or is a spreadsheet's error.
     """
     refuse_nul(path, text, line or 1)
+    refuse_error_of_excel(path, text, line)
     return nfc(text).strip()
 
 

@@ -139,6 +139,20 @@ def refuse_nul(path: Path, text: str, line: int = 1) -> None:
         raise BadFile(path, line, f"holds half of a character (\\u{ord(half.group()):04x})")
 
 
+_ERRORS_OF_EXCEL = frozenset(("#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!"))
+
+
+def refuse_error_of_excel(path: Path, text: str, line: int | None) -> None:
+    """Refuse what a spreadsheet makes of a text that begins with = or -.
+
+    Raises:
+        BadFile: the whole text is such an error.
+    """
+    if text.strip() in _ERRORS_OF_EXCEL:
+        cure = "a text that begins with = or - needs a quote before it"
+        raise BadFile(path, line, f"a spreadsheet left its error {text.strip()} here: {cure}")
+
+
 def broken_korean(text: str) -> str | None:
     """How a text was broken, where it was decoded wrongly once and saved like that; else None."""
     strange = "".join(character for character in text if character > "\x7f")

@@ -8,7 +8,7 @@ import pytest
 
 from evaluators.csv_scoring import score_csv, score_replies
 from evaluators.evaluator import EachText
-from evaluators.reply_table import read_replies
+from evaluators.reply_table import read_replies, read_reply_table
 from model_registry.errors import BadFile, UnknownName
 from model_registry.records import Score
 from rows.row import Row
@@ -184,3 +184,57 @@ def test_prompts_that_were_tuned_on_are_marked_and_taken_out_of_a_mean(file) -> 
     assert [row["tuned_on"] for row in document["rows"]] == [True, False]
     assert document["tuned_on"]["prompts"] == 1
     assert document["tuned_on"]["mean_without"]["quality"] == document["rows"][1]["quality"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["latency\n1.2s\n0.9s", "점수\n85점\n90점", "memory\n3 GB\nOOM", "when\n2024-01-02\n2024-01-03",
+     "correct\nTRUE\nFALSE", "winner\ngemma\nqwen", "spread\n3±1\n4±1", "similarity\n71 %\n60 %"],
+)  # fmt: skip
+def test_a_column_beside_the_replies_of_several_models_is_no_model(tmp_path, column: str) -> None:
+    name, one, two = column.split("\n")
+    path = tmp_path / "wide.csv"
+    path.write_text(f"prompt,gemma,qwen,{name}\n가?,그래요,좋아요,{one}\n나?,아니요,싫어요,{two}\n")
+    table = read_reply_table(path)
+    assert (table.models, table.unused) == (("gemma", "qwen"), [name])
+
+
+def test_what_is_measured_of_replies_is_none_and_an_empty_model_stays(tmp_path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text("prompt,reply_a,reply_b,reply_c,reply_length,reply_a_tokens\n가?,네,,3,1,2\n")
+    assert read_reply_table(path).models == ("a", "b", "c")
+
+
+def test_a_column_named_twice_is_one_model_s(tmp_path) -> None:
+    path = tmp_path / "replies.csv"
+    path.write_text("prompt,reply\n가?,네\n")
+    assert len(read_reply_table(path, reply_columns=["reply", "reply"]).replies) == 1
+
+
+def test_a_line_that_lacks_its_reply_is_refused_and_not_judged_as_empty(tmp_path) -> None:
+    path = tmp_path / "replies.jsonl"
+    path.write_text('{"prompt": "가?", "reply": "네"}\n{"prompt": "나?", "answer": "응"}\n')
+    with pytest.raises(BadFile, match=r"replies\.jsonl:2: no reply stands here"):
+        read_reply_table(path)
+
+
+def test_what_a_spreadsheet_broke_is_refused_and_sheets_not_read_are_named(tmp_path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+
+    def book(*sheets: list[tuple[str, ...]]) -> Path:
+        made = openpyxl.Workbook()
+        for number, rows in enumerate(sheets):
+            sheet = made.active if number == 0 else made.create_sheet(f"s{number}")
+            for row in rows:
+                sheet.append(row)
+        made.save(tmp_path / "replies.xlsx")
+        return tmp_path / "replies.xlsx"
+
+    head = ("prompt", "reply")
+    with pytest.raises(BadFile, match=r"xlsx:3: =A2 was never computed"):
+        read_reply_table(book([head, ("가?", "네"), ("나?", "=A2")]))
+    with pytest.raises(BadFile, match=r"xlsx:2: a spreadsheet left its error #NAME\?"):
+        read_reply_table(book([head, ("가?", "#NAME?")]))
+    table = read_reply_table(book([("설명",)], [head, ("가?", "네")], [head, ("나?", "응")]))
+    assert [reply.reply for reply in table.replies] == ["네"]
+    assert "not read: replies.xlsx[Sheet], replies.xlsx[s2]" in table.words()

@@ -257,6 +257,8 @@ def test_a_unit_in_the_name_is_that_of_its_bare_numbers(file) -> None:
         ("accuracy,accuracy\na,1,2\nb,2,1\n", 1, "accuracy"),
         ("accuracy\na,1\nA ,2\n", 3, "stands here twice"),
         ('accuracy\na,1\n"b,2\nc,3\n', 3, "not a CSV"),
+        ("accuracy\na,1\nb,2\n평균,1.5\n", 4, "sums up the others"),
+        ("accuracy\na,1\nb,2\nAverage,1.5\n", 4, "sums up the others"),
     ],
 )
 def test_a_cell_that_can_not_be_read_is_named(file, rows: str, line: int, message: str) -> None:

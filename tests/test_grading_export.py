@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -314,3 +315,62 @@ def export_and_change(store: GradeStore, folder: Path, column: str, written: str
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows({**row, column: written} for row in rows)
+
+
+def edited(store: GradeStore, path: Path, change: dict[str, str], line: int = 3) -> Path:
+    """An export with the cells of one line changed in a spreadsheet."""
+    export_grades(store, path)
+    rows = list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig"), newline="")))
+    rows[line - 2].update(change)
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def test_a_grade_that_was_changed_in_the_file_is_refused_and_nothing_is_imported(
+    store: GradeStore, tmp_path: Path
+) -> None:
+    fill(store)
+    path = edited(store, tmp_path / "grades.csv", {"grade": "5"})
+    with pytest.raises(BadFile, match="the grade k1 is kept already, as 2 and not 5"):
+        import_grades(store, path)
+    other = a_store(tmp_path / "two.db")
+    assert import_grades(other, path).new == len(HOSTILE)  # where it is new it is only a grade
+    with pytest.raises(BadFile, match="the grade k1 is kept already, as 5 and not 2"):
+        export_grades(store, path)
+        import_grades(other, path)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"grade": "최상"}, "grade must be a number, not '최상'"),
+        ({"seconds": "nan"}, "seconds must be a number, not 'nan'"),
+        ({"seconds": "1e999"}, "seconds must be a number"),
+        ({"grade": "2024-03-04"}, "grade must be a number"),
+    ],
+)
+def test_one_bad_line_keeps_the_whole_file_out(store, tmp_path, change, problem) -> None:
+    fill(store)
+    path = edited(store, tmp_path / "grades.csv", change)
+    other = a_store(tmp_path / "two.db")
+    with pytest.raises(BadFile, match=problem):
+        import_grades(other, path)
+    assert not other.grades(history=True)
+    assert not other.graders()
+
+
+def test_texts_that_became_nfd_on_the_way_are_what_was_exported(store, tmp_path) -> None:
+    store.add_grader(Grader("g", "민지"))
+    given = Grade(key="k", subject="s", grader="g", run="실행", case="c", candidate="모델",
+                  prompt="물음", reply="답", reply_hash=reply_hash("답"), grade=3)  # fmt: skip
+    store.add_grades([given])
+    texts = {"prompt": "물음", "reply": "답", "candidate": "모델", "run": "실행"}
+    parted = {name: unicodedata.normalize("NFD", text) for name, text in texts.items()}
+    path = edited(store, tmp_path / "grades.csv", parted, line=2)
+    other = a_store(tmp_path / "two.db")
+    assert import_grades(other, path).new == 1
+    (found,) = other.grades()
+    assert {name: getattr(found, name) for name in texts} == texts

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from evaluators.grading.export import COLUMNS, NAMES
 from evaluators.grading.store import Grade, Grader, GradeStore, reply_hash
 from model_registry.errors import BadFile, OhloraError
 from model_registry.language import text
+from rows.encoding import nfc
 from rows.json_records import NotARow
 from rows.record import Record, Table
 from rows.table import read_table
@@ -54,6 +57,7 @@ def import_grades(store: GradeStore, path: Path) -> Imported:
     except NotARow as error:
         raise BadFile(path, error.line, "not a JSON object, as a grade is") from None
     parsed = [_parse(table, record) for record in table.records]
+    _refuse_changes(store, table, [grade for grade, _ in parsed])
     for grader in {grade.grader: Grader(grade.grader, name) for grade, name in parsed}.values():
         store.add_grader(grader)
     try:
@@ -61,6 +65,27 @@ def import_grades(store: GradeStore, path: Path) -> Imported:
     except OhloraError as error:
         raise BadFile(path, None, str(error)) from None
     return Imported(len(parsed), new, _how_read(table))
+
+
+def _refuse_changes(store: GradeStore, table: Table, grades: Sequence[Grade]) -> None:
+    """Refuse a grade that is known by its key and says something else: it would not be kept.
+
+    Raises:
+        BadFile: with the line.
+    """
+    known = {grade.key: _said(grade) for grade in store.grades(history=True)}
+    for record, grade in zip(table.records, grades, strict=True):
+        before = known.setdefault(grade.key, _said(grade))
+        if before != _said(grade):
+            problem = (
+                f"the grade {grade.key} is kept already, as {before[0]} and not {grade.grade}: "
+                "grades are never rewritten, revise it on the page"
+            )
+            raise BadFile(table.path, record.line, problem)
+
+
+def _said(grade: Grade) -> tuple[int | None, frozenset[str]]:
+    return grade.grade, frozenset(grade.flags)
 
 
 def _how_read(table: Table) -> str:
@@ -101,7 +126,7 @@ def _grade(row: dict[str, Any]) -> Grade:
         if name in _WHOLE:
             values[name] = _whole(name, value)
         elif name == "seconds":
-            values[name] = None if value is None else _number(name, value)
+            values[name] = None if _is_blank(value) else _number(name, value)
         elif name == "blind":
             values[name] = _truth(value)
         elif name == "flags":
@@ -113,7 +138,10 @@ def _grade(row: dict[str, Any]) -> Grade:
         elif name == "screen":
             values[name] = _text(value) or None
         else:
-            values["pass_" if name == "pass" else name] = _text(value)
+            # A reply stays as it is until its hash has been looked at.
+            values["pass_" if name == "pass" else name] = (
+                value if name == "reply" and isinstance(value, str) else _text(value)
+            )
     return Grade(**{"grade": None, **values})
 
 
@@ -121,10 +149,14 @@ def _is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
 def _text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return "" if value is None else str(value)
+    return "" if value is None else nfc(str(value))
 
 
 def _number(name: str, value: Any) -> float:
@@ -132,12 +164,18 @@ def _number(name: str, value: Any) -> float:
         value = value.replace(",", ".")  # as a German Excel writes it
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"{name} must be a number, not {value!r}")
-    return float(value)
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be a number, not {value!r}")
+    return number
 
 
 def _whole(name: str, value: Any) -> int | None:
     """3, "3" and 3.0, which pandas makes of a column that has gaps."""
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if _is_blank(value):
         return None
     number = _number(name, value)
     if not number.is_integer():
@@ -203,12 +241,12 @@ def _parsed_moment(written: str) -> datetime:
 
 
 def _with_its_reply(table: Table, line: int | None, grade: Grade) -> Grade:
-    """The grade with the reply that was graded: spreadsheets change the ends of its lines."""
+    """The grade with the reply that was graded: ends of lines and NFD change on the way."""
     if not grade.reply_hash or grade.reply_hash == reply_hash(grade.reply):
         return grade
     newlines = grade.reply.replace("\r\n", "\n").replace("\r", "\n")
-    for ends in ("\n", "\r\n", "\r"):
-        reply = newlines.replace("\n", ends)
+    for written, ends in product((newlines, nfc(newlines)), ("\n", "\r\n", "\r")):
+        reply = written.replace("\n", ends)
         if reply_hash(reply) == grade.reply_hash:
             return replace(grade, reply=reply)
     problem = "the reply is not the one that was graded (its hash differs)"
