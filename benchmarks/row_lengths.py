@@ -9,8 +9,9 @@ from benchmarks.data import Row
 from benchmarks.plan import Plan
 from benchmarks.training_rows import EncodedRows, encode_rows, none_left
 from model_registry.candidate import Candidate
-from model_registry.errors import BadTrainingRow, LoadError
+from model_registry.errors import BadTrainingRow, OhloraError
 from model_registry.notes import Note
+from model_registry.token_check import check_tokens
 from model_registry.weights import load_tokenizer
 
 _TUNES = ("fine-tune", "preference")
@@ -20,7 +21,8 @@ def within_length(plan: Plan) -> Plan:
     """The plan with rows that every candidate can be tuned on.
 
     A row that is too long for one candidate is dropped for all, where rows are dropped: else their
-    losses would not compare. A candidate whose tokenizer can't be had keeps its own status.
+    losses would not compare. A candidate whose tokenizer or template can't be used keeps
+    its own status: the others go on.
 
     Raises:
         BadTrainingRow: a row would teach something wrong, is too long and that is
@@ -35,7 +37,8 @@ def within_length(plan: Plan) -> Plan:
     for candidate in tuned.values():
         try:
             tokenizer = load_tokenizer(candidate, source=plan.contract.weights)
-        except LoadError:
+            check_tokens(candidate, tokenizer, {})
+        except OhloraError:
             continue
         for split, rows in splits.items():
             found = _encoded(candidate, tokenizer, rows, plan, split)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -156,6 +157,19 @@ def test_a_candidate_without_a_tokenizer_keeps_its_status_for_later(study, tmp_p
         for case in plan.cases
     )
     assert within_length(replace(plan, cases=cases)).task == plan.task
+
+
+@pytest.mark.parametrize("template", ["Hello!", "{% for %}", "{{ raise_exception('no') }}"])
+def test_a_template_that_can_not_be_used_does_not_stop_the_other_candidates(
+    study, tiny_model, tmp_path, template
+) -> None:
+    broken = shutil.copytree(tiny_model, tmp_path / "broken")
+    (broken / "chat_template.jinja").write_text(template)
+    plan = plan_study(study, tmp_path / "out")
+    cases = tuple(
+        replace(case, candidate=replace(case.candidate, path=str(broken))) for case in plan.cases
+    )
+    assert within_length(replace(plan, cases=cases)).lengths_checked
 
 
 def test_a_study_says_its_policy_and_an_unknown_one_is_refused(study, tmp_path) -> None:
