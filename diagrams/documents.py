@@ -15,6 +15,7 @@ from diagrams.readability import readability
 from diagrams.recommend import READABILITY_WEIGHT, recommend
 from diagrams.taste import ScoredDiagram
 from model_registry.errors import BadFile, OhloraError, UnknownName
+from rows.columns import find
 from rows.record import Record
 from rows.table import read_table
 
@@ -34,7 +35,7 @@ class Source:
 def read_sources(
     paths: Sequence[Path], reply_column: str | None = None, prompt_column: str | None = None
 ) -> list[Source]:
-    """The texts of files: each whole, or one a row of a CSV file where a column is named.
+    """The texts of files: each whole, or one a row of a table.
 
     Raises:
         BadFile: a file can't be read.
@@ -42,11 +43,23 @@ def read_sources(
     """
     sources: list[Source] = []
     for path in paths:
-        if reply_column is None:
+        column = reply_column or _reply_column(path)
+        if column is None:
             sources.append(Source(str(path), _read(path)))
         else:
-            sources += _rows(path, reply_column, prompt_column)
+            sources += _rows(path, column, prompt_column)
     return sources
+
+
+def _reply_column(path: Path) -> str | None:
+    """The column of replies of a table, by its usual names; None for a file that is no table."""
+    if path.suffix.lower() not in (".csv", ".tsv", ".xlsx", ".parquet"):
+        return None
+    columns = read_table(path).columns
+    found = find("reply", columns)
+    if found is None:
+        raise UnknownName(f"column of {path}", "reply", columns)
+    return found
 
 
 def _read(path: Path) -> str:

@@ -156,3 +156,12 @@ def test_the_format_is_kept_as_often_as_was_published(model, published):
     rows = parse_document(read_sources([path], "test_resp"))["rows"]
     assert len(rows) == 20
     assert abs(sum(row["format_kept"] for row in rows) - published) <= 1
+
+
+def test_a_table_of_replies_is_never_read_as_one_text(tmp_path) -> None:
+    path = tmp_path / "replies.csv"
+    path.write_text("질문,답변\n그려 줘,[A] -> [B]\n또,[C] -> [D]\n")
+    assert [source.reply for source in read_sources([path])] == ["[A] -> [B]", "[C] -> [D]"]
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(UnknownName, match="There are: a, b"):
+        read_sources([path])
