@@ -24,7 +24,7 @@ from pages.conversation import (
     plain_messages,
     stream_answer,
 )
-from pages.site import Site, answering, guard_blindness
+from pages.site import Site, answering, guard_blindness, wants_korean
 from pages.words import word
 
 #: Answers made at the same time; whoever comes later sees their place in line.
@@ -169,7 +169,8 @@ def _wire(
             how = generation_settings(temperature, top_p, max_new_tokens, seed)
             guard_blindness(site, request, *asked_texts(messages), system or "")
             with site.turn(request):
-                answer = stream_answer(site, candidate, messages, system, how)
+                korean = wants_korean(request)
+                answer = stream_answer(site, candidate, messages, system, how, korean=korean)
                 for number, answered in enumerate(answer):
                     yield answered, "", *(_skipped if number else running())
 
@@ -187,7 +188,8 @@ def _wire(
             how = generation_settings(temperature, top_p, max_new_tokens, _next_seed(seed))
             guard_blindness(site, request, *asked_texts(messages), system or "")
             with site.turn(request):
-                answer = stream_answer(site, candidate, messages, system, how)
+                korean = wants_korean(request)
+                answer = stream_answer(site, candidate, messages, system, how, korean=korean)
                 for number, answered in enumerate(answer):
                     yield answered, how.seed, *(_skipped if number else running())
 

@@ -19,8 +19,8 @@ from evaluators.grading.masking import Mask
 from evaluators.grading.store import Vote
 from evaluators.grading.submission import Refused, text
 from model_registry.backends.backend import GenerationSettings
-from pages.conversation import LONGEST_MESSAGE, growing, person_of
-from pages.site import Site, address_of, answering, guard_blindness
+from pages.conversation import LONGEST_MESSAGE, NO_ANSWER, growing, person_of
+from pages.site import Site, address_of, answering, guard_blindness, wants_korean
 from pages.words import word
 
 #: How both candidates answer: alive enough that no reply repeats one from the Chat tab.
@@ -103,12 +103,12 @@ def _wire(
     def compare(prompt: str, request: gr.Request) -> tuple[Any, ...]:
         with answering(request), site.turn(request):
             made = make_pair(site, prompt, request)
-            mask = Mask(site.models.names)
+            mask, korean = Mask(site.models.names), wants_korean(request)
             open_ = [gr.Button(interactive=True, variant="secondary") for _ in BUTTONS]
             return (
                 made,
-                mask(made.left_reply),
-                mask(made.right_reply),
+                mask(made.left_reply) or NO_ANSWER[korean],
+                mask(made.right_reply) or NO_ANSWER[korean],
                 *open_,
                 gr.Textbox(visible=False),
             )
@@ -121,7 +121,10 @@ def _wire(
             for mine, _ in BUTTONS
         ]
         names = f"A = {pair.left}    B = {pair.right}"
-        return pair.left_reply, pair.right_reply, *closed, gr.Textbox(names, visible=True)
+        said = [
+            one or NO_ANSWER[wants_korean(request)] for one in (pair.left_reply, pair.right_reply)
+        ]
+        return *said, *closed, gr.Textbox(names, visible=True)
 
     asked: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "compare"}
     shown = [pair, *replies, *buttons, outcome]

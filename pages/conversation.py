@@ -6,7 +6,7 @@ import hashlib
 import html
 import inspect
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict, replace
 from typing import Any
@@ -23,16 +23,28 @@ from pages.stamp import Stamp, read_stamp
 LONGEST_MESSAGE = 4000
 MOST_TURNS = 60
 
-#: Seconds between two updates of one visitor's page, times the answers that are under way; the
+#: Seconds between two updates of one visitor's page, times the visitors who are being answered; the
 #: first piece goes out at once. Sending every token would cost more than making it, and what is
 #: spent on sending is taken from everybody's answers.
 EVERY = 0.04
+
+#: What stands where a reply is empty, or was thinking that ended before an answer began.
+NO_ANSWER = (
+    "(no answer: it ended before an answer began)",
+    "(답변 없음: 답을 시작하기 전에 끝났어요)",
+)
 
 Messages = list[dict[str, Any]]
 
 
 def stream_answer(
-    site: Site, candidate: str, messages: Messages, system: str, how: GenerationSettings
+    site: Site,
+    candidate: str,
+    messages: Messages,
+    system: str,
+    how: GenerationSettings,
+    *,
+    korean: bool = False,
 ) -> Iterator[Messages]:
     """The conversation with a growing answer, as the page shows it; closing it stops the model."""
     plain = [{"role": m["role"], "content": m["content"]} for m in messages]
@@ -40,14 +52,26 @@ def stream_answer(
     yield shown  # what was asked stands there at once, however long a model takes to load
     stamp = Stamp(candidate, {"system": (system or "").strip(), **asdict(how)})
     asked = [{"role": "system", "content": system.strip()}] if system and system.strip() else []
-    answer = ""
     with closing(site.models.stream(candidate, [*asked, *plain], how)) as pieces:
-        for answer in growing(pieces):
-            if answer.strip():
-                yield [*shown, _answer(answer, stamp)]
-                # Asleep this thread takes nothing from the model's; the rest comes at once.
-                time.sleep(EVERY * site.models.busy)
-    yield [*shown, _answer(answer, stamp)]
+        gathers = site.models.gathers(candidate)
+        for answer in paced(growing(pieces), lambda: EVERY * site.turns.visitors, gathers=gathers):
+            yield [*shown, _answer(answer, stamp, korean)]
+
+
+def paced(answers: Iterator[str], pause: Callable[[], float], *, gathers: bool) -> Iterator[str]:
+    """Some of the states of an answer that grows, `pause` seconds apart, and the last one.
+
+    A source that gathers what comes meanwhile is left alone in between: asleep, this thread takes
+    nothing from the model's. Any other would only be late by that.
+    """
+    answer, due = "", 0.0
+    for answer in answers:
+        if answer.strip() and time.monotonic() >= due:
+            yield answer
+            due = time.monotonic() + pause()
+            if gathers:
+                time.sleep(pause())
+    yield answer
 
 
 def growing(pieces: Generator[str, None, Answer]) -> Iterator[str]:
@@ -65,9 +89,11 @@ def growing(pieces: Generator[str, None, Answer]) -> Iterator[str]:
         yield shown
 
 
-def _answer(answer: str, stamp: Stamp) -> dict[str, Any]:
+def _answer(answer: str, stamp: Stamp, korean: bool) -> dict[str, Any]:
     """A message of the Chatbot, with its stamp. The Chatbot itself takes off indents and blanks."""
-    content = inspect.cleandoc(as_text(answer)) or "…"
+    content = inspect.cleandoc(as_text(answer))
+    stamp = replace(stamp, answered=bool(content))
+    content = content or NO_ANSWER[korean]
     return {
         "role": "assistant",
         "content": content,
@@ -172,6 +198,8 @@ def keep_grade(
         raise Refused("Choose one of the five grades.", "다섯 등급 가운데 하나를 고르세요.")
     reply = messages[place]["content"]
     stamp = read_stamp(messages[place], reply)
+    if stamp and not stamp.answered:
+        reply = ""
     made_by = stamp.candidate if stamp else candidate
     if not all(isinstance(n, str) and n in site.models.names for n in (candidate, made_by)):
         raise Refused("Choose a candidate first.", "먼저 후보를 고르세요.")

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, cast
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
     import gradio as gr
+
+    from pages.line import Line
 
 #: Set in a request's scope by whoever could not answer it at this moment.
 PASSES = "ohlora.passes"
@@ -34,10 +37,11 @@ SERVED = re.compile(
 #: A conversation of sixty long turns, written as JSON with escapes, is well below this.
 LARGEST_BODY = 8 * 2**20
 
-#: Requests of one visit that may wait or run at once; a page in a browser has one or two.
-MOST_WAITING = 6
-
 _CALLS = re.compile(r"/gradio_api/(?:(?:run|api|call)/(?P<name>.*)|queue/join)")
+
+#: Where results are read: those of a visit, or of one request.
+_RESULTS = re.compile(r"/gradio_api/(?:queue/data|call/(?:v2/)?[^/]+/(?P<event>[^/]+))")
+_QUEUED = re.compile(r"/gradio_api/(?:queue/join|call/[^/]+/?)")
 
 
 class Gate:
@@ -58,14 +62,28 @@ class Gate:
             if body is None:
                 await _refuse(413, "This is too long to be read.", scope, receive, send)
                 return
+            await self._line.make_room()
             calls = _CALLS.fullmatch(scope["path"])
-            if calls and (problem := self._problem(body, calls["name"])):
+            if calls and (
+                problem := self._problem(body, calls["name"], (scope["client"] or ("",))[0])
+            ):
                 await _refuse(problem[0], problem[1], scope, receive, send)
                 return
+            if _QUEUED.fullmatch(scope["path"]):
+                await self._line.slow_down(json.loads(body).get("session_hash"))
             receive = _again(body, receive)
-        await self._app(scope, receive, _with_headers(scope, send))
+        results = _RESULTS.fullmatch(scope["path"]) if scope["method"] == "GET" else None
+        whose = results and (
+            results["event"] or QueryParams(scope["query_string"]).get("session_hash")
+        )
+        with self._line.read(whose) if whose else nullcontext():
+            await self._app(scope, receive, _with_headers(scope, send))
 
-    def _problem(self, body: bytes, name: str | None) -> tuple[int, str] | None:
+    @property
+    def _line(self) -> Line:
+        return cast("Line", self._page._queue)
+
+    def _problem(self, body: bytes, name: str | None, address: str) -> tuple[int, str] | None:
         """What is wrong with a call, if anything: a status and a sentence."""
         try:
             called = json.loads(body)
@@ -78,10 +96,7 @@ class Gate:
         session = called.get("session_hash")
         if not isinstance(session, str | None) or len(session or "") > 100:
             return 422, "session_hash must be a short text."
-        pending = self._page._queue.pending_event_ids_session
-        if session and len(pending.get(session, ())) >= MOST_WAITING:
-            return 429, "Your earlier requests are still under way."
-        return self._misfit(called, name)
+        return self._misfit(called, name) or self._too_many(called, name, address)
 
     def _misfit(self, called: dict[str, Any], name: str | None) -> tuple[int, str] | None:
         """Whether a call names an endpoint that is there."""
@@ -91,16 +106,27 @@ class Gate:
         number = called.get("fn_index")
         if not isinstance(number, int | None) or isinstance(number, bool):
             return 422, "fn_index must be a whole number."
-        fns = self._page.fns
-        if number is not None:
-            found = fns.get(number)
-        else:
-            wanted = (name or "").strip("/")
-            found = next((fn for fn in fns.values() if fn.api_name == wanted), None)
+        found = self._called(number, name)
         if found is None or found.fn is None:  # the browser does those without one itself
             # Who has not logged in learns the same of every name.
             login = getattr(self._page, "auth", None)
             return (401, "Not authenticated") if login else (404, "There is no such endpoint.")
+        return None
+
+    def _called(self, number: int | None, name: str | None) -> Any:
+        fns = self._page.fns
+        if number is not None:
+            return fns.get(number)
+        wanted = (name or "").strip("/")
+        return next((fn for fn in fns.values() if fn.api_name == wanted), None)
+
+    def _too_many(
+        self, called: dict[str, Any], name: str | None, address: str
+    ) -> tuple[int, str] | None:
+        """Whether whoever asks has enough in line; what is answered at once has no line."""
+        queued = self._called(called.get("fn_index"), name).queue
+        if queued and not self._line.takes(called.get("session_hash"), address):
+            return 429, "Your earlier requests are still under way."
         return None
 
 

@@ -19,7 +19,8 @@ from pages.compare import compare_tab
 from pages.diagram import diagram_tab
 from pages.gate import Gate
 from pages.grade import grade_tab
-from pages.results import results_tab
+from pages.line import Line
+from pages.results import results_tab, run_to_show
 from pages.words import TRANSLATIONS, word
 
 if TYPE_CHECKING:
@@ -42,8 +43,21 @@ TABS = (
 
 
 class Page(gr.Blocks):
-    """Blocks that answer what a component can't take in one line, with no traceback in the log:
-    it is the sender's mistake, not ours."""
+    """Blocks whose visitors take turns, and that answer what a component can't take in one line
+    with no traceback in the log: it is the sender's mistake, not ours."""
+
+    def queue(self, *arguments: Any, **given: Any) -> Page:
+        """Gradio's queue is first come, first served; ours is fair."""
+        super().queue(*arguments, **given)
+        self._queue = Line(
+            live_updates=True,
+            concurrency_count=self.max_threads,
+            update_intervals=1,
+            max_size=self._queue.max_size,
+            blocks=self,
+            default_concurrency_limit=given.get("default_concurrency_limit", "not_set"),
+        )
+        return self
 
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], *arguments: Any, **options: Any
@@ -60,22 +74,23 @@ class Page(gr.Blocks):
 
 def build_page(site: Site) -> gr.Blocks:
     """All tabs in one page."""
-    with Page(title="Oh-LoRA", analytics_enabled=False) as page:
+    with Page(title="Oh-LoRA", analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         gr.HTML(f"<h1>Oh-LoRA</h1><p>{word('subtitle')}</p>", elem_id="title", js_on_load=None)
         if os.environ.get("OAUTH_CLIENT_ID"):  # a Space with hf_oauth
             gr.LoginButton(size="sm")
+        made: dict[str, Any] = {}
         with gr.Tabs(elem_id="tabs") as tabs:
             for key, build in TABS:
                 with gr.Tab(word(f"tab_{key}"), id=key, elem_id=f"tab-{key}") as tab:
-                    build(site, tab)
+                    made[key] = build(site, tab)
 
-        def greet(request: gr.Request) -> gr.Tabs:
+        def greet(request: gr.Request) -> tuple[Any, Any]:
             site.models.warm_up()  # not at start: the first page must not wait for a model
-            return _tab_to_open(request)
+            return _tab_to_open(request), run_to_show(site, request)
 
         page.load(
             greet,
-            outputs=tabs,
+            outputs=[tabs, made["results"]],
             queue=False,
             show_progress="hidden",
             api_visibility="private",

@@ -75,6 +75,16 @@ class Models:
     ) -> Generator[str, None, Answer]:
         return (yield from self._backend(name).stream(messages, settings))
 
+    def gathers(self, name: str) -> bool:
+        """Whether a candidate's answer comes in one piece with all that came while nobody asked.
+
+        Raises:
+            UnknownName, LoadError: as `stream` does.
+        """
+        return not os.environ.get("SPACES_ZERO_GPU") and bool(
+            getattr(self._backend(name), "gathers", False)
+        )
+
     @property
     def busy(self) -> int:
         """How many answers are under way."""

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.processing_utils import save_file_to_cache
+from gradio.utils import get_upload_folder
 
 from benchmarks.results.criteria import CRITERIA
 from benchmarks.results.decision import decision_of
@@ -31,7 +33,7 @@ from pages.results_rows import (
     grade_rows,
     strength_rows,
 )
-from pages.site import Site, answering, sees_names, shows_names, wants_korean
+from pages.site import Site, address_of, answering, sees_names, shows_names, wants_korean
 from pages.table import column, data_table, picture
 from pages.words import word
 
@@ -92,8 +94,8 @@ STRENGTHS = [
 ]
 
 
-def results_tab(site: Site, tab: gr.Tab) -> None:
-    """Build the tab."""
+def results_tab(site: Site, tab: gr.Tab) -> gr.Dropdown:
+    """Build the tab; the choice of the run."""
     names = site.desk.run_names
     with gr.Row():
         run = gr.Dropdown(
@@ -128,6 +130,14 @@ def results_tab(site: Site, tab: gr.Tab) -> None:
     refresh.click(results, run, outputs, api_name="results", **given)
     for event in (tab.select, run.input):
         event(results_in_passing, run, outputs, api_visibility="private", **given)
+    return run
+
+
+def run_to_show(site: Site, request: gr.Request) -> Any:
+    """The choice of the run as the address has it (`?run=…`); else as it stands."""
+    asked = address_of(request).get("run", "")
+    names = site.desk.run_names
+    return gr.Dropdown(names, value=asked) if asked in names else gr.skip()
 
 
 #: Why the results are shut: English, Korean.
@@ -229,9 +239,11 @@ def _people(reports: Rows) -> Rows:
 
 
 def _files(site: Site, run: str, summary: dict[str, Any]) -> tuple[str, str]:
-    """The downloads, in a folder of their own; Gradio copies them to where it serves from."""
-    folder = Path(tempfile.mkdtemp(prefix="ohlora-results-"))
-    export_grades(site.desk.store, folder / "grades.csv", run)
+    """The downloads, where Gradio serves them from; nothing stays of them anywhere else."""
     text = json.dumps(summary, ensure_ascii=False, indent=2, default=str)
-    (folder / "summary.json").write_text(text + "\n", encoding="utf-8-sig")
-    return str(folder / "grades.csv"), str(folder / "summary.json")
+    with tempfile.TemporaryDirectory(prefix="ohlora-results-") as name:
+        grades, told = Path(name, "grades.csv"), Path(name, "summary.json")
+        export_grades(site.desk.store, grades, run)
+        told.write_text(text + "\n", encoding="utf-8-sig")
+        cache = get_upload_folder()
+        return save_file_to_cache(grades, cache), save_file_to_cache(told, cache)

@@ -27,6 +27,7 @@ class Stamp:
     settings: dict[str, Any]
     answer: str = field(default_factory=lambda: secrets.token_urlsafe(9))
     text_hash: str = ""
+    answered: bool = True  # else the text is the page's own words for that
 
     def on(self, reply: str) -> dict[str, str]:
         """The metadata of a message with this text."""
@@ -46,9 +47,8 @@ def read_stamp(message: Any, reply: str) -> Stamp | None:
         return None
     try:
         stamp = Stamp(**json.loads(text(written, "metadata", _LONGEST)))
-        known = all(
-            isinstance(one, str) for one in (stamp.candidate, stamp.answer, stamp.text_hash)
-        )
+        texts = (stamp.candidate, stamp.answer, stamp.text_hash)
+        known = all(isinstance(one, str) for one in texts) and type(stamp.answered) is bool
     except (TypeError, ValueError, RecursionError):
         known = False
     if not known or stamp.text_hash != reply_hash(reply):

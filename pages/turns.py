@@ -23,6 +23,11 @@ class Turns:
         self._under_way: Counter[str] = Counter()
         self._lock = threading.Lock()
 
+    @property
+    def visitors(self) -> int:
+        """How many visitors are being answered, however many answers each has under way."""
+        return len(self._under_way)
+
     @contextmanager
     def taken(self, visitor: str) -> Iterator[None]:
         """Hold a turn of this visitor.

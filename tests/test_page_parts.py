@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 import threading
+import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +29,7 @@ from pages.candidates import tables
 from pages.compare import Pair, keep_vote, make_pair
 from pages.conversation import keep_grade, plain_messages, stream_answer
 from pages.models import Models, is_at_hand, on_gpu
+from pages.results import run_to_show, show_results
 from pages.results_rows import (
     cost_and_quality,
     decision_rows,
@@ -64,6 +67,59 @@ def test_an_answer_grows_and_is_closed_with_its_model(site: Site) -> None:
     assert said[-1].strip() == "산에서 안녕 하고 부르면 안녕 하고 돌아와요."
     assert all(later.startswith(earlier) for earlier, later in itertools.pairwise(said))
     assert site.models.busy == 0
+
+
+def test_a_source_that_works_when_asked_is_not_made_slower_by_the_pauses() -> None:
+    def source() -> Generator[str, None, None]:
+        for number in range(1, 201):
+            yield "가" * number
+
+    begun = time.monotonic()
+    shown = list(conversation.paced(source(), lambda: 0.2, gathers=False))
+    assert time.monotonic() - begun < 2  # not 200 pauses
+    assert (shown[0], shown[-1]) == ("가", "가" * 200)
+    assert len(shown) < 20
+
+
+def test_answers_of_one_visitor_count_once_for_the_pauses(site: Site) -> None:
+    with site.turns.taken("a"), site.turns.taken("a"), site.turns.taken("b"):
+        assert site.turns.visitors == 2
+    assert site.turns.visitors == 0
+
+
+@pytest.mark.parametrize("korean", [False, True])
+def test_a_reply_that_is_only_thinking_is_said_to_be_no_answer(
+    site: Site, monkeypatch: pytest.MonkeyPatch, korean: bool
+) -> None:
+    def thinks(*_: Any) -> Generator[str, None, Answer]:
+        yield from ()
+        return Answer("", 9, "length", problems=("truncated", "no_answer"), thinking="음")
+
+    monkeypatch.setattr(site.models, "stream", thinks)
+    asked = [{"role": "user", "content": "안녕"}]
+    *_, said = stream_answer(site, "메아리-산", asked, "", GenerationSettings(), korean=korean)
+    assert ("답변 없음" if korean else "no answer") in said[-1]["content"]
+    keep_grade(site, said, "메아리-산", None, 1, "", a_request())
+    (kept,) = site.desk.store.grades("chat")
+    assert (kept.reply, kept.grade, kept.candidate) == ("", 1, "메아리-산")
+
+
+def test_a_look_at_the_results_leaves_no_folder_behind(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
+    (tmp_path / "temporary").mkdir()
+    for _ in range(3):
+        *_, as_csv, as_json, _ = show_results(site, "run", a_request("key=key"))
+        assert Path(as_csv).is_file() and Path(as_json).is_file()
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert len(list((tmp_path / "served").rglob("*.csv"))) == 1
+
+
+def test_results_open_with_the_run_of_the_address(site: Site) -> None:
+    assert run_to_show(site, a_request("run=run")).value == "run"
+    assert not hasattr(run_to_show(site, a_request("run=none")), "value")
 
 
 def test_closing_the_conversation_stops_the_model(site: Site) -> None:
