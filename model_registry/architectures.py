@@ -71,10 +71,11 @@ def architecture_values(
         note = candidate.parameters_note or "its catalog entry has no architecture"
         raise LoadError(status, f"{candidate.name} can't be built from its architecture: {note}")
     values = dict(candidate.architecture)
-    return values if scale == "full" else _shrunk(values, vocab_size)
+    return values if scale == "full" else shrunk(values, vocab_size)
 
 
-def _shrunk(values: dict[str, Any], vocab_size: int | None) -> dict[str, Any]:
+def shrunk(values: dict[str, Any], vocab_size: int | None) -> dict[str, Any]:
+    """The same architecture as a model of a second; `values` are changed."""
     model_type = values["model_type"]
     there = {*values, *_own_names(model_type)}
     values |= {name: value for name, value in _TINY.items() if name in there}

@@ -20,6 +20,7 @@ from model_registry.folder_check import needs_code
 from model_registry.hub import cached_folder, network_is_up
 from model_registry.pretrained import own_folder, read_pretrained, read_tokenizer
 from model_registry.prompting import end_token_id, end_token_ids, settled
+from model_registry.random_weights import random_model
 
 if TYPE_CHECKING:
     import torch
@@ -189,39 +190,3 @@ def _load_random(
     config.bos_token_id = tokenizer.bos_token_id
     model = random_model(config, device, dtype, seed)
     return _ready(candidate, model, tokenizer, "random", scale)
-
-
-def random_model(config: Any, device: str, dtype: torch.dtype, seed: int) -> Any:
-    """A model of this configuration with random weights, about ten times as fast as drawing each.
-
-    Large matrices are filled by repeating one block of draws from N(0, 0.02²); norms, biases and
-    buffers (rotary frequencies among them) are initialised by transformers itself.
-    """
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)
-    model.to_empty(device=device)
-    model.tie_weights()
-    block = torch.empty(1 << 20, dtype=dtype, device=device)
-    torch.manual_seed(seed)
-    block.normal_(0.0, 0.02)
-    with torch.no_grad():
-        for module in model.modules():
-            own = list(module.parameters(recurse=False))
-            if own and all(p.numel() > 1 << 20 for p in own):
-                for parameter in own:
-                    _fill(parameter, block)
-                    # transformers leaves such a tensor as it is, and does the module's buffers.
-                    parameter._is_hf_initialized = True
-            model._init_weights(module)
-    model.tie_weights()
-    return model
-
-
-def _fill(parameter: torch.Tensor, block: torch.Tensor) -> None:
-    flat = parameter.view(-1)
-    for start in range(0, flat.numel(), block.numel()):
-        part = flat[start : start + block.numel()]
-        part.copy_(block[: part.numel()])

@@ -289,3 +289,19 @@ def test_rwkv_answers_after_tuning_as_it_was_trained():
 def test_the_path_of_a_bundled_model_lies_in_the_package():
     bundled = Registry().candidates("bundled")
     assert all(Path(c.path).parts[-3:-1] == ("bundled", "weights") for c in bundled)
+
+
+def test_random_weights_hold_nothing_that_was_in_memory_before() -> None:
+    """Some parameters are set only where their module is built, which no empty model does."""
+    import torch
+
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 1,
+             "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 64}  # fmt: skip
+    ids = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"), 0)
+    config = build_config({"model_type": "apertus", **sizes, **ids})
+    junk = [torch.full((size,), 1e18) for size in (1, 2, 4, 8) for _ in range(200)]
+    del junk  # the allocator hands such memory out again
+    activation = random_model(config, "cpu", torch.float32, seed=1).model.layers[0].mlp.act_fn
+    fresh = type(activation)(dtype=torch.float32)
+    for name in ("alpha_p", "alpha_n", "beta", "eps"):
+        assert getattr(activation, name).item() == pytest.approx(getattr(fresh, name).item())
