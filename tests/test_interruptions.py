@@ -249,3 +249,22 @@ def _with_a_clock_that_runs_back(case, connection) -> None:
 
 def _back() -> None:
     _back.count = getattr(_back, "count", 0) + 3600
+
+
+def test_what_a_parent_and_its_server_left_when_both_were_killed_is_swept(tmp_path):
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    assert "hello" in parent.stdout.readline()
+    family = psutil.Process(parent.pid).children(recursive=True)
+    for process in (psutil.Process(parent.pid), *family):
+        process.kill()
+    parent.communicate(timeout=20)
+    assert len(list(tmp_path.iterdir())) == 1
+    sweep = "from benchmarks.engines.local import LocalEngine; LocalEngine().close()"
+    other = tmp_path / "ohlora-gptq-somebody"
+    other.mkdir()
+    subprocess.run([sys.executable, "-c", sweep], cwd=ROOT, check=True,
+                   env=os.environ | {"TMPDIR": str(tmp_path)})  # fmt: skip
+    assert list(tmp_path.iterdir()) == [other]

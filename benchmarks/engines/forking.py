@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import importlib
 import json
 import os
@@ -22,8 +23,10 @@ import sys
 import tempfile
 import traceback
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 _NUMBER = struct.Struct("q")
+_PREFIX = "ohlora-work-"
 
 
 def main(control: socket.socket, parent: int, preload: str) -> None:
@@ -34,7 +37,8 @@ def main(control: socket.socket, parent: int, preload: str) -> None:
     touched = True
     with contextlib.suppress(ImportError):
         touched = importlib.import_module(preload).touched_cuda()
-    scratch = tempfile.mkdtemp(prefix="ohlora-")
+    scratch = make_scratch()
+    sweep()
     die_with_parent(None)  # from here on it tidies up before it goes
     server = _Server(control, scratch)
     try:
@@ -49,6 +53,30 @@ def main(control: socket.socket, parent: int, preload: str) -> None:
         os.kill(os.getpid(), signalled.number)  # so that its parent sees what ended it
     finally:
         server.end()
+
+
+def make_scratch() -> str:
+    """A folder for temporary files, locked for as long as this process or a worker of it lives."""
+    while True:
+        scratch = tempfile.mkdtemp(prefix=_PREFIX)
+        held = os.open(scratch, os.O_RDONLY)  # never closed: the kernel does it
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if Path(scratch).is_dir():  # nobody took it for a left one before it was locked
+            return scratch
+        os.close(held)
+
+
+def sweep() -> None:
+    """Remove what servers left that were killed together with the process that they served."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        try:
+            held = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:  # gone by now, or somebody else's
+            continue
+        with contextlib.suppress(OSError):  # still in use
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left, ignore_errors=True)
+        os.close(held)
 
 
 class _Signalled(BaseException):

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from benchmarks.case import Case
 from benchmarks.engines import fork_server
-from benchmarks.engines.forking import become_worker, end_group
+from benchmarks.engines.forking import become_worker, end_group, sweep
 from benchmarks.measure import resident_bytes
 from model_registry.records import Loss, Peak, Reply, Result
 
@@ -117,7 +117,11 @@ class LocalEngine:
         return Spawning()
 
     def close(self) -> None:
-        """Nothing outlives a case but the fork server, which ends with this process."""
+        """Nothing outlives a case but the fork server, which ends with this process.
+
+        What a server left that had no time to tidy up is removed.
+        """
+        sweep()
 
 
 class Process(Protocol):
