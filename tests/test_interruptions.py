@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks import progress
 from benchmarks.engines import fork_server
 from benchmarks.engines.local import CaseOutcome, LocalEngine
 from benchmarks.results.folder import RunFolder
@@ -83,6 +84,18 @@ def test_a_case_that_met_a_full_disk_has_not_failed_by_itself(plan, folder):
     again = Counting()
     run_plan(plan, folder, again, Silent(), resume=True)
     assert again.done == [met]
+
+
+@pytest.mark.parametrize(("figures", "done_instead"), [({"errno": "ENOSPC"}, 0), ({}, 1)])
+def test_only_a_case_that_failed_by_itself_has_another_done_in_its_place(
+    plan, folder, figures, done_instead
+):
+    first = plan.cases[0]
+    other = replace(first, settings={"quantization": "nf4"}, instead_of=first.id)
+    plan = replace(plan, cases=(*plan.cases, other))
+    engine = Ends({first.id: "error"}, **figures)
+    run_plan(plan, folder, engine, progress.Silent())
+    assert engine.done.count(other.id) == done_instead
 
 
 def test_a_case_whose_replies_were_lost_is_done_again(plan, folder):
