@@ -76,7 +76,11 @@ class Gate:
         whose = results and (
             results["event"] or QueryParams(scope["query_string"]).get("session_hash")
         )
-        with self._line.read(whose) if whose else nullcontext():
+        with (
+            self._line.read(whose, request=bool(results and results["event"]))
+            if whose
+            else nullcontext()
+        ):
             await self._app(scope, receive, _with_headers(scope, send))
 
     @property

@@ -42,8 +42,8 @@ class Line(Queue):
         self._known: LRUCache[str, bool] = LRUCache(10_000)
 
     @contextmanager
-    def read(self, whose: str) -> Iterator[None]:
-        """While results are being read: those of a visit, or of one request by its id."""
+    def read(self, whose: str, *, request: bool) -> Iterator[None]:
+        """While results are being read: those of a visit, or of one `request` by its id."""
         self._reading[whose] += 1
         self._known[whose] = True
         try:
@@ -52,6 +52,16 @@ class Line(Queue):
             self._reading[whose] -= 1
             if not self._reading[whose]:
                 del self._reading[whose]
+                if request and whose in self.pending_event_ids_session:
+                    self._let_go(whose)
+
+    def _let_go(self, whose: str) -> None:
+        """Drop what Gradio keeps of a request that named no visit: it is a visit of its own, which
+        nobody can come back to. Of two thousand such, it would hold hundreds of MB."""
+        self.pending_event_ids_session.pop(whose, None)
+        self.pending_messages_per_session.pop(whose, None)
+        if self.server_app is not None:
+            self.server_app.state_holder.session_data.pop(whose, None)
 
     def takes(self, visit: str | None, address: str) -> bool:
         """Whether one more request may stand in line. Those that name no visit count as one."""
@@ -91,6 +101,8 @@ class Line(Queue):
         self._idle_since = {visit: self._idle_since.get(visit, now) for visit in idle}
         for visit, since in self._idle_since.items():
             if now - since > PATIENCE:
+                if visit in self.pending_event_ids_session.get(visit, ()):
+                    self._let_go(visit)
                 self.pending_event_ids_session.pop(visit, None)
                 self.pending_messages_per_session.pop(visit, None)
 

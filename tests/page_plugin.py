@@ -38,7 +38,8 @@ class Echo:
         if "천천히" in asked:
             whole = " ".join([whole] * 40)
         for word in whole.split(" "):
-            time.sleep(self.pause * (5 if "천천히" in asked else 1))
+            if "바로" not in asked:
+                time.sleep(self.pause * (5 if "천천히" in asked else 1))
             yield word + " "
         return Answer(whole, len(whole.split()), "stop")
 
