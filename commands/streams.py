@@ -60,6 +60,7 @@ class _Harmless:
 def harmless_streams() -> Iterator[None]:
     """Standard output and error for the time of one command."""
     global _document
+    _document = None  # one that was set aside outside of any command is nobody's any more
     before = sys.stdout, sys.stderr
     for stream in before:
         if isinstance(stream, io.TextIOWrapper):

@@ -36,6 +36,8 @@ class Line(Queue):
 
     def __init__(self, **given: object) -> None:
         super().__init__(**given)  # type: ignore[arg-type]  # what Blocks.queue gives its own
+        # Nobody looks at Gradio's own statistics, which it makes anew from all requests so far.
+        self.ANALYTICS_MAX_EVENTS = 1
         self._reading: Counter[str] = Counter()
         self._idle_since: dict[str, float] = {}
         self._forget_at = 0.0
@@ -62,6 +64,10 @@ class Line(Queue):
         self.pending_messages_per_session.pop(whose, None)
         if self.server_app is not None:
             self.server_app.state_holder.session_data.pop(whose, None)
+            self.server_app.state_holder.time_last_used.pop(whose, None)
+            blocks = self.server_app.get_blocks()
+            blocks.pending_streams.pop(whose, None)
+            blocks.pending_diff_streams.pop(whose, None)
 
     def takes(self, visit: str | None, address: str) -> bool:
         """Whether one more request may stand in line. Those that name no visit count as one."""

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def run(tmp_path, tiny_model, monkeypatch, capsys) -> Callable[..., tuple[int, list[str]]]:
     """The command on a small study, by an engine with these ends: exit status and all lines."""
     study = write_study(tmp_path / "study", tiny_model)
-    monkeypatch.setattr(commands.runs, "_tell_decision", lambda folder: None)
+    monkeypatch.setattr(commands.runs, "tell_decision", lambda folder: None)
     monkeypatch.setattr("benchmarks.run.load_evaluators", lambda files: {})
     monkeypatch.chdir(tmp_path)
 
