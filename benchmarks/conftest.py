@@ -237,7 +237,7 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
     """The contract of all figures, and the cases that failed: pytest-benchmark leaves them out."""
     plan = plan_of(config)
     output_json["contract"] = {"hash": plan.contract.hash, **plan.contract.shared()}
-    output_json["notes"] = list(plan.notes)
+    output_json["notes"] = [note.to_json() for note in plan.notes]
     output_json["failures"] = [
         {"name": result.case, "extra_info": extra_info(result)}
         for result in config.stash[_RESULTS]
@@ -254,7 +254,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for line in summary_lines(results):
         terminalreporter.write_line(line)
     for note in plan_of(config).notes:
-        terminalreporter.write_line(note)
+        terminalreporter.write_line(note.words)
 
 
 def summary_lines(results: Sequence[Result]) -> list[str]:

@@ -54,6 +54,7 @@ def test_a_candidate_that_fails_does_not_fail_the_rest_and_is_in_the_json(front)
     }  # fmt: skip
     assert {row["status"] for row in failures.values()} == {"unreachable"}
     assert all("No model in" in row["message"] for row in failures.values())
+    assert document["notes"] and all("code" in note for note in document["notes"])
 
 
 @pytest.mark.slow
