@@ -9,7 +9,6 @@ from pathlib import Path
 from benchmarks import plan as planning
 from benchmarks.case import Case, Task
 from benchmarks.contract import Contract
-from benchmarks.data import Row
 from benchmarks.plan import Options, Plan
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.head import RunHead
@@ -25,6 +24,7 @@ from model_registry.registry import Registry
 from model_registry.selection import Rejected, Selection, select
 from model_registry.shipped_data import DATASETS
 from model_registry.weights import resolve_source
+from rows.row import Row
 
 
 def make_asking_plan(study: Study, registry: Registry, options: Options, out: Path) -> Plan:

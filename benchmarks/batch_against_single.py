@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from benchmarks.data import read_data
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.transformers_local import generate_ids
 from model_registry.prompting import prompt_ids
 from model_registry.registry import Registry
 from model_registry.shipped_data import DATASETS
 from model_registry.weights import LoadedModel, load
+from rows.reading import read_data
 
 Tokens = list[list[int]]
 

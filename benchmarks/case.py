@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.contract import Contract
-from benchmarks.data import Row, hash_texts
 from benchmarks.results.setting import Setting, case_id
 from model_registry.candidate import Candidate
 from model_registry.records import Result
+from rows.row import Row, hash_texts
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from statistics import median
 
 from benchmarks.case import Case, Task
 from benchmarks.contract import Contract
-from benchmarks.data import read_data
 from benchmarks.engines.local import LocalEngine
 from benchmarks.workloads.log import MemoryLog
 from model_registry.candidate import Candidate
 from model_registry.registry import Registry
 from model_registry.shipped_data import DATASETS
+from rows.reading import read_data
 
 RANK = 16
 

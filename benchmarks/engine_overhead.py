@@ -18,11 +18,11 @@ from typing import Any
 
 from benchmarks.case import Case, Task
 from benchmarks.contract import Contract
-from benchmarks.data import Row
 from benchmarks.engines import make_engine
 from benchmarks.engines.local import CaseOutcome
 from model_registry import machine
 from model_registry.registry import Registry
+from rows.row import Row
 
 ROWS = tuple(Row(f"질문 {n}번이야?", "") for n in range(4))
 

@@ -17,13 +17,13 @@ from typing import Any
 
 from benchmarks.case import Case, Task
 from benchmarks.contract import Contract
-from benchmarks.data import Row
 from benchmarks.prediction import MAIN_PHASE, works
 from model_registry import machine
 from model_registry.candidate import Candidate, License
 from model_registry.fit import Correction, Work, predict
 from model_registry.fit_correction import fitted
 from model_registry.records import Result, append_rows, read_rows
+from rows.row import Row
 
 ROOT = Path(__file__).resolve().parent.parent
 RAW = ROOT / "docs" / "fit_accuracy.jsonl"

@@ -9,7 +9,6 @@ from typing import Any
 
 from benchmarks.case import Case, Limits, Task
 from benchmarks.contract import Contract
-from benchmarks.data import Row, Rows, read_data
 from benchmarks.study import Span, Study, Work
 from evaluators.persona import read_facts
 from model_registry import machine
@@ -26,6 +25,8 @@ from model_registry.shipped_data import DATASETS
 from model_registry.weights import resolve_source
 from rows.account import left_out_note, overlapping, read_notes
 from rows.overlap import apart
+from rows.reading import read_data
+from rows.row import Row, Rows
 
 #: Below this many parameters a second thread costs more than it gives (measured; see LIBRARIES
 #: of thread pools: waking a thread takes longer than the smallest layers).

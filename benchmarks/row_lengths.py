@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks.data import Row
 from benchmarks.plan import Plan
 from benchmarks.training_rows import EncodedRows, encode_rows, none_left
 from model_registry.candidate import Candidate
@@ -13,6 +12,7 @@ from model_registry.errors import BadTrainingRow, OhloraError
 from model_registry.notes import Note
 from model_registry.token_check import check_tokens
 from model_registry.weights import load_tokenizer
+from rows.row import Row
 
 _TUNES = ("fine-tune", "preference")
 

@@ -19,12 +19,12 @@ from statistics import median
 from typing import Any
 
 from benchmarks.contract import Contract
-from benchmarks.data import read_data
 from benchmarks.measure import measured, resident_bytes
 from benchmarks.workloads.log import MemoryLog
 from model_registry.candidate import Candidate, License
 from model_registry.records import Peak
 from model_registry.shipped_data import DATASETS
+from rows.reading import read_data
 
 _LLAMA_110M = {
     "model_type": "llama", "vocab_size": 32000, "hidden_size": 768, "intermediate_size": 2048,

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.contract import Contract
-from benchmarks.data import Row
 from model_registry.candidate import PromptPolicy
 from model_registry.errors import BadTrainingRow
 from model_registry.language import text
 from model_registry.prompting import IGNORED, EncodedRow, check_rows, encode_all, end_token_id
+from rows.row import Row
 
 TOO_LONG = ("refuse", "cut", "drop")
 

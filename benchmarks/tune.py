@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.contract import Contract
-from benchmarks.data import Row, Rows, read_data
 from benchmarks.tune_rows import TuneRows, encode_rows, encode_with
 from benchmarks.tune_state import (
     STATE,
@@ -49,6 +48,8 @@ from model_registry.tuned import CARD, find_candidate, is_tuned, write_card
 from model_registry.weights import LoadedModel, load, load_tokenizer
 from rows.account import left_out_note, overlapping, read_notes
 from rows.overlap import apart
+from rows.reading import read_data
+from rows.row import Row, Rows
 
 if TYPE_CHECKING:
     from rich.console import Console

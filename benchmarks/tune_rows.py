@@ -10,11 +10,11 @@ from typing import Any
 
 from benchmarks import training_rows
 from benchmarks.contract import Contract
-from benchmarks.data import Row
 from model_registry.candidate import Candidate
 from model_registry.language import text
 from model_registry.prompting import IGNORED, EncodedRow, moves_system
 from model_registry.weights import LoadedModel
+from rows.row import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,11 +79,11 @@ def export(
     ] = None,
 ) -> None:  # fmt: skip
     """Write a whole model that transformers, vLLM and others load."""
-    from benchmarks.data import read_data
     from model_registry.export import export as merge
     from model_registry.gguf import convert, find_converter
     from model_registry.output import check_file
     from model_registry.quantization import check_available
+    from rows.reading import read_data
 
     if quantization is not None:
         check_available(quantization)

@@ -22,9 +22,9 @@ import pytest
 import ohlora_cli
 from benchmarks.case import Case, Task
 from benchmarks.contract import Contract
-from benchmarks.data import Row
 from benchmarks.engines.local import LocalEngine
 from model_registry.candidate import Candidate
+from rows.row import Row
 from tests.tiny_models import make_tiny_model, tiny_candidate
 
 ROWS = tuple(Row(f"질문 {n}번이야?", f"답변은 {n}이야.") for n in range(8))

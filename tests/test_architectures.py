@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.contract import Contract
-from benchmarks.data import Row
 from benchmarks.workloads import fine_tune
 from benchmarks.workloads.fine_tune import add_lora
 from benchmarks.workloads.log import MemoryLog
@@ -19,6 +18,7 @@ from model_registry.errors import OhloraError
 from model_registry.lora import lora_targets, stacked_experts
 from model_registry.registry import Registry
 from model_registry.weights import LoadedModel, load
+from rows.row import Row
 from tests.tiny_models import FREE
 
 pytestmark = pytest.mark.usefixtures("frozen_libraries")

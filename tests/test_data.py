@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.data import DATASETS, LeftOut, Row, Rows, read_data, read_folder, read_rows
 from model_registry.errors import BadFile
+from model_registry.shipped_data import DATASETS
+from rows.reading import read_data, read_folder, read_rows
+from rows.row import LeftOut, Row, Rows
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT.parent / "shared" / "reference" / "OhLoRA_fine_tuning.csv"

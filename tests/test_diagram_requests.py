@@ -5,11 +5,11 @@ from random import Random
 
 import pytest
 
-from benchmarks.data import read_data
 from diagrams.geometry import geometric_score, measure
 from diagrams.parse import asks_for_size, parse
 from diagrams.rated import SPOILERS, good, make_rated, spoil
 from diagrams.requests import asked_nodes, held_out, make_pairs, write_pairs
+from rows.reading import read_data
 
 
 def test_700_pairs_are_280_networks_and_420_flow_charts_that_all_differ():

@@ -9,7 +9,6 @@ import pytest
 
 from benchmarks import plan as planning
 from benchmarks.contract import Contract
-from benchmarks.data import Row
 from benchmarks.plan import Options, Plan, make_plan
 from benchmarks.prediction import works
 from benchmarks.study_files import parse_study, read_study, study_path
@@ -22,6 +21,7 @@ from model_registry.errors import BadFile, BadTrainingRow
 from model_registry.fit import predict
 from model_registry.registry import Registry
 from model_registry.weights import load
+from rows.row import Row
 from tests.tiny_models import tiny_candidate
 
 PAIRS = planning.DATASETS / "diagrams" / "pairs.jsonl"

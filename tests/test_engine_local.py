@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from benchmarks.case import Limits, Task
-from benchmarks.data import Row
 from benchmarks.engines import fork_server
 from benchmarks.engines.local import LocalEngine
+from rows.row import Row
 from tests.conftest import ROWS
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,7 +10,6 @@ import pytest
 
 from benchmarks import training_rows
 from benchmarks.contract import Contract
-from benchmarks.data import Row
 from benchmarks.workloads import fine_tune
 from benchmarks.workloads.fine_tune import (
     NanLoss,
@@ -27,6 +26,7 @@ from model_registry.errors import BadTrainingRow
 from model_registry.prompting import IGNORED, EncodedRow, encode_row
 from model_registry.records import Reply
 from model_registry.weights import LoadedModel, load
+from rows.row import Row
 from tests.conftest import ROWS
 from tests.tiny_models import tiny_candidate
 

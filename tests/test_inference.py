@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.contract import Contract
-from benchmarks.data import Row
 from benchmarks.workloads import inference
 from benchmarks.workloads.log import MemoryLog
 from model_registry.backends.backend import Answer
 from model_registry.records import Reply
 from model_registry.weights import LoadedModel, load
+from rows.row import Row
 from tests.conftest import ROWS
 from tests.tiny_models import tiny_candidate
 

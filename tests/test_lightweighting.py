@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from benchmarks.contract import Contract
-from benchmarks.data import read_rows
 from benchmarks.plan import Options, make_plan
 from benchmarks.study_files import parse_study, read_study, study_path
 from benchmarks.variant import Variant, effective, tuned_rank
@@ -17,6 +16,7 @@ from model_registry.errors import BadFile
 from model_registry.prompting import IGNORED, encode_row
 from model_registry.registry import Registry
 from model_registry.shipped_data import DATASETS
+from rows.reading import read_rows
 from tests.tiny_models import make_tokenizer, tiny_candidate
 
 COUNSELLING = DATASETS / "counselling" / "counselling.json"

@@ -10,7 +10,6 @@ import pytest
 
 from benchmarks.case import Case, Limits, Task
 from benchmarks.contract import Contract, differences, lora_targets
-from benchmarks.data import Row
 from benchmarks.plan import Options, make_plan
 from benchmarks.prediction import works
 from benchmarks.study_files import parse_study, read_study, study_path
@@ -18,6 +17,7 @@ from model_registry.errors import BadFile, OhloraError, UnknownName
 from model_registry.fit import is_quick, predict
 from model_registry.names import name_problem
 from model_registry.registry import Registry
+from rows.row import Row
 from tests.small_study import plan_study, write_rows, write_study
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.contract import Contract
-from benchmarks.data import Row
 from benchmarks.workloads import preference
 from benchmarks.workloads.log import MemoryLog
 from benchmarks.workloads.preference import Preference, from_replies
 from model_registry.errors import BadTrainingRow
 from model_registry.weights import LoadedModel, load
+from rows.row import Row
 from tests.tiny_models import tiny_candidate
 
 CONTRACT = Contract(epochs=6, batch_size=2, max_new_tokens=4, learning_rate=2e-2)

@@ -11,7 +11,6 @@ import pytest
 from rich.console import Console
 
 from benchmarks.contract import Contract
-from benchmarks.data import read_data
 from benchmarks.tune import tune_candidate
 from benchmarks.workloads import fine_tune
 from model_registry import gptq, quantization
@@ -38,6 +37,7 @@ from model_registry.registry import Registry
 from model_registry.shipped_data import DATASETS
 from model_registry.tuned import candidate_in, load_tuned
 from model_registry.weights import LoadedModel, build_config, load, random_model
+from rows.reading import read_data
 from tests.tiny_models import make_tiny_model, tiny_candidate
 
 #: A llama of 100 M parameters.

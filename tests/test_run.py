@@ -16,11 +16,11 @@ import psutil
 import pytest
 
 from benchmarks.case import Limits
-from benchmarks.data import Row
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
 from benchmarks.run import run_plan
 from model_registry.errors import BadFile, OhloraError
+from rows.row import Row
 from tests.run_in_a_process import QuickEngine, Silent
 from tests.small_study import plan_study, write_study
 

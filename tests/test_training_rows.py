@@ -13,7 +13,6 @@ import pytest
 
 from benchmarks import row_lengths
 from benchmarks.contract import Contract
-from benchmarks.data import Row
 from benchmarks.row_lengths import within_length
 from benchmarks.training_rows import encode_rows
 from benchmarks.workloads import fine_tune
@@ -23,6 +22,7 @@ from model_registry.candidate import PromptPolicy
 from model_registry.errors import BadFile, BadTrainingRow
 from model_registry.prompting import IGNORED, end_token_id
 from model_registry.weights import load
+from rows.row import Row
 from tests.small_study import plan_study, write_study
 from tests.tiny_models import make_tokenizer, tiny_candidate
 

@@ -22,7 +22,6 @@ from rich.console import Console
 
 from benchmarks import tune as tune_module
 from benchmarks.contract import Contract
-from benchmarks.data import Row
 from benchmarks.tune import tune, tune_candidate
 from benchmarks.tune_rows import TuneRows, encode_rows
 from benchmarks.tune_state import STATE, EpochEnd, differences, identity_of
@@ -40,6 +39,7 @@ from model_registry.served_template import plain_template
 from model_registry.tuned import read_card
 from model_registry.weight_files import stored_dtype
 from model_registry.weights import load
+from rows.row import Row
 from tests.tiny_models import TEMPLATE, make_tiny_model, make_tokenizer, tiny_candidate
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.contract import Contract
-from benchmarks.data import Row
 from benchmarks.training_rows import encode_rows
 from benchmarks.workloads.inference import Outcome, make_replies
 from benchmarks.workloads.log import WorkLog
@@ -28,6 +27,7 @@ from model_registry.prompting import IGNORED, EncodedRow
 from model_registry.quantization import keep_gradients
 from model_registry.records import Loss
 from model_registry.weights import LoadedModel
+from rows.row import Row
 
 if TYPE_CHECKING:
     import torch

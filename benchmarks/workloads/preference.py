@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contract import Contract
-from benchmarks.data import Row
 from benchmarks.training_rows import encode_rows
 from benchmarks.workloads.fine_tune import (
     NanLoss,
@@ -32,6 +31,7 @@ from model_registry.errors import BadTrainingRow
 from model_registry.prompting import check_rows, encode_row, end_token_id
 from model_registry.records import Loss
 from model_registry.weights import LoadedModel
+from rows.row import Row
 
 
 @dataclass(frozen=True, slots=True)
