@@ -11,7 +11,7 @@ export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: help install demo test test-slow bench app bundled diagram-models diagram-writer lint format system-packages clean
+.PHONY: readmes help install demo test test-slow bench app bundled diagram-models diagram-writer lint format system-packages clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -54,16 +54,19 @@ app: install  ## the page
 	$(BIN)/python ohlora_app.py
 
 bundled: install  ## train the bundled models again
-	$(BIN)/python -m model_registry.bundled.recipe
+	$(BIN)/python -m model_registry.bundled.train_bundled
 
 diagram-models: install  ## train what judges diagrams again
-	$(BIN)/python -m diagrams.recipe
+	$(BIN)/python -m diagrams.training.train_networks
 
 diagram-writer: install  ## train the bundled model that writes diagrams again
-	$(BIN)/python -m benchmarks.diagram_model
+	$(BIN)/python -m benchmarks.training.train_diagram_writer
 
 lint: install  ## style, types and static security checks (ruff with bandit's rules, mypy)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+readmes: install  ## write what lies where into the folders' READMEs
+	$(BIN)/python -m tests.folder_readmes
 
 format: install  ## put the code in the house's form
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .

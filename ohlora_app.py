@@ -27,8 +27,8 @@ from model_registry.language import text
 if TYPE_CHECKING:
     import gradio as gr
 
-    from evaluators.grading.store import GradeStore
-    from pages.site import Site
+    from evaluators.grading.store.grade_store import GradeStore
+    from pages.page_context import Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +51,18 @@ def build_site(options: AppOptions) -> Site:
     Raises:
         OhloraError: a run, a plugin or a candidate is not as named.
     """
-    from evaluators.grading.desk import Desk
+    from evaluators.grading.grading_session import Desk
     from model_registry.registry import Registry
-    from pages.models import Models
-    from pages.site import Site
+    from pages.page_context import Site
+    from pages.serving.page_models import Models
 
     desk = Desk(_open_store, _find_runs(options.runs), options.owner_key)
     return Site(desk, Models(Registry(options.plugins), options.candidates))
 
 
 def _open_store() -> GradeStore:
-    from evaluators.grading.mirror import start_mirror
-    from evaluators.grading.store import GradeStore
+    from evaluators.grading.store.grade_store import GradeStore
+    from evaluators.grading.store.mirror import start_mirror
 
     store = GradeStore.open()
     start_mirror(store)
@@ -71,7 +71,7 @@ def _open_store() -> GradeStore:
 
 def _find_runs(folders: Sequence[Path]) -> dict[str, Path]:
     """Run folders by name: those given (each must be one, or hold some), else those in reports/."""
-    from evaluators.grading.run_folder import find_runs, read_run
+    from evaluators.grading.gradable_replies import find_runs, read_run
 
     found = [run for folder in folders for run in (find_runs(folder) or [folder])]
     for folder in found:
@@ -89,7 +89,7 @@ def launch(options: AppOptions, *, block: bool = True) -> Any:
     _check_address(options.host, options.port)
     site = build_site(options)
     site.desk.store.check_writable()  # told now, not to the first grader
-    from pages.layout import build_page, hide_endpoints, looks, serving
+    from pages.page_layout import build_page, hide_endpoints, looks, serving
 
     page = build_page(site)
     if logins:

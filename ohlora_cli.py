@@ -20,7 +20,7 @@ from commands.streams import harmless_streams
 from commands.terminal import err
 from model_registry.errors import OhloraError, OhloraWarning
 from model_registry.language import text
-from model_registry.machine_errors import error_words
+from model_registry.messages.machine_errors import error_words
 
 app = typer.Typer(
     name="ohlora",

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.case import Case, Limits
 from benchmarks.engines.local import LocalEngine
-from benchmarks.plan import Options, Plan, make_plan
-from benchmarks.study_files import read_study, study_path
+from benchmarks.run.case import Case, Limits
+from benchmarks.study.plan import Options, Plan, make_plan
+from benchmarks.study.study_files import read_study, study_path
 from model_registry import machine
 from model_registry.errors import OhloraError
 from model_registry.language import text

@@ -15,9 +15,9 @@ from statistics import median
 
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.human_grades import grades_of
-from evaluators.grading.agreement import alpha_of, reply_key, usable
-from evaluators.grading.store import Grade, reply_hash
-from evaluators.judge import (
+from evaluators.grading.statistics.agreement import alpha_of, reply_key, usable
+from evaluators.grading.store.grade_store import Grade, reply_hash
+from evaluators.judge.model_rater import (
     REPEATS,
     Ask,
     Judgement,
@@ -26,7 +26,7 @@ from evaluators.judge import (
     report,
     score_rows,
 )
-from evaluators.transcript import record, replay
+from evaluators.judge.transcript import record, replay
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.errors import OhloraError
 from model_registry.language import text
@@ -117,7 +117,7 @@ def summary(judged: JudgeReport, people: WithPeople) -> str:
 
 def _asking(name: str, weights: str) -> Ask:
     """The model behind a name as a function; imported late, for it loads torch."""
-    from model_registry.backends.opening import open_backend
+    from model_registry.backends.open_backend import open_backend
     from model_registry.registry import Registry
 
     backend = open_backend(name, Registry(), weights=weights)

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.contract import Contract
+from benchmarks.study.contract import Contract
 from benchmarks.tune_rows import TuneRows, encode_rows, encode_with
 from benchmarks.tune_state import (
     STATE,
@@ -33,19 +33,19 @@ from benchmarks.workloads.fine_tune import (
     validation_loss,
 )
 from model_registry import machine
-from model_registry.backends.opening import source_for
+from model_registry.backends.open_backend import source_for
 from model_registry.candidate import Candidate
-from model_registry.context import context_of
 from model_registry.errors import OhloraError
-from model_registry.finite import check_finite
-from model_registry.folder_check import is_model
-from model_registry.folder_lock import FolderLock
+from model_registry.files.folder_lock import FolderLock
+from model_registry.files.output import check_folder, whole_files
 from model_registry.language import text
-from model_registry.output import check_folder, whole_files
-from model_registry.prompting import EncodedRow
+from model_registry.prompting.context import context_of
+from model_registry.prompting.tokenization import EncodedRow
 from model_registry.registry import Registry
-from model_registry.tuned import CARD, find_candidate, is_tuned, write_card
-from model_registry.weights import LoadedModel, load, load_tokenizer
+from model_registry.weights.adapter import CARD, find_candidate, is_tuned, write_card
+from model_registry.weights.finite import check_finite
+from model_registry.weights.folder_check import is_model
+from model_registry.weights.loading import LoadedModel, load, load_tokenizer
 from rows.account import left_out_note, overlapping, read_notes
 from rows.overlap import apart
 from rows.reading import read_data
@@ -165,7 +165,7 @@ def tune_candidate(
         console: takes what a person reads.
         dtype: auto, or a torch dtype's name.
         max_length: tokens that a row may have; None is the contract's.
-        too_long: what becomes of longer rows: see `benchmarks.training_rows`.
+        too_long: what becomes of longer rows: see `benchmarks.workloads.training_rows`.
 
     Raises:
         OhloraError: no such candidate, rows that can't serve, a finished or another tune in `out`,
@@ -239,7 +239,7 @@ def _read(data: Path, say: Callable[[str], None]) -> tuple[list[Row], list[Row],
 def _tune_showing(
     loaded: LoadedModel, rows: TuneRows, contract: Contract, rank: int, out: Path, console: Console
 ) -> None:
-    from benchmarks.progress import progress_bar
+    from benchmarks.run.progress import progress_bar
 
     with progress_bar(console) as bar:
         task = bar.add_task(text("tuning", "튜닝"), total=None)

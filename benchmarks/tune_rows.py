@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import training_rows
-from benchmarks.contract import Contract
+from benchmarks.study.contract import Contract
+from benchmarks.workloads import training_rows
 from model_registry.candidate import Candidate
 from model_registry.language import text
-from model_registry.prompting import IGNORED, EncodedRow, moves_system
-from model_registry.weights import LoadedModel
+from model_registry.prompting.tokenization import IGNORED, EncodedRow, moves_system
+from model_registry.weights.loading import LoadedModel
 from rows.row import Row
 
 

@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contract import Contract
+from benchmarks.study.contract import Contract
 from benchmarks.tune_rows import TuneRows, short_hash
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
+from model_registry.files.output import saving
 from model_registry.language import text
-from model_registry.output import saving
-from model_registry.prompting import settled
-from model_registry.tuned import base_of, weights_mark
+from model_registry.prompting.tokenization import settled
+from model_registry.weights.adapter import base_of, weights_mark
 
 STATE = "training_state.safetensors"
 

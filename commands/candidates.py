@@ -27,7 +27,7 @@ from commands.terminal import (
 )
 from model_registry.errors import OhloraError
 from model_registry.language import text
-from model_registry.thinking import NO_ANSWER
+from model_registry.prompting.thinking import NO_ANSWER
 
 if TYPE_CHECKING:
     from model_registry.backends.backend import Answer
@@ -174,7 +174,7 @@ def ask(
 ) -> None:
     """Ask a candidate, a tuned adapter or a model in a folder; the reply is streamed."""
     from model_registry.backends.backend import GenerationSettings, conversation
-    from model_registry.backends.opening import open_backend
+    from model_registry.backends.open_backend import open_backend
     from rows.encoding import nfc
 
     if not question.strip():
@@ -222,7 +222,7 @@ def _said_of(answer: Answer) -> str:
 @app.command(help=text("List the plugins that are loaded.", "불러온 플러그인을 나열합니다."))
 def plugins(as_json: Json = False) -> None:
     """List what is loaded and from where."""
-    from evaluators.registry import evaluator_manager
+    from evaluators.evaluator_registry import evaluator_manager
     from model_registry.plugins import offered
     from model_registry.registry import registry_manager
 

@@ -43,7 +43,7 @@ def draw(
 ) -> None:
     """One picture for each text, on a fresh canvas."""
     from diagrams.documents import draw_document, read_sources
-    from model_registry.output import check_folder
+    from model_registry.files.output import check_folder
 
     check_folder(out_dir)
     document = draw_document(read_sources(files, reply_column, prompt_column), out_dir, kind)

@@ -57,11 +57,17 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Predict the memory to load, answer and tune, against a card or this machine."""
-    from model_registry.fit import NO_CORRECTION
-    from model_registry.fit_correction import correction_for
-    from model_registry.fit_report import card_budget, columns, document, fit_rows, machine_budget
     from model_registry.machine import pick_dtype
-    from model_registry.tuned import find_candidate
+    from model_registry.memory.correction import correction_for
+    from model_registry.memory.fit import NO_CORRECTION
+    from model_registry.memory.fit_report import (
+        card_budget,
+        columns,
+        document,
+        fit_rows,
+        machine_budget,
+    )
+    from model_registry.weights.adapter import find_candidate
 
     known = registry()
     if names:
@@ -116,7 +122,7 @@ def doctor(
 ) -> None:
     """Say what is missing here, what a message means, or whether a model's folder is whole."""
     from model_registry.doctor import diagnose, examine, examine_folder
-    from model_registry.path_words import existing_path, names_a_path, nothing_there
+    from model_registry.messages.path_words import existing_path, names_a_path, nothing_there
 
     if message is not None and (there := existing_path(message)) is not None:
         findings = examine_folder(there)

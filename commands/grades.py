@@ -11,7 +11,7 @@ from commands.terminal import Json, out, print_columns, print_json
 from model_registry.language import text
 
 if TYPE_CHECKING:
-    from evaluators.grading.store import GradeStore
+    from evaluators.grading.store.grade_store import GradeStore
 
 app = typer.Typer(no_args_is_help=True)
 RunName = Annotated[
@@ -20,7 +20,7 @@ RunName = Annotated[
 
 
 def _store() -> GradeStore:
-    from evaluators.grading.store import GradeStore
+    from evaluators.grading.store.grade_store import GradeStore
 
     return GradeStore.open()
 
@@ -28,7 +28,7 @@ def _store() -> GradeStore:
 @app.command("export", help=text("Write grades to .csv or .jsonl.", "평가를 파일로 내보냅니다."))
 def export_(file: Path, run: RunName = None) -> None:
     """Write all grades, revisions too."""
-    from evaluators.grading.export import export_grades
+    from evaluators.grading.grade_export import export_grades
 
     count = export_grades(_store(), file, run)
     out.print(text(f"{count} grades: {file}", f"평가 {count}개: {file}"), soft_wrap=True)
@@ -37,7 +37,7 @@ def export_(file: Path, run: RunName = None) -> None:
 @app.command("import", help=text("Add the grades of a file.", "파일의 평가를 더합니다."))
 def import_(file: Path) -> None:
     """Add what the store does not have yet; importing twice adds nothing."""
-    from evaluators.grading.importing import import_grades
+    from evaluators.grading.grade_import import import_grades
 
     done = import_grades(_store(), file)
     out.print(done.read, highlight=False, markup=False, soft_wrap=True)
@@ -49,9 +49,9 @@ def agreement(run: RunName = None, as_json: Json = False) -> None:
     """Krippendorff's alpha with its interval, and each grader's consistency."""
     from dataclasses import asdict
 
-    from evaluators.grading.agreement import agreement as measure
-    from evaluators.grading.agreement import grader_reports
-    from evaluators.grading.comparison import mean_grades
+    from evaluators.grading.statistics.agreement import agreement as measure
+    from evaluators.grading.statistics.agreement import grader_reports
+    from evaluators.grading.statistics.comparison import mean_grades
 
     grades = _store().grades(run)
     measured = asdict(measure(grades))

@@ -44,7 +44,7 @@ def score(
 ) -> None:
     """Score the replies of a table with all evaluators, model by model."""
     from evaluators.csv_scoring import score_csv
-    from evaluators.registry import load_evaluators
+    from evaluators.evaluator_registry import load_evaluators
     from rows.reading import read_data
 
     document = score_csv(
@@ -126,11 +126,11 @@ def decide(
                  "--low, --high, --skip은 --table의 열에만 쓸 수 있습니다")
         )  # fmt: skip
     from benchmarks.report.evidence import Evidence
-    from benchmarks.report.terminal import run_table
+    from benchmarks.report.terminal_tables import run_table
     from benchmarks.results import decision as deciding
     from benchmarks.results.folder import RunFolder
     from benchmarks.results.run import Run
-    from evaluators.decision_table import Said, read_table
+    from evaluators.tables.decision_table import Said, read_table
 
     said = Said(tuple(low or ()), tuple(high or ()), tuple(skip or ()))
     run = Run.read(RunFolder(run_dir)) if run_dir is not None else None
@@ -146,7 +146,7 @@ def decide(
         out.print(run_table(Evidence(run, decision)))
     out.print(escape(decision.ranking.reason), highlight=False)
     if table is not None:
-        from evaluators.decision_words import sensitivity_text
+        from evaluators.tables.decision_words import sensitivity_text
 
         shares = sensitivity_text(read_table(table, said))
         out.print("\n" + escape(shares), highlight=False, soft_wrap=True)
@@ -155,7 +155,7 @@ def decide(
 @app.command(help=text("Write the report of a run.", "실행 결과의 보고서를 씁니다."))
 def report(run_dir: Annotated[Path, typer.Argument(metavar="RUN")]) -> None:
     """Write HTML, Markdown and CSV from a run folder."""
-    from benchmarks.report.writing import write_report
+    from benchmarks.report.write_report import write_report
     from benchmarks.results.folder import RunFolder
 
     out.print(str(write_report(RunFolder(run_dir)).html), soft_wrap=True)

@@ -16,8 +16,8 @@ from model_registry.errors import OhloraError
 from model_registry.language import text
 
 if TYPE_CHECKING:
-    from benchmarks.plan import Plan
-    from model_registry.notes import Note
+    from benchmarks.study.plan import Plan
+    from model_registry.messages.notes import Note
     from model_registry.records import Result
 
 
@@ -146,10 +146,10 @@ def _print_yellow(what: str, how: str, command: str) -> None:
 
 def tell_decision(folder: Any) -> None:
     """The table, chosen and reserve (or why nothing is), and where the report is."""
-    from benchmarks.report.answer import answer_of
+    from benchmarks.report.decision_section import answer_of
     from benchmarks.report.evidence import Evidence
-    from benchmarks.report.terminal import run_table
-    from benchmarks.report.writing import write_report
+    from benchmarks.report.terminal_tables import run_table
+    from benchmarks.report.write_report import write_report
 
     with out.status(text("deciding and writing the report", "결정하고 보고서를 쓰는 중")):
         evidence = Evidence.read(folder)

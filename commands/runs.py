@@ -33,12 +33,12 @@ from commands.terminal import (
     ranged,
     registry,
 )
+from model_registry.files.ranges import RANGES, out_of_range
 from model_registry.language import text
-from model_registry.machine_errors import error_words
-from model_registry.ranges import RANGES, out_of_range
+from model_registry.messages.machine_errors import error_words
 
 if TYPE_CHECKING:
-    from benchmarks.plan import Options, Plan
+    from benchmarks.study.plan import Options, Plan
 
 app = typer.Typer()
 
@@ -53,7 +53,7 @@ def studies(
     ] = False,
 ) -> None:
     """List the studies, or print a commented template."""
-    from benchmarks import study_files
+    from benchmarks.study import study_files
 
     if template:
         print(study_files.template(), end="")
@@ -150,11 +150,11 @@ def run(
     ] = False,
 ) -> None:
     """Measure all cases of a study, judge the replies, decide, report."""
-    from benchmarks import plan
     from benchmarks.results.folder import RunFolder
-    from benchmarks.row_lengths import within_length
-    from benchmarks.study_files import read_study, study_path
-    from model_registry.output import check_folder
+    from benchmarks.study import plan
+    from benchmarks.study.row_lengths import within_length
+    from benchmarks.study.study_files import read_study, study_path
+    from model_registry.files.output import check_folder
     from model_registry.selection import parse_seconds
 
     the_study = read_study(study_path(study))
@@ -188,8 +188,8 @@ def _run_options(
     time_limit: str | None,
     replay: Path | None = None,
 ) -> Options:
-    from benchmarks.case import Limits
-    from benchmarks.plan import Options
+    from benchmarks.run.case import Limits
+    from benchmarks.study.plan import Options
     from model_registry.selection import parse_bytes, parse_seconds
 
     return Options(
@@ -239,10 +239,10 @@ def _run_and_tell(
     engine_name: str,
     ray: dict[str, Any],
 ) -> None:
-    from benchmarks import run as runner
     from benchmarks.engines import make_engine
-    from benchmarks.progress import RunProgress
-    from benchmarks.progress_table import ProgressTable
+    from benchmarks.run import runner as runner
+    from benchmarks.run.progress import RunProgress
+    from benchmarks.run.progress_table import ProgressTable
 
     if all(case.candidate.backend == "replay" for case in plan.cases):
         engine_name = "replay"

@@ -16,7 +16,7 @@ from typing import Any, TextIO, cast
 from rich.console import Console
 from rich.text import Text
 
-from model_registry.terminal_text import harmless
+from model_registry.messages.terminal_text import harmless
 
 _document: TextIO | None = None  # where a JSON document goes while standard output is kept clean
 

@@ -13,9 +13,9 @@ import typer.main
 from typer.models import TyperPath
 
 from commands.streams import Plain, only_json, write_document
+from model_registry.files.ranges import out_of_range
 from model_registry.language import for_files, text
-from model_registry.ranges import out_of_range
-from model_registry.terminal_text import escaped
+from model_registry.messages.terminal_text import escaped
 
 if TYPE_CHECKING:
     from model_registry.registry import Registry

@@ -79,10 +79,10 @@ def export(
     ] = None,
 ) -> None:  # fmt: skip
     """Write a whole model that transformers, vLLM and others load."""
-    from model_registry.export import export as merge
-    from model_registry.gguf import convert, find_converter
-    from model_registry.output import check_file
-    from model_registry.quantization import check_available
+    from model_registry.files.output import check_file
+    from model_registry.weights.export import export as merge
+    from model_registry.weights.gguf import convert, find_converter
+    from model_registry.weights.quantization import check_available
     from rows.reading import read_data
 
     if quantization is not None:

@@ -9,11 +9,11 @@ from typing import Any
 
 from diagrams.diagram import DiagramRefused
 from diagrams.draw import png, svg
-from diagrams.geometry import measure
 from diagrams.parse import ParsedReply, parse
-from diagrams.readability import readability
-from diagrams.recommend import READABILITY_WEIGHT, recommend
-from diagrams.taste import ScoredDiagram
+from diagrams.scoring.geometry import measure
+from diagrams.scoring.readability import readability
+from diagrams.scoring.recommend import READABILITY_WEIGHT, recommend
+from diagrams.scoring.taste import ScoredDiagram
 from model_registry.errors import BadFile, OhloraError, UnknownName
 from rows.columns import find
 from rows.record import Record

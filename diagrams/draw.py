@@ -9,8 +9,8 @@ import io
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from diagrams.connectors import Line, Point, arrowhead, clip, corner_radius, dashes, lines
 from diagrams.diagram import HEIGHT, WIDTH, Colour, Diagram, Node, check_drawable
-from diagrams.lines import Line, Point, arrowhead, clip, corner_radius, dashes, lines
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw

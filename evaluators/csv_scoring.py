@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.evaluator import Evaluator
-from evaluators.registry import judge_replies, load_evaluators
-from evaluators.reply_table import ReplyTable, read_reply_table
+from evaluators.evaluator_registry import judge_replies, load_evaluators
+from evaluators.tables.reply_table import ReplyTable, read_reply_table
 from model_registry.records import Reply
 from rows.overlap import twins
 from rows.row import Row

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from evaluators.completion import CONTINUES_PROMPT, STOPPED_BY_ITSELF
-from evaluators.duplicates import NEAR_DUPLICATE
+from evaluators.checks.completion import CONTINUES_PROMPT, STOPPED_BY_ITSELF
+from evaluators.checks.duplicates import NEAR_DUPLICATE
+from evaluators.checks.fluency import WELL_FORMED
+from evaluators.checks.korean import EMPTY, FOREIGN_SCRIPT
+from evaluators.checks.markup import MARKUP
+from evaluators.checks.politeness import mixed_levels
+from evaluators.checks.relevance import ECHO, RELEVANCE
+from evaluators.checks.repetition import LOOP, REPETITION
+from evaluators.checks.text_integrity import BROKEN_TEXT
 from evaluators.evaluator import Composite, Evaluator
-from evaluators.fluency import WELL_FORMED
-from evaluators.korean import EMPTY, FOREIGN_SCRIPT
 from evaluators.korean_text import count_letters, normal
-from evaluators.markup import MARKUP
-from evaluators.politeness import mixed_levels
-from evaluators.relevance import ECHO, RELEVANCE
-from evaluators.repetition import LOOP, REPETITION
-from evaluators.writing import BROKEN_TEXT
 from model_registry.hookspecs import hookimpl
 from model_registry.records import Reply, Score
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
-from model_registry.notes import Note
+from model_registry.messages.notes import Note
 
 Free = Literal["yes", "no", "conditional", "unknown"]
 

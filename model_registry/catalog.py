@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 from model_registry.candidate import Candidate, Leaderboard, License, PromptPolicy
 from model_registry.errors import BadFile, UnknownName
-from model_registry.names import name_problem
-from model_registry.toml_source import parse_toml, read_source
+from model_registry.files.names import name_problem
+from model_registry.files.toml_source import parse_toml, read_source
 
 HERE = Path(__file__).resolve().parent
 CATALOGS = HERE / "catalogs"

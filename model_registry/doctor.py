@@ -15,7 +15,7 @@ from typing import Any
 
 from model_registry.errors import OhloraError
 from model_registry.language import text
-from model_registry.notes import Note
+from model_registry.messages.notes import Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,11 +342,11 @@ def examine() -> list[Finding]:
 
 def examine_folder(path: Path) -> list[Finding]:
     """Look at a model's folder, or a tuned adapter's, as loading would, without its weights."""
-    from model_registry.folder_check import check_adapter, check_folder, is_model
-    from model_registry.path_words import not_a_model
-    from model_registry.pretrained import read_tokenizer
-    from model_registry.token_check import check_tokens
-    from model_registry.tuned import candidate_in, is_tuned
+    from model_registry.messages.path_words import not_a_model
+    from model_registry.prompting.token_check import check_tokens
+    from model_registry.weights.adapter import candidate_in, is_tuned
+    from model_registry.weights.folder_check import check_adapter, check_folder, is_model
+    from model_registry.weights.pretrained import read_tokenizer
 
     name = text("model folder", "모델 폴더")
     try:

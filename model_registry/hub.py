@@ -12,8 +12,8 @@ from pathlib import Path
 
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError
-from model_registry.folder_check import check_folder, is_model
-from model_registry.weight_files import INDEX, WEIGHTS, shard_names
+from model_registry.weights.folder_check import check_folder, is_model
+from model_registry.weights.weight_files import INDEX, WEIGHTS, shard_names
 
 #: What a model needs beside its weights; nothing that could hold code.
 _SMALL = ("*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken")

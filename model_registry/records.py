@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from model_registry.errors import BadFile
 from model_registry.language import text
-from model_registry.notes import Note
+from model_registry.messages.notes import Note
 
 SCHEMA = 1
 

@@ -11,7 +11,7 @@ from model_registry import backends, catalog, hookspecs
 from model_registry.backends.backend import BackendFactory
 from model_registry.candidate import Candidate
 from model_registry.errors import DuplicateName, UnknownName
-from model_registry.names import name_problem
+from model_registry.files.names import name_problem
 from model_registry.plugins import call_each, plugin_manager
 
 

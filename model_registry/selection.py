@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
-from model_registry.notes import Note, all_words
+from model_registry.messages.notes import Note, all_words
 
 
 @dataclass(frozen=True, slots=True)

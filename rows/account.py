@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from model_registry.notes import Note
+from model_registry.messages.notes import Note
 from rows.overlap import apart, repeated
 from rows.row import LINES_NAMED, LeftOut, Row, Rows, Source
 

@@ -23,7 +23,7 @@ from rows.row import LeftOut, Row, Rows, Source, left_out, merged
 from rows.splits import split_of
 from rows.table import ENDINGS, read_table
 
-#: A folder's own facts (evaluators.persona); no rows.
+#: A folder's own facts (evaluators.checks.persona); no rows.
 _NO_ROWS = ("facts.json",)
 _WEAK_SPLITS = ("subset", "set", "구분", "용도")  # may as well name a subject
 

@@ -20,12 +20,12 @@ from pathlib import Path
 import pytest
 
 import ohlora_cli
-from benchmarks.case import Case, Task
-from benchmarks.contract import Contract
 from benchmarks.engines.local import LocalEngine
+from benchmarks.run.case import Case, Task
+from benchmarks.study.contract import Contract
 from model_registry.candidate import Candidate
 from rows.row import Row
-from tests.tiny_models import make_tiny_model, tiny_candidate
+from tests.support.tiny_models import make_tiny_model, tiny_candidate
 
 ROWS = tuple(Row(f"질문 {n}번이야?", f"답변은 {n}이야.") for n in range(8))
 

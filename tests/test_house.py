@@ -6,10 +6,13 @@ import ast
 import re
 import subprocess
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests import folder_readmes
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -82,15 +85,42 @@ def test_every_module_of_ours_that_is_imported_is_there() -> None:
     assert missing == []
 
 
-def test_the_readme_s_tree_names_every_module() -> None:
-    tree = (ROOT / "README.md").read_text(encoding="utf-8")
-    modules = [
-        path
-        for path in tracked_files()
-        if path.suffix == ".py" and path.name != "__init__.py" and "tests" not in path.parts
+def test_the_readmes_say_what_lies_where() -> None:
+    stale = [
+        path.relative_to(ROOT).as_posix()
+        for path, text in folder_readmes.documents().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
-    missing = [str(p.relative_to(ROOT)) for p in modules if p.exists() and p.name not in tree]
-    assert not missing
+    assert not stale, "run `make readmes`"
+
+
+def test_every_file_says_what_it_is() -> None:
+    silent = [
+        path.relative_to(ROOT).as_posix()
+        for folder in folder_readmes.folders()
+        for path in folder_readmes.files_of(folder)
+        if not folder_readmes.first_line(path)
+    ]
+    silent += [str(room) for room in folder_readmes.folders() if not folder_readmes.describe(room)]
+    assert not silent
+
+
+def test_no_folder_holds_more_than_fifteen_modules() -> None:
+    modules = Counter(p.parent for p in tracked_files() if p.suffix == ".py" and p.exists())
+    crowded = {str(folder.relative_to(ROOT)): n for folder, n in modules.items() if n > 15}
+    assert not crowded
+
+
+def test_no_two_modules_of_the_product_have_one_name() -> None:
+    names = Counter(
+        path.name
+        for path in tracked_files()
+        if path.suffix == ".py"
+        and path.exists()
+        and path.name != "__init__.py"
+        and path.relative_to(ROOT).parts[0] in LAYERS
+    )
+    assert not {name for name, times in names.items() if times > 1}
 
 
 def test_no_file_names_a_path_of_somebody_s_machine() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from model_registry.shipped_data import DATASETS, find_datasets
+from model_registry.files.shipped_data import DATASETS, find_datasets
 from tests.test_house import LAYERS, ROOT, tracked_files
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -118,7 +118,7 @@ def test_what_a_wheel_installs_runs_the_demo_from_another_folder(wheel, tmp_path
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         return done.stdout
 
-    where = run("-c", "import benchmarks, model_registry.shipped_data as s; "
+    where = run("-c", "import benchmarks, model_registry.files.shipped_data as s; "
                       "print(benchmarks.__file__); print(s.DATASETS)")  # fmt: skip
     assert all(line.startswith(str(place)) for line in where.splitlines()), where
     run("-c", "import datasets; assert datasets.Dataset")  # Hugging Face's is whole

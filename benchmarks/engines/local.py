@@ -16,10 +16,10 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmarks.case import Case
 from benchmarks.engines import fork_server
 from benchmarks.engines.forking import become_worker, end_group, sweep
-from benchmarks.measure import resident_bytes
+from benchmarks.run.case import Case
+from benchmarks.run.measure import resident_bytes
 from model_registry.records import Loss, Peak, Reply, Result
 
 _TICK_SECONDS = 0.01
@@ -180,8 +180,8 @@ def _spawned(target: Any, case: Case, connection: Connection) -> None:
 
 def _worker_main(case: Case, connection: Connection) -> None:
     # Imported here, where a spawned worker pays for it and a forked one finds it done.
-    from benchmarks import worker
     from benchmarks.engines import preload  # noqa: F401
+    from benchmarks.run import worker
 
     worker.main(case, connection)
 
@@ -294,7 +294,7 @@ class _Watch:
         )
 
     def _oom(self, message: str) -> tuple[str, str]:
-        from benchmarks.worker import oom_status
+        from benchmarks.run.worker import oom_status
 
         return oom_status(self.stage, self.case.workload), message
 

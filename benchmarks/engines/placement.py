@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.case import Case
+from benchmarks.run.case import Case
 from model_registry.language import text
 
 WAIT_SECONDS = 600.0  # without a word from any case, after which a cluster is waited for no longer

@@ -29,7 +29,7 @@ with warnings.catch_warnings():
     import transformers.models.llama.modeling_llama
     import transformers.models.qwen2.modeling_qwen2
 
-    import benchmarks.worker
+    import benchmarks.run.worker
     import benchmarks.workloads.fine_tune  # noqa: F401
 
 # peft asks transformers by an old name; the user can do nothing about it.

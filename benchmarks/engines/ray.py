@@ -29,11 +29,11 @@ import ray
 import ray.exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from benchmarks.case import Case
 from benchmarks.engines.fork_server import NotReady, ServerDied
 from benchmarks.engines.local import CaseOutcome, Event, Listener
 from benchmarks.engines.placement import WAIT_SECONDS, Needs, Resources, needs_of, what_is_missing
 from benchmarks.engines.ray_task import Board, do_case
+from benchmarks.run.case import Case
 from model_registry.errors import OhloraError
 from model_registry.language import for_files, text
 

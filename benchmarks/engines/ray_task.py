@@ -16,8 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.case import Case
 from benchmarks.engines.local import CaseOutcome, Event, LocalEngine
+from benchmarks.run.case import Case
 from model_registry.records import Result
 
 SIGN_OF_LIFE_SECONDS = 5.0
@@ -96,7 +96,7 @@ def case_here(case: Case, made: str) -> Case:
     """The case with the paths of this machine: bundled weights lie where this clone is."""
     candidate = case.candidate
     if candidate.path is not None and "bundled" in candidate.traits:
-        from model_registry.weights import BUNDLED
+        from model_registry.weights.loading import BUNDLED
 
         inside = BUNDLED / Path(candidate.path).name
         if inside.exists():

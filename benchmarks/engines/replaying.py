@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.case import Case
 from benchmarks.engines.local import CaseOutcome, Listener
+from benchmarks.run.case import Case
 from benchmarks.workloads import asking
 from model_registry.backends.replay import ReplayBackend
 from model_registry.errors import LoadError

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from benchmarks.report.words import stand_in
+from benchmarks.report.report_words import stand_in
 from benchmarks.results.criteria import scores_of, value_of
 from benchmarks.results.decision import Decision, decision_of
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.head import CandidateRow, RunHead
 from benchmarks.results.run import Run
-from evaluators.criteria import Criterion
-from evaluators.grading.store import GradeStore
-from evaluators.ranking import RankedRow
+from evaluators.grading.store.grade_store import GradeStore
+from evaluators.ranking.criterion_table import Criterion
+from evaluators.ranking.rank_candidates import RankedRow
 from model_registry.errors import OhloraError
-from model_registry.notes import Note
+from model_registry.messages.notes import Note
 from model_registry.records import Result
 
 

@@ -26,10 +26,10 @@ import csv
 import io
 from typing import Any
 
-from benchmarks.report.cells import megabytes
 from benchmarks.report.evidence import Evidence
+from benchmarks.report.tables.table_cells import megabytes
 from benchmarks.results.run import quantization
-from evaluators.grading.export import neutral
+from evaluators.grading.grade_export import neutral
 from model_registry.records import Reply, Result
 
 COLUMNS = (

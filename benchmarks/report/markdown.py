@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from benchmarks.report.answer import Answer, answer_of
-from benchmarks.report.cells import Cell, Table
-from benchmarks.report.contents import samples, samples_note, sections
-from benchmarks.report.drawing import Picture
+from benchmarks.report.decision_section import Answer, answer_of
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.html import day_and_time, title_of
-from benchmarks.report.ledger import ledger_table
-from benchmarks.report.main_table import main_table
-from benchmarks.report.record_tables import failures_table
-from benchmarks.report.variants import variants_table
-from benchmarks.report.words import banner
+from benchmarks.report.pictures.drawing import Picture
+from benchmarks.report.report_words import banner
+from benchmarks.report.sections import samples, samples_note, sections
+from benchmarks.report.tables.main_table import main_table
+from benchmarks.report.tables.quantisation_ledger import ledger_table
+from benchmarks.report.tables.record_tables import failures_table
+from benchmarks.report.tables.table_cells import Cell, Table
+from benchmarks.report.tables.variant_tables import variants_table
 from model_registry.language import text
 from model_registry.records import Reply
 

@@ -14,13 +14,13 @@ from typing import Any
 
 from benchmarks.results.criteria import failure_of, samples_of, says_nothing_of_replies, value_of
 from benchmarks.results.run import Run
-from benchmarks.study import DecisionPlan
-from evaluators.criteria import Criterion, Values
-from evaluators.decision_table import NOTHING_SAID, Said, decide_on, read_table
-from evaluators.ranking import Ranking, rank
+from benchmarks.study.study import DecisionPlan
+from evaluators.ranking.criterion_table import Criterion, Values
+from evaluators.ranking.rank_candidates import Ranking, rank
+from evaluators.tables.decision_table import NOTHING_SAID, Said, decide_on, read_table
 from model_registry.errors import OhloraError
 from model_registry.language import text
-from model_registry.notes import Note
+from model_registry.messages.notes import Note
 
 
 @dataclass(frozen=True, slots=True)

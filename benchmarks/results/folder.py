@@ -11,14 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.case import Case
-from benchmarks.contract import differences
-from benchmarks.mending import mend_rows, set_aside
-from benchmarks.plan import Plan
+from benchmarks.results.damaged_files import mend_rows, set_aside
 from benchmarks.results.head import CandidateRow, PlannedCase, Refused, RowCounts, RunHead
-from benchmarks.study_files import parse_study
+from benchmarks.run.case import Case
+from benchmarks.study.contract import differences
+from benchmarks.study.plan import Plan
+from benchmarks.study.study_files import parse_study
 from model_registry.errors import BadFile, OhloraError
-from model_registry.folder_lock import FolderLock
+from model_registry.files.folder_lock import FolderLock
+from model_registry.files.whole_file import write_whole
 from model_registry.language import text
 from model_registry.records import (
     Loss,
@@ -31,7 +32,6 @@ from model_registry.records import (
     parse_row,
     read_rows,
 )
-from model_registry.whole_file import write_whole
 
 _FILES: dict[str, Any] = {
     "results.jsonl": Result, "replies.jsonl": Reply,

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.results.setting import Setting, case_id
 from model_registry.candidate import Candidate
-from model_registry.notes import Note
+from model_registry.messages.notes import Note
 from model_registry.records import SCHEMA, Result
 from model_registry.selection import Override
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from evaluators.grading.comparison import MeanGrade, mean_grades
-from evaluators.grading.database import database_url
-from evaluators.grading.store import Grade, GradeStore, reply_hash
+from evaluators.grading.statistics.comparison import MeanGrade, mean_grades
+from evaluators.grading.store.database import database_url
+from evaluators.grading.store.grade_store import Grade, GradeStore, reply_hash
 from model_registry.records import Reply
 
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks.contract import differences
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.head import CandidateRow, PlannedCase, RunHead
 from benchmarks.results.human_grades import grades_of, pooled_grades
 from benchmarks.results.setting import PLAIN, Setting
-from benchmarks.study import Study
-from benchmarks.study_files import parse_study
-from evaluators.grading.comparison import MeanGrade
-from evaluators.grading.store import Grade, GradeStore
+from benchmarks.study.contract import differences
+from benchmarks.study.study import Study
+from benchmarks.study.study_files import parse_study
+from evaluators.grading.statistics.comparison import MeanGrade
+from evaluators.grading.store.grade_store import Grade, GradeStore
 from model_registry.errors import OhloraError
 from model_registry.records import Loss, Reply, Result, ScoreRow
 

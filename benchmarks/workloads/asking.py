@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean, median
 
-from benchmarks.contract import Contract
+from benchmarks.study.contract import Contract
 from benchmarks.workloads.inference import Outcome, greedy
 from benchmarks.workloads.log import Figures, WorkLog
 from model_registry.backends.backend import Answer, Backend, GenerationSettings, apart
-from model_registry.backends.failures import AskError
+from model_registry.backends.remote.failures import AskError
 from model_registry.errors import LoadError
 from model_registry.records import Reply
 from rows.row import Row

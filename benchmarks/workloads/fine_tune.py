@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.contract import Contract
-from benchmarks.training_rows import encode_rows
+from benchmarks.study.contract import Contract
 from benchmarks.workloads.inference import Outcome, make_replies
 from benchmarks.workloads.log import WorkLog
+from benchmarks.workloads.training_rows import encode_rows
 from model_registry.errors import NotFinite
-from model_registry.finite import check_finite
+from model_registry.files.output import whole_folder
 from model_registry.language import text
-from model_registry.lora import check_rank, lora_dropout, lora_targets
-from model_registry.output import whole_folder
-from model_registry.prompting import IGNORED, EncodedRow
-from model_registry.quantization import keep_gradients
+from model_registry.prompting.tokenization import IGNORED, EncodedRow
 from model_registry.records import Loss
-from model_registry.weights import LoadedModel
+from model_registry.weights.finite import check_finite
+from model_registry.weights.loading import LoadedModel
+from model_registry.weights.lora import check_rank, lora_dropout, lora_targets
+from model_registry.weights.quantization import keep_gradients
 from rows.row import Row
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks.contract import Contract
+from benchmarks.study.contract import Contract
 from benchmarks.workloads.log import Figures, WorkLog
 from model_registry.backends.backend import Answer, GenerationSettings
 from model_registry.backends.transformers_local import answer_batch, answer_or_problem
-from model_registry.prompting import prompt_ids
+from model_registry.prompting.tokenization import prompt_ids
 from model_registry.records import Reply
-from model_registry.weights import LoadedModel
+from model_registry.weights.loading import LoadedModel
 from rows.row import Row
 
 

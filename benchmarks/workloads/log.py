@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from benchmarks.measure import Measurement, measured
+from benchmarks.run.measure import Measurement, measured
 from model_registry.records import Loss, Reply
 
 

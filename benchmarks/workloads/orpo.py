@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.contract import Contract
+from benchmarks.study.contract import Contract
 from benchmarks.workloads.fine_tune import learning_rate
 from benchmarks.workloads.log import WorkLog
 from model_registry.errors import OhloraError
-from model_registry.prompting import encode_row, prompt_ids
-from model_registry.weights import LoadedModel
+from model_registry.prompting.tokenization import encode_row, prompt_ids
+from model_registry.weights.loading import LoadedModel
 
 if TYPE_CHECKING:
     from benchmarks.workloads.preference import Preference

@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contract import Contract
-from benchmarks.training_rows import encode_rows
+from benchmarks.study.contract import Contract
 from benchmarks.workloads.fine_tune import (
     NanLoss,
     add_lora,
@@ -26,11 +25,12 @@ from benchmarks.workloads.fine_tune import (
 from benchmarks.workloads.inference import Outcome, greedy, make_replies
 from benchmarks.workloads.log import WorkLog
 from benchmarks.workloads.orpo import BETA, orpo_of_trl, trainer_for
+from benchmarks.workloads.training_rows import encode_rows
 from model_registry.backends.transformers_local import answer_batch
 from model_registry.errors import BadTrainingRow
-from model_registry.prompting import check_rows, encode_row, end_token_id
+from model_registry.prompting.tokenization import check_rows, encode_row, end_token_id
 from model_registry.records import Loss
-from model_registry.weights import LoadedModel
+from model_registry.weights.loading import LoadedModel
 from rows.row import Row
 
 

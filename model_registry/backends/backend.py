@@ -6,11 +6,11 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from model_registry.thinking import NO_ANSWER, take_apart
+from model_registry.prompting.thinking import NO_ANSWER, take_apart
 
 if TYPE_CHECKING:
     from model_registry.candidate import Candidate
-    from model_registry.prompting import Message
+    from model_registry.prompting.tokenization import Message
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import httpx2
 import openai
 
 from model_registry.backends.backend import Answer, GenerationSettings, last_answer
-from model_registry.backends.chat_chunks import (
+from model_registry.backends.remote.chat_chunks import (
     came_whole,
     chunks_of,
     content_of,
@@ -26,21 +26,21 @@ from model_registry.backends.chat_chunks import (
     thinking_of,
     thinking_tokens_of,
 )
-from model_registry.backends.endpoint import Endpoint, mask, read_endpoint
-from model_registry.backends.failures import (
+from model_registry.backends.remote.endpoint import Endpoint, mask, read_endpoint
+from model_registry.backends.remote.failures import (
     AskError,
     Refused,
     connection_failure,
     no_api,
     one_line,
 )
-from model_registry.backends.request_fields import refused_field, without
-from model_registry.backends.retries import seconds_to_wait, with_retries
-from model_registry.backends.streamed_text import StreamedText
-from model_registry.backends.timed_http import TimedClient, Watch
+from model_registry.backends.remote.request_fields import refused_field, without
+from model_registry.backends.remote.retries import seconds_to_wait, with_retries
+from model_registry.backends.remote.streamed_text import StreamedText
+from model_registry.backends.remote.timed_http import TimedClient, Watch
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
-from model_registry.prompting import Message
+from model_registry.prompting.tokenization import Message
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,14 @@ from urllib.parse import urlsplit
 import httpx2
 
 from model_registry.backends.backend import Answer, GenerationSettings, last_answer
-from model_registry.backends.endpoint import Endpoint, mask, read_endpoint
-from model_registry.backends.failures import AskError, Refused, connection_failure, one_line
-from model_registry.backends.retries import seconds_to_wait, with_retries
-from model_registry.backends.streamed_text import StreamedText
-from model_registry.backends.timed_http import TimedClient
+from model_registry.backends.remote.endpoint import Endpoint, mask, read_endpoint
+from model_registry.backends.remote.failures import AskError, Refused, connection_failure, one_line
+from model_registry.backends.remote.retries import seconds_to_wait, with_retries
+from model_registry.backends.remote.streamed_text import StreamedText
+from model_registry.backends.remote.timed_http import TimedClient
 from model_registry.candidate import Candidate, PromptPolicy
 from model_registry.errors import OhloraError
-from model_registry.prompting import Message, render
+from model_registry.prompting.tokenization import Message, render
 
 TRANSPORTS = ("websocket", "http")
 

@@ -15,15 +15,15 @@ from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 from model_registry.backends.backend import Answer, GenerationSettings
-from model_registry.backends.failures import AskError
+from model_registry.backends.generation_turns import Turns
 from model_registry.backends.local_answer import fitted, noted, prompt_of, to_answer, unanswered
-from model_registry.backends.turns import Turns
+from model_registry.backends.remote.failures import AskError
 from model_registry.candidate import Candidate
-from model_registry.control_tokens import readable
-from model_registry.finite import LogitsWatch
-from model_registry.prompting import Message
-from model_registry.thinking import Shown
-from model_registry.weights import LoadedModel, load
+from model_registry.prompting.control_tokens import readable
+from model_registry.prompting.thinking import Shown
+from model_registry.prompting.tokenization import Message
+from model_registry.weights.finite import LogitsWatch
+from model_registry.weights.loading import LoadedModel, load
 
 if TYPE_CHECKING:
     import torch
@@ -240,7 +240,7 @@ class TransformersBackend:
     def load(
         cls, candidate: Candidate, *, weights: str, device: str, dtype: str = "auto"
     ) -> TransformersBackend:
-        """Load a candidate's weights; see `model_registry.weights.load`."""
+        """Load a candidate's weights; see `model_registry.weights.loading.load`."""
         return cls(load(candidate, source=weights, device=device, dtype=dtype))
 
     def reply(self, messages: Sequence[Message], settings: GenerationSettings) -> Answer:

@@ -9,10 +9,10 @@ from random import Random
 
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.transformers_local import answer_batch
-from model_registry.bundled.training import CHAT, Row, answer_loss, pad_right
+from model_registry.bundled.bundled_training import CHAT, Row, answer_loss, pad_right
 from model_registry.candidate import Candidate
-from model_registry.prompting import IGNORED, encode_row
-from model_registry.weights import LoadedModel, load
+from model_registry.prompting.tokenization import IGNORED, encode_row
+from model_registry.weights.loading import LoadedModel, load
 
 SAMPLE = 100  # trained prompts that are asked again
 SAMPLE_SEED = 7

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from model_registry.bundled.assessment import SAMPLE, Assessment
-from model_registry.bundled.training import BEGUN, EARLIER_TURN, MISLED, TrainingPlan
+from model_registry.bundled.bundled_training import BEGUN, EARLIER_TURN, MISLED, TrainingPlan
 from model_registry.candidate import Candidate
 
 _FRONT = """\

@@ -1,0 +1,158 @@
+"""The answer that a report begins with: chosen, reserve, why, and what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmarks.report.evidence import Evidence
+from benchmarks.report.report_words import stand_in
+from benchmarks.report.tables import quantisation_ledger, variant_tables
+from benchmarks.report.tables.main_table import parameters
+from benchmarks.report.tables.table_cells import MIB, decimals, fixed, share_text
+from benchmarks.results.decision import Decision
+from evaluators.ranking.normalization import NORMALIZATIONS
+from evaluators.ranking.rank_candidates import rank
+from evaluators.ranking.ranking_words import unit_label
+from model_registry.language import text
+from model_registry.messages.notes import all_words
+
+SHARES = 5  # candidates whose share of the weight draws is shown beside the answer
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a reader wants first. `shares` are (candidate, share, in words), most wins first.
+
+    `findings` are what a study that chooses nothing found out.
+    """
+
+    chosen: str | None
+    reserve: str | None
+    chosen_label: str
+    reserve_label: str
+    reason: str
+    shares: tuple[tuple[str, float, str], ...]
+    fragility: tuple[str, ...]
+    findings: tuple[str, ...] = ()
+    figures: tuple[tuple[str, str], ...] = ()  # of the chosen one: label, value with its unit
+
+
+def answer_of(evidence: Evidence) -> Answer:
+    """The answer of a run; where there is no decision, the reason is why."""
+    if evidence.decision is None:
+        found = (*quantisation_ledger.headline(evidence), *variant_tables.headline(evidence))
+        return Answer(None, None, "", "", evidence.problem, (), (), found)
+    ranking = evidence.decision.ranking
+    rows = [row for row in ranking.rows if row.score is not None]
+    label = stand_in(evidence.head.weights)
+    shares = sorted(rows, key=lambda row: -row.win_share)[:SHARES]
+    return Answer(
+        chosen=ranking.chosen,
+        reserve=ranking.reserve,
+        chosen_label=evidence.stand_in(ranking.chosen) if ranking.chosen else "",
+        reserve_label=evidence.stand_in(ranking.reserve) if ranking.reserve else "",
+        reason=f"[{label}] {ranking.reason}" if label else ranking.reason,
+        shares=tuple((row.name, row.win_share, share_text(row.win_share)) for row in shares),
+        fragility=tuple(_fragility(evidence, evidence.decision)) if ranking.chosen else (),
+        figures=tuple(_figures(evidence, ranking.chosen)) if ranking.chosen else (),
+    )
+
+
+def _figures(evidence: Evidence, name: str) -> Iterator[tuple[str, str]]:
+    """What the chosen one costs and gives, as far as it was measured."""
+    yield text("parameters", "파라미터"), parameters(evidence.candidates[name].parameters).text
+    for criterion, label, unit in (
+        ("fine_tune_seconds", text("tuning, mean of the ranks", "튜닝 (랭크 평균)"), "s"),
+        ("fine_tune_bytes", text("tuning peak", "튜닝 최대 메모리"), "MB"),
+        ("inference_seconds", text("a reply", "답변 하나"), "s"),
+        ("inference_bytes", text("answering peak", "답변 최대 메모리"), "MB"),
+    ):
+        value = evidence.value(criterion, name)
+        if value is not None:
+            value = value / MIB if unit == "MB" else value
+            yield label, f"{fixed(value, decimals([value]))} {unit}"
+    before, after = (evidence.value(c, name) for c in ("quality", "quality_tuned"))
+    if not evidence.run.random_weights and (before is not None or after is not None):
+        shown = ("—" if value is None else f"{value:.2f}" for value in (before, after))
+        yield text("quality before → after", "품질 전 → 후"), " → ".join(shown)
+
+
+def _fragility(evidence: Evidence, decision: Decision) -> Iterator[str]:
+    """One line for each thing that the answer hangs on; the normalisation first."""
+    yield _by_normalization(decision)
+    if evidence.unfiltered and evidence.unfiltered != decision.ranking.chosen:
+        yield text(
+            f"Without the licence filter {evidence.unfiltered} would win.",
+            f"라이선스 조건이 없다면 1위: {evidence.unfiltered}.",
+        )
+    yield from _by_weights(decision)
+    yield from _by_prompts(decision)
+    front = ", ".join(decision.ranking.front)
+    yield text(
+        f"Pareto front, beaten by nobody in everything: {front}.",
+        f"파레토 전선 (모든 기준에서 더 나은 후보가 없는 후보): {front}.",
+    )
+    if decision.left_out:
+        left_out = all_words(reason for _, reason in decision.left_out)
+        yield text(f"Not weighed: {left_out}.", f"계산하지 않은 기준: {left_out}.")
+
+
+def winners_by_normalization(decision: Decision) -> dict[str, str | None]:
+    """Who would be chosen under each normalisation; the declared one counts."""
+    values = {row.name: row.values for row in decision.ranking.rows}
+    return {
+        name: decision.ranking.chosen
+        if name == decision.ranking.normalization
+        else rank(
+            decision.plan.criteria,
+            values,
+            normalization=name,
+            draws=decision.plan.draws,
+            seed=decision.plan.seed,
+        ).chosen
+        for name in NORMALIZATIONS
+    }
+
+
+def _by_normalization(decision: Decision) -> str:
+    winners = winners_by_normalization(decision)
+    others = {n: w for n, w in winners.items() if w != decision.ranking.chosen}
+    if not others:
+        return text(
+            f"The winner is the same under all normalisations ({', '.join(winners)}).",
+            f"어떤 정규화를 써도 1위가 같습니다 ({', '.join(winners)}).",
+        )
+    told = ", ".join(f"{name}: {winner}" for name, winner in others.items())
+    return text(
+        f"It hangs on the normalisation. Declared was {decision.ranking.normalization}; "
+        f"by others the winner is {told}.",
+        f"정규화 방법에 따라 1위가 달라집니다. 선언한 방법은 {decision.ranking.normalization}이고, "
+        f"다른 방법의 1위는 {told}입니다.",
+    )
+
+
+def _by_weights(decision: Decision) -> Iterator[str]:
+    ranking, criteria = decision.ranking, decision.plan.criteria
+    flip = ranking.flip
+    if flip is not None and flip.winner != ranking.chosen:
+        english, korean = unit_label(criteria, flip.name)
+        yield text(
+            f"{flip.winner} would win if the weight of {english} went from "
+            f"{flip.from_share:.1%} to {flip.to_share:.1%}.",
+            f"{korean} 비중이 {flip.from_share:.1%}에서 {flip.to_share:.1%}로 바뀌면 "
+            f"1위: {flip.winner}.",
+        )
+    for name, winner in ranking.without.items():
+        english, korean = unit_label(criteria, name)
+        yield text(f"Without {english} {winner} would win.", f"{korean} 기준을 빼면 1위: {winner}.")
+
+
+def _by_prompts(decision: Decision) -> Iterator[str]:
+    first = next((row for row in decision.ranking.rows if row.score is not None), None)
+    if first is not None and first.bootstrap_share is not None:
+        share = share_text(first.bootstrap_share)
+        yield text(
+            f"With the prompts drawn anew {first.name} wins {share} of the draws.",
+            f"질문을 다시 뽑으면 {first.name}: {share}에서 1위.",
+        )

@@ -1,0 +1,178 @@
+"""What stands in a report, in order, whatever format it is written in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmarks.report.evidence import Evidence
+from benchmarks.report.tables.asking_tables import asked_backends, asking_table
+from benchmarks.report.tables.detail_tables import (
+    answering_table,
+    criteria_table,
+    evaluators_table,
+    grades_table,
+    tuning_table,
+)
+from benchmarks.report.tables.memory_tables import prediction_table
+from benchmarks.report.tables.quantisation_ledger import ledger_table
+from benchmarks.report.tables.record_tables import (
+    cases_table,
+    contract_table,
+    licences_table,
+    machine_table,
+    measuring_table,
+    rejected_table,
+)
+from benchmarks.report.tables.table_cells import Table
+from model_registry.language import text
+from model_registry.records import Reply
+
+SAMPLES = 6  # prompts whose replies stand in the report
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One collapsible part of a section."""
+
+    title: str
+    table: Table | None = None
+    before: str = ""
+    source: str = ""
+    open: bool = False
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and its parts; parts without rows are left out."""
+
+    title: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """A candidate's greedy reply before and after the tune; None where there is none."""
+
+    name: str
+    label: str
+    before: Reply | None
+    after: Reply | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One prompt and everybody's replies to it."""
+
+    prompt: str
+    rows: tuple[SampleRow, ...]
+
+
+def sections(evidence: Evidence) -> list[Section]:
+    """All that stands behind the main table."""
+    found = [
+        Section(text("How it was decided", "결정 방법"), tuple(_deciding(evidence))),
+        Section(text("Quantisation", "양자화"), tuple(_quantising(evidence))),
+        Section(text("Quality and tuning", "품질과 튜닝"), tuple(_quality(evidence))),
+        Section(text("Memory", "메모리"), tuple(_memory(evidence))),
+        Section(text("Candidates and licences", "후보와 라이선스"), tuple(_candidates(evidence))),
+        Section(text("How it was measured", "측정 방법"), tuple(_measuring(evidence))),
+    ]
+    return [section for section in found if section.parts]
+
+
+def _rows(part: Part) -> Iterator[Part]:
+    if part.table is not None and part.table.rows:
+        yield part
+
+
+def _deciding(evidence: Evidence) -> Iterator[Part]:
+    title = text("Criteria, weights and values", "기준, 비중, 값")
+    yield from _rows(Part(title, criteria_table(evidence), wide=True, open=True))
+
+
+def _quantising(evidence: Evidence) -> Iterator[Part]:
+    if evidence.compares:  # it is what was found: it stands further up
+        return
+    title = text("What it saves and costs", "이득과 비용")
+    yield from _rows(Part(title, ledger_table(evidence), wide=True, open=True))
+
+
+def _quality(evidence: Evidence) -> Iterator[Part]:
+    if any(evidence.run.scores_by_candidate.values()):
+        title = text("Evaluators before and after", "튜닝 전후의 평가")
+        noise = text("Random weights: these scores mean nothing.", "무작위 가중치: 뜻이 없음.")
+        before = noise if evidence.run.random_weights else ""
+        yield from _rows(Part(title, evaluators_table(evidence), before, wide=True))
+    yield from _rows(
+        Part(text("People's grades", "사람의 평가"), grades_table(evidence), open=True)
+    )
+    title = text("What the tune did", "튜닝의 결과")
+    yield from _rows(Part(title, tuning_table(evidence), wide=True))
+    title = text("Speed of answering", "답변 속도")
+    asked = asked_backends(evidence)
+    table = asking_table(evidence) if asked else answering_table(evidence)
+    yield from _rows(Part(title, table, wide=True, open=asked))
+
+
+def _memory(evidence: Evidence) -> Iterator[Part]:
+    title = text("Predicted against measured", "예측과 측정")
+    yield from _rows(Part(title, prediction_table(evidence), open=True))
+
+
+def _candidates(evidence: Evidence) -> Iterator[Part]:
+    title = text("Licences and overrides", "라이선스와 예외")
+    yield from _rows(Part(title, licences_table(evidence)))
+    title = text("Rejected, with the reason", "제외된 후보와 이유")
+    yield from _rows(Part(title, rejected_table(evidence), open=True))
+
+
+def _measuring(evidence: Evidence) -> Iterator[Part]:
+    rows = evidence.head.rows
+    weights = evidence.head.weights
+    said = text(
+        f"Weights: {weights}. {rows.tuned_on} rows tuned on, {rows.valid} valid rows, "
+        f"{rows.prompts} prompts.",
+        f"가중치: {weights}. 튜닝 {rows.tuned_on}행, 검증 {rows.valid}행, 질문 {rows.prompts}개.",
+    )
+    title = f"{text('Fairness contract', '공정성 계약')} {evidence.head.contract_hash}"
+    yield from _rows(Part(title, contract_table(evidence), said))
+    yield from _rows(Part(text("All cases", "모든 케이스"), cases_table(evidence), wide=True))
+    yield from _rows(
+        Part(text("Method of each figure", "수치별 측정 방법"), measuring_table(evidence))
+    )
+    yield from _rows(Part(text("Machine and versions", "장비와 버전"), machine_table(evidence)))
+    yield Part(
+        text("The study, as it was declared", "선언한 연구 파일"),
+        source=str(evidence.head.study_source),
+    )
+
+
+def samples(evidence: Evidence) -> list[Sample]:
+    """The first prompts, each with the greedy replies of all candidates."""
+    by_key = {(r.prompt, r.case): r for r in evidence.run.replies if r.pass_ == "greedy"}
+    found = []
+    for prompt in evidence.run.prompts[:SAMPLES]:
+        rows = []
+        for name in evidence.candidates:
+            cases = [evidence.run.tuning(name, tune) for tune in evidence.run.tunes]
+            tuned = [by_key.get((prompt, case.case)) for case in cases if case is not None]
+            after = next((reply for reply in reversed(tuned) if reply is not None), None)
+            answering = evidence.run.answering(name)
+            before = by_key.get((prompt, answering.case)) if answering else None
+            if before is not None or after is not None:
+                rows.append(SampleRow(name, evidence.stand_in(name), before, after))
+        found.append(Sample(prompt, tuple(rows)))
+    return [sample for sample in found if sample.rows]
+
+
+def samples_note(evidence: Evidence) -> str:
+    """How many of the prompts are shown, and which replies."""
+    shown, total = min(SAMPLES, len(evidence.run.prompts)), len(evidence.run.prompts)
+    return text(
+        f"The first {shown} of {total} prompts, greedy replies; after: at the highest rank that "
+        "was tuned. All replies are in replies.jsonl.",
+        f"질문 {total}개 중 처음 {shown}개의 그리디 답변이며, 튜닝 후는 튜닝된 가장 높은 랭크의 "
+        "것입니다. 모든 답변은 replies.jsonl에 있습니다.",
+    )

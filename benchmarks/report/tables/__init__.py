@@ -1,0 +1,1 @@
+"""The tables of a report: cells and columns, whatever format they are written in."""

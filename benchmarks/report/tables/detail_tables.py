@@ -1,0 +1,257 @@
+"""Tables behind the main one: scores before and after, tuning, answering, criteria, prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+
+from benchmarks.report.evidence import Evidence
+from benchmarks.report.report_words import evaluator_words, grade_words
+from benchmarks.report.tables.main_table import case_cell, name_cell, parameters
+from benchmarks.report.tables.table_cells import (
+    Cell,
+    Column,
+    Table,
+    make_table,
+    megabytes,
+    missing,
+    percent,
+)
+from benchmarks.results.case_figures import mean_scores, step_seconds
+from benchmarks.results.run import quantization
+from evaluators.evaluator_registry import load_evaluators
+from evaluators.grading.statistics.comparison import mean_grades
+from model_registry.language import text
+from model_registry.records import Result
+
+QUALITY = "quality"
+
+
+def directions() -> dict[str, str]:
+    """Which way is the better one, by evaluator; strangers' evaluators are in their own run."""
+    return {name: evaluator.better for name, evaluator in load_evaluators().items()} | {
+        QUALITY: "high"
+    }
+
+
+def evaluators_of(evidence: Evidence) -> list[str]:
+    """The evaluators with scores in this run, the composite first."""
+    found = dict.fromkeys(
+        row.evaluator
+        for rows in evidence.run.scores_by_candidate.values()
+        for row in rows
+        if row.value is not None  # one that judged nobody has no column
+    )
+    return sorted(found, key=lambda name: name != QUALITY)
+
+
+def evaluators_table(evidence: Evidence) -> Table:
+    """Mean scores of each candidate before the tune, quantised, and after it in each way."""
+    names, better = evaluators_of(evidence), directions()
+    arrows = {"high": " ↑", "low": " ↓", "neither": ""}
+    columns = [
+        Column(text("Candidate", "후보"), numeric=False),
+        Column(text("State", "상태"), numeric=False),
+        *(Column(evaluator_words(name) + arrows[better.get(name, "neither")]) for name in names),
+    ]
+    rows = []
+    for name in evidence.candidates:
+        scores = evidence.run.scores_by_candidate.get(name, [])
+        for state, case in _states(evidence, name):
+            own = mean_scores(row for row in scores if case is not None and row.case == case.case)
+            means = {evaluator: mean for (evaluator, _), mean in own.items()}
+            cells = [_mean_cell(means.get(each), case) for each in names]
+            rows.append([name_cell(evidence, name), Cell(state), *cells])
+    note = text(
+        "Means over all replies of all passes that could be judged. ↑ high is better, ↓ low is.",
+        "판정할 수 있던 모든 답변의 평균입니다. ↑ 높을수록, ↓ 낮을수록 좋습니다.",
+    )
+    return make_table(columns, rows, note)
+
+
+def _states(evidence: Evidence, name: str) -> Iterator[tuple[str, Result | None]]:
+    """The cases that a candidate's replies come from, and what to call its state there."""
+    before = text("before", "튜닝 전")
+    answering = evidence.run.answering(name)
+    yield before, answering
+    for case in evidence.run.of(name, "inference"):
+        if case is not answering and quantization(case) != "none":
+            yield f"{before}, {quantization(case)}", case
+    for tune in filter(partial(evidence.run.asks, name), evidence.run.tunes):
+        yield tune.label, evidence.run.tuning(name, tune)
+
+
+def _mean_cell(found: tuple[float | None, int] | None, case: Result | None) -> Cell:
+    if found is None:
+        failed = case is None or not case.ok
+        return case_cell(case, None) if failed else missing(text("not judged", "판정 안 됨"))
+    mean, unjudged = found
+    if mean is None:
+        return missing(text("no score", "점수 없음"))
+    note = text(f"{unjudged} replies could not be judged", f"판정하지 못한 답변 {unjudged}개")
+    return Cell("", "number", mean, note=note if unjudged else "")
+
+
+def grades_table(evidence: Evidence) -> Table | None:
+    """People's mean grades, before and after the tune apart, with their intervals."""
+    rows = mean_grades(evidence.run.grades)
+    if not rows:
+        return None
+    columns = [
+        Column(text("Candidate", "후보"), numeric=False),
+        Column(text("Mean grade", "평균 등급"), better="high"),
+        Column(text("95 % interval", "95% 구간")),
+        Column(text("Prompts", "질문")),
+        Column(text("Grades", "평가 수")),
+    ]
+    few = missing(text("too few prompts", "질문이 너무 적음"))
+    cells = [
+        [
+            Cell(row.candidate, "name"),
+            Cell(grade_words(row.mean), "number", row.mean),
+            few
+            if row.low is None or row.high is None
+            else Cell(f"{row.low:.2f}–{row.high:.2f}", "number", row.low),
+            Cell(str(row.prompts), "number", row.prompts),
+            Cell(str(row.grades), "number", row.grades),
+        ]
+        for row in rows
+    ]
+    return make_table(columns, cells)
+
+
+def tuning_table(evidence: Evidence) -> Table:
+    """What the short tune did, by candidate and rank."""
+    loss, valid = text("Training loss", "학습 손실"), text("Validation loss", "검증 손실")
+    first, last = text("first", "처음"), text("last", "끝")
+    before, after = text("before", "튜닝 전"), text("after", "튜닝 후")
+    columns = [
+        Column(text("Candidate", "후보"), numeric=False),
+        Column(text("Tune", "튜닝"), numeric=False),
+        Column(text("Steps", "스텝")),
+        Column(text("Trained", "학습한 파라미터")),
+        Column(text("Learning rate", "학습률")),
+        Column(first, loss),
+        Column(last, loss, better="low"),
+        Column(before, valid),
+        Column(after, valid, better="low"),
+        Column(text("Step time", "스텝 시간"), unit="s", better="low"),
+    ]
+    rows = []
+    for name in evidence.candidates:
+        for tune in filter(partial(evidence.run.asks, name), evidence.run.tunes):
+            cells = _tuning_cells(evidence.run.tuning(name, tune))
+            rows.append([name_cell(evidence, name), Cell(tune.label), *cells])
+    return make_table(columns, rows)
+
+
+def _tuning_cells(case: Result | None) -> list[Cell]:
+    figures = case.figures if case else {}
+    trained, rate = figures.get("trainable_parameters"), figures.get("learning_rate")
+    ok = case is not None and case.ok
+    steps = case.steps if case else None
+    return [
+        case_cell(case, steps),
+        parameters(trained) if trained and ok else case_cell(case, None),
+        Cell(f"{rate:g}", "number", rate) if rate and ok else case_cell(case, None),
+        *(
+            case_cell(case, figures.get(name))
+            for name in ("loss_first", "loss_last", "validation_loss_before",
+                         "validation_loss_after")
+        ),
+        case_cell(case, step_seconds(case)),
+    ]  # fmt: skip
+
+
+def answering_table(evidence: Evidence) -> Table:
+    """How fast each candidate answers: prefill and decode apart."""
+    prompts = evidence.head.rows.prompts
+    figures = {
+        "seconds_per_prompt": Column(text("Per reply", "답변당"), unit="s", better="low"),
+        "first_token_seconds": Column(text("First token", "첫 토큰"), unit="s", better="low"),
+        "decode_tokens_per_second": Column(
+            text("Decoding", "생성"), unit="tokens/s", better="high"
+        ),
+        "seconds_per_100_korean_characters": Column(
+            text("100 Hangul syllables", "한글 100자"), unit="s", better="low"
+        ),
+        "stopped": Column(text(f"Stopped, of {prompts}", f"스스로 끝냄, {prompts}개 중"),
+                          better="high"),
+        "batch_differs": Column(text("Batch differs", "묶음과 다름")),
+    }  # fmt: skip
+    load = Column(text("Loading", "불러오기"), unit="s", better="low")
+    columns = [Column(text("Candidate", "후보"), numeric=False), load, *figures.values()]
+    rows = []
+    for name in evidence.candidates:
+        case = evidence.run.answering(name)
+        values = case.figures if case else {}
+        rows.append(
+            [
+                name_cell(evidence, name),
+                case_cell(case, case.seconds.get("load") if case else None),
+                *(case_cell(case, values.get(figure)) for figure in figures),
+            ]
+        )
+    return make_table(columns, rows)
+
+
+def criteria_table(evidence: Evidence) -> Table | None:
+    """How the decision was declared: criteria, direction, share of the weight, raw values."""
+    decision = evidence.decision
+    if decision is None:
+        return None
+    ranked = [name for name in evidence.candidates if name in evidence.ranked]
+    columns = [
+        Column(text("Criterion", "기준"), numeric=False),
+        Column(text("Better", "좋은 쪽"), numeric=False),
+        Column(text("Weight", "비중")),
+        *(Column(evidence.shown(name)) for name in ranked),
+    ]
+    shares = _shares(decision.plan.criteria, decision.ranking.weights)
+    rows = []
+    for criterion in decision.plan.criteria:
+        better = text("high", "높음") if criterion.better == "high" else text("low", "낮음")
+        cells = [_criterion_cell(evidence, criterion.name, name) for name in ranked]
+        group = f"{text('group', '묶음')}: {criterion.group}" if criterion.group else ""
+        if criterion.floor is not None:
+            group = " · ".join(
+                part for part in (group, f"{text('floor', '한도')}: {criterion.floor:g}") if part
+            )
+        unused = criterion.name in decision.ranking.unused
+        label = Cell(criterion.label, under=group)
+        weight = (
+            missing(text("unused", "안 쓰임"), text("nobody differs in it", "차이가 없음"))
+            if unused
+            else percent(shares[criterion.name])
+        )
+        rows.append([label, Cell(better), weight, *cells])
+    note = text(
+        f"Normalised by {decision.ranking.normalization}, {decision.ranking.draws:,} draws of the "
+        f"weights with seed {decision.ranking.seed}; declared in the study. In brackets the "
+        "normalised value, 1 the best.",
+        f"정규화 {decision.ranking.normalization}, 가중치 추출 {decision.ranking.draws:,}회, "
+        f"시드 {decision.ranking.seed}; 연구에 미리 선언. 괄호 안은 정규화한 값(1이 최고)입니다.",
+    )
+    return make_table(columns, rows, note)
+
+
+def _shares(criteria: Iterable, units: Mapping[str, float]) -> dict[str, float]:
+    """Each criterion's share of the weight: its group's, by its own weight within the group."""
+    criteria = list(criteria)
+    shares = {}
+    for criterion in criteria:
+        group = [each.weight for each in criteria if each.unit == criterion.unit]
+        inner = criterion.weight / sum(group) if sum(group) else 1 / len(group)
+        shares[criterion.name] = units.get(criterion.unit, 0.0) * inner
+    return shares
+
+
+def _criterion_cell(evidence: Evidence, criterion: str, name: str) -> Cell:
+    row = evidence.ranked[name]
+    value, unit = row.values.get(criterion), row.normalised.get(criterion)
+    if value is None:
+        return missing(text("missing", "없음"))
+    shown = megabytes(value) if criterion.endswith("_bytes") else value
+    suffix = " MB" if criterion.endswith("_bytes") else ""
+    normalised = f" ({unit:.2f})" if unit is not None else ""
+    return Cell(f"{shown:,.4g}{suffix}{normalised}", "number", value)

@@ -1,0 +1,184 @@
+"""The ledger of quantisation: what it saves and costs beside the plain weights, and a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from benchmarks.report.evidence import Evidence
+from benchmarks.report.tables.main_table import case_cell, name_cell, peak_megabytes
+from benchmarks.report.tables.table_cells import (
+    Cell,
+    Column,
+    Table,
+    fixed,
+    make_table,
+    megabytes,
+    missing,
+)
+from benchmarks.results.quantised_pairs import TUNING, Comparison, compare
+from benchmarks.results.run import quantization
+from benchmarks.results.setting import PLAIN
+from model_registry.language import text
+from model_registry.records import Result
+from model_registry.statuses import status_words
+
+#: The rule of the ledger's verdict, declared here and told below the table.
+LEAST_SAVED = 0.10  # of the peak
+MOST_QUALITY_LOST = 0.1  # of the mean score, which is 0 to 1
+LEAST_SPEED = 0.5  # of the plain one's
+
+
+def verdict(found: Comparison) -> tuple[str, str]:
+    """Whether quantisation is needed here, helps, or is not worth it; and why."""
+    if not found.quantised.ok:
+        return text("does not run", "실행되지 않음"), status_words(found.quantised.status)
+    if found.plain is None:
+        return text("plain was not tried", "원래 모델은 시도 안 함"), ""
+    if not found.plain.ok:
+        why = status_words(found.plain.status)
+        return text("needed", "필요함"), f"{text('plain', '원래')}: {why}"
+    if found.saved_share is None:
+        return text("memory not measured", "메모리 측정 안 됨"), ""
+    against = _against(found)
+    if against:
+        return text("not worth it here", "여기서는 이득 없음"), ", ".join(against)
+    unjudged = text("replies not judged", "답변은 판정 안 됨")
+    return text("helps", "도움이 됨"), unjudged if found.quality_change is None else ""
+
+
+def _against(found: Comparison) -> list[str]:
+    """What speaks against quantised weights where plain ones run."""
+    reasons = []
+    if found.saved_share is not None and found.saved_share < LEAST_SAVED:
+        reasons.append(text("saves too little", "절약이 적음"))
+    if found.quality_change is not None and found.quality_change < -MOST_QUALITY_LOST:
+        reasons.append(text("replies get worse", "답변이 나빠짐"))
+    if found.speed is not None and found.speed < LEAST_SPEED:
+        reasons.append(text("much slower", "훨씬 느림"))
+    return reasons
+
+
+def comparisons(evidence: Evidence) -> list[Comparison]:
+    """Every quantised case of a run beside its plain partner, candidate by candidate."""
+    return [compare(evidence.run, r) for r in evidence.results if quantization(r) != PLAIN]
+
+
+def headline(evidence: Evidence) -> Iterator[str]:
+    """One line a candidate: which quantisations of which work are needed, help, or do not."""
+    lines: dict[str, dict[str, list[str]]] = {}
+    for found in comparisons(evidence):
+        what = quantization(found.quantised)
+        if found.quantised.workload in TUNING:
+            what = text(f"tuning on {what}", f"{what} 튜닝")
+        by_verdict = lines.setdefault(found.quantised.candidate, {})
+        by_verdict.setdefault(verdict(found)[0], []).append(what)
+    for name, by_verdict in lines.items():
+        told = "; ".join(f"{word}: {', '.join(what)}" for word, what in by_verdict.items())
+        yield f"{evidence.shown(name)} — {told}."
+
+
+def ledger_table(evidence: Evidence) -> Table | None:
+    """What quantisation saves and costs, beside the plain case of the same work."""
+    found = comparisons(evidence)
+    if not found:
+        return None
+    memory, quality = text("Peak memory", "최대 메모리"), text("Quality", "품질")
+    plain, packed = text("plain", "원래"), text("quantised", "양자화")
+    columns = [
+        Column(text("Candidate", "후보"), numeric=False),
+        Column(text("Work", "작업"), numeric=False),
+        Column(text("Weights", "가중치"), numeric=False),
+        Column(text("Bytes a parameter", "파라미터당 바이트"), numeric=False),
+        Column(plain, memory, "MB"),
+        Column(packed, memory, "MB"),
+        Column(text("saved", "절약"), memory, "MB"),
+        Column(text("Speed", "속도")),
+        Column(plain, quality),
+        Column(packed, quality),
+        Column(text("Verdict", "판정"), numeric=False),
+    ]
+    return make_table(columns, [_ledger_row(evidence, each) for each in found], _rule())
+
+
+def _rule() -> str:
+    saved, lost, speed = f"{LEAST_SAVED:.0%}", f"{MOST_QUALITY_LOST:g}", f"{LEAST_SPEED:g}"
+    return text(
+        "Needed: only the quantised one runs. Helps: its peak is at least "
+        f"{saved} lower, quality falls by no more than {lost}, and it is at least {speed} times as "
+        "fast; else it is not worth it here. Speed is tokens or training steps per second against "
+        "the plain one; quality is the mean score of the replies, 0 to 1. The peak is of "
+        "the work itself; packing the weights comes before it and needs the plain ones.",
+        f"필요함: 양자화한 것만 실행됩니다. 도움이 됨: 최대 메모리가 {saved} 이상 줄고, 품질이 "
+        f"{lost}보다 더 떨어지지 않으며, 속도가 {speed}배 이상입니다. 아니면 여기서는 이득이 "
+        "없습니다. 속도는 초당 토큰 수(튜닝은 스텝 수)를 원래 모델과 비교한 배수이고, 품질은 "
+        "답변 점수의 평균(0~1)입니다. 최대 메모리는 작업 자체의 것이고, 그 전에 양자화할 때는 "
+        "원래 가중치만큼의 메모리가 필요합니다.",
+    )
+
+
+def _ledger_row(evidence: Evidence, found: Comparison) -> list[Cell]:
+    plain, case, phase = found.plain, found.quantised, found.phase
+    word, why = verdict(found)
+    return [
+        name_cell(evidence, case.candidate),
+        Cell(_work_words(case)),
+        Cell(quantization(case)),
+        _proof(case),
+        case_cell(plain, peak_megabytes(plain, phase)),
+        replace(case_cell(case, peak_megabytes(case, phase)), under=""),
+        _saved(found),
+        missing("—") if found.speed is None else Cell(f"{found.speed:.2f}×", "number", found.speed),
+        _quality_cell(evidence, found.quality_plain),
+        _quality_cell(evidence, found.quality_quantised, found.quality_change),
+        Cell(word, under=why),
+    ]
+
+
+def _work_words(case: Result) -> str:
+    if case.workload not in TUNING:
+        return text("answering", "답변")
+    rank = case.settings.get("rank")
+    return text(f"tuning, LoRA r{rank}", f"튜닝, LoRA r{rank}")
+
+
+def _proof(case: Result) -> Cell:
+    """Bytes a parameter before and after, and which classes hold the weights now."""
+    proof = case.figures.get("quantization")
+    if not proof:
+        return missing("—", text("not applied", "적용되지 않음"))
+    classes = proof["modules_after"]
+    packed = {name.rpartition(".")[2]: n for name, n in classes.items() if name != "torch.Linear"}
+    total = sum(classes.values())
+    held = ", ".join(
+        text(f"{count} of {total} {name}", f"{total}개 중 {count}개 {name}")
+        for name, count in packed.items()
+    )
+    before, after = proof["bytes_per_parameter_before"], proof["bytes_per_parameter_after"]
+    return Cell(f"{before:.2f} → {after:.2f}", under=held)
+
+
+def _saved(found: Comparison) -> Cell:
+    share, saved = found.saved_share, megabytes(found.saved_bytes)
+    ran = found.quantised.ok and found.plain is not None and found.plain.ok
+    if share is None or saved is None or not ran:
+        return missing("—")
+    digits = 0 if abs(saved) >= 1000 else 1
+    return Cell(fixed(saved, digits), "number", saved, under=_signed(share, "%"))
+
+
+def _signed(value: float, unit: str = "") -> str:
+    """A change, as a whole percentage or with two digits; zero has no sign."""
+    words = f"{value:.0%}" if unit else f"{value:+.2f}"
+    nothing = not float(words.rstrip("%"))
+    return (words.lstrip("+-") if nothing else words).replace("-", "\u2212")
+
+
+def _quality_cell(evidence: Evidence, value: float | None, change: float | None = None) -> Cell:
+    if value is None:
+        if evidence.run.random_weights:
+            why = text("replies of random weights mean nothing", "무작위 가중치의 답변은 뜻이 없음")
+            return missing(text("random", "무작위"), why)
+        return missing(text("no score", "점수 없음"))
+    under = "" if change is None else _signed(change)
+    return Cell(f"{value:.2f}", "number", value, under=under)

@@ -1,0 +1,206 @@
+"""What a report says of failures, licences, rejected candidates, the contract and the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.report.evidence import Evidence
+from benchmarks.report.report_words import default_cure
+from benchmarks.report.tables.main_table import name_cell
+from benchmarks.report.tables.table_cells import (
+    Cell,
+    Column,
+    Table,
+    make_table,
+    megabytes,
+    missing,
+    number,
+)
+from benchmarks.results.head import CandidateRow
+from model_registry.language import text
+from model_registry.messages.notes import all_words
+from model_registry.selection import Override
+from model_registry.statuses import status_words
+
+
+def failures_table(evidence: Evidence) -> Table:
+    """Every case that failed: how, where, and what would help."""
+    columns = [
+        Column(text("Case", "케이스"), numeric=False, mono=True),
+        Column(text("Status", "상태"), numeric=False),
+        Column(text("Stage", "단계"), numeric=False),
+        Column(text("Message", "메시지"), numeric=False, mono=True),
+        Column(text("What would help", "해결 방법"), numeric=False),
+    ]
+    rows = [
+        [
+            Cell(case.case, under=evidence.stand_in(case.candidate)),
+            Cell(case.status, "failed", under=status_words(case.status)),
+            Cell(case.stage or "—"),
+            Cell(case.message or text("nothing was said", "메시지 없음")),
+            Cell(case.cure.words if case.cure else default_cure(case.status)),
+        ]
+        for case in evidence.failures
+    ]
+    return make_table(columns, rows)
+
+
+def cases_table(evidence: Evidence) -> Table:
+    """Every case of the run as it ended, whatever its workload and settings."""
+    columns = [
+        Column(text("Case", "케이스"), numeric=False, mono=True),
+        Column(text("Status", "상태"), numeric=False),
+        Column(text("Loading", "불러오기"), unit="s"),
+        Column(text("Work", "작업"), unit="s"),
+        Column(text("Peak", "최대 메모리"), unit="MB"),
+        Column(text("Steps", "스텝")),
+        Column(text("Tokens", "토큰")),
+    ]
+    rows = []
+    for case in evidence.results:
+        phase = "inference" if case.workload == "inference" else "training"
+        figures = (case.seconds.get("load"), case.seconds.get(phase),
+                   megabytes(case.peak_bytes(phase)), case.steps, case.tokens)  # fmt: skip
+        status = Cell(case.status) if case.ok else Cell(case.status, "failed")
+        cells = (number(value, missing("—")) for value in figures)
+        rows.append([Cell(case.case, under=evidence.stand_in(case.candidate)), status, *cells])
+    return make_table(columns, rows)
+
+
+def licences_table(evidence: Evidence) -> Table:
+    """Under which terms each candidate stands, and who accepted what is not free."""
+    words = {
+        "yes": text("free", "자유"),
+        "no": text("not free", "자유 아님"),
+        "conditional": text("conditional", "조건부"),
+        "unknown": text("unknown, verify", "모름, 확인 필요"),
+    }
+    overrides = {entry.candidate: entry for entry in evidence.head.overrides}
+    columns = [
+        Column(text("Candidate", "후보"), numeric=False),
+        Column(text("Licence", "라이선스"), numeric=False),
+        Column(text("Free?", "자유 여부"), numeric=False),
+        Column(text("Read where", "확인한 곳"), numeric=False),
+        Column(text("Override", "예외"), numeric=False),
+    ]
+    rows = [
+        [
+            Cell(name, "name", under=row.hub_id or evidence.stand_in(name)),
+            Cell(row.license),
+            Cell(words.get(row.license_free, row.license_free)),
+            _licence_source(row),
+            _override(overrides.get(name)),
+        ]
+        for name, row in evidence.candidates.items()
+    ]
+    return make_table(columns, rows)
+
+
+def _licence_source(row: CandidateRow) -> Cell:
+    if not row.license_source:
+        return missing(text("not recorded", "기록 없음"))
+    return Cell(row.license_source, under=row.license_read_on or "")
+
+
+def _override(entry: Override | None) -> Cell:
+    if entry is None:
+        return missing("—")
+    by = text("decided by", "결정한 사람")
+    return Cell(entry.reason, under=f"{by}: {entry.decided_by}")
+
+
+def rejected_table(evidence: Evidence) -> Table:
+    """Candidates that the study refused, and those of the run that can't be chosen, with why."""
+    columns = [
+        Column(text("Candidate", "후보"), numeric=False),
+        Column(text("Refused", "제외 시점"), numeric=False),
+        Column(text("Reason", "이유"), numeric=False),
+    ]
+    before, after = text("before the run", "실행 전"), text("by the decision", "결정에서")
+    rows = [
+        [Cell(each.name, "name"), Cell(before), Cell(all_words(each.reasons))]
+        for each in evidence.head.rejected
+    ]
+    rows += [
+        [name_cell(evidence, name), Cell(after), Cell(reason.words)]
+        for name, reason in evidence.rejected.items()
+    ]
+    return make_table(columns, rows)
+
+
+def contract_table(evidence: Evidence) -> Table:
+    """Every field of the fairness contract, and what the study varies on purpose."""
+    columns = [
+        Column(text("Field", "항목"), numeric=False, mono=True),
+        Column(text("Value", "값"), numeric=False, mono=True),
+    ]
+    fields = [(name, str(value)) for name, value in evidence.head.contract.items()]
+    fields.append(("varies", ", ".join(evidence.head.varies)))
+    note = text(
+        "Figures under another hash are not ranked together. What the study varies is named and "
+        "not hashed.",
+        "해시가 다른 수치는 함께 순위를 매기지 않습니다. 일부러 바꾸는 항목은 "
+        "해시에 넣지 않습니다.",
+    )
+    return make_table(columns, [[Cell(name), Cell(value)] for name, value in fields], note)
+
+
+def measuring_table(evidence: Evidence) -> Table:
+    """How each figure was measured: by phase, with the method that the results name."""
+    methods: dict[str, dict[str, int]] = {}
+    for result in evidence.results:
+        for phase, peak in result.peaks.items():
+            counts = methods.setdefault(phase, {})
+            counts[peak.method] = counts.get(peak.method, 0) + 1
+    columns = [
+        Column(text("Phase", "단계"), numeric=False, mono=True),
+        Column(text("Peak memory by", "최대 메모리 측정 방법"), numeric=False),
+        Column(text("Cases", "케이스")),
+    ]
+    rows = [
+        [Cell(phase), Cell(method), Cell(str(count), "number", count)]
+        for phase, counts in methods.items()
+        for method, count in counts.items()
+    ]
+    return make_table(columns, rows, _measuring_note())
+
+
+def _measuring_note() -> str:
+    return text(
+        "Seconds are wall-clock time of a phase after a warm-up, with the device waited for at "
+        "both ends. Each case runs in a process of its own. On the CPU a peak is the process's "
+        "high-water mark less what it held before it loaded anything; on CUDA it is the "
+        "allocator's peak. Answering is timed greedily, one prompt at a time.",
+        "시간은 준비 운동 뒤 한 단계의 실제 경과 시간이며, 앞뒤에서 장비를 기다립니다. 케이스마다 "
+        "별도 프로세스를 씁니다. CPU의 최대 메모리는 프로세스 최고치에서 아무것도 불러오기 전의 "
+        "값을 뺀 것이고, CUDA에서는 할당기의 최고치입니다. 답변 시간은 질문을 하나씩 그리디로 "
+        "답하게 하여 잽니다.",
+    )
+
+
+def machine_table(evidence: Evidence) -> Table:
+    """The machines and versions behind the results; several where a run moved."""
+    seen: dict[str, tuple[Mapping[str, Any], Mapping[str, str]]] = {}
+    for result in evidence.results:
+        if result.machine or result.versions:
+            lasting = {k: v for k, v in result.machine.items() if k != "available_bytes"}
+            seen.setdefault(f"{lasting} {result.versions}", (lasting, result.versions))
+    columns = [
+        Column(text("What", "항목"), numeric=False, mono=True),
+        Column(text("Value", "값"), numeric=False),
+    ]
+    rows = []
+    for machine, versions in seen.values():
+        for name, value in {**machine, **versions}.items():
+            if value is not None:
+                rows.append([Cell(name), Cell(_fact(name, value))])
+    return make_table(columns, rows)
+
+
+def _fact(name: str, value: Any) -> str:
+    if name.endswith("_bytes"):
+        return f"{value / 2**30:.1f} GB"
+    if isinstance(value, bool):
+        return text("yes", "예") if value else text("no", "아니요")
+    return str(value)

@@ -1,0 +1,1 @@
+"""Doing a study: each case in a worker of its own, measured, its results appended."""

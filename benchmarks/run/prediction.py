@@ -1,0 +1,139 @@
+"""Puts the prediction beside what was measured, and a cure beside what ran out of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.run.case import Case
+from benchmarks.study.contract import lora_targets
+from benchmarks.study.variant import effective
+from model_registry.doctor import cure_for
+from model_registry.errors import LoadError
+from model_registry.language import for_files
+from model_registry.memory.correction import correction_for, remember
+from model_registry.memory.fit import NO_CORRECTION, Correction, Work, is_quick, predict
+from model_registry.memory.verdict import smallest_change
+from model_registry.messages.notes import Note
+from model_registry.records import Result
+
+#: The phase of a workload that its figure in every table is about.
+MAIN_PHASE = {"inference": "inference", "fine-tune": "training", "preference": "training"}
+
+#: Smaller models say nothing of a machine: what the process takes outweighs them.
+_WORTH_REMEMBERING = 100_000_000
+
+
+@for_files()
+def with_prediction(case: Case, result: Result) -> Result:
+    """The result with `predicted_bytes`, predicted and measured by phase, and a cure.
+
+    An architecture that nothing can be said of at once leaves all of it unknown: a run never
+    waits for a trace.
+    """
+    correction = correction_for(str(result.machine.get("name")), case.contract.device)
+    fit: dict[str, Any] = {}
+    architecture = case.candidate.architecture
+    for phase, work in works(case, result.figures).items():
+        try:
+            if not architecture or _is_shrunk(case) or not is_quick(architecture, work):
+                continue
+            estimate = predict(architecture, work, correction)
+            plain = predict(architecture, work)
+        except LoadError:
+            continue
+        measured = result.peak_bytes(phase)
+        fit[phase] = compare(estimate.predicted_bytes, measured) | {
+            "moment": estimate.moment,
+            "terms": dict(estimate.terms),
+            "corrected": correction.source or None,
+        }
+        if measured and result.ok and plain.terms["weights"] >= _WORTH_REMEMBERING:
+            where = (
+                f"{result.candidate}/{phase}/{case.settings}/{result.figures.get('batch_tokens')}"
+            )
+            remember(str(result.machine.get("name")), case.contract.device, where, plain, measured)
+    main = fit.get(MAIN_PHASE.get(case.workload, ""), {})
+    return replace(
+        result,
+        predicted_bytes=main.get("predicted_bytes"),
+        figures={**result.figures, "fit": fit} if fit else result.figures,
+        cure=result.cure or cure_of(case, result, correction),
+    )
+
+
+def compare(predicted: int, measured: int | None) -> dict[str, Any]:
+    """Predicted and measured bytes and the error in percent of what was measured."""
+    error = None if not measured else 100 * (predicted - measured) / measured
+    return {"predicted_bytes": predicted, "measured_bytes": measured, "error_percent": error}
+
+
+def works(case: Case, figures: Mapping[str, Any]) -> dict[str, Work]:
+    """The work of each phase that is predicted, at the sizes that the case really had.
+
+    Where a case did not live to tell its sizes, its longest text counts a token a character.
+    """
+    contract = effective(case.contract, case.settings)
+    common = Work(
+        kind="load",
+        dtype=contract.dtype,
+        device=contract.device,
+        quantization=str(case.settings.get("quantization", "none")),
+    )
+    found = {"load": replace(common, quantization="none")}  # packed in a phase of its own
+    if case.workload == "inference":
+        prompt = figures.get("longest_prompt_tokens") or max(
+            (len(row.prompt) for row in case.task.prompts), default=1
+        )
+        length = int(prompt) + contract.max_new_tokens
+        found["inference"] = replace(
+            common, kind="inference", length=length, new_tokens=contract.max_new_tokens
+        )
+    if case.workload == "fine-tune":
+        found["training"] = _training(case, common, figures)
+    if case.workload == "preference":
+        found["training"] = replace(_training(case, common, figures), kind="orpo")
+    return found
+
+
+def _training(case: Case, common: Work, figures: Mapping[str, Any]) -> Work:
+    contract = effective(case.contract, case.settings)
+    guess = max((len(row.prompt) + len(row.reply) for row in case.task.train), default=1)
+    full = case.settings.get("tuning") == "full"
+    return replace(
+        common,
+        kind="full" if full else "lora",
+        rank=None if full else case.settings.get("rank"),
+        batch=int(figures.get("batch_rows") or min(contract.batch_size, len(case.task.train))),
+        length=int(figures.get("batch_tokens") or min(guess, contract.max_length)),
+        kept=figures.get("batch_kept"),
+        targets=lora_targets(contract.lora_targets),
+    )
+
+
+def _is_shrunk(case: Case) -> bool:
+    """Tiny random weights are another architecture than the candidate's, of no interest here."""
+    return case.contract.weights == "random" and case.contract.scale == "tiny"
+
+
+def cure_of(case: Case, result: Result, correction: Correction = NO_CORRECTION) -> Note | None:
+    """The smallest change that would make an out-of-memory case fit, or a known message's cure."""
+    if not result.status.startswith("oom"):
+        return cure_for(result.message)
+    budget = case.limits.memory_bytes or result.machine.get("available_bytes")
+    phase = MAIN_PHASE.get(case.workload, "load")
+    work = works(case, result.figures).get(phase)
+    architecture = case.candidate.architecture
+    if budget is None or work is None or not architecture or _is_shrunk(case):
+        return None
+    try:
+        if not is_quick(architecture, work):
+            return None
+        change = smallest_change(architecture, work, int(budget), correction, quick=True)
+        needed = predict(architecture, work, correction).predicted_bytes
+    except LoadError:
+        return None
+    if change is None:
+        return Note("needs_a_machine", {"needed_bytes": needed})
+    return Note("smallest_change", {"change": change.study, "needed_bytes": needed})

@@ -1,0 +1,146 @@
+"""Shows how far a run is: a bar with an ETA, and a line for each case that ended."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from benchmarks.run.case import Case
+from model_registry.language import text
+from model_registry.records import Result
+from model_registry.statuses import status_words
+
+_PHASES = {
+    "imports": ("importing", "라이브러리를 불러오는 중"),
+    "load": ("loading", "불러오는 중"),
+    "quantization": ("quantising", "양자화하는 중"),
+    "warm_up": ("warming up", "예열 중"),
+    "inference": ("answering one by one", "하나씩 답하는 중"),
+    "replies": ("answering in batches", "묶어서 답하는 중"),
+    "training": ("tuning", "튜닝 중"),
+    "tuning": ("tuning before ORPO", "ORPO 전 튜닝 중"),
+    "own_replies": ("answering its own rows", "튜닝한 행에 답하는 중"),
+    "validation_before": ("validation loss before", "튜닝 전 검증 손실"),
+    "validation_after": ("validation loss after", "튜닝 후 검증 손실"),
+}
+
+
+def phase_words(phase: str) -> str:
+    """What a worker does in a phase, for people."""
+    return text(*_PHASES.get(phase, (phase, phase)))
+
+
+def progress_bar(console: Console) -> Progress:
+    """A bar of the house: what, how much, elapsed, left."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn(text("left", "남음")),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=console,
+        transient=True,
+    )
+
+
+class RunProgress:
+    """Watches a run for a person. Where output is no terminal, only the lines are written."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.bar = progress_bar(console)
+        self.all: TaskID | None = None
+        self.one: TaskID | None = None
+        self.name, self.number, self.total = "", 0, 0
+
+    def __enter__(self) -> RunProgress:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def begin(self, cases: int, done: int) -> None:
+        """So many cases, so many of them done in an earlier run."""
+        self.number, self.total = done, cases
+        self.all = self.bar.add_task(text("cases", "케이스"), total=cases, completed=done)
+        self.one = self.bar.add_task("", total=None)
+        if done:
+            self.console.print(
+                text(
+                    f"{done} of {cases} cases were done before",
+                    f"{cases}개 중 {done}개는 이미 끝남",
+                )
+            )
+
+    def more(self, cases: int) -> None:
+        """So many more cases, in place of failed ones."""
+        self.total = max(self.total, self.number + cases)
+        if self.all is not None:
+            self.bar.update(self.all, total=self.total)
+
+    def case_begins(self, case: Case) -> None:
+        """A case starts."""
+        self.name = case.id
+        self._show("load", 0, None)
+
+    def event(self, event: tuple[object, ...]) -> None:
+        """Something that the worker told."""
+        if event[0] == "stage":
+            self._show(str(event[1]), 0, None)
+        elif event[0] == "progress" and self.one is not None:
+            _, done, total = event
+            self.bar.update(self.one, completed=done, total=total)  # type: ignore[arg-type]
+
+    def _show(self, phase: str, done: int, total: int | None) -> None:
+        if self.one is not None:
+            words = phase_words(phase)
+            self.bar.reset(
+                self.one,
+                description=f"{escape(self.name)}: {words}",
+                completed=done,
+                total=total,
+            )
+
+    def case_ends(self, result: Result, wall_seconds: float) -> None:
+        """A case ended, in whatever way."""
+        self.number += 1
+        if self.all is not None:
+            self.bar.update(self.all, completed=self.number)
+        mark = "[green]✓[/]" if result.ok else "[red]✗[/]"
+        how = "" if result.ok else f"  [red]{result.status}[/]: {status_words(result.status)}"
+        self.console.print(
+            f"{mark} {self.number}/{self.total} {escape(result.case)}  {wall_seconds:.1f} s{how}",
+            highlight=False,
+        )
+
+
+class Silent:
+    """Watches without a word, for `--json` and for programs."""
+
+    def begin(self, cases: int, done: int) -> None:
+        """Nothing to say."""
+
+    def more(self, cases: int) -> None:
+        """Nothing to say."""
+
+    def case_begins(self, case: Case) -> None:
+        """Nothing to say."""
+
+    def event(self, event: tuple[object, ...]) -> None:
+        """Nothing to say."""
+
+    def case_ends(self, result: Result, wall_seconds: float) -> None:
+        """Nothing to say."""

@@ -1,0 +1,156 @@
+"""Runs a plan: case after case into a run folder, resumable, and then judges the replies."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from benchmarks.engines.local import CaseOutcome, Listener
+from benchmarks.results.folder import RunFolder, was_interrupted
+from benchmarks.results.run import worth_another_try
+from benchmarks.run.case import Case
+from benchmarks.run.prediction import with_prediction
+from benchmarks.study.plan import Plan
+from evaluators.checks.persona import fact_check
+from evaluators.evaluator import EachReply
+from evaluators.evaluator_registry import judge_replies, load_evaluators
+from evaluators.time_limit import patience
+from model_registry.language import for_files
+from model_registry.records import Reply, Result, group_by, reply_hash
+
+
+class Engine(Protocol):
+    """Something that does a case and always gives an outcome."""
+
+    def run(self, case: Case, listen: Listener) -> CaseOutcome:
+        """Do one case, telling its events to `listen`."""
+
+
+@runtime_checkable
+class ParallelEngine(Engine, Protocol):
+    """One that does several cases at once."""
+
+    def run_all(
+        self, cases: Sequence[Case], watcher: Watcher
+    ) -> Iterator[tuple[Case, CaseOutcome]]:
+        """Do all cases and give each as it ends."""
+
+
+class Watcher(Protocol):
+    """Who shows how far a run is."""
+
+    def begin(self, cases: int, done: int) -> None:
+        """So many cases, so many of them done in an earlier run."""
+
+    def more(self, cases: int) -> None:
+        """So many more cases, in place of failed ones."""
+
+    def case_begins(self, case: Case) -> None:
+        """A case starts."""
+
+    def event(self, event: tuple[object, ...]) -> None:
+        """Something that the worker told."""
+
+    def case_ends(self, result: Result, wall_seconds: float) -> None:
+        """A case ended, in whatever way."""
+
+
+def run_plan(
+    plan: Plan,
+    folder: RunFolder,
+    engine: Engine,
+    watcher: Watcher,
+    *,
+    resume: bool = False,
+    retry_failed: bool = False,
+) -> list[Result]:
+    """Do all cases that are not finished; the results of all.
+
+    A case that was ended from outside is not finished. One that failed by itself is, but for
+    `retry_failed`, which goes on with a run as `resume` does.
+
+    Raises:
+        OhloraError: the folder holds another run, or one and `resume` is off; another process
+            runs here; the machine can't go on.
+        OSError: nothing more can be written. What was finished before is kept.
+    """
+    with folder.kept():
+        folder.begin(plan, resume=resume or retry_failed)
+        todo = folder.unfinished(plan, retry_failed=retry_failed)
+        certain = sum(case.instead_of is None for case in plan.cases)
+        done = len(plan.cases) - len(todo)
+        watcher.begin(max(certain, done), done)
+        _do(engine, folder, watcher, [case for case in todo if case.instead_of is None])
+        others = [case for case in todo if case.instead_of in _failed(folder)]
+        if others:
+            watcher.more(len(others))
+        _do(engine, folder, watcher, others)
+    wanted = {case.id for case in plan.cases}
+    return [result for result in folder.results() if result.case in wanted]
+
+
+def _do(engine: Engine, folder: RunFolder, watcher: Watcher, cases: Sequence[Case]) -> None:
+    for case, outcome in _outcomes(engine, cases, watcher):
+        result = with_prediction(case, outcome.result)
+        folder.add_case(result, outcome.replies, outcome.losses)
+        watcher.case_ends(result, outcome.wall_seconds)
+
+
+def _failed(folder: RunFolder) -> set[str]:
+    """The cases in place of which others are done: they failed by themselves."""
+    return {
+        result.case
+        for result in folder.results()
+        if worth_another_try(result) and not was_interrupted(result)
+    }
+
+
+def _outcomes(
+    engine: Engine, todo: Sequence[Case], watcher: Watcher
+) -> Iterator[tuple[Case, CaseOutcome]]:
+    """Each case as it ends: in order, or as an engine of many machines gives them."""
+    if isinstance(engine, ParallelEngine):
+        yield from engine.run_all(todo, watcher)
+        return
+    for case in todo:
+        watcher.case_begins(case)
+        yield case, engine.run(case, watcher.event)
+
+
+@for_files()
+def judge_run(folder: RunFolder, plugin_files: Iterable[Path | str] = ()) -> dict[str, float]:
+    """Score all replies that have no score yet; the seconds that each evaluator took.
+
+    Replies of a case are judged together, because some evaluators compare them.
+    """
+    evaluators = load_evaluators(plugin_files)
+    facts = dict(folder.head().facts)
+    # The built-in one knows our own persona; a run asks for the facts of its own data.
+    evaluators["persona_facts"] = EachReply("persona_facts", partial(fact_check, facts=facts))
+    seconds: dict[str, float] = {}
+    with folder.kept():
+        judged = {row.key: row.reply_hash for row in folder.scores()}
+        for replies in group_by(folder.replies(), lambda reply: reply.case).values():
+            missing = {n: e for n, e in evaluators.items() if not _is_judged(n, replies, judged)}
+            if not missing:
+                continue
+            rows, took = judge_replies(missing, replies)
+            folder.add_scores(rows)
+            for name, spent in took.items():
+                seconds[name] = seconds.get(name, 0.0) + spent
+                if spent >= patience(len(replies)):  # once is enough: the next run asks it again
+                    del evaluators[name]
+    return seconds
+
+
+def _is_judged(
+    evaluator: str, replies: Iterable[Reply], judged: Mapping[tuple[Hashable, ...], str | None]
+) -> bool:
+    """Whether an evaluator has seen these replies as they stand: a case may be done again."""
+    for reply in replies:
+        key = (*reply.key, evaluator)
+        if key not in judged or judged[key] not in (None, reply_hash(reply.reply)):
+            return False
+    return True

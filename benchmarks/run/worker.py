@@ -1,0 +1,308 @@
+"""One case in one process: load, warm up, run; each phase with its own seconds and peak.
+
+A worker speaks through a pipe while it works, so that what it found is known even if it dies:
+("stage", name), ("phase", name, seconds, peak), ("progress", done, total), ("reply", Reply),
+("loss", Loss), and last ("done", Result).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from benchmarks.run.case import Case
+from benchmarks.run.measure import Measurement, measured, resident_bytes
+from benchmarks.study.variant import effective, tuned_rank
+from benchmarks.workloads.log import WorkLog
+from model_registry import machine
+from model_registry.candidate import Candidate
+from model_registry.errors import LoadError, NotFinite
+from model_registry.language import for_files
+from model_registry.records import Loss, Peak, Reply, Result
+from model_registry.registry import Registry
+from model_registry.weights.loading import LoadedModel, load
+from model_registry.weights.quantization import get_ready
+
+Workload = Callable[[Case, LoadedModel, WorkLog], Any]
+
+
+def _inference(case: Case, loaded: LoadedModel, log: WorkLog) -> Any:
+    from benchmarks.workloads import inference
+
+    contract = effective(case.contract, case.settings)
+    return inference.run(case.id, loaded, case.task.prompts, contract, log)
+
+
+def _fine_tune(case: Case, loaded: LoadedModel, log: WorkLog) -> Any:
+    from benchmarks.workloads import fine_tune
+
+    return fine_tune.run(
+        case.id,
+        loaded,
+        case.task.train,
+        case.task.valid,
+        case.task.prompts,
+        effective(case.contract, case.settings),
+        log,
+        rank=tuned_rank(case.settings),
+        keep=Path(case.keep) if case.keep else None,
+    )
+
+
+def _preference(case: Case, loaded: LoadedModel, log: WorkLog) -> Any:
+    from benchmarks.workloads import preference
+
+    return preference.tune_then_prefer(
+        case.id,
+        loaded,
+        case.task.train,
+        case.task.prompts,
+        effective(case.contract, case.settings),
+        log,
+        rank=int(case.settings["rank"]),
+    )
+
+
+def _ask(case: Case, opened: Any, log: WorkLog) -> Any:
+    """`opened` is a loaded model, or the backend of a candidate that is asked elsewhere."""
+    from benchmarks.workloads import asking
+    from model_registry.backends.transformers_local import TransformersBackend
+
+    backend = TransformersBackend(opened) if isinstance(opened, LoadedModel) else opened
+    rank = case.settings.get("rank")
+    prompts = case.task.prompts
+    try:
+        return asking.run(
+            case.id, case.candidate.name, backend, prompts, case.contract, log, tuned=rank
+        )
+    finally:
+        backend.close()
+
+
+#: Kinds of work by name. What a case of each is called in a status: out of memory while …
+WORKLOADS: dict[str, Workload] = {
+    "inference": _inference,
+    "fine-tune": _fine_tune,
+    "preference": _preference,
+    "ask": _ask,
+}
+_OOM = {
+    "load": "oom_load",
+    "inference": "oom_inference",
+    "fine-tune": "oom_training",
+    "preference": "oom_training",
+    "ask": "oom_inference",
+}
+_ANSWERING = ("inference", "replies", "own_replies")  # stages
+
+
+@dataclass(slots=True)
+class CaseLog:
+    """Sends everything on as it comes and remembers the phases for the result."""
+
+    send: Callable[[tuple[Any, ...]], None]
+    device: str
+    stage: str = "start"
+    seconds: dict[str, float] = field(default_factory=dict)
+    peaks: dict[str, Peak] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[Measurement]:
+        self.stage = name
+        self.send(("stage", name))
+        with measured(self.device) as measurement:
+            try:
+                yield measurement
+            except BaseException:
+                self.send(("failed", name))
+                raise
+        assert measurement.peak is not None  # noqa: S101 - for mypy: set when the block ends
+        self.seconds[name], self.peaks[name] = measurement.seconds, measurement.peak
+        self.send(("phase", name, measurement.seconds, measurement.peak))
+
+    def progress(self, done: int, total: int) -> None:
+        self.send(("progress", done, total))
+
+    def reply(self, reply: Reply) -> None:
+        self.send(("reply", reply))
+
+    def loss(self, loss: Loss) -> None:
+        self.send(("loss", loss))
+
+
+def main(case: Case, connection: Connection) -> None:
+    """A worker's whole life."""
+    os.environ["OHLORA_LANG"] = "en"  # what it says goes into files, from threads too
+    ours = os.getpid()
+
+    def send(event: tuple[Any, ...]) -> None:
+        if os.getpid() != ours:  # a backend forked: its child is not this worker
+            os._exit(0)
+        connection.send(event)
+
+    send(("hello", ours, resident_bytes()))
+    send(("done", run_case(case, CaseLog(send, case.contract.device))))
+    connection.close()
+
+
+@for_files()
+def run_case(case: Case, log: CaseLog) -> Result:
+    """Do a case and say how it ended; no exception leaves this function."""
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    facts: dict[str, Any] = {}
+    try:
+        _prepare(case)
+        facts["machine"] = machine.describe(case.contract.device)
+        facts["versions"] = machine.versions()
+        with log.phase("load"):
+            loaded = _load(case)
+        proof = _quantize(case, loaded, log)
+        facts["weights"] = getattr(loaded, "source", None) or _asked_elsewhere(case.candidate)
+        outcome = WORKLOADS[case.workload](case, loaded, log)
+        facts |= _facts_of(outcome)
+        if proof is not None:
+            facts["figures"] = {**facts["figures"], "quantization": proof}
+        status, message = "ok", None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a failed case is a row
+        status = status_of(error, log.stage, case.workload)
+        message = one_line(error)
+        if (outcome := getattr(error, "outcome", None)) is not None:
+            facts |= _facts_of(outcome)  # what was answered before it failed
+        if (name := errno_of(error)) is not None:
+            facts["figures"] = {**facts.get("figures", {}), "errno": name}
+    remote = case.candidate.backend != "transformers"
+    seconds = dict(log.seconds)
+    if facts.get("figures", {}).get("answer_seconds") is not None:
+        seconds["inference"] = facts["figures"]["answer_seconds"]  # a replay's own are nobody's
+    return case.result(
+        status,
+        stage=None if status == "ok" else log.stage,
+        message=message,
+        seconds=seconds,
+        peaks={} if remote else log.peaks,  # this process's memory is not the server's
+        started_at=started,
+        **facts,
+    )
+
+
+def _load(case: Case) -> Any:
+    """The model, or the backend of a candidate that is asked elsewhere.
+
+    What will be quantised is loaded into main memory: the card may be too small for it as it is.
+    """
+    contract = effective(case.contract, case.settings)
+    policy = replace(case.candidate.prompting, thinking=contract.thinking)  # type: ignore[arg-type]
+    candidate = replace(case.candidate, prompting=policy)
+    if candidate.backend == "transformers":
+        return load(
+            candidate,
+            source=contract.weights,
+            scale=contract.scale,
+            device=contract.device if _quantization(case) == "none" else "cpu",
+            dtype=contract.dtype,
+            seed=contract.seed,
+        )
+    factory = Registry(case.plugins).backend(candidate.backend)
+    return factory(candidate, weights=contract.weights, device=contract.device)
+
+
+def _quantize(case: Case, loaded: Any, log: WorkLog) -> dict[str, Any] | None:
+    """Pack the weights where the case asks for it; the proof that it was done."""
+    method = _quantization(case)
+    if method == "none":
+        return None
+    from model_registry.weights.quantization import quantize
+
+    rows = case.task.train or case.task.prompts
+    texts = [f"{row.prompt} {row.reply}" for row in rows]
+    with log.phase("quantization"):
+        loaded.model, proof = quantize(
+            loaded.model,
+            method,
+            device=case.contract.device,
+            tokenizer=loaded.tokenizer,
+            calibration=texts,
+        )
+    return proof.to_json()
+
+
+def _quantization(case: Case) -> str:
+    return str(case.settings.get("quantization", "none"))
+
+
+def _asked_elsewhere(candidate: Candidate) -> str:
+    return "replay" if candidate.backend == "replay" else "remote"
+
+
+def _facts_of(outcome: Any) -> dict[str, Any]:
+    return {"steps": outcome.steps, "tokens": outcome.tokens, "figures": outcome.figures}
+
+
+def _prepare(case: Case) -> None:
+    """Threads and limits that hold inside the process."""
+    import torch
+
+    get_ready(_quantization(case), tunes=case.workload in ("fine-tune", "preference"))
+    torch.set_num_threads(case.contract.threads)
+    if case.contract.device == "cuda" and case.limits.memory_bytes is not None:
+        total = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, case.limits.memory_bytes / total))
+
+
+def status_of(error: BaseException, stage: str, workload: str) -> str:
+    """The status that an exception means, by what it is and where it came."""
+    if isinstance(error, LoadError):
+        return error.status
+    if isinstance(error, NotFinite):
+        return "nan_loss"
+    message = str(error)
+    if is_out_of_memory(error):
+        return oom_status(stage, workload)
+    if "not implemented for" in message or "CUBLAS_STATUS_NOT_SUPPORTED" in message:
+        return "unsupported_device"
+    return "error"
+
+
+def oom_status(stage: str, workload: str) -> str:
+    """Which out of memory it is: while loading, answering or training."""
+    if stage in ("start", "load"):
+        return _OOM["load"]
+    return _OOM["inference"] if stage in _ANSWERING else _OOM[workload]
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, in any of the ways libraries say it."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    message = str(error)
+    return any(
+        words in message
+        for words in ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    )
+
+
+def errno_of(error: BaseException) -> str | None:
+    """The name of the system's error ("ENOSPC"), where one stands behind an exception."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno is not None:
+            return errno.errorcode.get(seen.errno)
+        # Libraries written in Rust tell it in words only.
+        if told := re.search(r"\(os error (\d+)\)", str(seen)):
+            return errno.errorcode.get(int(told.group(1)))
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def one_line(error: BaseException) -> str:
+    """Exception class and first line of its message."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__

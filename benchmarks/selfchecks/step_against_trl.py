@@ -1,0 +1,266 @@
+"""Compares a fine-tuning step of ours with one of TRL's SFTTrainer: time and peak memory.
+
+Both do the same: the same random model of about 110 M parameters, the same rows in the same order
+and batches, LoRA of the same rank, fp32, no checkpointing, every step's loss kept. Each runs in a
+process of its own, so that its peak is its own, and they take turns, so that both meet the same
+machine. Run it as `python -m benchmarks.selfchecks.step_against_trl`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from statistics import median
+from typing import Any
+
+from benchmarks.run.measure import measured, resident_bytes
+from benchmarks.study.contract import Contract
+from benchmarks.workloads.log import MemoryLog
+from model_registry.candidate import Candidate, License
+from model_registry.files.shipped_data import DATASETS
+from model_registry.records import Peak
+from rows.reading import read_data
+
+_LLAMA_110M = {
+    "model_type": "llama", "vocab_size": 32000, "hidden_size": 768, "intermediate_size": 2048,
+    "num_hidden_layers": 12, "num_attention_heads": 12, "num_key_value_heads": 12,
+    "max_position_embeddings": 2048, "tie_word_embeddings": True,
+}  # fmt: skip
+_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What both sides are asked to do."""
+
+    rank: int
+    steps: int
+    contract: Contract
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one side took: seconds a step in each turn, and its memory while training."""
+
+    step_seconds: tuple[float, ...]
+    peak: Peak
+    libraries_bytes: int  # held before the model was loaded
+
+    @property
+    def own_bytes(self) -> int:
+        """Model and training, without Python and the libraries."""
+        return (self.peak.process_bytes or 0) - self.libraries_bytes
+
+
+class TurnTaker:
+    """Counts steps and hands over to the other side after each turn of `steps` steps."""
+
+    def __init__(self, pipe: Connection, steps: int) -> None:
+        self.pipe, self.steps, self.done = pipe, steps, 0
+        self.began = 0.0
+
+    def wait(self) -> None:
+        """Until it is our turn."""
+        self.pipe.recv()
+        self.began = time.perf_counter()
+
+    def step_is_done(self) -> None:
+        """Say how long a full turn took and wait for the next."""
+        self.done += 1
+        if self.done % self.steps == 0:
+            self.pipe.send((time.perf_counter() - self.began) / self.steps)
+            self.wait()
+
+
+class _TurnLog(MemoryLog):
+    """Our loop tells each step as progress: that is where it takes turns."""
+
+    turns: TurnTaker
+
+    def progress(self, done: int, total: int) -> None:
+        self.turns.step_is_done()
+
+
+def prepare(job: Job) -> tuple[Any, Any, list[Any]]:
+    """(tokenizer, model with LoRA, encoded rows): the same on both sides."""
+    import torch
+
+    from benchmarks.workloads.fine_tune import add_lora
+    from model_registry.prompting.tokenization import encode_all
+    from model_registry.weights.loading import load
+
+    torch.set_num_threads(job.contract.threads)
+    candidate = Candidate("llama-110m", License("none", "yes"), architecture=_LLAMA_110M)
+    loaded = load(candidate, source="random", seed=job.contract.seed)
+    train = read_data(DATASETS / "persona").of("train")[:_ROWS]
+    rows = encode_all(candidate.prompting, loaded.tokenizer, train)
+    return loaded.tokenizer, add_lora(loaded.model, job.rank, job.contract), rows
+
+
+def train_ours(job: Job, turns: TurnTaker) -> None:
+    """The loop of benchmarks.workloads.fine_tune."""
+    from benchmarks.workloads.fine_tune import train_steps, training_batches
+
+    tokenizer, model, rows = prepare(job)
+    batches = training_batches(rows, job.contract, tokenizer.pad_token_id, "cpu")
+    log = _TurnLog()
+    log.turns = turns
+    turns.wait()
+    train_steps(model, batches[: job.steps], job.contract.learning_rate, job.contract, log)
+
+
+def train_trl(job: Job, turns: TurnTaker) -> None:
+    """TRL's SFTTrainer over the rows in the order in which our batches hold them."""
+    from datasets import Dataset  # type: ignore[attr-defined]  # the library, not our folder
+    from transformers import TrainerCallback
+    from trl import SFTConfig, SFTTrainer
+
+    from benchmarks.workloads.fine_tune import training_batches
+
+    tokenizer, model, rows = prepare(job)
+    by_ids = {row.input_ids: row for row in rows}
+    batches = training_batches(rows, job.contract, tokenizer.pad_token_id, "cpu")[: job.steps]
+    ordered = [
+        by_ids[tuple(ids[mask.bool()].tolist())]
+        for batch in batches
+        for ids, mask in zip(batch.input_ids, batch.attention_mask, strict=True)
+    ]
+
+    class TakeTurns(TrainerCallback):
+        """Waits and hands over where our loop does: after each step."""
+
+        def on_train_begin(self, *_: Any, **__: Any) -> None:
+            turns.wait()
+
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            turns.step_is_done()
+
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = SFTTrainer(
+            model=model,
+            args=SFTConfig(**_trl_settings(job.contract, folder)),
+            train_dataset=Dataset.from_list(
+                [{"input_ids": list(r.input_ids), "labels": list(r.labels)} for r in ordered]
+            ),
+            processing_class=tokenizer,
+            callbacks=[TakeTurns()],
+        )
+        trainer.train()
+
+
+def _trl_settings(contract: Contract, folder: str) -> dict[str, Any]:
+    return {
+        "output_dir": folder,
+        "num_train_epochs": 1,
+        "per_device_train_batch_size": contract.batch_size,
+        "learning_rate": contract.learning_rate,
+        "lr_scheduler_type": "linear",
+        "max_grad_norm": contract.max_grad_norm,
+        "weight_decay": 0.0,
+        "train_sampling_strategy": "sequential",
+        "logging_steps": 1,  # ours keeps every step's loss too
+        "bf16": False,
+        "gradient_checkpointing": False,
+        "use_cpu": True,
+        "report_to": "none",
+        "save_strategy": "no",
+        "disable_tqdm": True,
+        "seed": contract.seed,
+    }
+
+
+SIDES: dict[str, Callable[[Job, TurnTaker], None]] = {"ours": train_ours, "TRL": train_trl}
+
+
+def _side_main(name: str, job: Job, turn_steps: int, pipe: Connection) -> None:
+    import contextlib
+    import io
+    import warnings
+
+    warnings.simplefilter("ignore", FutureWarning)  # of the libraries to each other
+    from benchmarks.engines import preload  # noqa: F401
+
+    if name == "TRL":
+        import datasets
+        import trl.trainer.sft_trainer  # noqa: F401
+
+        datasets.disable_progress_bars()  # type: ignore[attr-defined]
+    libraries = resident_bytes() or 0
+    # The trainer prints every step's loss as a dict: a terminal full of them is not what was asked.
+    with measured("cpu") as measurement, contextlib.redirect_stdout(io.StringIO()):
+        SIDES[name](job, TurnTaker(pipe, turn_steps))
+    pipe.send((measurement.peak, libraries))
+
+
+def compare(job: Job, turns: int) -> dict[str, Side]:
+    """Both sides in turns; the first turn warms up and is not counted."""
+    context = multiprocessing.get_context("spawn")
+    turn_steps = job.steps // (turns + 1)
+    pipes: dict[str, Connection] = {}
+    processes = []
+    for name in SIDES:
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_side_main, args=(name, job, turn_steps, theirs))
+        process.start()
+        theirs.close()
+        pipes[name] = ours
+        processes.append(process)
+    seconds: dict[str, list[float]] = {name: [] for name in SIDES}
+    for pipe in pipes.values():
+        pipe.send("go")
+        pipe.recv()  # the warm-up turn, which also waits until the model is there
+    for _ in range(turns):
+        for name, pipe in pipes.items():
+            pipe.send("go")
+            seconds[name].append(pipe.recv())
+    sides = {}
+    for name, pipe in pipes.items():
+        pipe.send("end")
+        peak, libraries = pipe.recv()
+        sides[name] = Side(tuple(seconds[name]), peak, libraries)
+    for process in processes:
+        process.join()
+    return sides
+
+
+def table(sides: dict[str, Side]) -> str:
+    """The figures of both sides and the ratios."""
+    ours, trl = sides["ours"], sides["TRL"]
+    by_turn = [a / b for a, b in zip(ours.step_seconds, trl.step_seconds, strict=True)]
+    lines = [f"{'':6}{'ms a step':>12}{'peak MiB':>12}{'without libraries':>20}"]
+    for name, side in sides.items():
+        lines.append(
+            f"{name:6}{1000 * median(side.step_seconds):12.0f}"
+            f"{(side.peak.process_bytes or 0) / 2**20:12.0f}{side.own_bytes / 2**20:20.0f}"
+        )
+    peaks = (ours.peak.process_bytes or 0) / (trl.peak.process_bytes or 1)
+    lines.append(
+        f"{'ratio':6}{median(by_turn):12.3f}{peaks:12.3f}{ours.own_bytes / trl.own_bytes:20.3f}"
+    )
+    spread = f"{min(by_turn):.3f} to {max(by_turn):.3f}"
+    lines.append(f"time ratio by turn: {spread}; peak method: {ours.peak.method}")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the options, compare, print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rank", type=int, default=16)
+    parser.add_argument("--turns", type=int, default=5, help="turns that each side takes")
+    parser.add_argument("--steps", type=int, default=5, help="steps of one turn")
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args(arguments)
+    steps = (given.turns + 1) * given.steps
+    contract = Contract(threads=given.threads, weights="random")
+    per_epoch = -(-_ROWS // contract.batch_size)
+    contract = replace(contract, epochs=-(-steps // per_epoch))
+    print(table(compare(Job(given.rank, steps, contract), given.turns)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""The plan of a study that asks backends: whoever is set up takes part, or a recording of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+
+from benchmarks.results.folder import RunFolder
+from benchmarks.results.head import RunHead
+from benchmarks.run.case import Case, Task
+from benchmarks.study import plan as planning
+from benchmarks.study.contract import Contract
+from benchmarks.study.plan import Options, Plan
+from benchmarks.study.study import Study
+from evaluators.checks.persona import read_facts
+from model_registry import machine
+from model_registry.backends.remote.endpoint import missing_settings
+from model_registry.backends.replay import read_transcript
+from model_registry.candidate import Candidate
+from model_registry.errors import OhloraError
+from model_registry.files.shipped_data import DATASETS
+from model_registry.messages.notes import Note
+from model_registry.registry import Registry
+from model_registry.selection import Rejected, Selection, select
+from model_registry.weights.loading import resolve_source
+from rows.row import Row
+
+
+def make_asking_plan(study: Study, registry: Registry, options: Options, out: Path) -> Plan:
+    """Resolve a study of backends on this machine.
+
+    A recording is told again where the user names one, or where the study has one and nobody at
+    all can be asked.
+
+    Raises:
+        OhloraError: nobody is left to ask, or the data can't serve.
+    """
+    if options.replay is not None:
+        return _replaying(study, options, options.replay)
+    source = resolve_source(options.weights)
+    selection = _who_can_answer(study, registry, source)
+    nobody = not any(c.backend != "transformers" for c in selection.accepted)
+    if nobody and study.work.transcript and options.weights == "auto" and source != "hub":
+        return _replaying(study, options, _transcript_path(study.work.transcript), selection)
+    return _asking(study, registry, options, source, selection, out)
+
+
+def _transcript_path(name: str) -> Path:
+    inside = DATASETS / name
+    return inside if inside.exists() else Path(name)
+
+
+def _who_can_answer(study: Study, registry: Registry, source: str) -> Selection:
+    """Local candidates, bundled ones in their place where need be, and servers that are set up."""
+    found = select(registry.candidates(study.catalog), study.criteria, study.overrides)
+    accepted: list[Candidate] = []
+    rejected = list(found.rejected)
+    for candidate in found.accepted:
+        if candidate.backend == "transformers":
+            stand_in = source == "bundled" and candidate.path is None
+            accepted += registry.candidates("bundled") if stand_in else [candidate]
+        elif candidate.backend in ("openai", "petals") and (why := missing_settings(candidate)):
+            rejected.append(Rejected(candidate, (Note("not_set_up", {"why": why}),)))
+        else:
+            accepted.append(candidate)
+    return replace(found, accepted=tuple(dict.fromkeys(accepted)), rejected=tuple(rejected))
+
+
+def _asking(
+    study: Study,
+    registry: Registry,
+    options: Options,
+    source: str,
+    selection: Selection,
+    out: Path,
+) -> Plan:
+    if not selection.accepted:
+        reasons = "; ".join(f"{r.candidate.name}: {r.reason}" for r in selection.rejected)
+        raise OhloraError(f"The study {study.name} has nobody to ask. {reasons}")
+    candidates = planning._only(selection.accepted, options.only)
+    where = options.data or planning._data_path(study.data.path)
+    task, notes = planning._task(study, planning.read_data(where), given=options.data is not None)
+    local = [c for c in candidates if c.backend == "transformers"]
+    source = planning._really(source, local) if local else source
+    device = machine.pick_device(options.device)
+    contract = planning._contract(study, source, device, options, candidates, task)
+    cases: list[Case] = []
+    for candidate in candidates:
+        case = Case(candidate, "ask", contract, task, {}, options.limits)
+        cases.append(replace(case, plugins=registry.files))
+        if candidate.backend == "transformers":
+            cases += _tuned_cases(case, options.ranks or study.work.ranks, out)
+    if local:
+        notes = [*planning.weights_notes(options, source, contract.scale), *notes]
+    if len(local) < len(candidates):
+        notes.append(Note("times_include_the_way"))
+    facts = read_facts(where) if where.is_dir() else {}
+    return Plan(study, selection, candidates, contract, task, tuple(cases), tuple(notes), facts)
+
+
+def _tuned_cases(case: Case, ranks: Iterable[int], out: Path) -> list[Case]:
+    """The same candidate tuned: its replies to the same questions come with the tune."""
+    adapters = out / "adapters" / case.candidate.name
+    return [
+        replace(case, workload="fine-tune", settings={"rank": rank},
+                keep=str(adapters / f"r{rank}"))
+        for rank in dict.fromkeys(ranks)
+    ]  # fmt: skip
+
+
+def _replaying(
+    study: Study, options: Options, path: Path, selection: Selection | None = None
+) -> Plan:
+    """A plan that asks nobody: questions, answers, times and contract are the recording's."""
+    transcript = read_transcript(path)
+    candidates = planning._only(tuple(transcript.candidates()), options.only)
+    if options.only:
+        candidates = tuple(c for c in candidates if c.name in options.only)
+    head = RunFolder(path).head()
+    contract = _recorded_contract(head)
+    task = Task(prompts=_recorded_questions(transcript.replies))
+    cases: list[Case] = []
+    for candidate in candidates:
+        cases.append(Case(candidate, "ask", contract, task, {}, options.limits))
+        for rank in transcript.tuned:
+            if transcript.has(candidate.name, rank):
+                tuned = replace(candidate, endpoint={**candidate.endpoint, "tuned": rank})
+                cases.append(Case(tuned, "ask", contract, task, {"rank": rank}, options.limits))
+    rejected = selection.rejected if selection else ()
+    return Plan(
+        study, Selection(candidates, rejected), candidates, contract, task, tuple(cases),
+        tuple(_replay_notes(head)), dict(head.facts),
+    )  # fmt: skip
+
+
+def _recorded_contract(head: RunHead) -> Contract:
+    """The contract that the recorded figures were measured under, hash and all."""
+    known = {field.name for field in fields(Contract)}
+    said = {**head.contract, "varies": head.varies}
+    return Contract(**{name: value for name, value in said.items() if name in known})
+
+
+def _recorded_questions(replies: Sequence) -> tuple[Row, ...]:
+    references: dict[str, str] = {}
+    for reply in replies:
+        references.setdefault(reply.prompt, "")
+        references[reply.prompt] = references[reply.prompt] or reply.reference or ""
+    return tuple(Row(prompt, answer, "test") for prompt, answer in references.items())
+
+
+def _replay_notes(head: RunHead) -> list[Note]:
+    on = head.begun_at[:10]
+    return [
+        Note("replayed", {"on": on, "where": head.contract.get("machine", "?")}),
+        *(Note("recorded_note", {"on": on, "note": note}) for note in head.notes),
+    ]

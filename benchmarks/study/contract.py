@@ -1,0 +1,82 @@
+"""The fairness contract: what must be equal before two figures may be compared.
+
+Every result carries the contract's hash. What a study varies on purpose (rank, before and after)
+is named in `varies` and not hashed; what belongs to a candidate (its chat template, its learning
+rate) stands in the result's settings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+#: Fields that older runs lack, with the value that stands for their silence: it is not hashed, so
+#: an older run keeps its hash, can be gone on with and told again.
+_LATER = {"thinking": "off", "too_long": "refuse"}
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """The policy shared by all cases of a study."""
+
+    template: str = "each candidate's own"
+    thinking: str = "off"  # off, on, or template: what each does by itself
+    max_new_tokens: int = 80
+    samples: int = 1
+    temperature: float = 0.8
+    top_p: float = 0.95
+    lora_targets: str = "all-linear"
+    lora_alpha: int = 16
+    lora_dropout: float = 0.05
+    lora_init: str = "gaussian"
+    learning_rate: float = 2e-4  # for candidates that declare none
+    batch_size: int = 4
+    epochs: int = 10
+    max_length: int = 512
+    too_long: str = "refuse"  # what becomes of longer rows: see benchmarks.workloads.training_rows
+    max_grad_norm: float = 1.0
+    warm_up: int = 2
+    seed: int = 42
+    dtype: str = "float32"
+    threads: int = 1
+    weights: str = "bundled"
+    scale: str = "full"
+    device: str = "cpu"
+    machine: str = ""
+    data: str = ""  # hash of rows and prompts
+    varies: tuple[str, ...] = ("rank", "tuned")
+
+    def shared(self) -> dict[str, Any]:
+        """What is hashed: everything but what the study varies."""
+        values = asdict(self)
+        values.pop("varies")
+        return values
+
+    @property
+    def hash(self) -> str:
+        """Twelve hexadecimal digits that stand for all shared values."""
+        values = {n: v for n, v in self.shared().items() if (n, v) not in _LATER.items()}
+        canonical = json.dumps(values, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def lora_targets(targets: str) -> str | tuple[str, ...]:
+    """The layers that a contract's `lora_targets` names: "all-linear", or their names.
+
+    They are written with commas between them; blanks around a name say nothing.
+    """
+    names = tuple(name.strip() for name in targets.split(",") if name.strip())
+    return "all-linear" if names == ("all-linear",) else names
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The fields in which two contracts differ, as "dtype: float32 / bfloat16"."""
+    fields = sorted(set(one) | set(other))
+    return [
+        f"{name}: {one.get(name, _LATER.get(name))} / {other.get(name, _LATER.get(name))}"
+        for name in fields
+        if name != "varies" and one.get(name, _LATER.get(name)) != other.get(name, _LATER.get(name))
+    ]

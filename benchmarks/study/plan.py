@@ -1,0 +1,317 @@
+"""A study and a machine in, cases out; and in words what they will do, download and need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.run.case import Case, Limits, Task
+from benchmarks.study.contract import Contract
+from benchmarks.study.study import Span, Study, Work
+from evaluators.checks.persona import read_facts
+from model_registry import machine
+from model_registry.architectures.architecture import declared_architecture
+from model_registry.candidate import Candidate
+from model_registry.errors import OhloraError, UnknownName
+from model_registry.files.ranges import out_of_range
+from model_registry.files.shipped_data import DATASETS
+from model_registry.hub import cached_folder
+from model_registry.messages.notes import Note
+from model_registry.registry import Registry
+from model_registry.selection import Selection, select
+from model_registry.weights.loading import resolve_source
+from model_registry.weights.lora import is_mixture
+from rows.account import left_out_note, overlapping, read_notes
+from rows.overlap import apart
+from rows.reading import read_data
+from rows.row import Row, Rows
+
+#: Below this many parameters a second thread costs more than it gives (measured; see LIBRARIES
+#: of thread pools: waking a thread takes longer than the smallest layers).
+_TWO_THREADS_FROM = 50_000_000
+
+_VALID_ROWS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a user may change of a study for one run."""
+
+    weights: str = "auto"
+    scale: str = "full"
+    device: str = "auto"
+    dtype: str = "auto"
+    max_length: int | None = None
+    too_long: str | None = None
+    data: Path | None = None
+    only: tuple[str, ...] = ()
+    ranks: tuple[int, ...] = ()
+    limits: Limits = Limits()
+    replay: Path | None = None  # a run folder whose replies are told again
+
+    def __post_init__(self) -> None:
+        """Refuse what means nothing, before anything is loaded.
+
+        Raises:
+            UnknownName: a scale or precision that is none; the message names the near one.
+            OhloraError: a rank out of range.
+        """
+        for kind, value, known in (
+            ("scale", self.scale, ("tiny", "full")),
+            ("precision", self.dtype, ("auto", *machine.DTYPES)),
+        ):
+            if value not in known:
+                raise UnknownName(kind, value, known)
+        for rank in self.ranks:
+            if problem := out_of_range("rank", rank):
+                raise OhloraError(f"{problem}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that will be done.
+
+    `notes` are things a reader of the report must know; `facts` are those of the data's persona,
+    as `evaluators.checks.persona.read_facts` gives them.
+    """
+
+    study: Study
+    selection: Selection
+    candidates: tuple[Candidate, ...]
+    contract: Contract
+    task: Task
+    cases: tuple[Case, ...]
+    notes: tuple[Note, ...] = ()
+    facts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    lengths_checked: bool = False  # by `row_lengths.within_length`
+
+    def __post_init__(self) -> None:
+        """Refuse cases that go by one id: the rows of one would pass for the other's.
+
+        Raises:
+            OhloraError: such as a variant that is called rank=16 beside the rank 16.
+        """
+        seen: set[str] = set()
+        for case in self.cases:
+            if case.id in seen:
+                raise OhloraError(f"Two cases go by the id {case.id}: rename the variant.")
+            seen.add(case.id)
+
+    @property
+    def download_bytes(self) -> int:
+        """What a hub would send at most, at two bytes a parameter; 0 for what is here already."""
+        if self.contract.weights != "hub":
+            return 0
+        fetched = [c for c in self.candidates if c.path is None and not cached_folder(c)]
+        return sum(2 * (c.parameters or c.published_parameters or 0) for c in fetched)
+
+
+def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> Plan:
+    """Resolve a study on this machine.
+
+    Raises:
+        OhloraError: nothing is left to do, or the data can't serve.
+    """
+    if study.work.ask:
+        from benchmarks.study.asking_plan import make_asking_plan
+
+        return make_asking_plan(study, registry, options, out)
+    selection = select(registry.candidates(study.catalog), study.criteria, study.overrides)
+    source = resolve_source(options.weights, selection.accepted)
+    device = machine.pick_device(options.device)
+    candidates = _stand_ins(study, selection, registry, source)
+    stands_in = candidates != selection.accepted
+    candidates = _only(candidates, options.only)
+    source = _really(source, candidates)
+    where = options.data or _data_path(study.data.path)
+    rows = read_data(where)
+    task, data_notes = _task(study, rows, given=options.data is not None)
+    contract = _contract(study, source, device, options, candidates, task)
+    ranks = options.ranks or study.work.ranks
+    cases = _cases(study, candidates, contract, task, ranks, options.limits, out)
+    notes = [*weights_notes(options, source, contract.scale, stands_in), *data_notes]
+    notes += _dropout_notes(study, candidates)
+    facts = read_facts(where) if where.is_dir() else {}
+    return Plan(study, selection, candidates, contract, task, cases, tuple(notes), facts)
+
+
+def _stand_ins(
+    study: Study, selection: Selection, registry: Registry, source: str
+) -> tuple[Candidate, ...]:
+    """The accepted candidates; the bundled ones in their place where weights are bundled.
+
+    A candidate that has a path brings its own weights and needs no other in its place.
+    """
+    bring_their_own = bool(selection.accepted) and all(c.path for c in selection.accepted)
+    if source == "bundled" and study.catalog != "bundled" and not bring_their_own:
+        return tuple(registry.candidates("bundled"))
+    if not selection.accepted:
+        reasons = "; ".join(f"{r.candidate.name}: {r.reason}" for r in selection.rejected)
+        raise OhloraError(f"The study {study.name} accepts no candidate. {reasons}")
+    return selection.accepted
+
+
+def _really(source: str, candidates: Sequence[Candidate]) -> str:
+    """Where the weights come from after all: a candidate with a folder always takes that."""
+    if source == "random" or not all(c.path for c in candidates):
+        return source
+    return "bundled" if all("bundled" in c.traits for c in candidates) else "path"
+
+
+def _only(candidates: tuple[Candidate, ...], names: Sequence[str]) -> tuple[Candidate, ...]:
+    known = {candidate.name: candidate for candidate in candidates}
+    for name in names:
+        if name not in known:
+            raise UnknownName("candidate of this run", name, known)
+    return tuple(c for c in candidates if not names or c.name in names)
+
+
+def _data_path(name: str) -> Path:
+    inside = DATASETS / name
+    return inside if inside.exists() else Path(name)
+
+
+def _task(study: Study, rows: Rows, given: bool) -> tuple[Task, list[Note]]:
+    """Rows tuned on, valid rows and prompts: disjoint, and said where they come from."""
+    notes: list[Note] = []
+    train = [row for row in rows.rows if row.split == "train"]
+    prompts = [row for row in rows.rows if row.split == "test"]
+    plan = study.data
+    tuned_span, prompt_span = plan.tuned_on, plan.prompts
+    if given and not prompts:
+        tuned_span, prompt_span = _spans_that_fit(plan.other_tuned_on, plan.other_prompts, train)
+    if prompt_span is not None:
+        prompts = train[prompt_span.first : prompt_span.last]
+        span = {"first": prompt_span.first, "last": prompt_span.last - 1}
+        notes.append(Note("prompts_are_train_rows", span))
+    # Prompts of a file of their own leave the train rows that they ask before rows are counted off.
+    rest, asked_too = (train, []) if prompt_span is not None else apart(train, prompts)
+    tuned_on = [row for row in rest[tuned_span.first : tuned_span.last] if row.reply]
+    if not study.work.tunes:
+        tuned_on = []
+    if (study.work.tunes and not tuned_on) or (study.work.inference and not prompts):
+        raise OhloraError(
+            f"The data has {len(train)} train rows, too few for rows "
+            f"{tuned_span.first}–{tuned_span.last - 1} to tune on and prompts to ask."
+        )
+    if prompt_span is not None:
+        tuned_on, asked_too = apart(tuned_on, prompts)
+    if asked_too and study.work.tunes and not tuned_on:
+        raise OhloraError(f"All rows to tune on ask what the prompts ask: {prompts[0].prompt}")
+    valid, seen = apart(rows.of("valid"), [*tuned_on, *prompts])
+    overlaps = [
+        *overlapping(asked_too, "asks_a_prompt", "train"),
+        *overlapping(seen, "asks_a_train_row_or_prompt", "valid"),
+    ]
+    if not valid:
+        others = [row for row in train if row.reply]
+        valid = apart(others, [*tuned_on, *prompts])[0][:_VALID_ROWS]
+        if valid:
+            notes.append(Note("train_rows_validate", {"count": len(valid)}))
+    notes += [*read_notes(rows), *map(left_out_note, overlaps)]
+    return Task(tuple(tuned_on), tuple(valid), tuple(prompts)), notes
+
+
+def _spans_that_fit(tuned_on: Span, prompts: Span, train: Sequence[Row]) -> tuple[Span, Span]:
+    """The study's spans where the file is long enough, else its beginning and its end."""
+    total = len(train)
+    if max(tuned_on.last, prompts.last) <= total:
+        return tuned_on, prompts
+    tuned = min(tuned_on.count, total // 2)
+    return Span(0, tuned), Span(max(tuned, total - prompts.count), total)
+
+
+def _contract(
+    study: Study,
+    source: str,
+    device: str,
+    options: Options,
+    candidates: Sequence[Candidate],
+    task: Task,
+) -> Contract:
+    facts = machine.describe(device)
+    largest = max((c.parameters or 0 for c in candidates), default=0)
+    scale = options.scale
+    small = (scale == "tiny" and source == "random") or largest < _TWO_THREADS_FROM
+    policy: dict[str, Any] = {
+        "dtype": machine.pick_dtype(device),
+        "threads": 1 if small else facts["cores"],
+    }
+    policy |= dict(study.policy)
+    if options.dtype != "auto":
+        policy["dtype"] = machine.pick_dtype(device, options.dtype)
+    asked = {"max_length": options.max_length, "too_long": options.too_long}
+    policy |= {name: value for name, value in asked.items() if value is not None}
+    if any(is_mixture(declared_architecture(candidate)) for candidate in candidates):
+        policy["lora_dropout"] = 0.0  # experts can have none, and all are to have the same
+    if study.work.variants or study.work.if_it_fails or study.work.quantizations:
+        policy["varies"] = (*Contract().varies, "variant", "quantization")
+    return Contract(
+        weights=source,
+        scale=scale if source == "random" else "full",
+        device=device,
+        machine=str(facts["name"]),
+        data=task.hash(),
+        **policy,
+    )
+
+
+def _cases(
+    study: Study,
+    candidates: Sequence[Candidate],
+    contract: Contract,
+    task: Task,
+    ranks: Sequence[int],
+    limits: Limits,
+    out: Path,
+) -> tuple[Case, ...]:
+    cases = []
+    half = machine.half_precision(contract.device)
+    for candidate in candidates:
+        if study.work.inference:
+            cases += _answering(candidate, study.work, contract, task, limits)
+        for rank in dict.fromkeys(ranks):
+            case = Case(candidate, "fine-tune", contract, task, {"rank": rank}, limits)
+            cases.append(replace(case, keep=str(out / "adapters" / candidate.name / f"r{rank}")))
+        for variant in study.work.variants:
+            if not variant.only or candidate.name in variant.only:
+                settings = variant.settings(half)
+                cases.append(Case(candidate, "fine-tune", contract, task, settings, limits))
+        for rank in dict.fromkeys(study.work.preference_ranks):
+            cases.append(Case(candidate, "preference", contract, task, {"rank": rank}, limits))
+    return tuple(cases)
+
+
+def _answering(
+    candidate: Candidate, work: Work, contract: Contract, task: Task, limits: Limits
+) -> list[Case]:
+    """The plain case, one in each quantisation asked for, and one that is done only where the
+    plain one fails."""
+    plain = Case(candidate, "inference", contract, task, {}, limits)
+    packed = [replace(plain, settings={"quantization": name}) for name in work.quantizations]
+    if work.if_it_fails is None:
+        return [plain, *packed]
+    other = {"quantization": work.if_it_fails}
+    return [plain, *packed, replace(plain, settings=other, instead_of=plain.id)]
+
+
+def _dropout_notes(study: Study, candidates: Sequence[Candidate]) -> list[Note]:
+    """That nobody is tuned with dropout, where a candidate among them can't be."""
+    mixtures = [c.name for c in candidates if is_mixture(declared_architecture(c))]
+    if not mixtures or not study.work.tunes or study.policy.get("lora_dropout") == 0:
+        return []
+    return [Note("no_dropout", {"mixtures": mixtures})]
+
+
+def weights_notes(options: Options, source: str, scale: str, stands_in: bool = True) -> list[Note]:
+    """What must be known of the weights; `stands_in` where other models take candidates' place."""
+    notes = []
+    if options.weights == "auto" and (source == "hub" or stands_in):
+        notes.append(Note("weights_of_the_hub" if source == "hub" else "no_hub"))
+    if source == "bundled" and stands_in:
+        notes.append(Note("bundled_stand_in"))
+    if source == "random":
+        notes.append(Note(f"random_weights_{'full' if scale == 'full' else 'tiny'}"))
+    return notes

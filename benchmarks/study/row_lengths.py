@@ -1,0 +1,92 @@
+"""Long rows are found with the tokenizers alone, before any candidate is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from benchmarks.study.plan import Plan
+from benchmarks.workloads.training_rows import EncodedRows, encode_rows, none_left
+from model_registry.candidate import Candidate
+from model_registry.errors import BadTrainingRow, OhloraError
+from model_registry.messages.notes import Note
+from model_registry.prompting.token_check import check_tokens
+from model_registry.weights.loading import load_tokenizer
+from rows.row import Row
+
+_TUNES = ("fine-tune", "preference")
+
+
+def within_length(plan: Plan) -> Plan:
+    """The plan with rows that every candidate can be tuned on.
+
+    A row that is too long for one candidate is dropped for all, where rows are dropped: else their
+    losses would not compare. A candidate whose tokenizer or template can't be used keeps
+    its own status: the others go on.
+
+    Raises:
+        BadTrainingRow: a row would teach something wrong, is too long and that is
+            refused, or none is left.
+    """
+    if plan.lengths_checked:
+        return plan
+    tuned = {case.candidate.name: case.candidate for case in plan.cases if case.workload in _TUNES}
+    dropped: dict[str, set[int]] = {"train": set(), "valid": set()}
+    notes: list[Note] = []
+    splits = {"train": plan.task.train, "valid": plan.task.valid}
+    for candidate in tuned.values():
+        try:
+            tokenizer = load_tokenizer(candidate, source=plan.contract.weights)
+            check_tokens(candidate, tokenizer, {})
+        except OhloraError:
+            continue
+        for split, rows in splits.items():
+            found = _encoded(candidate, tokenizer, rows, plan, split)
+            dropped[split] |= set(found.dropped)
+            notes += _cut_notes(candidate, found, split)
+    if any(dropped.values()):
+        plan = _without(plan, dropped)
+        notes += _dropped_notes(dropped, plan.contract.max_length)
+    return replace(plan, notes=(*plan.notes, *notes), lengths_checked=True)
+
+
+def _encoded(
+    candidate: Candidate, tokenizer: object, rows: Sequence[Row], plan: Plan, split: str
+) -> EncodedRows:
+    policy = replace(candidate.prompting, thinking=plan.contract.thinking)  # type: ignore[arg-type]
+    try:
+        return encode_rows(policy, tokenizer, rows, plan.contract, split)
+    except BadTrainingRow as error:
+        raise BadTrainingRow(f"{candidate.name}: {error}") from error
+
+
+def _without(plan: Plan, dropped: dict[str, set[int]]) -> Plan:
+    train, valid = (
+        tuple(row for n, row in enumerate(rows) if n not in dropped[split])
+        for split, rows in (("train", plan.task.train), ("valid", plan.task.valid))
+    )
+    if not train:
+        raise none_left(len(plan.task.train), plan.contract.max_length)
+    task = replace(plan.task, train=train, valid=valid)
+    contract = replace(plan.contract, data=task.hash())
+    cases = tuple(
+        replace(case, task=task, contract=replace(case.contract, data=contract.data))
+        for case in plan.cases
+    )
+    return replace(plan, task=task, contract=contract, cases=cases)
+
+
+def _cut_notes(candidate: Candidate, found: EncodedRows, split: str) -> list[Note]:
+    if not found.cut:
+        return []
+    return [
+        Note("rows_cut", {"candidate": candidate.name, "count": len(found.cut), "split": split})
+    ]
+
+
+def _dropped_notes(dropped: dict[str, set[int]], most: int) -> list[Note]:
+    return [
+        Note("rows_too_long", {"count": len(numbers), "split": split, "most": most})
+        for split, numbers in dropped.items()
+        if numbers
+    ]

@@ -1,0 +1,110 @@
+"""A study: the question asked. Which candidates, what work, which rows, and how it is decided.
+
+`study_files.py` reads one from its TOML file; `plan.py` turns it and a machine into cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from benchmarks.study.variant import Variant
+from evaluators.ranking.criterion_table import Criterion
+from model_registry.language import text
+from model_registry.selection import Criteria, Override
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Rows `first` to `last` of a split, counted from 0, the last one not included."""
+
+    first: int
+    last: int
+
+    @property
+    def count(self) -> int:
+        return self.last - self.first
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlan:
+    """Which rows of which data: `tuned_on` and `prompts` are spans of the train split.
+
+    Prompts of None are the test split. `other` holds the spans for a file of the user's own that
+    has no test split.
+    """
+
+    path: str = "persona"
+    tuned_on: Span = Span(0, 20)
+    prompts: Span | None = None
+    other_tuned_on: Span = Span(0, 20)
+    other_prompts: Span = Span(20, 45)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Which workloads, and what varies in them.
+
+    `variants` are ways of tuning beside the plain ranks. `quantizations` are those in which
+    inference is measured beside the plain weights; `if_it_fails` is the one with which it is tried
+    again where it does not run without. `preference_ranks` are those of an ORPO that follows a tune
+    of the same rank.
+    """
+
+    inference: bool = True
+    ranks: tuple[int, ...] = (16, 32, 64)
+    ask: bool = False  # ask backends, remote ones too, instead of measuring inference
+    transcript: str | None = None  # replayed where nobody can be asked
+    variants: tuple[Variant, ...] = ()
+    if_it_fails: str | None = None
+    quantizations: tuple[str, ...] = ()
+    preference_ranks: tuple[int, ...] = ()
+
+    @property
+    def tunes(self) -> bool:
+        """Whether anything is tuned, so that there must be rows to learn from."""
+        return bool(self.ranks or self.variants or self.preference_ranks)
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionPlan:
+    """How the winner is found, declared before anything is computed."""
+
+    criteria: tuple[Criterion, ...]
+    normalization: str = "min-max"
+    draws: int = 10_000
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One study, as its file says it."""
+
+    name: str
+    titles: Mapping[str, str]
+    summaries: Mapping[str, str]
+    catalog: str
+    criteria: Criteria
+    overrides: tuple[Override, ...]
+    data: DataPlan
+    work: Work
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    decision: DecisionPlan = DecisionPlan(())
+    source: str = ""  # the file's text, kept in the run
+
+    def with_catalog(self, catalog: str) -> Study:
+        """The same question about other candidates.
+
+        The study's recording goes: it holds what its own candidates said, and nobody who names
+        others wants to be told that.
+        """
+        return replace(self, catalog=catalog, work=replace(self.work, transcript=None))
+
+    @property
+    def title(self) -> str:
+        return text(self.titles["en"], self.titles["ko"])
+
+    @property
+    def summary(self) -> str:
+        return text(self.summaries["en"], self.summaries["ko"])

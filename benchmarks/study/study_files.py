@@ -1,0 +1,263 @@
+"""Studies are TOML files; a mistake in one is an error with file and line."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.study.contract import Contract, lora_targets
+from benchmarks.study.study import DataPlan, DecisionPlan, Span, Study, Work
+from benchmarks.study.variant import Variant
+from benchmarks.workloads.training_rows import TOO_LONG
+from evaluators.ranking.decision_declaration import read_declaration
+from model_registry.errors import BadFile, UnknownName
+from model_registry.files.names import name_problem
+from model_registry.files.toml_reader import TomlReader
+from model_registry.files.toml_source import parse_toml, read_source
+from model_registry.machine import DTYPES
+from model_registry.selection import Criteria, Override, parse_count
+from model_registry.weights.quantization import QUANTIZATIONS
+
+STUDIES = Path(__file__).resolve().parents[1] / "studies"
+
+_TABLES = {"name", "title", "summary", "candidates", "overrides", "data", "work", "contract",
+           "decision"}  # fmt: skip
+#: What a study may set of the contract; the rest is found out on the machine.
+_POLICY = {field.name for field in dataclasses.fields(Contract)} - {
+    "weights", "scale", "device", "machine", "data", "varies",
+}  # fmt: skip
+_THINKING = ("off", "on", "template")
+
+
+def study_names() -> list[str]:
+    """The studies that come with the project."""
+    return sorted(path.stem for path in STUDIES.glob("*.toml") if path.stem != "template")
+
+
+def study_path(name: str) -> Path:
+    """The file of a study: a name that comes with the project, or a path of one's own.
+
+    Raises:
+        UnknownName: neither.
+    """
+    if name.endswith(".toml"):
+        return Path(name)
+    if name not in study_names():
+        raise UnknownName("study", name, study_names())
+    return STUDIES / f"{name}.toml"
+
+
+def template() -> str:
+    """A commented study to start one's own from."""
+    return (STUDIES / "template.toml").read_text(encoding="utf-8")
+
+
+def read_study(path: Path) -> Study:
+    """One study.
+
+    Raises:
+        BadFile: with the line, where the file is no TOML or says something that can't be.
+    """
+    return parse_study(read_source(path), path)
+
+
+def parse_study(source: str, path: Path) -> Study:
+    """The study that a text says; `path` is for messages.
+
+    Raises:
+        BadFile: with the line, where the text is no TOML or says something that can't be.
+    """
+    return _Reader(path, source, parse_toml(source, path)).study()
+
+
+class _Reader(TomlReader):
+    """One study being read."""
+
+    def study(self) -> Study:
+        self.known(self.document, _TABLES, "")
+        for key in ("name", "candidates"):
+            if key not in self.document:
+                raise BadFile(self.path, None, f"a study needs {key}")
+        candidates = self.table("candidates")
+        name = self.name(self.document["name"], "name")
+        return Study(
+            name=name,
+            titles=self.both("title", name),
+            summaries=self.both("summary", ""),
+            catalog=str(candidates.pop("catalog", "korean-small")),
+            criteria=self.criteria(candidates),
+            overrides=tuple(self.overrides()),
+            data=self.data(),
+            work=self.work(),
+            policy=self.policy(),
+            decision=self.decision(),
+            source=self.source,
+        )
+
+    def name(self, value: Any, key: str) -> str:
+        """A name that folders and case ids can bear."""
+        name = str(self.one(value, (str,), key))
+        if problem := name_problem(name):
+            self.fail(key, problem)
+        return name
+
+    def both(self, key: str, default: str) -> dict[str, str]:
+        """A text in both languages; one given as a plain string serves for both."""
+        value = self.document.get(key, default)
+        if isinstance(value, str):
+            return {"en": value, "ko": value}
+        value = self.table(key)
+        self.known(value, {"en", "ko"}, key)
+        english = str(value.get("en", value.get("ko", default)))
+        return {"en": english, "ko": str(value.get("ko", english))}
+
+    def overrides(self) -> Iterator[Override]:
+        """[[overrides]], each for one `candidate` or for each of a list of `candidates`."""
+        for entry in self.tables(self.document, "overrides"):
+            names = self.listed(entry.pop("candidates", []), str, "candidates")
+            for each in [{"candidate": name} for name in names] or [{}]:
+                yield self.make(Override, entry | each, "overrides")
+
+    def criteria(self, entry: dict[str, Any]) -> Criteria:
+        fields = {"license", "min_params", "max_params", "language", "task", "with", "without"}
+        self.known(entry, fields, "candidates")
+        values: dict[str, Any] = {}
+        for key, value in entry.items():
+            if key in ("min_params", "max_params"):
+                values[key] = self.said(partial(parse_count, str(value)), key)
+            elif key in ("with", "without"):
+                values[f"{key}_traits"] = tuple(self.listed(value, str, key))
+            else:
+                values[key] = self.one(value, (str,), key)
+        return Criteria(**values)
+
+    def data(self) -> DataPlan:
+        entry = self.table("data")
+        self.known(entry, {"path", "tuned_on", "prompts", "other"}, "data")
+        other = self.table("other", entry)
+        self.known(other, {"tuned_on", "prompts"}, "data.other")
+        values: dict[str, Any] = {}
+        if "path" in entry:
+            values["path"] = str(entry["path"])
+        if "tuned_on" in entry:
+            values["tuned_on"] = self.span(entry["tuned_on"], "tuned_on")
+        if entry.get("prompts", "test") != "test":
+            values["prompts"] = self.span(entry["prompts"], "prompts")
+        for key, value in other.items():
+            values[f"other_{key}"] = self.span(value, key)
+        return DataPlan(**values)
+
+    def span(self, value: Any, key: str) -> Span:
+        if not (
+            isinstance(value, list)
+            and len(value) == 2
+            and all(isinstance(v, int) for v in value)
+            and 0 <= value[0] < value[1]
+        ):
+            self.fail(key, f"{key} must be [first, last] rows counted from 0, not {value!r}")
+        return Span(value[0], value[1])
+
+    def work(self) -> Work:
+        entry = self.table("work")
+        keys = {field.name for field in dataclasses.fields(Work)}
+        self.known(entry, keys, "work")
+        ranks = self.ranks(entry, "ranks", [16, 32, 64])
+        preference_ranks = self.ranks(entry, "preference_ranks", [])
+        inference = entry.get("inference", True)
+        if not isinstance(inference, bool):
+            self.fail("inference", f"inference must be true or false, not {inference!r}")
+        ask = entry.get("ask", False)
+        if not isinstance(ask, bool):
+            self.fail("ask", f"ask must be true or false, not {ask!r}")
+        transcript = self.one(entry.get("transcript", ""), (str,), "transcript") or None
+        variants = tuple(self.variant(each) for each in self.tables(entry, "variants"))
+        names = [variant.name for variant in variants]
+        if twice := {name for name in names if names.count(name) > 1}:
+            self.fail("variants", f"two variants are called {', '.join(sorted(twice))}")
+        fallback = entry.get("if_it_fails")
+        if fallback is not None and fallback not in QUANTIZATIONS:
+            self.fail("if_it_fails", f"if_it_fails is one of {', '.join(QUANTIZATIONS)}")
+        measured = inference and not ask
+        packed = self.quantizations(entry)
+        return Work(
+            measured, ranks, ask, transcript, variants, fallback, packed, preference_ranks
+        )  # fmt: skip
+
+    def ranks(self, entry: dict[str, Any], key: str, default: list[int]) -> tuple[int, ...]:
+        """Ranks of LoRA under a key of [work]."""
+        ranks = self.listed(entry.get(key, default), int, key)
+        if not all(rank > 0 for rank in ranks):
+            self.fail(key, f"{key} must be whole numbers above 0, not {ranks!r}")
+        for rank in ranks:
+            self.in_range(rank, key)
+        return tuple(ranks)
+
+    def quantizations(self, entry: dict[str, Any]) -> tuple[str, ...]:
+        """The quantisations in which inference is measured, each named once."""
+        key = "quantizations"
+        named = self.listed(entry.get(key, []), str, key)
+        wrong = [name for name in named if name not in QUANTIZATIONS]
+        if wrong:
+            self.fail(key, f"{key} are of {', '.join(QUANTIZATIONS)}, not {', '.join(wrong)}")
+        if entry.get("if_it_fails") in named:
+            self.fail("if_it_fails", f"{entry['if_it_fails']} is in {key}: it is measured anyway")
+        return tuple(dict.fromkeys(named))
+
+    def variant(self, entry: dict[str, Any]) -> Variant:
+        """One table of [[work.variants]]."""
+        kinds = {each.name: str(each.type) for each in dataclasses.fields(Variant)}
+        self.known(entry, set(kinds), "work.variants")
+        values: dict[str, Any] = {}
+        for key, value in entry.items():
+            if key == "only":
+                values[key] = tuple(self.listed(value, str, key))
+                continue
+            if "str" in kinds[key]:
+                values[key] = self.one(value, (str,), key)
+            else:
+                values[key] = self.in_range(value, key)
+        if "name" not in values:
+            self.fail("variants", "each of [[work.variants]] needs a name")
+        self.name(values["name"], "variants")
+        if "targets" in values:
+            values["targets"] = self.layers(values["targets"], "targets")
+        variant = Variant(**values)
+        problem = variant.problem()
+        if problem:
+            self.fail("variants", f"{variant.name}: {problem}")
+        return variant
+
+    def layers(self, value: str, key: str) -> str:
+        """Names of layers with commas between them, however they were written."""
+        found = lora_targets(value)
+        if not found:
+            self.fail(key, f"{key} names no layer: all-linear, or q_proj,v_proj")
+        return found if isinstance(found, str) else ",".join(found)
+
+    def policy(self) -> dict[str, Any]:
+        entry = self.table("contract")
+        self.known(entry, _POLICY, "contract")
+        defaults = Contract()
+        for key, value in entry.items():
+            if isinstance(getattr(defaults, key), str):
+                self.one(value, (str,), key)
+            else:
+                self.in_range(value, key)
+        if "lora_targets" in entry:
+            entry["lora_targets"] = self.layers(entry["lora_targets"], "lora_targets")
+        if entry.get("thinking", defaults.thinking) not in _THINKING:
+            self.fail("thinking", f"thinking must be one of {', '.join(_THINKING)}")
+        if entry.get("dtype", defaults.dtype) not in DTYPES:
+            self.fail("dtype", f"dtype must be one of {', '.join(DTYPES)}")
+        if entry.get("too_long", defaults.too_long) not in TOO_LONG:
+            self.fail("too_long", f"too_long must be one of {', '.join(TOO_LONG)}")
+        return entry
+
+    def decision(self) -> DecisionPlan:
+        declared = read_declaration(self)
+        return DecisionPlan(
+            declared.criteria, declared.normalization, declared.draws, declared.seed
+        )

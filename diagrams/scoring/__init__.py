@@ -1,0 +1,1 @@
+"""How readable a diagram is, and whether one user will like it."""

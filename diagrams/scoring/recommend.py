@@ -1,0 +1,118 @@
+"""The best K of N diagrams: readability and the user's taste, by declared weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from diagrams.diagram import Diagram, DiagramRefused, check_drawable
+from diagrams.scoring.readability import WEIGHTS, readability
+from diagrams.scoring.taste import ScoredDiagram, cold_start, predicted_taste
+from model_registry.errors import OhloraError
+from model_registry.language import text
+
+READABILITY_WEIGHT = 0.5  # taste has the rest
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One diagram in its rank."""
+
+    place: int  # among the diagrams given, from 0
+    final: float  # 0 to 5
+    readability: float
+    taste: float | None  # None at a cold start
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The best diagrams, best first, and what must be said about them."""
+
+    best: list[Recommendation]
+    left_out: dict[int, str] = field(default_factory=dict)  # place → why it has no rank
+    notes: tuple[str, ...] = ()
+
+
+def recommend(
+    diagrams: Sequence[Diagram],
+    keep: int,
+    scored: Sequence[ScoredDiagram] = (),
+    readability_weight: float = READABILITY_WEIGHT,
+    weights: Path = WEIGHTS,
+) -> Ranking:
+    """The best `keep` of these diagrams.
+
+    Without enough scored diagrams the readability decides alone, and a note says so. A diagram
+    that is the same as an earlier one is left out with the reason.
+
+    Args:
+        diagrams: as parsed from the replies, in order.
+        keep: how many, at least 1.
+        scored: (diagram, score 0 to 5) of this user.
+        readability_weight: 0 to 1; taste has the rest.
+        weights: the folder of the trained networks.
+
+    Raises:
+        OhloraError: a number is out of its range.
+        WeightsMissing: the networks were never trained.
+    """
+    if keep < 1 or not 0 <= readability_weight <= 1:
+        raise OhloraError("Keep at least 1 diagram, with a readability weight from 0 to 1.")
+    left_out = _without_rank(diagrams)
+    places = [place for place in range(len(diagrams)) if place not in left_out]
+    shown = [diagrams[place] for place in places]
+    read = readability(shown, weights)
+    liked = predicted_taste(shown, scored, weights) if readability_weight < 1 else None
+    ranked = [
+        Recommendation(
+            place,
+            round(_final(read[n], liked[n] if liked else None, readability_weight), 4),
+            read[n],
+            round(liked[n], 4) if liked else None,
+        )
+        for n, place in enumerate(places)
+    ]
+    ranked.sort(key=lambda found: (-found.final, found.place))
+    return Ranking(ranked[:keep], left_out, _notes(len(diagrams), len(shown), scored))
+
+
+def _final(read: float, liked: float | None, readability_weight: float) -> float:
+    if liked is None:
+        return read
+    return readability_weight * read + (1 - readability_weight) * liked
+
+
+def _without_rank(diagrams: Sequence[Diagram]) -> dict[int, str]:
+    """Why some have no rank: nothing to draw, too much to draw, or the same as an earlier one."""
+    reasons: dict[int, str] = {}
+    first: dict[Diagram, int] = {}
+    for place, diagram in enumerate(diagrams):
+        if not diagram.nodes:
+            reasons[place] = text("no node was found", "노드가 없습니다")
+        elif diagram in first:
+            same = first[diagram] + 1
+            reasons[place] = text(f"the same as number {same}", f"{same}번과 같습니다")
+        else:
+            first[diagram] = place
+            try:
+                check_drawable(diagram)
+            except DiagramRefused as refused:
+                reasons[place] = str(refused)
+    return reasons
+
+
+def _notes(given: int, different: int, scored: Sequence[ScoredDiagram]) -> tuple[str, ...]:
+    notes = []
+    if different < given:
+        notes.append(
+            text(
+                f"{given - different} of {given} diagrams are repeated or can't be drawn.",
+                f"그림 {given}개 중 {given - different}개는 반복되었거나 그릴 수 없습니다.",
+            )
+        )
+    cold = cold_start(scored)
+    if cold:
+        alone = text("Readability decides alone.", "가독성만으로 순위를 정합니다.")
+        notes.append(f"{cold} {alone}")
+    return tuple(notes)

@@ -1,0 +1,1 @@
+"""How the networks that score diagrams and their data were made; no user runs it."""

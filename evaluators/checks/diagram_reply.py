@@ -1,0 +1,103 @@
+"""Scores of a reply that was asked for a diagram; any other reply is not judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+
+from diagrams.diagram import DiagramRefused
+from diagrams.parse import ParsedReply, parse
+from diagrams.requests.diagram_requests import asked_nodes
+from diagrams.scoring.geometry import geometric_score, measure
+from diagrams.scoring.readability import readability
+from evaluators.evaluator import EachReply, Evaluator
+from model_registry.hookspecs import hookimpl
+from model_registry.records import Reply, Score
+
+NOT_ASKED = Score(None, "no diagram was asked for")
+NO_NODES = "no node was found"
+
+
+def asks_for_diagram(prompt: str) -> bool:
+    """Whether a prompt asks for a list of nodes: it names a list, nodes and their shape."""
+    words = prompt.lower()
+    return all(word in words for word in ("list", "node", "shape"))
+
+
+def _judged(check: Callable[[Reply, ParsedReply], Score]) -> Callable[[Reply], Score]:
+    """`check` for replies that were asked for a diagram."""
+
+    @wraps(check)  # the handbook reads what the check says of itself
+    def judge(reply: Reply) -> Score:
+        if not asks_for_diagram(reply.prompt):
+            return NOT_ASKED
+        if reply.finish_reason == "error":
+            return Score(None, "the reply was not made")
+        return check(reply, parse(reply.reply, reply.prompt))
+
+    return judge
+
+
+def format_kept(reply: Reply, parsed: ParsedReply) -> Score:
+    """1 where the reply keeps the asked-for format, else 0.
+
+    Range: 0 or 1; high is better. None where no diagram was asked for.
+    Source: docs/diagrams.md states the rule: at least three whole nodes.
+    Limits: says nothing of what the diagram shows.
+    """
+    return Score(float(parsed.format_kept), "; ".join(parsed.problems)[:300])
+
+
+def nodes_as_asked(reply: Reply, parsed: ParsedReply) -> Score:
+    """1 where the diagram has exactly the number of nodes asked for, else 0.
+
+    Range: 0 or 1; high is better. None where the request does not tell how many.
+    Source: the nodes of the reference, where there is one; else the layers that the request names.
+    Limits: counts nodes; whether they are joined as asked for is not looked at.
+    """
+    if reply.reference:
+        asked: int | None = len(parse(reply.reference).diagram.nodes)
+    else:
+        asked = asked_nodes(reply.prompt)
+    if not asked:
+        return Score(None, "the request does not say how many nodes")
+    found = len(parsed.diagram.nodes)
+    return Score(float(found == asked), f"{found} of {asked} nodes")
+
+
+def geometry(reply: Reply, parsed: ParsedReply) -> Score:
+    """Readability counted: 5, less for overlaps, what is outside, lines through nodes and so on.
+
+    Range: 0 to 5; high is better. None where there is nothing that can be drawn.
+    Source: `diagrams.scoring.geometry.geometric_score`.
+    Limits: boxes stand for all shapes.
+    """
+    return _drawn(parsed, lambda: geometric_score(measure(parsed.diagram)))
+
+
+def chosen_readability(reply: Reply, parsed: ParsedReply) -> Score:
+    """Readability: seen by small networks, counted, or the mean, as cross-validation chose.
+
+    Range: 0 to 5; high is better. None where there is nothing that can be drawn.
+    Source: `diagrams.scoring.readability`, trained on diagrams made and spoilt on purpose.
+    Limits: docs/diagrams.md tells how well it agrees with people.
+    """
+    return _drawn(parsed, lambda: readability([parsed.diagram])[0])
+
+
+def _drawn(parsed: ParsedReply, value: Callable[[], float]) -> Score:
+    if not parsed.diagram.nodes or parsed.too_many:
+        return Score(None, "more nodes than are drawn" if parsed.too_many else NO_NODES)
+    try:
+        return Score(value())
+    except DiagramRefused as refused:
+        return Score(None, str(refused))
+
+
+@hookimpl
+def register_evaluators(register: Callable[[Evaluator], None]) -> None:
+    """Offer the evaluators of this file."""
+    register(EachReply("diagram_format_kept", _judged(format_kept)))
+    register(EachReply("diagram_nodes_as_asked", _judged(nodes_as_asked)))
+    register(EachReply("diagram_geometry", _judged(geometry)))
+    register(EachReply("diagram_readability", _judged(chosen_readability)))

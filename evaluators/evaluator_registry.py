@@ -1,0 +1,196 @@
+"""Which evaluators there are, and judging replies with them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pluggy
+
+from evaluators import evaluator_hooks, quality
+from evaluators.checks import (
+    completion,
+    diagram_reply,
+    duplicates,
+    fluency,
+    kiwi,
+    korean,
+    markup,
+    persona,
+    politeness,
+    reference,
+    relevance,
+    repetition,
+    text_integrity,
+)
+from evaluators.evaluator import Composite, EachReply, EachText, Evaluator
+from evaluators.time_limit import TookTooLong, at_most, patience
+from model_registry.errors import DuplicateName
+from model_registry.plugins import call_each, plugin_manager, strangers_code
+from model_registry.prompting.thinking import without_thinking
+from model_registry.records import Reply, Score, ScoreRow, reply_hash
+
+#: Our own plugins, in the order of their columns.
+BUILTINS = (
+    quality,
+    korean,
+    text_integrity,
+    markup,
+    repetition,
+    completion,
+    duplicates,
+    fluency,
+    kiwi,
+    relevance,
+    politeness,
+    persona,
+    reference,
+    diagram_reply,
+)
+
+
+def evaluator_manager(
+    plugin_files: Iterable[Path | str] = (), *, entry_points: bool = True
+) -> pluggy.PluginManager:
+    """A plugin manager for evaluators: built-ins, installed plugins, files."""
+    return plugin_manager([evaluator_hooks], BUILTINS, plugin_files, entry_points=entry_points)
+
+
+def load_evaluators(
+    plugin_files: Iterable[Path | str] = (), *, entry_points: bool = True
+) -> dict[str, Evaluator]:
+    """All evaluators by name: built-in ones, those of installed packages and of these files.
+
+    Raises:
+        BadFile: a file named by the user is missing or does not import.
+        DuplicateName: two evaluators have one name.
+    """
+    manager = evaluator_manager(plugin_files, entry_points=entry_points)
+    found: dict[str, Evaluator] = {}
+
+    def register(evaluator: Evaluator) -> None:
+        if evaluator.name in found:
+            raise DuplicateName(
+                f"Two evaluators are called {evaluator.name}: give one of them another name."
+            )
+        found[evaluator.name] = evaluator
+
+    call_each(manager, "register_evaluators", register)
+    return found
+
+
+def judge_replies(
+    evaluators: Mapping[str, Evaluator] | Iterable[Evaluator], replies: Sequence[Reply]
+) -> tuple[list[ScoreRow], dict[str, float]]:
+    """The scores of all replies by all evaluators, and the seconds that each evaluator took.
+
+    Rows come reply by reply, in the order given. An evaluator of a set sees the replies of one
+    case, tuning state and pass (or all passes, if its scope is "case") and no others. One that
+    raises costs its own scores: None, with what it raised as the reason. Nobody sees what a model
+    thought before it answered.
+    """
+    chosen = list(evaluators.values() if isinstance(evaluators, Mapping) else evaluators)
+    answers = [replace(reply, reply=without_thinking(reply.reply)) for reply in replies]
+    columns: dict[str, list[Score]] = {}
+    seconds: dict[str, float] = {}
+    # Composites last: they are made of the columns of others.
+    for evaluator in sorted(chosen, key=lambda one: isinstance(one, Composite)):
+        started = time.perf_counter()
+        columns[evaluator.name] = _column(evaluator, answers, chosen, columns)
+        seconds[evaluator.name] = time.perf_counter() - started
+    rows = [
+        ScoreRow(
+            case=reply.case,
+            candidate=reply.candidate,
+            prompt=reply.prompt,
+            pass_=reply.pass_,
+            tuned=reply.tuned,
+            evaluator=evaluator.name,
+            value=columns[evaluator.name][index].value,
+            reason=columns[evaluator.name][index].reason,
+            reply_hash=reply_hash(reply.reply),
+        )
+        for index, reply in enumerate(replies)
+        for evaluator in chosen
+    ]
+    return rows, {evaluator.name: seconds[evaluator.name] for evaluator in chosen}
+
+
+def _column(
+    evaluator: Evaluator,
+    replies: Sequence[Reply],
+    chosen: Sequence[Evaluator],
+    columns: Mapping[str, list[Score]],
+) -> list[Score]:
+    """The evaluator's scores of all replies; a composite takes what its parts have judged."""
+    if not isinstance(evaluator, Composite):
+        return _judge_all(evaluator, replies)
+    parts = {
+        part.name: columns[part.name] if part in chosen else _judge_all(part, replies)
+        for part in evaluator.parts
+    }
+    try:
+        with strangers_code(), at_most(patience(len(replies))):
+            scores = list(evaluator.combine(replies, parts))
+    except (Exception, SystemExit, TookTooLong) as error:  # noqa: BLE001 - whatever a stranger's evaluator raises
+        return [_failed(error)] * len(replies)
+    return _one_each(scores, replies)
+
+
+def _judge_all(evaluator: Evaluator, replies: Sequence[Reply]) -> list[Score]:
+    """The evaluator's scores in the order of the replies, group by group."""
+    whole_case = getattr(evaluator, "scope", "pass") == "case"
+    groups: dict[Hashable, list[int]] = {}
+    for index, reply in enumerate(replies):
+        key = (reply.case, reply.candidate, reply.tuned, None if whole_case else reply.pass_)
+        groups.setdefault(key, []).append(index)
+    scores: list[Score] = [Score(None)] * len(replies)
+    for indexes in groups.values():
+        judged = _judge_group(evaluator, [replies[index] for index in indexes])
+        for index, score in zip(indexes, judged, strict=True):
+            scores[index] = score
+    return scores
+
+
+def _judge_group(evaluator: Evaluator, replies: list[Reply]) -> list[Score]:
+    try:
+        with strangers_code(), at_most(patience(len(replies))):
+            scores = list(evaluator.judge(replies))
+    except TookTooLong as error:
+        return [_failed(error)] * len(replies)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's evaluator raises
+        if isinstance(evaluator, EachReply | EachText) and len(replies) > 1:
+            # One reply that it stumbles over need not cost the others their scores.
+            return [_judge_group(evaluator, [reply])[0] for reply in replies]
+        return [_failed(error)] * len(replies)
+    return _one_each(scores, replies)
+
+
+def _failed(error: BaseException) -> Score:
+    reason = f"the evaluator failed: {type(error).__name__}: {error}"
+    return Score(None, reason.strip()[:300])
+
+
+def _one_each(scores: Sequence[object], replies: Sequence[Reply]) -> list[Score]:
+    if len(scores) != len(replies):
+        reason = f"the evaluator gave {len(scores)} scores for {len(replies)} replies"
+        return [Score(None, reason)] * len(replies)
+    return [_checked(score) for score in scores]
+
+
+def _checked(score: object) -> Score:
+    """The score, or None with the reason where it is no score or not a number."""
+    if not isinstance(score, Score):
+        return Score(None, f"the evaluator gave a {type(score).__name__}, not a Score")
+    if score.value is None or (type(score.value) is float and math.isfinite(score.value)):
+        return score
+    try:
+        value = float(score.value)
+    except (TypeError, ValueError):
+        return Score(None, f"the evaluator gave {score.value!r}, which is no number")
+    if not math.isfinite(value):
+        return Score(None, f"the evaluator gave {value}, which is no finite number")
+    return score

@@ -1,0 +1,99 @@
+"""What of a run can be graded: its prompts, each with the replies of all candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from evaluators.grading.cards import cards_of
+from evaluators.grading.masking import Mask
+from evaluators.grading.store.grade_store import Shown, reply_hash
+from model_registry.errors import OhloraError
+from model_registry.records import Reply, read_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One prompt and the replies to grade, at most one of each candidate and tuning."""
+
+    prompt: str
+    replies: tuple[Reply, ...]
+
+
+@dataclass(frozen=True)  # no slots: what is computed once is kept
+class GradableRun:
+    """A run as graders meet it."""
+
+    name: str
+    folder: Path
+    items: tuple[Item, ...]
+
+    @cached_property
+    def candidates(self) -> list[str]:
+        """The names of all candidates that have a reply here, sorted."""
+        return sorted({reply.candidate for item in self.items for reply in item.replies})
+
+    @cached_property
+    def mask(self) -> Mask:
+        """Hides these candidates' names in their replies."""
+        return Mask(self.candidates)
+
+    @cached_property
+    def by_identity(self) -> dict[tuple[str, Shown], Reply]:
+        """Every reply by its prompt and by which one it is."""
+        return {(item.prompt, identify(r)): r for item in self.items for r in item.replies}
+
+    def alike(self, replies: Iterable[Reply]) -> list[tuple[Reply, ...]]:
+        """Replies by what graders see of them: those of one group are one card."""
+        replies = tuple(replies)
+        cards = cards_of([self.mask(reply.reply) for reply in replies])
+        return [tuple(replies[place] for place in card.places) for card in cards]
+
+    def reply(self, prompt: str, shown: Shown) -> Reply | None:
+        """The reply that a screen showed, if it is still here with the very same text."""
+        return self.by_identity.get((prompt, shown))
+
+
+def identify(reply: Reply) -> Shown:
+    """Which reply this is, as screens keep it."""
+    return Shown(reply.case, reply.candidate, reply.pass_, reply.tuned, reply_hash(reply.reply))
+
+
+def read_run(folder: Path) -> GradableRun:
+    """The gradable part of a run folder: prompts in the order they were asked.
+
+    Raises:
+        OhloraError: there is no such folder, or it holds no replies.
+        BadFile: its replies.jsonl can't be read.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise OhloraError(f"{folder} is no run folder. Make one: ohlora run STUDY --out {folder}")
+    replies = [r for r in read_rows(folder / "replies.jsonl", Reply) if r.finish_reason != "error"]
+    if not replies:
+        raise OhloraError(
+            f"{folder} holds no replies to grade: its replies.jsonl is missing or empty. "
+            f"Go on with the run: ohlora run STUDY --out {folder} --resume"
+        )
+    return GradableRun(folder.resolve().name, folder, tuple(_items(replies)))
+
+
+def _items(replies: Iterable[Reply]) -> list[Item]:
+    """Replies by prompt. Of several passes of one candidate, greedy or else the first is taken."""
+    by_prompt: dict[str, dict[tuple[str, int | None], Reply]] = {}
+    for reply in replies:
+        mine = by_prompt.setdefault(reply.prompt, {})
+        key = (reply.candidate, reply.tuned)
+        if key not in mine or (reply.pass_ == "greedy" and mine[key].pass_ != "greedy"):
+            mine[key] = reply
+    return [Item(prompt, tuple(mine.values())) for prompt, mine in by_prompt.items()]
+
+
+def find_runs(root: Path) -> list[Path]:
+    """Folders with replies, `root` itself or directly below it, the newest first."""
+    if not root.is_dir():
+        return []
+    folders = [f for f in (root, *root.iterdir()) if (f / "replies.jsonl").is_file()]
+    return sorted(folders, key=lambda f: (f / "replies.jsonl").stat().st_mtime, reverse=True)

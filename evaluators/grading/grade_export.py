@@ -1,0 +1,106 @@
+"""Grades as files: CSV for a spreadsheet, JSON lines for programs. `importing` reads them back.
+
+The CSV has a byte order mark, so that Excel reads Korean, and a quote before a text that a
+spreadsheet would take for a formula, a number or a date; importing takes both off. Everything is
+exported, revisions too.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from evaluators.grading.store.grade_store import Grade, Grader, GradeStore
+from model_registry.errors import OhloraError
+
+#: What begins a formula in Excel, LibreOffice or Google Sheets; the quote itself is escaped too.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "＝", "＋", "－", "＠")
+
+#: What a spreadsheet or pandas takes for something else than a text: 007, 3/4, 1e5, 3월 4일, TRUE.
+_NO_TEXT = re.compile(
+    r"(?=.*\d)(?:[\d\W_e]|년|월|일|시|분|초|오전|오후|am|pm"
+    r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)+"
+    r"|true|false|null|none|nan|<na>|na|n/a|#n/a|inf|infinity|참|거짓",
+    re.IGNORECASE,
+)
+_LONGEST_VALUE = 40  # characters; a longer text is nothing but a text
+
+NAMES = ["pass" if f.name == "pass_" else f.name for f in fields(Grade)]
+COLUMNS = ["grader_name", *NAMES]
+#: Texts of these columns go through a spreadsheet as they are.
+_PLAIN = frozenset(("grade", "tuned", "position", "shown", "seconds", "blind", "flags", "made_at"))
+
+
+def rows_of(grades: Iterable[Grade], graders: dict[str, Grader]) -> list[dict[str, Any]]:
+    """Grades as plain rows, each with the name of its grader."""
+    rows = []
+    for grade in grades:
+        row = asdict(grade)
+        row["pass"] = row.pop("pass_")
+        row["flags"] = list(grade.flags)
+        known = graders.get(grade.grader)
+        row["grader_name"] = known.name if known else ""
+        rows.append({name: row[name] for name in COLUMNS})
+    return rows
+
+
+def to_csv(rows: Iterable[dict[str, Any]], columns: Iterable[str] | None = None) -> str:
+    """Rows as CSV text (without the byte order mark), formulas made harmless.
+
+    `columns` are those of the first row unless given.
+    """
+    rows = list(rows)
+    names = list(columns) if columns is not None else list(rows[0]) if rows else []
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow([neutral(name) for name in names])
+    for row in rows:
+        writer.writerow([_cell(name, row.get(name)) for name in names])
+    return out.getvalue()
+
+
+def _cell(name: str, value: Any) -> Any:
+    """A value for a cell: a quote before a text that would be read as something else."""
+    if isinstance(value, list | tuple):
+        return neutral(" ".join(str(one) for one in value))
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, str) or name in _PLAIN:
+        return value
+    is_value = len(value) <= _LONGEST_VALUE and _NO_TEXT.fullmatch(value.strip())
+    return "'" + value if is_value else neutral(value)
+
+
+def neutral(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    # Spreadsheets skip leading blanks before they look for a formula.
+    return "'" + text if text.lstrip(" \u00a0\u3000").startswith(_FORMULA) else text
+
+
+def export_grades(store: GradeStore, path: Path, run: str | None = None) -> int:
+    """Write all grades (of one run) to a .csv or .jsonl file; how many rows.
+
+    Raises:
+        OhloraError: the file's ending is neither.
+    """
+    rows = rows_of(store.grades(run, history=True), store.graders())
+    if path.suffix == ".csv":
+        data = to_csv(rows, COLUMNS).encode("utf-8-sig")
+    elif path.suffix in (".jsonl", ".ndjson"):
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        data = "".join(lines).encode()
+    else:
+        raise OhloraError(f"Grades are written as .csv or .jsonl, not as {path.name}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Whole or not at all: a reader never sees half a file.
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_bytes(data)
+    draft.replace(path)
+    return len(rows)

@@ -1,0 +1,84 @@
+"""How far one grader is with a run: what is done, what was skipped, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from evaluators.grading.assignment import screens_of
+from evaluators.grading.gradable_replies import GradableRun
+from evaluators.grading.statistics.agreement import grader_reports
+from evaluators.grading.store.grade_records import Grade, Grader, Screen, counting
+from evaluators.grading.store.grade_store import GradeStore
+
+
+@dataclass(frozen=True)  # no slots: what is computed once is kept
+class Work:
+    """One grader's screens in a run and every grade given on them, revisions too."""
+
+    screens: Sequence[Screen]
+    history: Sequence[Grade]
+
+    @cached_property
+    def latest(self) -> dict[str, Grade]:
+        """What the grader said last, by subject: what is shown when they come back."""
+        return {grade.subject: grade for grade in self.history}
+
+    @cached_property
+    def done(self) -> set[str]:
+        """The screens that were handed in, graded or skipped."""
+        return {grade.screen or "" for grade in self.history}
+
+    @property
+    def skipped(self) -> list[int]:
+        """The places of screens, practice apart, whose last word is a skip."""
+        open_ = {g.screen for g in self.latest.values() if g.grade is None}
+        return [
+            place
+            for place, screen in enumerate(self.screens)
+            if screen.kind != "practice" and screen.id in open_
+        ]
+
+    @property
+    def next(self) -> int | None:
+        """The place of the first screen that was not handed in."""
+        return next((i for i, s in enumerate(self.screens) if s.id not in self.done), None)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every grade that was asked for has been given. A skip is none."""
+        asked = [screen for screen in self.screens if screen.kind != "practice"]
+        return bool(asked) and self.next is None and not self.skipped
+
+
+def work_of(store: GradeStore, run: GradableRun, grader: str) -> Work:
+    """A grader's work in a run; their screens are planned at the first call."""
+    screens = screens_of(store, run, grader)
+    return Work(screens, store.grades(run.name, grader=grader, history=True))
+
+
+def finish(grader: Grader, work: Work) -> dict[str, Any]:
+    """What a grader is told at the end: how much, how long, how alike the second time.
+
+    A card that stood for several replies was graded once, and counts once here.
+    """
+    given = [g for g in work.latest.values() if g.kind != "practice"]
+    cards = {(g.screen, g.position): g.grade for g in given if g.grade is not None}
+    reports = [r for r in grader_reports(counting(work.history)) if r.grader == grader.id]
+    seconds = {g.screen: g.seconds for g in given if g.seconds is not None}
+    return {
+        "finished": True,
+        "name": grader.name,
+        "number": len(work.screens),
+        "screens": sum(s.kind != "practice" for s in work.screens),
+        "grades": len(cards),
+        "skips": len(work.skipped),
+        "skipped": work.skipped,
+        "minutes": round(sum(seconds.values()) / 60, 1) if seconds else None,
+        "distribution": [sum(g == value for g in cards.values()) for value in (5, 4, 3, 2, 1)],
+        "same": reports[0].same if reports else None,
+        "repeats": reports[0].repeats if reports else 0,
+        "since": min((g.made_at for g in given), default=None),
+    }

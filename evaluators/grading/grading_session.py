@@ -1,0 +1,297 @@
+"""The grading desk: who sits there, what they see next, and what they hand in.
+
+Everything a grader's browser gets is made here, and nothing in it tells whose reply is whose: no
+name, no order but the random one, no hash, no time. The page and the API both go through it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import threading
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from evaluators.grading.cards import Card, cards_of
+from evaluators.grading.gradable_replies import GradableRun, read_run
+from evaluators.grading.grader_progress import Work, finish, work_of
+from evaluators.grading.rater_identity import STRANGER, Visitor, grader_id, new_token
+from evaluators.grading.rubric import PRACTICE
+from evaluators.grading.store.grade_store import Grade, Grader, GradeStore, Screen
+from evaluators.grading.submission import Refused, digest, parse_grades, seconds_taken, text
+from model_registry.errors import UnknownName
+
+__all__ = ["Desk", "Visitor", "grader_id", "new_token"]
+
+LONGEST_NAME = 60
+_LONGEST_ID = 200
+
+
+class Desk:
+    """Serves graders from run folders and keeps what they say.
+
+    Args:
+        store: opens the store; called once, at the first need.
+        runs: the runs on offer, by name, the first one being the default.
+        owner_key: whoever knows it may see results at any time.
+    """
+
+    def __init__(
+        self, store: Callable[[], GradeStore], runs: Mapping[str, Path], owner_key: str = ""
+    ) -> None:
+        self._open_store = store
+        self._store: GradeStore | None = None
+        self._opening = threading.Lock()
+        self._runs = dict(runs)
+        self._owner_key = owner_key
+        self._read: dict[str, tuple[tuple[int, int], GradableRun]] = {}
+
+    @property
+    def store(self) -> GradeStore:
+        with self._opening:  # the first visitors may come at once
+            if self._store is None:
+                self._store = self._open_store()
+            return self._store
+
+    @property
+    def run_names(self) -> list[str]:
+        return list(self._runs)
+
+    def run(self, name: str = "") -> GradableRun:
+        """A run by name, or the default; read anew when its file has changed.
+
+        Raises:
+            UnknownName: no such run.
+            Refused: there are no runs at all.
+        """
+        if not self._runs:
+            raise Refused(
+                "There is no run to grade. Start the page with --run FOLDER.",
+                "평가할 실행 결과가 없습니다. --run 폴더 로 페이지를 시작하세요.",
+            )
+        name = text(name or "", "run", _LONGEST_ID) or next(iter(self._runs))
+        if name not in self._runs:
+            raise UnknownName("run", name[:80], self._runs)
+        state = (self._runs[name] / "replies.jsonl").stat()
+        stamp = (state.st_mtime_ns, state.st_size)
+        if name not in self._read or self._read[name][0] != stamp:
+            self._read[name] = (stamp, read_run(self._runs[name]))
+        return self._read[name][1]
+
+    def join(self, name: str, visitor: Visitor = STRANGER) -> tuple[Grader, str]:
+        """Sit down as a new grader, or as the one that the visitor is already.
+
+        Returns the grader and the token to come back with ("" for a login).
+
+        Raises:
+            Refused: no name, or one that is too long.
+        """
+        name = " ".join(text(name, "name", LONGEST_NAME).split()) or visitor.login
+        if visitor.id and (known := self.store.grader(visitor.id)):
+            return known, visitor.token
+        if not name:
+            raise Refused(
+                "Please enter a name; a nickname will do.", "이름을 적어 주세요. 별명도 좋습니다."
+            )
+        token = "" if visitor.login else new_token()
+        mine = Visitor(token, visitor.login)
+        return self.store.add_grader(Grader(mine.id, name)), token
+
+    def knows(self, visitor: Visitor) -> bool:
+        """Whether this visitor has sat down before."""
+        return bool(visitor.id) and self.store.grader(visitor.id) is not None
+
+    def grader(self, visitor: Visitor) -> Grader:
+        """The grader that a visitor is.
+
+        Raises:
+            Refused: nobody we know.
+        """
+        known = visitor.id and self.store.grader(visitor.id)
+        if not known:
+            raise Refused(
+                "This invitation is not known here. Start again with your name.",
+                "알 수 없는 초대 링크입니다. 이름을 적고 다시 시작하세요.",
+            )
+        return known
+
+    def screen(self, visitor: Visitor, run: str = "", number: int | None = None) -> dict[str, Any]:
+        """The next screen to grade, an earlier one by number, or the finish."""
+        grader = self.grader(visitor)
+        folder = self.run(run)
+        work = work_of(self.store, folder, grader.id)
+        if number is None:
+            number = work.next
+            return finish(grader, work) if number is None else self._show(work, number, folder)
+        if type(number) is not int or not 0 <= number < len(work.screens):
+            asked = repr(number)[:20]
+            raise Refused(f"There is no screen {asked}.", f"{asked}번 화면은 없어요.")
+        if number and work.screens[number - 1].id not in work.done:
+            raise Refused("Grade the earlier ones first.", "앞의 것부터 평가해 주세요.")
+        return self._show(work, number, folder)
+
+    def submit(
+        self,
+        visitor: Visitor,
+        screen_id: str,
+        grades: Any,
+        *,
+        attempt: str = "",
+        seconds: Any = None,
+        skip_reason: str = "",
+    ) -> dict[str, Any]:
+        """Keep the grades of one screen; when this returns, they are on disk.
+
+        Args:
+            visitor: who grades.
+            screen_id: what was shown.
+            grades: for each card in the order shown, {"grade": 1–5, "flags": […], "note": ""}.
+            attempt: made by the browser once for each time a person hands in: the same attempt
+                sent twice is one. Empty: the same content is.
+            seconds: how long the person took.
+            skip_reason: one of SKIP_REASONS leaves the screen ungraded.
+
+        Raises:
+            Refused: with what is wrong.
+        """
+        grader = self.grader(visitor)
+        screen = self.store.screen(text(screen_id, "screen", _LONGEST_ID))
+        if screen is None or screen.grader != grader.id:
+            raise Refused("This screen is not yours, or not known.", "내 평가 화면이 아닙니다.")
+        skip_reason = text(skip_reason, "skip_reason", 40)
+        replies = _replies(self.run(screen.run), screen)
+        cards = _cards(self.run(screen.run), screen, replies)
+        parsed = parse_grades(grades, len(cards), skip_reason)
+        attempt = text(attempt, "attempt", 80) or digest(repr(parsed) + skip_reason)
+        blind = not self.store.has_seen_names(grader.id, screen.run)
+        rows = [
+            Grade(
+                key=f"{screen.id}:{place}:{attempt}",
+                subject=_subject(screen, place),
+                grader=grader.id,
+                run=screen.run,
+                case=screen.shown[place].case,
+                candidate=screen.shown[place].candidate,
+                prompt=screen.prompt,
+                reply=replies[place],
+                grade=given["grade"],
+                screen=screen.id,
+                kind=screen.kind,
+                pass_=screen.shown[place].pass_,
+                tuned=screen.shown[place].tuned,
+                reply_hash=screen.shown[place].reply_hash,
+                position=position,
+                shown=len(cards),
+                flags=given["flags"],
+                note=given["note"],
+                skip_reason=skip_reason,
+                seconds=seconds_taken(seconds),
+                blind=blind,
+            )
+            for position, (card, given) in enumerate(zip(cards, parsed, strict=True))
+            for place in card.places
+        ]
+        stored = self.store.add_grades(rows)
+        return {"stored": stored, "feedback": _feedback(screen)}
+
+    def _show(self, work: Work, number: int, run: GradableRun) -> dict[str, Any]:
+        screen = work.screens[number]
+        practice = sum(s.kind == "practice" for s in work.screens)
+        cards = _cards(run, screen, _replies(run, screen))
+        earlier = [work.latest.get(_subject(screen, card.places[0])) for card in cards]
+        counted = {s.id for s in work.screens if s.kind != "practice"}
+        return {
+            "screen": screen.id,
+            "number": number,
+            # A repeated item looks like any other: knowing would spoil the comparison.
+            "practice": screen.kind == "practice",
+            "done": len(counted & work.done),
+            "place": number - practice + 1 if screen.kind != "practice" else number + 1,
+            "total": len(counted) if screen.kind != "practice" else practice,
+            "prompt": screen.prompt,
+            "replies": [card.text for card in cards],
+            "earlier": [_own(grade) for grade in earlier] if any(earlier) else None,
+            # Whether what is given from now on counts: not after results or names were seen.
+            "counts": not self.store.has_seen_names(screen.grader, screen.run),
+        }
+
+    def has_finished(self, visitor: Visitor, run: str = "") -> bool:
+        """Whether this visitor has given every grade that a run asks for. A skip is none."""
+        return self.knows(visitor) and work_of(self.store, self.run(run), visitor.id).finished
+
+    def note_names_seen(self, visitor: Visitor, run: str = "") -> None:
+        """Keep that this visitor sees names or results: what they grade from now on is marked."""
+        if visitor.login or self.knows(visitor):
+            self.store.note_names_seen(visitor.id, self.run(run).name)
+
+    def is_owner(self, key: str) -> bool:
+        """Whether this is the key of whoever started the page."""
+        return bool(self._owner_key) and hmac.compare_digest(
+            str(key).encode(), self._owner_key.encode()
+        )
+
+    def runs_with(self, texts: Iterable[str]) -> list[str]:
+        """The runs of which a prompt stands in these texts, however it is typed.
+
+        The texts of a conversation are looked at together too, and a longer prompt is found in
+        the middle of one: words around it would be answered much like the prompt itself.
+        """
+        asked = [_bare(one) for one in texts]
+        said = {*asked, "".join(asked)} - {""}
+        return [
+            name
+            for name in self._runs
+            if any(_is_asked(_bare(item.prompt), said) for item in self.run(name).items)
+        ]
+
+
+#: A shorter prompt ("안녕?") stands in many messages that have nothing to do with it.
+_TELLING = 10
+
+
+def _is_asked(prompt: str, said: set[str]) -> bool:
+    return prompt in said or (len(prompt) >= _TELLING and any(prompt in one for one in said))
+
+
+def _subject(screen: Screen, place: int) -> str:
+    """What revisions of one reply's grade on one screen share."""
+    return f"{screen.id}:{place}"
+
+
+def _replies(run: GradableRun, screen: Screen) -> list[str]:
+    """The texts of a screen's replies, as their models wrote them."""
+    if screen.kind == "practice":
+        practice = next(one for one in PRACTICE if one.prompt == screen.prompt)
+        return [one.reply for one in practice.replies]
+    replies = [run.reply(screen.prompt, shown) for shown in screen.shown]
+    if None in replies:
+        raise Refused(
+            "The run was made anew, and this reply is gone. Reload the page.",
+            "실행 결과가 새로 만들어져 이 답변이 없어졌어요. 페이지를 새로 고치세요.",
+        )
+    return [reply.reply for reply in replies if reply is not None]
+
+
+def _cards(run: GradableRun, screen: Screen, replies: list[str]) -> list[Card]:
+    return cards_of([run.mask(reply) for reply in replies])
+
+
+def _own(grade: Grade | None) -> dict[str, Any]:
+    if grade is None:
+        return {"grade": None, "flags": [], "note": ""}
+    return {"grade": grade.grade, "flags": list(grade.flags), "note": grade.note}
+
+
+def _feedback(screen: Screen) -> list[dict[str, Any]] | None:
+    """After a practice item: how most people grade each reply, and why."""
+    if screen.kind != "practice":
+        return None
+    practice = next(one for one in PRACTICE if one.prompt == screen.prompt)
+    return [{"usual": r.usual, "why": {"en": r.why.en, "ko": r.why.ko}} for r in practice.replies]
+
+
+def _bare(prompt: str) -> str:
+    """A prompt without what people vary when they type the same: case, width, blanks, marks."""
+    plain = unicodedata.normalize("NFKC", prompt).casefold()
+    return "".join(c for c in plain if c.isalnum())

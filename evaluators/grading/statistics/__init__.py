@@ -1,0 +1,1 @@
+"""What people's grades say: agreement, differences with intervals, strengths."""

@@ -1,0 +1,191 @@
+"""Mean grades of candidates, differences between them, and how many more prompts are needed.
+
+Replies to one prompt are alike in difficulty, and one person grades several of them: so the unit
+of all uncertainty is the prompt. Grades of one prompt are averaged first, then prompts are drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from statistics import fmean
+
+import numpy as np
+
+from evaluators.grading.statistics.agreement import usable
+from evaluators.grading.store.grade_store import Grade
+
+#: Fewer prompts than this give no interval.
+FEWEST_PROMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class MeanGrade:
+    """A candidate's mean grade (1–5) with a 95 % interval over prompts."""
+
+    candidate: str
+    mean: float
+    low: float | None
+    high: float | None
+    prompts: int
+    grades: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How much better `a` was graded than `b` by the same people on the same prompts.
+
+    `more` is about how many further prompts would separate the two (0: they are separated);
+    None with a reason where it can't be told.
+    """
+
+    a: str
+    b: str
+    mean: float
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None
+    prompts: int
+    more: int | None
+    reason: str = ""
+
+    @property
+    def separated(self) -> bool:
+        return self.p_holm is not None and self.p_holm < 0.05
+
+
+def interval(
+    values: Sequence[float], *, confidence: float = 0.95, draws: int = 4000, seed: int = 0
+) -> tuple[float, float] | tuple[None, None]:
+    """A bootstrap interval of the mean of `values`, one for each cluster.
+
+    The percentiles are widened to those of Student's t with n - 1 degrees of freedom and by
+    sqrt(n / (n - 1)): plain percentiles are too narrow for few clusters (Hesterberg, What
+    Teachers Should Know About the Bootstrap, 2015, section 3.2).
+    """
+    n = len(values)
+    if n < FEWEST_PROMPTS:
+        return None, None
+    from scipy.stats import norm, t
+
+    wide = t.ppf((1 - confidence) / 2, n - 1) * math.sqrt(n / (n - 1))
+    tail = float(norm.cdf(wide))
+    rng = np.random.default_rng(seed)
+    means = np.asarray(values)[rng.integers(0, n, size=(draws, n))].mean(axis=1)
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def label(grade: Grade) -> str:
+    """The candidate, with its LoRA rank where it was tuned: the two are graded apart."""
+    return grade.candidate if grade.tuned is None else f"{grade.candidate} (r={grade.tuned})"
+
+
+def mean_grades(grades: Iterable[Grade]) -> list[MeanGrade]:
+    """Every candidate's mean grade, the best first. Prompts weigh alike."""
+    by_candidate: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for grade in usable(grades):
+        by_candidate[label(grade)][grade.prompt].append(grade.grade or 0)
+    rows = []
+    for name, prompts in by_candidate.items():
+        values = [fmean(given) for given in prompts.values()]
+        low, high = interval(values)
+        count = sum(len(given) for given in prompts.values())
+        rows.append(MeanGrade(name, fmean(values), low, high, len(values), count))
+    return sorted(rows, key=lambda row: -row.mean)
+
+
+def differences(grades: Iterable[Grade]) -> list[Difference]:
+    """Every pair of candidates, the better one first, with Holm's correction over all pairs."""
+    screens: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for grade in usable(grades):
+        screens[(grade.grader, grade.prompt)][label(grade)] = grade.grade or 0
+    names = sorted({name for one in screens.values() for name in one})
+    pairs = list(combinations(names, 2))
+    rows = [_difference(a, b, screens, len(pairs)) for a, b in pairs]
+    found = [row for row in rows if row is not None]
+    adjusted = holm([row.p for row in found])
+    return [replace(row, p_holm=p) for row, p in zip(found, adjusted, strict=True)]
+
+
+def _difference(
+    a: str, b: str, screens: Mapping[tuple[str, str], Mapping[str, int]], pairs: int
+) -> Difference | None:
+    by_prompt: dict[str, list[int]] = defaultdict(list)
+    for (_, prompt), given in screens.items():
+        if a in given and b in given:
+            by_prompt[prompt].append(given[a] - given[b])
+    values = [fmean(one) for one in by_prompt.values()]
+    if not values:
+        return None
+    if fmean(values) < 0:
+        a, b, values = b, a, [-v for v in values]
+    low, high = interval(values)
+    more, reason = prompts_needed(values, significance=0.05 / pairs)
+    return Difference(
+        a, b, fmean(values), low, high, sign_flip(values), None, len(values), more, reason
+    )
+
+
+def sign_flip(values: Sequence[float], *, seed: int = 0) -> float | None:
+    """Two-sided p of a mean of zero, by swapping the two candidates' names prompt by prompt."""
+    if len(values) < FEWEST_PROMPTS:
+        return None
+    if not any(values):
+        return 1.0
+    from scipy.stats import permutation_test
+
+    result = permutation_test(
+        (np.asarray(values),),
+        lambda x, axis: x.mean(axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=9999,
+        rng=np.random.default_rng(seed),
+    )
+    return float(result.pvalue)
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's step-down correction; unknown ones stay unknown and count for nothing."""
+    known = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    highest = 0.0
+    for rank, (p, index) in enumerate(known):
+        highest = max(highest, min(1.0, p * (len(known) - rank)))
+        adjusted[index] = highest
+    return adjusted
+
+
+def prompts_needed(
+    values: Sequence[float], *, significance: float = 0.05, power: float = 0.8
+) -> tuple[int | None, str]:
+    """About how many more prompts would separate two candidates, from their differences so far.
+
+    Assumes that the difference and its spread stay as they are; a test at `significance` then
+    finds it with probability `power`. (n, "") or (None, reason).
+    """
+    n = len(values)
+    if n < 2 * FEWEST_PROMPTS:
+        return None, "too few prompts to tell"
+    mean, spread = float(np.mean(values)), float(np.std(values, ddof=1))
+    if mean == 0:
+        return None, "no difference so far"
+    if spread == 0:
+        return 0, ""
+    needed = _total_needed(abs(mean) / spread, significance, power)
+    if needed > 100 * n:
+        return None, f"more than {100 * n} prompts: too close to separate"
+    return max(0, needed - n), ""
+
+
+def _total_needed(effect: float, significance: float, power: float) -> int:
+    """The number of pairs for a paired t test (Cohen 1988, with Guenther's small-n term)."""
+    from scipy.stats import norm
+
+    z = float(norm.ppf(1 - significance / 2))
+    return math.ceil(((z + float(norm.ppf(power))) / effect) ** 2 + z**2 / 2)

@@ -1,0 +1,199 @@
+"""Opening the database of grades: where it is, how it is set up, and its migrations."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
+
+from evaluators.grading.store.schema import HEAD
+from model_registry.errors import OhloraError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.engine import ExceptionContext
+
+#: A number of our own choosing, so that two servers never migrate one PostgreSQL at once.
+_MIGRATION_LOCK = 7_601_219_541
+
+#: How long a writer waits for another process's commit.
+_BUSY_MS = 30_000
+
+
+class Busy(OhloraError):
+    """The database can't be reached at this moment; what was asked may be asked again."""
+
+
+def data_folder() -> Path:
+    """Where grades are kept unless a database is named: OHLORA_DATA_DIR, else reports/."""
+    return Path(os.environ.get("OHLORA_DATA_DIR") or "reports")
+
+
+def database_url() -> str:
+    """OHLORA_DB_URL, else the SQLite file grades.db in the data folder."""
+    url = os.environ.get("OHLORA_DB_URL")
+    if not url:
+        return f"sqlite:///{data_folder().resolve() / 'grades.db'}"
+    # The common spelling names no driver; ours is psycopg 3.
+    for short in ("postgres://", "postgresql://"):
+        if url.startswith(short):
+            return "postgresql+psycopg://" + url.removeprefix(short)
+    return url
+
+
+def open_database(url: str) -> Engine:
+    """An engine on an up-to-date database.
+
+    Raises:
+        OhloraError: the address can't be read, nothing answers there, or the file is of a newer
+            version of this program.
+    """
+    try:
+        if url.startswith("sqlite:///"):
+            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url, **_options(url))
+    except (ArgumentError, NoSuchModuleError, ImportError, OSError) as error:
+        raise OhloraError(
+            f"The database of grades can't be opened: {_first_line(error)}. OHLORA_DB_URL must be "
+            "like postgresql://user:password@host/name (needs pip install 'ohlora[postgres]'), or "
+            "unset for a file in OHLORA_DATA_DIR."
+        ) from None
+    if engine.dialect.name == "sqlite":
+        _set_up_sqlite(engine)
+    try:
+        if engine.dialect.name == "sqlite":
+            _use_wal(engine)
+        _migrate(engine)
+    except (OperationalError, sqlite3.OperationalError) as error:
+        cause = getattr(error, "orig", None) or error
+        raise OhloraError(
+            f"The database of grades does not answer: {_first_line(cause)}. "
+            "Is it running, and is OHLORA_DB_URL (or OHLORA_DATA_DIR) right?"
+        ) from None
+    except (DatabaseError, sqlite3.DatabaseError) as error:
+        raise _damaged(engine, getattr(error, "orig", None) or error) from None
+    event.listen(engine, "handle_error", _in_one_line)
+    return engine
+
+
+def _in_one_line(context: ExceptionContext) -> OhloraError | None:
+    """Errors of a database at work, as ours: one that passes, or one that needs a person."""
+    error, engine = context.original_exception, context.engine
+    if isinstance(context.sqlalchemy_exception, IntegrityError) or engine is None:
+        return None
+    told = _first_line(error)
+    if isinstance(error, sqlite3.DatabaseError) and any(one in told for one in _DAMAGE):
+        return _damaged(engine, error)
+    if isinstance(error, sqlite3.OperationalError) and "locked" in told:
+        return Busy("Another process holds the database of grades. Nothing is lost: try again.")
+    server = engine.dialect.name != "sqlite"
+    passing = isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError)
+    if context.is_disconnect or (server and passing):
+        return Busy("The database of grades does not answer just now. Nothing is lost: try again.")
+    return None
+
+
+#: What SQLite says of a file that is none of its own any more.
+_DAMAGE = ("malformed", "not a database", "disk image", "corrupt")
+
+
+def _damaged(engine: Engine, error: BaseException) -> OhloraError:
+    """What a person can do about a file that can't be read."""
+    place = engine.url.database or "the server"
+    return OhloraError(
+        f"The database of grades {place} is damaged or no database ({_first_line(error)}). It is "
+        "left as it is: put a copy in its place, or move it away and import what was exported "
+        "(ohlora grades import FILE)."
+    )
+
+
+def _options(url: str) -> dict[str, Any]:
+    """A pool that fifty graders at once don't exhaust; a dead connection is replaced."""
+    if ":memory:" in url or url == "sqlite://":
+        return {}
+    return {"pool_size": 20, "max_overflow": 40, "pool_pre_ping": not url.startswith("sqlite")}
+
+
+def _set_up_sqlite(engine: Engine) -> None:
+    """WAL with a full sync at each commit: a grade that was acknowledged survives a power cut."""
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy writes BEGIN itself, below
+        for pragma in (f"busy_timeout={_BUSY_MS}", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A writer that starts as a reader can meet "database is locked" without waiting.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _use_wal(engine: Engine) -> None:
+    """Switch the file to WAL, once: it stays so. SQLite does not wait by itself here."""
+    until = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        connection = engine.raw_connection()
+        try:
+            connection.cursor().execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+        finally:
+            connection.close()
+
+
+def _migrate(engine: Engine) -> None:
+    """Bring the tables up to date; one process at a time, and only when there is work."""
+    with engine.connect() as connection:
+        version = _version(connection)
+    if version == HEAD:
+        return
+    if version is not None and version > HEAD:
+        raise OhloraError(
+            f"This database of grades is of version {version}, made by a newer ohlora; "
+            f"this one knows {HEAD}. Update ohlora: pip install --upgrade ohlora"
+        )
+    with engine.execution_options(writes=True).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+        if _version(connection) != HEAD:  # another process may have been first
+            _upgrade(connection)
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _first_line(error: BaseException) -> str:
+    """The first line of an error, without a password that may stand in an address."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line if "://" not in line else type(error).__name__

@@ -1,0 +1,246 @@
+"""The store of graders, screens, grades and votes: rows are added, one of each subject counts.
+
+A grade that `add_grades` has returned for is on disk: one transaction holds all grades of a
+screen, and the key makes the same grade sent twice (a double click, a retry after a lost
+connection) one row.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, replace
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from evaluators.grading.store import schema
+from evaluators.grading.store.database import database_url, open_database
+from evaluators.grading.store.grade_records import (
+    CHOICES,
+    Grade,
+    Grader,
+    Screen,
+    Shown,
+    Vote,
+    counting,
+    now,
+    reply_hash,
+)
+from model_registry.errors import OhloraError
+
+__all__ = ["CHOICES", "Grade", "GradeStore", "Grader", "Screen", "Shown", "Vote", "reply_hash"]
+
+
+class GradeStore:
+    """Graders, screens, grades and votes in one database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(writes=True)
+        # SQLite takes one writer at a time, and its waiting is a lottery: threads line up here.
+        one_at_a_time = engine.dialect.name == "sqlite"
+        self._writing: Any = threading.Lock() if one_at_a_time else nullcontext()
+        self._listeners: list[Callable[[list[Grade]], None]] = []
+
+    @classmethod
+    def open(cls, url: str | None = None) -> GradeStore:
+        """The store at this address, else at OHLORA_DB_URL, else grades.db in the data folder.
+
+        Raises:
+            OhloraError: it can't be reached or is of a newer version.
+        """
+        return cls(open_database(url or database_url()))
+
+    @property
+    def place(self) -> str:
+        """Where the grades are, for people: a file, or a server without its password."""
+        url = self._engine.url
+        return str(url.database) if url.drivername == "sqlite" else url.render_as_string()
+
+    def check_writable(self) -> None:
+        """See that a grade could be kept, without keeping one.
+
+        Raises:
+            OhloraError: it could not: the folder or the database is read-only, or the disk full.
+        """
+        try:
+            with self._writing, self._writer.connect() as connection, connection.begin() as begun:
+                _insert(connection, schema.graders, [{"id": "", "name": "", "made_at": now()}])
+                begun.rollback()
+        except SQLAlchemyError as error:
+            cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise OhloraError(
+                f"Grades can't be kept in {self.place}: {cause}. Set OHLORA_DATA_DIR to a folder "
+                "that may be written to, or OHLORA_DB_URL to a database."
+            ) from None
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def add_grader(self, grader: Grader) -> Grader:
+        """Keep a grader; one who is known already stays as they were."""
+        row = {"id": grader.id, "name": grader.name, "made_at": grader.made_at or now()}
+        with self._writing, self._writer.begin() as connection:
+            _insert(connection, schema.graders, [row])
+        return self.grader(grader.id) or grader
+
+    def grader(self, grader_id: str) -> Grader | None:
+        with self._engine.connect() as connection:
+            query = select(schema.graders).where(schema.graders.c.id == grader_id)
+            row = connection.execute(query).mappings().first()
+        return None if row is None else Grader(**row)
+
+    def graders(self) -> dict[str, Grader]:
+        """Every grader by id."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(schema.graders)).mappings().all()
+        return {row["id"]: Grader(**row) for row in rows}
+
+    def add_screens(self, screens: Iterable[Screen]) -> None:
+        """Keep what will be shown; a number that this grader has already stays as it was."""
+        rows = [{**asdict(s), "made_at": s.made_at or now()} for s in screens]
+        with self._writing, self._writer.begin() as connection:
+            _insert(connection, schema.screens, rows)
+
+    def screens(self, grader_id: str, run: str) -> list[Screen]:
+        """All screens of one grader in one run, in order."""
+        table = schema.screens
+        query = select(table).where(table.c.grader == grader_id, table.c.run == run)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(table.c.number)).mappings().all()
+        return [_screen(row) for row in rows]
+
+    def screen(self, screen_id: str) -> Screen | None:
+        with self._engine.connect() as connection:
+            query = select(schema.screens).where(schema.screens.c.id == screen_id)
+            row = connection.execute(query).mappings().first()
+        return None if row is None else _screen(row)
+
+    def add_grades(self, grades: Sequence[Grade]) -> int:
+        """Add grades in one transaction; how many were new. When this returns, they are on disk.
+
+        Raises:
+            OhloraError: a grade is not 1 to 5, or its grader is not known.
+        """
+        stored = self._add(schema.grades, [_row(g) for g in grades])
+        if stored:
+            self._tell(list(grades))
+        return stored
+
+    def on_grades(self, listener: Callable[[list[Grade]], None]) -> None:
+        """Call this with grades once they are on disk; its failure is a warning, never a loss."""
+        self._listeners.append(listener)
+
+    def _tell(self, grades: list[Grade]) -> None:
+        for listener in self._listeners:
+            try:
+                listener(grades)
+            except Exception as error:  # noqa: BLE001 - the grades are kept, whatever it does
+                warnings.warn(f"Grades are kept, but were not copied: {error}", stacklevel=2)
+
+    def add_votes(self, votes: Sequence[Vote]) -> int:
+        """Add votes in one transaction; how many were new."""
+        for vote in votes:
+            if vote.choice not in CHOICES:
+                raise OhloraError(f"A vote is one of {', '.join(CHOICES)}, not {vote.choice!r}.")
+        return self._add(schema.votes, [_row(v) for v in votes])
+
+    def _add(self, table: Table, rows: list[dict[str, Any]]) -> int:
+        try:
+            with self._writing, self._writer.begin() as connection:
+                return _insert(connection, table, rows)
+        except IntegrityError as error:
+            raise OhloraError(f"This can't be kept: {str(error.orig).splitlines()[0]}") from None
+
+    def grades(
+        self,
+        run: str | None = None,
+        *,
+        grader: str | None = None,
+        screen: str | None = None,
+        history: bool = False,
+    ) -> list[Grade]:
+        """Grades in the order they were given: those that count, or all with `history`."""
+        table = schema.grades
+        query = select(table).order_by(table.c.id)
+        for column, wanted in (("run", run), ("grader", grader), ("screen", screen)):
+            if wanted is not None:
+                query = query.where(table.c[column] == wanted)
+        with self._engine.connect() as connection:
+            found = [_grade(row) for row in connection.execute(query).mappings()]
+        return found if history else counting(found)
+
+    def note_names_seen(self, grader_id: str, run: str) -> None:
+        """Keep that this person has seen names or results of a run; the first time stays."""
+        row = {"grader": grader_id, "run": run, "made_at": now()}
+        with self._writing, self._writer.begin() as connection:
+            _insert(connection, schema.names_seen, [row])
+
+    def has_seen_names(self, grader_id: str, run: str) -> bool:
+        """Whether grades that this person gives in this run from now on are not blind.
+
+        One grade that was not blind says so too: a copy of the grades brings no other note.
+        """
+        seen, given = schema.names_seen, schema.grades
+        queries = (
+            select(seen.c.grader).where(seen.c.grader == grader_id, seen.c.run == run),
+            select(given.c.id).where(
+                given.c.grader == grader_id,
+                given.c.run == run,
+                given.c.page == "grade",
+                given.c.blind.is_(False),
+            ),
+        )
+        with self._engine.connect() as connection:
+            return any(connection.execute(query.limit(1)).first() for query in queries)
+
+    def votes(self) -> list[Vote]:
+        """All votes in the order they were given."""
+        query = select(schema.votes).order_by(schema.votes.c.id)
+        with self._engine.connect() as connection:
+            return [Vote(**_without_id(row)) for row in connection.execute(query).mappings()]
+
+
+def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> int:
+    """Insert rows, leaving out those whose key is there; the number inserted."""
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    count = 0
+    for row in rows:  # one by one: drivers don't count rows of a bulk insert alike
+        statement = dialect.insert(table).values(**row).on_conflict_do_nothing()
+        key = table.primary_key.columns
+        count += connection.execute(statement.returning(*key)).first() is not None
+    return count
+
+
+def _row(record: Grade | Vote) -> dict[str, Any]:
+    row = {**asdict(record), "made_at": record.made_at or now()}
+    if "pass_" in row:
+        row["pass"] = row.pop("pass_")
+    # PostgreSQL refuses a NUL, and a lone surrogate can't be written as UTF-8.
+    return {name: _storable(value) for name, value in row.items()}
+
+
+def _storable(value: Any) -> Any:
+    if not isinstance(value, str):
+        return list(value) if isinstance(value, tuple) else value
+    return value.replace("\0", "").encode("utf-8", errors="replace").decode("utf-8")
+
+
+def _without_id(row: Any) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "id"}
+
+
+def _grade(row: Any) -> Grade:
+    values = _without_id(row)
+    values["pass_"] = values.pop("pass")
+    return replace(Grade(**values), flags=tuple(values["flags"]))
+
+
+def _screen(row: Any) -> Screen:
+    shown = tuple(Shown(**one) for one in row["shown"])
+    return Screen(**{**row, "shown": shown})

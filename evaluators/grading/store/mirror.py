@@ -1,0 +1,93 @@
+"""An optional copy of all grades in a dataset repository, for a Space, whose disk is lost.
+
+Set OHLORA_MIRROR_REPO (such as "me/ohlora-grades", a private dataset) and HF_TOKEN. At start the
+copy is read back; afterwards each process appends to a file of its own, which is committed every
+few minutes. Rows have keys of their own, so that reading anything twice adds nothing.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import tempfile
+import threading
+import uuid
+from pathlib import Path
+from typing import Any
+
+from evaluators.grading.grade_export import rows_of
+from evaluators.grading.grade_import import import_grades
+from evaluators.grading.store.grade_store import Grade, GradeStore
+from model_registry.errors import OhloraError
+
+#: Minutes between two commits.
+EVERY = 5
+
+
+class Mirror:
+    """Copies grades to a dataset repository as they come."""
+
+    def __init__(self, repo: str, folder: Path | None = None) -> None:
+        self.repo = repo
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="ohlora-mirror-"))
+        self._file = self.folder / f"grades-{uuid.uuid4().hex}.jsonl"
+        self._scheduler: Any = None
+        self._lock = threading.Lock()
+
+    def read_back(self, store: GradeStore) -> int:
+        """Add what the repository holds to the store; how many grades were new.
+
+        Raises:
+            OhloraError: the repository can't be read, or a file in it is no file of grades.
+        """
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import RepositoryNotFoundError
+
+        try:
+            found = snapshot_download(
+                self.repo, repo_type="dataset", allow_patterns="grades-*.jsonl"
+            )
+        except RepositoryNotFoundError:
+            return 0  # the first start: the scheduler makes it
+        except Exception as error:
+            raise OhloraError(
+                f"The mirror {self.repo} can't be read ({type(error).__name__}): is HF_TOKEN set "
+                "and allowed to write there? Unset OHLORA_MIRROR_REPO to go without."
+            ) from error
+        files = sorted(Path(found).glob("grades-*.jsonl"))
+        return sum(import_grades(store, file).new for file in files)
+
+    def add(self, grades: list[Grade], store: GradeStore) -> None:
+        """Append grades to this process's file; they are committed with the next round."""
+        with self._lock:
+            # Built at the first grade: its constructor asks the hub.
+            scheduler = self._scheduler or self._start()
+        lines = (json.dumps(row, ensure_ascii=False) for row in rows_of(grades, store.graders()))
+        with scheduler.lock, self._file.open("a", encoding="utf-8") as file:
+            file.writelines(line + "\n" for line in lines)
+
+    def _start(self) -> Any:
+        from huggingface_hub import CommitScheduler
+
+        self._scheduler = CommitScheduler(
+            repo_id=self.repo,
+            repo_type="dataset",
+            folder_path=self.folder,
+            every=EVERY,
+            private=True,
+            squash_history=False,
+        )
+        atexit.register(self._scheduler.push_to_hub)
+        return self._scheduler
+
+
+def start_mirror(store: GradeStore) -> Mirror | None:
+    """Read the mirror back and keep it up to date, if OHLORA_MIRROR_REPO names one."""
+    repo = os.environ.get("OHLORA_MIRROR_REPO")
+    if not repo:
+        return None
+    mirror = Mirror(repo)
+    mirror.read_back(store)
+    store.on_grades(lambda grades: mirror.add(grades, store))
+    return mirror

@@ -1,0 +1,191 @@
+"""What a cell of a table says: a number with its unit, or that there is none and why.
+
+A cell is read right or not at all: what could be meant in two ways is refused.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from evaluators.tables.cell_units import Unit, unit_called
+from model_registry.records import GRADES
+from model_registry.statuses import SAID_IN_TABLES, STATUSES
+
+GRADE = Unit("grade", 1.0, "grade")
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number as it stands, and its unit; None for a bare number."""
+
+    value: float
+    unit: Unit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """No value. `reason` is a code: a case's status, "out_of_memory", "not_given" and so on."""
+
+    reason: str
+
+
+class Unreadable(ValueError):
+    """The cell is neither; the message says what is wrong with it."""
+
+
+class NotFinite(Unreadable):
+    """The cell is NaN or infinite: a number to whoever wrote it, and none to decide by."""
+
+
+#: Cells that say that there is no value, by the reason that they give.
+_MISSING = {
+    "not_given": "|-|--|---|–|—|―|−|?|.|…|...|not given|미기재|없음|공란",
+    "not_available": "n/a|na|#n/a|n.a.|none|null|nil|해당 없음|해당없음|not available",
+    "unknown": "unknown|모름|미상|알 수 없음|tbd|미정",
+    "not_measured": "not measured|not run|skipped|측정 안 함|측정안함|미측정|측정 불가|측정불가|"
+    "생략",
+    "out_of_memory": "oom|out of memory|cuda oom|cuda out of memory|메모리 부족|메모리부족|"
+    "outofmemory|outofmemoryerror|torch.outofmemoryerror",
+    "timeout": "timeout|timed out|time out|시간 초과|시간초과",
+    "failed": "failed|fail|failure|error|crash|crashed|실패|오류|에러",
+    "killed": "killed|중단|중단됨",
+}
+#: How longer cells begin that say why there is no value: "Timeout (10m)", "Error: CUDA …".
+_BEGINNINGS = {
+    "out_of_memory": re.compile(
+        r"(?:[a-z ]*error\W+)?(?:torch\.)?(?:cuda[\s.:]+)?(?:oom\b|out ?of ?memory)"
+        r"|메모리 ?(?:부족|초과)"
+    ),
+    "timeout": re.compile(r"time(?:d)?[ -]?out\b|시간 ?초과"),
+    "killed": re.compile(r"killed\b|강제 ?종료"),
+    "failed": re.compile(
+        r"(?:\w*error|failed|failure|crash(?:ed)?|dnf|실패|오류|에러)\s*(?:[:(!]|$)|[❌✗✘]$"
+    ),  # not "오류 없음"
+}
+_REASONS = {word: reason for reason, words in _MISSING.items() for word in words.split("|")}
+_REASONS |= {status: status for status in STATUSES if status not in ("ok", *_REASONS)}
+
+#: (English, Korean) of the reasons that are no status of a case.
+_MISSING_WORDS = {
+    "not_given": ("not given", "적혀 있지 않음"),
+    "not_available": ("not available", "해당 없음"),
+    "unknown": ("unknown", "알 수 없음"),
+    "not_measured": ("not measured", "측정하지 않음"),
+    **SAID_IN_TABLES,
+}
+
+
+#: Reasons that say that nothing was tried, or nothing is known: no failure of the candidate.
+_NO_FAILURE = frozenset(("not_given", "not_available", "unknown", "not_measured"))
+
+
+def is_failure(reason: str) -> bool:
+    """Whether the candidate failed where the value was to be measured."""
+    return reason not in _NO_FAILURE
+
+
+def missing_words(reason: str) -> tuple[str, str]:
+    """What the reason of a missing value means, in English and Korean."""
+    return _MISSING_WORDS.get(reason) or STATUSES[reason]
+
+
+_NUMBER = r"(?=[+-]?\.?\d)[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d)\.)?(?:[eE][+-]?\d+)?"
+_PLUS_MINUS = r"(?:±|\+/-|\+-|\\pm)"
+_UNIT = r"[^\W\d_]+(?:/[^\W\d_]+)?|%|[$₩€]"
+_AMOUNT = re.compile(
+    rf"(?P<before>[$₩€])?\s*(?P<number>{_NUMBER})\s*(?P<unit>{_UNIT})?"
+    rf"(?:\s*{_PLUS_MINUS}\s*{_NUMBER}\s*(?P<after>{_UNIT})?"  # what stands behind ± is spread
+    rf"|\s*\(\s*{_PLUS_MINUS}?\s*{_NUMBER}\s*(?:{_UNIT})?\s*\)"
+    rf"|\s*\[\s*{_NUMBER}\s*[,;]\s*{_NUMBER}\s*\])?"
+)
+_LENGTH = re.compile(
+    r"(?:(\d+)\s*(?:h|hr|hours?|시간))?\s*(?:(\d+)\s*(?:m|mins?|minutes?|분))?"
+    r"\s*(?:(\d+(?:\.\d+)?)\s*(?:s|secs?|seconds?|초))?",
+    re.I,
+)
+_CLOCK = re.compile(r"(\d+):([0-5]\d):([0-5]\d(?:\.\d+)?)")
+_TIMES_TEN = re.compile(r"\s*[x×*·]\s*10\s*\^\s*\{?([+-]?\d+)\}?")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+\b")
+
+
+def read_cell(cell: str) -> Amount | Missing:
+    """The amount of a cell, or why it has none.
+
+    Raises:
+        Unreadable: it is no number, not finite, or could be meant in two ways.
+    """
+    text = _plain(cell)
+    if reason := _reason(text.lower()):
+        return Missing(reason)
+    if text in GRADES:
+        return Amount(float(GRADES[text]), GRADE)
+    amount = _length(text) or _amount(text)
+    if not math.isfinite(amount.value):
+        raise NotFinite("is no finite number")
+    return amount
+
+
+def missing_reason(cell: str) -> str | None:
+    """Why a cell has no value, where it says so; None where it says anything else."""
+    try:
+        found = read_cell(cell)
+    except Unreadable:
+        return None
+    return found.reason if isinstance(found, Missing) else None
+
+
+def _reason(text: str) -> str | None:
+    """Why there is no value, where the cell says so; "OOM (24 GB)" says it too."""
+    exact = _REASONS.get(text)
+    return exact or next((why for why, begins in _BEGINNINGS.items() if begins.match(text)), None)
+
+
+def _plain(cell: str) -> str:
+    """One spelling of digits, signs and blanks; emphasis and formula marks left out."""
+    if any(unicodedata.category(c) == "No" for c in cell):  # NFKC would make 103 of 10³
+        raise Unreadable("holds a raised or circled digit: write 1e3 for 10³")
+    text = unicodedata.normalize("NFKC", cell.replace("…", "..."))
+    text = "".join(c for c in text if unicodedata.category(c) != "Cf")
+    text = re.sub(r"[\u2212\u2012\ufe63](?=\s*[\d.])", "-", text)
+    text = " ".join(text.split())
+    for mark in ("**", "__", "`", "$"):
+        if len(text) > 2 * len(mark) and text.startswith(mark) and text.endswith(mark):
+            text = text.removeprefix(mark).removesuffix(mark).strip()
+    return _TIMES_TEN.sub(r"e\1", text)
+
+
+def _length(text: str) -> Amount | None:
+    """A length of time of several parts: 1h 20m, 2분 30초, 01:02:03."""
+    seconds = unit_called("s")
+    clock = _CLOCK.fullmatch(text)
+    found = clock or _LENGTH.fullmatch(text)
+    if not found or sum(part is not None for part in found.groups()) < 2:
+        return None
+    hours, minutes, rest = (float(part or 0) for part in found.groups())
+    return Amount(hours * 3600 + minutes * 60 + rest, seconds)
+
+
+def _amount(text: str) -> Amount:
+    found = _AMOUNT.fullmatch(text)
+    if not found and re.match(r"[+-]?(?:nan|inf(?:inity)?\b|∞)", text, re.I):
+        raise NotFinite("is no finite number")
+    if not found:
+        raise Unreadable(_what_is_wrong(text))
+    spellings = [s for s in (found["before"], found["unit"], found["after"]) if s]
+    units = {unit_called(spelling) for spelling in spellings}
+    if None in units:
+        raise Unreadable(f"has the unit {' '.join(spellings)}, which is not known here")
+    if len(units) > 1:
+        raise Unreadable(f"has two units, {' and '.join(spellings)}")
+    return Amount(float(found["number"].replace(",", "")), units.pop() if units else None)
+
+
+def _what_is_wrong(text: str) -> str:
+    if _DECIMAL_COMMA.search(text):
+        return "has a comma that parts no thousands: write a point before decimals"
+    if text[:1] in "<>≤≥~≈":
+        return "is a bound or an estimate: write the measured number"
+    return "is no number, grade, or sign that there is none (-, N/A, OOM)"

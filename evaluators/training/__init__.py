@@ -1,0 +1,1 @@
+"""How the fluency model was trained; no user runs it."""

@@ -1,0 +1,39 @@
+"""Counts parameters from an architecture's values, on the meta device: nothing is allocated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from model_registry.errors import LoadError
+from model_registry.weights.loading import build_config
+
+
+def count_parameters(architecture: Mapping[str, Any]) -> int:
+    """The parameters of the causal language model with these values; tied weights count once.
+
+    Buffers (rotary frequencies, causal masks) are no parameters and are not counted.
+
+    Args:
+        architecture: `model_type` and the values of its configuration, as a catalog holds them.
+
+    Raises:
+        LoadError: "unsupported_architecture", where transformers has no such language model.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    if "model_type" not in architecture:
+        raise LoadError("unsupported_architecture", "An architecture without model_type.")
+    config = build_config(architecture)
+    try:
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except ValueError as error:
+        raise LoadError(
+            "unsupported_architecture",
+            f"transformers can't build a causal language model of type {config.model_type} "
+            "with these values.",
+        ) from error
+    # Several names of one tensor are one parameter: `parameters()` yields each tensor once.
+    return sum(parameter.numel() for parameter in model.parameters())

@@ -1,0 +1,1 @@
+"""What all remote backends share: endpoints, timed HTTP, retries, failures, streamed replies."""

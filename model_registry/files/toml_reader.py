@@ -1,0 +1,93 @@
+"""Checks what a TOML file says, so that each mistake is an error with file and line."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from model_registry.errors import BadFile, OhloraError
+from model_registry.files.ranges import RANGES, out_of_range
+
+
+class TomlReader:
+    """A document being read; it knows where in the file things stand.
+
+    Every method returns what is right and raises BadFile for what is not.
+    """
+
+    def __init__(self, path: Path, source: str, document: dict[str, Any]) -> None:
+        self.path, self.source, self.document = path, source, document
+
+    def make(self, kind: Any, entry: Mapping[str, Any], where: str) -> Any:
+        """A dataclass from a table of exactly its fields."""
+        self.known(entry, {f.name for f in dataclasses.fields(kind)}, where)
+        needed = [
+            f.name
+            for f in dataclasses.fields(kind)
+            if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        ]
+        for name in needed:
+            if name not in entry:
+                self.fail(where, f"{where} needs {name}")
+        for each in dataclasses.fields(kind):  # the annotations are texts: "str", "float | None"
+            kinds = (float, int) if "float" in str(each.type) else (str,)
+            if each.name in entry:
+                self.one(entry[each.name], kinds, each.name)
+        return kind(**entry)
+
+    def table(self, key: str, within: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """A table of the document (or of one of its tables); an empty one where it is left out."""
+        value = (self.document if within is None else within).get(key, {})
+        if not isinstance(value, dict):
+            self.fail(key, f"{key} must be a table: [{key}]")
+        return dict(value)
+
+    def tables(self, within: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+        """A list of tables; an empty one where it is left out."""
+        value = within.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+            self.fail(key, f"write [[{key}]], twice [ ], for each of {key}")
+        return value
+
+    def listed(self, value: Any, kind: type, key: str) -> list[Any]:
+        """A list whose items are all of one kind."""
+        if not isinstance(value, list):
+            self.fail(key, f"{key} must be a list: [{value!r}]")
+        return [self.one(each, (kind,), key) for each in value]
+
+    def one(self, value: Any, kinds: tuple[type, ...], key: str) -> Any:
+        """A value of one of these kinds; true and false are no numbers here."""
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            self.fail(key, f"{key} must be {kinds[0].__name__}, not {value!r}")
+        return value
+
+    def in_range(self, value: Any, key: str) -> Any:
+        """A number that `model_registry.files.ranges` allows under this key."""
+        self.one(value, RANGES[key].kinds, key)
+        if problem := out_of_range(key, value):
+            self.fail(key, problem)
+        return value
+
+    def known(self, entry: Mapping[str, Any], keys: set[str], where: str) -> None:
+        """Refuse keys that mean nothing: a misspelt one would be passed over in silence."""
+        for key in entry:
+            if key not in keys:
+                place = f" in [{where}]" if where else ""
+                self.fail(key, f"unknown key {key}{place}; there are {', '.join(sorted(keys))}")
+
+    def said(self, parse: Callable[[], Any], key: str) -> Any:
+        """What `parse` gives; its complaint gets the line of `key`."""
+        try:
+            return parse()
+        except OhloraError as error:
+            self.fail(key, str(error))
+
+    def fail(self, key: str, problem: str) -> NoReturn:
+        """Raise with the line where the key or table stands."""
+        pattern = re.compile(rf"\s*({re.escape(key)}\s*=|\[+([\w.]+\.)?{re.escape(key)}\])")
+        lines = self.source.split("\n")  # as TOML counts: U+2028 in a text ends no line
+        line = next((n for n, each in enumerate(lines, start=1) if pattern.match(each)), None)
+        raise BadFile(self.path, line, problem)

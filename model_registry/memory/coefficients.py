@@ -1,0 +1,203 @@
+"""The traces that `fit.py` reads: made once for the catalogs' architectures, kept as data.
+
+`python -m model_registry.memory.coefficients` adds what the catalogs have and the table lacks,
+which takes seconds to minutes an architecture; reading takes a millisecond and no torch. What is
+asked for and not in the table is traced on the spot and kept in the user's cache folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+TABLE = Path(__file__).resolve().parent / "coefficients.json"
+
+#: (kind, dtype, device) that every catalog architecture has, LoRA on all linear layers.
+TRACED = (
+    ("inference", "bfloat16", "cuda"), ("lora", "bfloat16", "cuda"), ("full", "bfloat16", "cuda"),
+    ("inference", "float32", "cpu"), ("lora", "float32", "cpu"), ("full", "float32", "cpu"),
+)  # fmt: skip
+
+#: What the study `lightweighting` does after: (targets, (kind, dtype, device) …).
+LIGHT_TARGETS = ("q_proj", "v_proj")
+LIGHT_TRACED = (
+    ("lora", "bfloat16", "cuda"), ("lora", "bfloat16", "cpu"), ("lora", "float32", "cpu"),
+)  # fmt: skip
+
+Traced = tuple[tuple[str, str, str], ...]
+Coefficients = dict[str, dict[str, list[float]]]
+
+
+def architecture_key(values: Mapping[str, Any]) -> str:
+    """Twelve hexadecimal digits that stand for an architecture's values."""
+    canonical = json.dumps(dict(values), sort_keys=True, default=list)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def trace_key(kind: str, dtype: str, device: str, targets: str | Sequence[str]) -> str:
+    """The name of one trace. Half precisions are alike, and inference and full have no targets."""
+    dtype = "bfloat16" if dtype == "float16" else dtype
+    if kind == "inference":
+        device = "any"
+    names = targets if isinstance(targets, str) else ",".join(sorted(targets))
+    return "/".join([kind, dtype, device, *([names] if kind == "lora" else [])])
+
+
+def skeleton_of(values: Mapping[str, Any]) -> dict[str, int]:
+    """Counts of an architecture: see `memory_trace.skeleton`.
+
+    Raises:
+        LoadError: "unsupported_architecture".
+    """
+    entry = _known(architecture_key(values))
+    if "skeleton" not in entry:
+        from model_registry.memory.trace import skeleton
+
+        _remember(values, "skeleton", skeleton(values))
+        entry = _known(architecture_key(values))
+    return dict(entry["skeleton"])
+
+
+def coefficients_of(
+    values: Mapping[str, Any],
+    kind: str,
+    *,
+    dtype: str,
+    device: str,
+    targets: str | Sequence[str] = "all-linear",
+) -> Coefficients:
+    """The coefficients of one kind of work; traced now where the table has none.
+
+    Raises:
+        LoadError: "unsupported_architecture", with the reason.
+    """
+    from model_registry.errors import LoadError
+
+    name = trace_key(kind, dtype, device, targets)
+    entry = _known(architecture_key(values))
+    if name not in entry:
+        _remember(values, name, _trace(values, kind, dtype, device, targets))
+        entry = _known(architecture_key(values))
+    found = entry[name]
+    if isinstance(found, str):  # the reason why there is none
+        raise LoadError("unsupported_architecture", found)
+    return dict(found)
+
+
+def is_known(
+    values: Mapping[str, Any],
+    kind: str | None,
+    *,
+    dtype: str,
+    device: str,
+    targets: str | Sequence[str] = "all-linear",
+) -> bool:
+    """Whether an architecture's counts, and a kind's coefficients, are there without a trace."""
+    entry = _known(architecture_key(values))
+    return "skeleton" in entry and (
+        kind is None or trace_key(kind, dtype, device, targets) in entry
+    )
+
+
+def _trace(
+    values: Mapping[str, Any], kind: str, dtype: str, device: str, targets: str | Sequence[str]
+) -> Coefficients | str:
+    from model_registry.errors import LoadError
+    from model_registry.memory.trace import trace_architecture
+
+    try:
+        return trace_architecture(values, kind, dtype=dtype, device=device, targets=targets)
+    except LoadError as error:
+        return str(error)
+
+
+@cache
+def _tables() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The table that comes with the project, and the user's own."""
+    return _read(TABLE), _read(_own_table())
+
+
+def _own_table() -> Path:
+    """The user's cache; traces of other library versions are left behind in files of their own."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        library = version("transformers")
+    except PackageNotFoundError:
+        library = "none"
+    return base / "ohlora" / f"fit-table-{library}.json"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def _known(key: str) -> dict[str, Any]:
+    shipped, own = _tables()
+    return {**own.get(key, {}), **shipped.get(key, {})}
+
+
+def _remember(values: Mapping[str, Any], name: str, value: Any) -> None:
+    """Keep a trace for next time; a cache that can't be written costs only the time."""
+    own = _tables()[1]
+    own.setdefault(architecture_key(values), {"model_type": values["model_type"]})[name] = value
+    try:
+        _write(_own_table(), own)
+    except OSError:
+        return
+
+
+def _write(path: Path, table: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(f".{os.getpid()}.tmp")
+    # One architecture a line: changes stay readable.
+    lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(row)}" for key, row in table.items())
+    beside.write_text("{\n" + lines + "\n}\n", encoding="utf-8")
+    beside.replace(path)
+
+
+def fill(
+    architectures: Iterable[Mapping[str, Any]],
+    path: Path = TABLE,
+    traced: Traced = TRACED,
+    targets: str | Sequence[str] = "all-linear",
+) -> None:
+    """Add what the table lacks, writing after each trace so that a stop loses little."""
+    from model_registry.memory.trace import skeleton
+
+    table = _read(path)
+    # Recurrent ones last: their loop over tokens takes minutes to follow.
+    ordered = sorted((v for v in architectures if v), key=lambda v: v["model_type"] == "rwkv")
+    unique = {architecture_key(values): values for values in ordered}
+    for kind, dtype, device in traced:
+        name = trace_key(kind, dtype, device, targets)
+        for key, values in unique.items():
+            row = table.setdefault(key, {"model_type": values["model_type"]})
+            if "skeleton" not in row:
+                row["skeleton"] = skeleton(values)
+            if name not in row:
+                row[name] = _trace(values, kind, dtype, device, targets)
+                _write(path, table)
+                print(values["model_type"], name, flush=True)
+
+
+def _fill_all() -> None:
+    from model_registry.registry import Registry
+
+    def of(*names: str) -> list[Mapping[str, Any]]:
+        return [c.architecture for name in names for c in Registry().candidates(name)]
+
+    fill(of("bundled", "diagram", "korean-small", "lightweighting", "deepseek"))
+    fill(of("lightweighting"), traced=LIGHT_TRACED, targets=LIGHT_TARGETS)
+
+
+if __name__ == "__main__":
+    _fill_all()

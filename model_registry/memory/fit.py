@@ -1,0 +1,225 @@
+"""Whether a candidate fits: the memory to load, answer and tune, before anything is downloaded.
+
+The counts come from the architecture alone. What a step holds beyond weights, adapter and
+optimiser was traced once on tensors without data (`memory_trace.py`) and is linear in batch,
+length, rank and depth; here it is only multiplied, so that a candidate takes microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from model_registry.errors import OhloraError
+from model_registry.memory.coefficients import coefficients_of, is_known, skeleton_of
+
+KINDS = ("load", "inference", "lora", "full", "orpo")
+
+#: Bytes of one weight that quantisation shrinks, with its scales: nf4 in blocks of 64 with scales
+#: quantised again, int8 (an fp32 scale a row on top), GPTQ in groups of 128 with zero points.
+_QUANTIZED = {"int8": 1.0, "nf4": 0.5 + 1 / 64 + 4 / (64 * 256), "gptq": 0.5 + 2.5 / 128}
+_ITEMSIZE = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One kind of work and its size. `length` counts prompt and answer together."""
+
+    kind: str = "inference"
+    batch: int = 1
+    length: int = 128
+    new_tokens: int = 80  # of `length`, for inference
+    kept: int | None = None  # positions with logits in training; None is all
+    rank: int | None = None
+    quantization: str = "none"
+    dtype: str = "bfloat16"
+    device: str = "cuda"
+    targets: str | tuple[str, ...] = "all-linear"
+    checkpointing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What this machine takes beyond the count, fitted to measured cases.
+
+    `overhead_bytes` is there however large the model is; `scratch_factor` multiplies what comes
+    and goes in training (`Estimate.scratch_bytes`), of which a C library's allocator keeps much
+    more than is in use, also after it was freed.
+    """
+
+    overhead_bytes: int = 0
+    scratch_factor: float = 1.0
+    cases: int = 0
+    source: str = ""
+
+
+NO_CORRECTION = Correction()
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Predicted peak in bytes, and what it is made of."""
+
+    terms: Mapping[str, int]
+    scratch_bytes: int  # activations and logits at the moment of a step that has most of them
+    moment: str  # of the peak: load, prefill, decode, or a window of `traced_steps`
+
+    @property
+    def predicted_bytes(self) -> int:
+        return sum(self.terms.values())
+
+
+def predict(
+    architecture: Mapping[str, Any], work: Work, correction: Correction = NO_CORRECTION
+) -> Estimate:
+    """The peak of one kind of work on a model of this architecture.
+
+    Raises:
+        LoadError: "unsupported_architecture", where nothing could be counted or traced.
+    """
+    if work.kind not in KINDS:
+        raise OhloraError(f"No kind of work is called {work.kind}. There are: {', '.join(KINDS)}.")
+    counts = skeleton_of(architecture)
+    resident = {"weights": weight_bytes(counts, work)}
+    if work.kind == "load":
+        estimate = Estimate(resident, 0, "load")
+    elif work.kind == "inference":
+        estimate = _answering(architecture, counts, work, resident)
+    else:
+        estimate = _training(architecture, counts, work, resident)
+    return _corrected(estimate, correction)
+
+
+def is_quick(architecture: Mapping[str, Any], work: Work) -> bool:
+    """Whether `predict` answers at once; it has to trace first, for seconds, where not."""
+    kind = {"load": None, "orpo": "lora"}.get(work.kind, work.kind)
+    return is_known(architecture, kind, dtype=work.dtype, device=work.device, targets=work.targets)
+
+
+def weight_bytes(counts: Mapping[str, int], work: Work) -> int:
+    """Weights and buffers as they lie in memory."""
+    itemsize = _ITEMSIZE[work.dtype]
+    if work.quantization == "none":
+        return counts["parameters"] * itemsize + counts["buffer_bytes"]
+    if work.quantization not in _QUANTIZED:
+        known = ", ".join(_QUANTIZED)
+        raise OhloraError(f"No quantisation is called {work.quantization}. There are: {known}.")
+    shrunk = counts["linear_parameters"]
+    packed = shrunk * _QUANTIZED[work.quantization]
+    if work.quantization == "int8":
+        packed += 4 * counts["linear_outputs"]
+    rest = (counts["parameters"] - shrunk) * itemsize
+    return round(packed + rest) + counts["buffer_bytes"]
+
+
+def features(batch: int, length: int, kept: int, rank: int) -> tuple[float, ...]:
+    """What memory is linear in, as `traced_steps.Shape.features`."""
+    tokens = batch * length
+    return (1, batch, tokens, tokens * length, batch * kept, rank, rank * tokens)
+
+
+_CONSTANT, _ROWS, _TOKENS, _SQUARES, _LOGITS, _RANK, _RANK_TOKENS = range(7)
+
+
+def _parts(row: Mapping[str, Sequence[float]], layers: float, quantities: Sequence[float]) -> list:
+    """What each feature brings, at a depth."""
+    return [
+        (fixed + layers * each) * quantity
+        for fixed, each, quantity in zip(row["fixed"], row["per_layer"], quantities, strict=True)
+    ]
+
+
+def _answering(
+    architecture: Mapping[str, Any], counts: Mapping[str, int], work: Work, resident: dict[str, int]
+) -> Estimate:
+    traces = coefficients_of(architecture, "inference", dtype=work.dtype, device=work.device)
+    prompt = max(1, work.length - work.new_tokens)
+    layers = counts["layers"]
+
+    def total(window: str, length: int) -> float:
+        return sum(_parts(traces[window], layers, features(work.batch, length, 1, 0)))
+
+    moments = {"prefill": total("prefill", prompt), "decode": total("decode", work.length)}
+    moment = max(moments, key=lambda name: moments[name])
+    # The trace keeps one row of logits with the cache; `kept` less them is the cache.
+    row = work.batch * counts["vocabulary"] * _ITEMSIZE[work.dtype]
+    kept = total("kept", work.length if moment == "decode" else prompt)
+    held = min(moments[moment], max(0.0, kept - row))
+    terms = resident | {"kv_cache": round(held), "activations": round(moments[moment] - held)}
+    return Estimate(terms | _unpacked(counts, work), terms["activations"], moment)
+
+
+def _training(
+    architecture: Mapping[str, Any], counts: Mapping[str, int], work: Work, resident: dict[str, int]
+) -> Estimate:
+    batch, kept, kind = work.batch, work.kept or work.length, work.kind
+    if kind == "orpo":  # chosen and rejected rows go through in one batch, every position counts
+        batch, kept, kind = 2 * batch, work.length, "lora"
+    traces = coefficients_of(
+        architecture, kind, dtype=work.dtype, device=work.device, targets=work.targets
+    )
+    rank = (work.rank or 16) if kind == "lora" else 0
+    sizes = features(batch, work.length, kept, rank)
+    resident = resident | {
+        "adapter": round(sum(_parts(traces["trained"], counts["layers"], sizes)))
+        if kind == "lora" else 0,
+        "optimiser": round(sum(_parts(traces["moments"], counts["layers"], sizes))),
+    }  # fmt: skip
+    windows = {
+        name: _window(name, row, counts, work, sizes)
+        for name, row in traces.items()
+        if name not in ("trained", "moments")
+    }
+    moment = max(windows, key=lambda name: sum(windows[name].values()))
+    scratch = max(held["logits"] + held["activations"] for held in windows.values())
+    return Estimate(resident | windows[moment] | _unpacked(counts, work), scratch, moment)
+
+
+def _window(
+    name: str,
+    row: Mapping[str, Sequence[float]],
+    counts: Mapping[str, int],
+    work: Work,
+    sizes: Sequence[float],
+) -> dict[str, int]:
+    """What one moment holds beyond the resident, by what it is."""
+    layers: float = counts["layers"]
+    kept_inputs = 0.0
+    checkpointed = work.checkpointing and name in ("loss", "head", "last layer")
+    parts = _parts(row, layers, sizes)
+    if checkpointed:
+        # Each layer keeps its input only; one layer at a time holds all of its own again.
+        alone = 1 if name == "last layer" else 0
+        kept_inputs = layers * sizes[_TOKENS] * counts["hidden"] * _ITEMSIZE[work.dtype]
+        constant = parts[_CONSTANT]
+        parts = _parts(row, alone, sizes)
+        parts[_CONSTANT] = constant
+    gradients = parts[_CONSTANT] + parts[_RANK]
+    logits = max(0.0, parts[_LOGITS])
+    scratch = sum(parts) - gradients - logits + kept_inputs
+    if gradients < 0:  # a rounding of the fit, no memory
+        gradients, scratch = 0.0, scratch + gradients
+    return {
+        "gradients": round(gradients),
+        "logits": round(logits),
+        "activations": max(0, round(scratch)),
+    }
+
+
+def _unpacked(counts: Mapping[str, int], work: Work) -> dict[str, int]:
+    """Quantised weights are unpacked one matrix at a time, to be multiplied with."""
+    if work.quantization == "none":
+        return {}
+    return {"unpacked": counts["largest_linear"] * _ITEMSIZE[work.dtype]}
+
+
+def _corrected(estimate: Estimate, correction: Correction) -> Estimate:
+    if correction is NO_CORRECTION:
+        return estimate
+    trained = "optimiser" in estimate.terms
+    more = (correction.scratch_factor - 1) * estimate.scratch_bytes if trained else 0.0
+    return replace(
+        estimate,
+        terms={**estimate.terms, "machine": round(more) + correction.overhead_bytes},
+    )

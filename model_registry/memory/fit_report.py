@@ -1,0 +1,220 @@
+"""The rows of `ohlora fit`: every candidate, kind of work and rank against one budget of memory."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from model_registry.candidate import Candidate
+from model_registry.errors import LoadError, OhloraError
+from model_registry.memory.fit import NO_CORRECTION, Correction, Work, is_quick, predict
+from model_registry.memory.verdict import Change, margin, smallest_change
+from model_registry.selection import parse_bytes
+
+#: What a card of this name offers to a program, in GiB: less than on its label.
+CARDS = {
+    "T4": 14.7, "P100": 15.9, "V100": 15.8, "M6000": 11.9, "RTX3060": 11.8, "RTX3090": 23.7,
+    "RTX4090": 23.6, "L4": 22.2, "A10G": 22.1, "A100": 39.4, "A100-80GB": 79.2, "H100": 79.1,
+    "H200": 139.8,
+}  # fmt: skip
+_LEAST = 2**20  # bytes: less than this is a number whose unit was forgotten
+RANKS = (16, 32, 64)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much memory there is, where, and the precision that is computed in there."""
+
+    name: str
+    bytes: int
+    device: str = "cuda"
+    dtype: str = "bfloat16"
+
+
+@dataclass(frozen=True, slots=True)
+class FitRow:
+    """One verdict. Figures are None where nothing could be predicted; `reason` says why."""
+
+    name: str
+    work: Work
+    predicted_bytes: int | None
+    fits: bool | None
+    margin_bytes: int | None
+    smallest_change: str | None
+    terms: dict[str, int]
+    reason: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """One row of the document of `ohlora fit --json`."""
+        work = self.work
+        return {
+            "name": self.name,
+            "workload": work.kind,
+            "rank": work.rank,
+            "quantization": work.quantization,
+            "predicted_bytes": self.predicted_bytes,
+            "fits": self.fits,
+            "smallest_change": self.smallest_change,
+            "margin_bytes": self.margin_bytes,
+            "reason": self.reason,
+            "terms": self.terms,
+            "batch": work.batch,
+            "length": work.length,
+            "dtype": work.dtype,
+        }
+
+
+def card_budget(text: str) -> Budget:
+    """A budget by a card's name or by an amount of memory, such as T4 or 12GB.
+
+    Raises:
+        OhloraError: neither.
+    """
+    names = {name.casefold().replace("-", ""): name for name in CARDS}
+    wanted = text.casefold().replace("-", "").replace(" ", "")
+    if wanted in names:
+        name = names[wanted]
+        dtype = "float16" if name in ("T4", "P100", "V100", "M6000") else "bfloat16"
+        return Budget(name, round(CARDS[name] * 2**30), "cuda", dtype)
+    try:
+        amount = parse_bytes(text)
+    except OhloraError:
+        near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
+        hint = f" Did you mean {names[near[0]]}?" if near else ""
+        raise OhloraError(
+            f"{text!r} is no amount of memory such as 12GB, and no card known here: "
+            f"{', '.join(CARDS)}.{hint}"
+        ) from None
+    if amount < _LEAST:
+        unit = f" Did you mean {text.strip()}GB?" if text.strip().isdecimal() else ""
+        raise OhloraError(f"A card of {text} would hold {amount} bytes.{unit}")
+    return Budget(text, amount)
+
+
+def machine_budget() -> Budget:
+    """What is free on this machine now.
+
+    Raises:
+        OhloraError: the machine does not tell.
+    """
+    from model_registry import machine
+
+    facts = machine.describe(machine.pick_device())
+    if facts["available_bytes"] is None:
+        raise OhloraError("This machine does not tell how much memory is free: add --gpu 12GB.")
+    device = str(facts["device"])
+    return Budget(
+        str(facts["name"]), int(facts["available_bytes"]), device, machine.pick_dtype(device)
+    )
+
+
+def all_works(budget: Budget, batch: int, length: int) -> list[Work]:
+    """The kinds of work that are asked about: loading, answering, tuning, with and without bits."""
+    base = Work(dtype=budget.dtype, device=budget.device, length=length)
+    tuned = replace(base, kind="lora", batch=batch)
+    quantized = ("int8", "nf4", "gptq")
+    return [
+        replace(base, kind="load"),
+        *(replace(base, kind="load", quantization=q) for q in quantized),
+        base,
+        *(replace(base, quantization=q) for q in quantized),
+        *(replace(tuned, rank=rank) for rank in RANKS),
+        *(replace(tuned, rank=rank, quantization="nf4") for rank in RANKS),
+        replace(tuned, kind="full"),
+        replace(tuned, kind="orpo", rank=RANKS[0]),
+    ]
+
+
+def fit_rows(
+    candidates: Iterable[Candidate],
+    budget: Budget,
+    *,
+    batch: int = 4,
+    length: int = 128,
+    correction: Correction = NO_CORRECTION,
+    trace: bool = False,
+) -> list[FitRow]:
+    """A verdict for each candidate and kind of work; an unknown one carries its reason.
+
+    `trace` follows architectures that are not in the table, for seconds to minutes each.
+    """
+    works = all_works(budget, batch, length)
+    return [fit_row(c, work, budget, correction, trace=trace) for c in candidates for work in works]
+
+
+def fit_row(
+    candidate: Candidate,
+    work: Work,
+    budget: Budget,
+    correction: Correction = NO_CORRECTION,
+    *,
+    trace: bool = False,
+) -> FitRow:
+    """One verdict."""
+    try:
+        if not candidate.architecture:
+            note = candidate.parameters_note or "its catalog entry has no architecture"
+            raise LoadError("unsupported_architecture", note)
+        if not trace and not is_quick(candidate.architecture, work):
+            raise LoadError("not traced yet", "`ohlora fit NAME --trace` follows it now")
+        estimate = predict(candidate.architecture, work, correction)
+    except LoadError as error:
+        reason = f"{error.status}: {error}"
+        return FitRow(candidate.name, work, None, None, None, None, {}, reason)
+    left = margin(estimate, budget.bytes, work.device)
+    change = None
+    if left < 0:
+        smallest = smallest_change(
+            candidate.architecture, work, budget.bytes, correction, quick=True
+        )
+        change = _as_command(candidate.name, smallest) or _more_memory(-left, budget)
+    terms = {name: count for name, count in estimate.terms.items() if count}
+    return FitRow(candidate.name, work, estimate.predicted_bytes, left >= 0, left, change, terms)
+
+
+def _as_command(name: str, change: Change | None) -> str | None:
+    """A change as the command to paste, or the line of a study where no command alone can do it."""
+    if change is None or change.tune is None:
+        return change.study if change else None
+    return f"ohlora tune {shlex.quote(name)} {change.tune} --data FILE --out DIR"
+
+
+def _more_memory(lacking: int, budget: Budget) -> str:
+    return f"more memory: at least {(budget.bytes + lacking) / 2**30:.1f} GiB"
+
+
+def document(budget: Budget, rows: Sequence[FitRow], correction: Correction) -> dict[str, Any]:
+    """The document of `ohlora fit --json`."""
+    return {
+        "budget_bytes": budget.bytes,
+        "budget": budget.name,
+        "device": budget.device,
+        "dtype": budget.dtype,
+        "correction": correction.source or None,
+        "rows": [row.to_json() for row in rows],
+    }
+
+
+def columns(rows: Sequence[FitRow], title: str) -> list[list[str]]:
+    """A table of GiB for people: a line a candidate, ✓ or ✗ before each figure."""
+    names = list(dict.fromkeys(_column(row.work) for row in rows))
+    lines = [[title, *names]]
+    for candidate in dict.fromkeys(row.name for row in rows):
+        cells = {_column(row.work): row for row in rows if row.name == candidate}
+        lines.append([candidate, *(_cell(cells[name]) for name in names)])
+    return lines
+
+
+def _column(work: Work) -> str:
+    rank = f" r{work.rank}" if work.rank else ""
+    bits = "" if work.quantization == "none" else f" {work.quantization}"
+    return f"{work.kind}{rank}{bits}"
+
+
+def _cell(row: FitRow) -> str:
+    if row.predicted_bytes is None:
+        return "—"
+    return f"{'✓' if row.fits else '✗'} {row.predicted_bytes / 2**30:.1f}"

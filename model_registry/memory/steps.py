@@ -1,0 +1,201 @@
+"""The steps whose memory is followed: answering, and a second optimiser step of a tune.
+
+They are the workloads' own steps, written so that a tracker sees which moment a peak belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from model_registry.errors import LoadError
+from model_registry.memory.live_tensors import Tracker, card_dropout, traced
+from model_registry.weights.lora import lora_dropout, lora_targets
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The size of one traced step: rows, tokens a row, of which logits are made for `kept`."""
+
+    batch: int
+    length: int
+    kept: int = 1
+    rank: int = 0
+
+    def features(self) -> tuple[int, ...]:
+        """The quantities that memory is linear in; `fit.features` gives the same."""
+        tokens = self.batch * self.length
+        return (
+            1, self.batch, tokens, tokens * self.length, self.batch * self.kept, self.rank,
+            self.rank * tokens,
+        )  # fmt: skip
+
+
+#: Enough sizes to solve for every feature; large enough that the same moment is the peak in all.
+
+
+class Inference:
+    """A prefill and one decoded token, as `generate` does them."""
+
+    def trace(self, model: Any, shape: Shape) -> dict[str, int]:
+        with traced(model.eval()) as tracker, torch.inference_mode():
+            resident = tracker.live
+            ids = torch.zeros(shape.batch, shape.length, dtype=torch.long)
+            mask = torch.ones_like(ids)
+            tracker.enter("prefill")
+            options = {"logits_to_keep": 1} if _keeps_logits(model) else {}
+            # Dropped as soon as it is read: names of it would keep the whole output alive.
+            cache, last = _cache_and_last(
+                model(input_ids=ids, attention_mask=mask, use_cache=True, **options)
+            )
+            last.float().argmax(-1)
+            tracker.enter("kept")
+            tracker.peaks["kept"] = tracker.live
+            tracker.enter("decode")
+            mask = torch.ones(shape.batch, shape.length + 1, dtype=torch.long)
+            ids = torch.zeros(shape.batch, 1, dtype=torch.long)
+            model(input_ids=ids, attention_mask=mask, use_cache=True, **cache)
+            windows = {w: tracker.peaks[w] - resident for w in ("prefill", "kept", "decode")}
+        return windows
+
+
+def _cache_and_last(output: Any) -> tuple[dict[str, Any], torch.Tensor]:
+    """What the next token needs: keys and values, or a recurrent state; and the last logits."""
+    name = "past_key_values" if getattr(output, "past_key_values", None) is not None else "state"
+    return {name: output[name]}, output.logits[:, -1, :].clone()
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A second optimiser step: the first one's moments are resident then."""
+
+    kind: str
+    device: str
+    targets: str | Sequence[str]
+    dropout: float
+
+    def trace(self, model: Any, shape: Shape) -> dict[str, int]:
+        model = model.train() if self.kind == "full" else self._with_lora(model, shape.rank)
+        on_card = self.device == "cuda"
+        with traced(model) as tracker, card_dropout(on_card):
+            trained = [p for p in model.parameters() if p.requires_grad]
+            optimiser = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.0, foreach=on_card)
+            self._step(model, shape, trained, optimiser, tracker)
+            tracker.peaks.clear()
+            resident = tracker.live
+            self._step(model, shape, trained, optimiser, tracker)
+            windows = {w: peak - resident for w, peak in tracker.peaks.items() if w != "middle"}
+            weights = sum(p.numel() * p.element_size() for p in trained)
+        return windows | {"trained": weights, "moments": 2 * weights}
+
+    def _with_lora(self, model: Any, rank: int) -> Any:
+        from peft import LoraConfig, get_peft_model
+
+        names = self.targets if isinstance(self.targets, str) else ",".join(self.targets)
+        targets = lora_targets(model, names)
+        config = LoraConfig(
+            r=rank,
+            lora_alpha=16,
+            lora_dropout=lora_dropout(model, names, self.dropout),
+            target_modules=targets.modules,
+            target_parameters=targets.parameters or None,
+            task_type="CAUSAL_LM",
+        )
+        return get_peft_model(model, config).train()
+
+    def _step(
+        self, model: Any, shape: Shape, trained: list[Any], optimiser: Any, tracker: Tracker
+    ) -> None:
+        rows = 2 * shape.batch if self.kind == "orpo" else shape.batch
+        ids = torch.zeros(rows, shape.length, dtype=torch.long)
+        mask = torch.ones_like(ids)
+        mask[0, -1] = 0  # rows differ in length: without a mask, keys would not be repeated
+        tracker.enter("loss")
+        with _marks(model, tracker):
+            loss = self._loss(model, ids, mask, shape)
+        loss.backward()
+        tracker.enter("step")
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+
+    def _loss(
+        self, model: Any, ids: torch.Tensor, mask: torch.Tensor, shape: Shape
+    ) -> torch.Tensor:
+        """The workloads' own losses, on every kept position."""
+        keeps = _keeps_logits(model)
+        options = {"logits_to_keep": shape.kept} if keeps else {}
+        logits = model(input_ids=ids, attention_mask=mask, use_cache=False, **options).logits
+        if not keeps:
+            logits = logits[:, shape.length - shape.kept :]
+        labels = ids[:, shape.length - shape.kept + 1 :]
+        if self.kind == "orpo":
+            return _odds_ratio_loss(logits[:, :-1], labels)
+        return torch.nn.functional.cross_entropy(
+            logits[:, :-1].flatten(0, 1).float(), labels.flatten(), ignore_index=-100
+        )
+
+
+def _odds_ratio_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """ORPO: the chosen half's likelihood, and the log odds of chosen over rejected."""
+    logps = logits.float().log_softmax(-1).gather(-1, labels[..., None])[..., 0].mean(-1)
+    chosen, rejected = logps.chunk(2)
+    odds = (chosen - rejected) - (
+        torch.log1p(-torch.exp(chosen)) - torch.log1p(-torch.exp(rejected))
+    )
+    return -chosen.mean() - 0.1 * torch.nn.functional.logsigmoid(odds).mean()
+
+
+@contextmanager
+def _marks(model: Any, tracker: Tracker) -> Iterator[None]:
+    """Let the backward pass say where it is: head, last layer, middle, first layer, embedding.
+
+    Between the last layer and the first, memory runs along a straight line, so that the peak is
+    at one of its ends. A window holds one moment only: the larger of two moments is not linear in
+    what they are linear in.
+    """
+    layers = _decoder_layers(model)
+
+    def when_grad(window: str) -> Callable[..., None]:
+        def hook(module: Any, args: Any, output: Any = None) -> None:
+            seen = args if output is None else output
+            hidden = seen[0] if isinstance(seen, tuple) and seen else seen
+            if isinstance(hidden, torch.Tensor) and hidden.requires_grad:
+                hidden.register_hook(lambda gradient: tracker.enter(window))
+
+        return hook
+
+    handles = [
+        layers[-1].register_forward_hook(when_grad("last layer")),
+        layers[0].register_forward_hook(when_grad("first layer")),
+        layers[0].register_forward_pre_hook(when_grad("embedding")),
+    ]
+    handles += [layer.register_forward_hook(when_grad("middle")) for layer in layers[1:-1] or ()]
+    head = model.get_output_embeddings()
+    if head is not None:
+        handles.append(head.register_forward_hook(when_grad("head")))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _decoder_layers(model: Any) -> Any:
+    """The stack of layers: the first list of modules that is as long as the model is deep."""
+    depth = model.config.get_text_config().num_hidden_layers
+    for module in model.modules():
+        if isinstance(module, torch.nn.ModuleList) and len(module) == depth:
+            return module
+    raise LoadError("unsupported_architecture", "The stack of layers was not found.")
+
+
+def _keeps_logits(model: Any) -> bool:
+    import inspect
+
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return "logits_to_keep" in inspect.signature(base.forward).parameters

@@ -1,0 +1,164 @@
+"""The memory of a training step or a prefill, as coefficients: traced once an architecture.
+
+The model is built from its configuration on the meta device and its very forward, backward and
+optimiser code runs on tensors without data (`live_tensors.py`). What that gives at a few small
+sizes is linear in known quantities, so a handful of traces tell the memory of any batch, length,
+rank and depth: `trace_architecture` solves for those coefficients and `fit.py` only multiplies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from model_registry.errors import LoadError
+from model_registry.memory.steps import Inference, Shape, Training
+from model_registry.weights.loading import build_config
+
+#: Depths that are traced: what the second has more than the first is what two layers take.
+DEPTHS = (2, 4)
+
+
+#: Model types that loop over tokens in Python: followed at a quarter of the length, in minutes.
+_RECURRENT = frozenset({"rwkv"})
+
+TRAINED_AT = (
+    Shape(1, 32, 16, 16), Shape(4, 32, 16, 16), Shape(4, 64, 16, 16), Shape(4, 64, 48, 16),
+    Shape(2, 96, 24, 16), Shape(4, 64, 32, 48), Shape(2, 48, 32, 64),
+)  # fmt: skip
+ANSWERED_AT = (
+    Shape(1, 32), Shape(1, 64), Shape(4, 32), Shape(1, 128), Shape(8, 48), Shape(2, 96),
+)  # fmt: skip
+
+
+def skeleton(values: Mapping[str, Any]) -> dict[str, int]:
+    """What of an architecture needs no trace, counted on the meta device.
+
+    Returns:
+        parameters, linear_parameters (what quantisation shrinks), largest_linear, linear_outputs
+        (rows of those matrices), buffer_bytes, layers, hidden, vocabulary.
+    """
+    model = on_meta(values, torch.float32)
+    head = model.get_output_embeddings()
+    linears = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m is not head]
+    config = model.config.get_text_config()
+    return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "linear_parameters": sum(m.weight.numel() for m in linears),
+        "linear_outputs": sum(m.out_features for m in linears),
+        "linear_inputs": sum(m.in_features for m in linears),
+        "largest_linear": max((m.weight.numel() for m in linears), default=0),
+        "buffer_bytes": sum(b.numel() * b.element_size() for b in model.buffers()),
+        "layers": config.num_hidden_layers,
+        "hidden": config.hidden_size,
+        "vocabulary": config.vocab_size,
+    }
+
+
+def on_meta(values: Mapping[str, Any], dtype: torch.dtype) -> Any:
+    """The architecture's language model on the meta device: shapes without memory.
+
+    Raises:
+        LoadError: "unsupported_architecture".
+    """
+    from transformers import AutoModelForCausalLM
+
+    try:
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(
+                build_config(values), dtype=dtype, trust_remote_code=False
+            )
+    except ValueError as error:
+        kind = values["model_type"]
+        raise LoadError(
+            "unsupported_architecture", f"transformers can't build a language model of type {kind}."
+        ) from error
+    model.tie_weights()
+    return model
+
+
+def at_depth(values: Mapping[str, Any], layers: int) -> dict[str, Any]:
+    """The same architecture with fewer layers."""
+    values = dict(values)
+    if "num_layers" in values:
+        values["num_layers"] = layers
+    if "num_hidden_layers" in values:
+        values["num_hidden_layers"] = layers
+    if "attention_types" in values:  # gpt_neo: [[pattern, times], …] must give as many layers
+        pattern = values["attention_types"][0][0]
+        values["attention_types"] = [[pattern, layers // len(pattern)]]
+    return values
+
+
+def trace_architecture(
+    values: Mapping[str, Any],
+    kind: str,
+    *,
+    dtype: str = "float32",
+    device: str = "cpu",
+    targets: str | Sequence[str] = "all-linear",
+    dropout: float = 0.05,
+) -> dict[str, dict[str, list[float]]]:
+    """Coefficients of the memory that one kind of work takes beyond what stays resident.
+
+    Args:
+        values: the architecture, as a catalog holds it.
+        kind: "inference", "lora", "full" or "orpo". ORPO is close to "lora" with twice the rows.
+        dtype: of the base model.
+        device: "cpu", or "cuda" for a card's ways of working.
+        targets: of LoRA.
+        dropout: of LoRA.
+
+    Returns:
+        For each window of the work, the coefficients of `Shape.features`, "fixed" and
+        "per_layer", in bytes beyond what was resident when the step began; "trained" and
+        "moments" are the tuned weights and the optimiser's state, which are resident.
+
+    Raises:
+        LoadError: "unsupported_architecture", where the code can't run on tensors without data.
+    """
+    kept = getattr(torch, dtype)
+    work = Training(kind, device, targets, dropout) if kind != "inference" else Inference()
+    shapes: Sequence[Shape] = ANSWERED_AT if kind == "inference" else TRAINED_AT
+    if kind == "full":  # no rank to solve for; one that never varies would share the constant
+        shapes = [replace(shape, rank=0) for shape in shapes[:5]]
+    if values.get("model_type") in _RECURRENT:
+        shapes = [replace(s, length=s.length // 4, kept=max(2, s.kept // 4)) for s in shapes]
+    try:
+        rows = {
+            depth: [work.trace(on_meta(at_depth(values, depth), kept), s) for s in shapes]
+            for depth in DEPTHS
+        }
+    except LoadError:
+        raise
+    except Exception as error:
+        line = (str(error).splitlines() or [""])[0]
+        raise LoadError(
+            "unsupported_architecture",
+            f"{kind} of {values['model_type']} can't be followed: {type(error).__name__}: {line}",
+        ) from error
+    features = np.array([shape.features() for shape in shapes], dtype=float)
+    return {
+        window: _by_depth(features, {d: [row[window] for row in rows[d]] for d in DEPTHS})
+        for window in rows[DEPTHS[0]][0]
+    }
+
+
+def _by_depth(features: np.ndarray, peaks: Mapping[int, list[int]]) -> dict[str, list[float]]:
+    """Split a window's peaks into what each layer adds and what is there without any."""
+    few, many = (_solve(features, peaks[depth]) for depth in DEPTHS)
+    per_layer = (many - few) / (DEPTHS[1] - DEPTHS[0])
+    return {
+        "fixed": [round(float(c), 4) for c in few - DEPTHS[0] * per_layer],
+        "per_layer": [round(float(c), 4) for c in per_layer],
+    }
+
+
+def _solve(features: np.ndarray, peaks: list[int]) -> np.ndarray:
+    """Least squares with features scaled to one size; features that never vary get 0."""
+    scale = np.maximum(np.abs(features).max(axis=0), 1.0)
+    return np.linalg.lstsq(features / scale, np.array(peaks, float), rcond=1e-9)[0] / scale

@@ -1,0 +1,122 @@
+"""Whether a predicted peak fits into a budget, and the smallest change after which it would."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from model_registry.errors import LoadError
+from model_registry.memory.fit import NO_CORRECTION, Correction, Estimate, Work, is_quick, predict
+
+#: What a process takes on a card before its first tensor, and what its libraries reserve: not part
+#: of the allocator's peak, but of what must be free.
+CARD_RESERVE = 600 * 2**20
+#: Rows in a step of `ohlora tune`.
+TUNED_BATCH = 4
+
+
+def fits(estimate: Estimate, budget_bytes: int, device: str) -> bool:
+    """Whether a peak fits, with what a card's own context takes beside it."""
+    return margin(estimate, budget_bytes, device) >= 0
+
+
+def margin(estimate: Estimate, budget_bytes: int, device: str) -> int:
+    """Bytes left over; negative where they lack."""
+    reserve = CARD_RESERVE if device == "cuda" else 0
+    return budget_bytes - reserve - estimate.predicted_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One way to need less that exists: a line of a study, and options of `ohlora tune` if it can.
+
+    The line stands under the table of the study that it names; a code, the same in any language.
+    """
+
+    work: Work
+    study: str
+    tune: str | None = None
+
+
+def changes(work: Work) -> list[Change]:
+    """What may be changed to need less, the least first."""
+    if work.dtype == "float32":
+        half = replace(work, dtype="bfloat16")
+        able = work.kind == "lora" and work.batch == TUNED_BATCH
+        first = Change(half, '[contract] dtype = "bfloat16"', "--dtype bfloat16" if able else None)
+        return [first, *(_after(first, change) for change in changes(half))]
+    if work.kind in ("load", "inference"):
+        packed = ("int8", "nf4") if work.quantization == "none" else ()
+        return [
+            Change(replace(work, quantization=q), f'[work] quantizations = ["{q}"]') for q in packed
+        ]
+    steps = [
+        Change(replace(work, batch=batch), f"[contract] batch_size = {batch}")
+        for batch in sorted({math.ceil(work.batch / 2), 1} - {work.batch}, reverse=True)
+    ]
+    return steps + (_of_full(work) if work.kind == "full" else _of_lora(work))
+
+
+def _after(first: Change, change: Change) -> Change:
+    """A change that comes on top of another: both are named."""
+    tune = f"--dtype bfloat16 {change.tune}" if change.tune else None
+    return Change(change.work, f"{first.study}; {change.study}", tune)
+
+
+def _of_lora(work: Work) -> list[Change]:
+    """A smaller rank, and weights packed in 4 bit."""
+    smaller = [rank for rank in (32, 16, 8, 4) if rank < (work.rank or 16)]
+    key = "preference_ranks" if work.kind == "orpo" else "ranks"
+    steps = [
+        Change(
+            replace(work, rank=rank),
+            f"[work] {key} = [{rank}]",
+            f"--rank {rank}" if work.kind == "lora" and work.batch == TUNED_BATCH else None,
+        )
+        for rank in smaller
+    ]
+    if work.kind == "lora" and work.quantization == "none":
+        line = f'[[work.variants]] rank = {work.rank or 16}, quantization = "nf4"'
+        packed = replace(work, quantization="nf4")
+        steps.append(Change(packed, line))
+        steps.append(Change(replace(packed, batch=1), f"{line}; [contract] batch_size = 1"))
+    return steps
+
+
+def _of_full(work: Work) -> list[Change]:
+    """LoRA in its place."""
+    lora = replace(work, kind="lora", rank=16)
+    tune = "--rank 16" if work.batch == TUNED_BATCH else None
+    line = '[[work.variants]] tuning = "lora", rank = 16'
+    packed = replace(lora, quantization="nf4", batch=1)
+    return [
+        Change(lora, line, tune),
+        Change(replace(lora, batch=1), f"{line}; [contract] batch_size = 1"),
+        Change(packed, f'{line}, quantization = "nf4"; [contract] batch_size = 1'),
+    ]
+
+
+def smallest_change(
+    architecture: Mapping[str, Any],
+    work: Work,
+    budget_bytes: int,
+    correction: Correction = NO_CORRECTION,
+    *,
+    quick: bool = False,
+) -> Change | None:
+    """The first change after which it fits; None where none of them is enough.
+
+    `quick` passes over changes that would have to be traced first.
+    """
+    for change in changes(work):
+        if quick and not is_quick(architecture, change.work):
+            continue
+        try:
+            estimate = predict(architecture, change.work, correction)
+        except LoadError:
+            continue
+        if fits(estimate, budget_bytes, change.work.device):
+            return change
+    return None

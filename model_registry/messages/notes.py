@@ -1,0 +1,145 @@
+"""Something to know, as a code and its values: so files hold it, and it is worded when shown.
+
+The words of every code stand in `note_words.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from string import Formatter
+from typing import Any
+
+from model_registry.language import read_by, text
+from model_registry.messages.note_words import AS_WRITTEN, WORDS
+from model_registry.statuses import status_words
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A code of `WORDS` and the values in its words."""
+
+    code: str
+    values: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def written(cls, words: str) -> Note:
+        """A sentence that has no code."""
+        return cls(AS_WRITTEN, {"words": words})
+
+    @classmethod
+    def from_json(cls, value: Any) -> Note:
+        """The note of a file; older files hold sentences."""
+        if not isinstance(value, Mapping) or "code" not in value:
+            return cls.written(str(value))
+        return cls(str(value["code"]), dict(value.get("values") or {}))
+
+    def to_json(self) -> dict[str, Any]:
+        """Code and values, the same whatever language anybody reads."""
+        return {"code": self.code, "values": {n: _plain(v) for n, v in self.values.items()}}
+
+    @property
+    def words(self) -> str:
+        """The sentence in the reader's language; code and values where a plugin's is unknown."""
+        try:
+            return _WORDING.vformat(text(*WORDS[self.code]), (), self.values)
+        except (KeyError, ValueError, TypeError):
+            values = ", ".join(f"{name}={value}" for name, value in self.values.items())
+            return f"{self.code}: {values}" if values else self.code
+
+    @property
+    def english(self) -> str:
+        """The sentence in English, for documents that must not hang on the machine's language."""
+        with read_by(korean=False):
+            return self.words
+
+
+def all_words(notes: Iterable[Note]) -> str:
+    """Several notes in one line."""
+    return "; ".join(note.words for note in notes)
+
+
+def _plain(value: Any) -> Any:
+    return value.to_json() if isinstance(value, Note) else value
+
+
+class _Wording(Formatter):
+    """Writes values by the forms that the words name: {size:parameters}."""
+
+    def format_field(self, value: Any, form: str) -> Any:
+        return FORMS[form](value) if form in FORMS else super().format_field(value, form)
+
+
+_WORDING = _Wording()
+
+
+def _parameters(count: float) -> str:
+    return f"{count / 1e9:.2f} B" if count >= 1e9 else f"{count / 1e6:.0f} M"
+
+
+def _said(value: Any) -> str:
+    """A value that may be a note itself, or nothing."""
+    if isinstance(value, Note):
+        return value.words
+    if isinstance(value, Mapping):
+        return Note.from_json(value).words
+    return "" if value is None else str(value)
+
+
+def _freedom(free: str) -> str:
+    words = {
+        "no": ("not free", "자유 아님"),
+        "conditional": ("conditional, not free", "조건부"),
+        "unknown": ("unknown, not free", "확인 필요"),
+    }
+    return text(*words.get(free, (f"{free}, not free", free)))
+
+
+def _lines(numbers: Sequence[int], count: int) -> str:
+    """(lines 2, 5…): the first of them."""
+    said = ", ".join(map(str, numbers)) + ("…" if count > len(numbers) else "")
+    return text(f" (lines {said})", f" ({said}번째 줄)") if numbers else ""
+
+
+_DELIMITERS = {",": ("comma", "쉼표"), ";": ("semicolon", "세미콜론"), "\t": ("tab", "탭")}
+
+
+def _how_read(source: Mapping[str, Any]) -> str:
+    """CSV, utf-8, comma; columns prompt=question; not used: id."""
+    delimiter = source.get("delimiter")
+    parts = [source["format"], source.get("encoding")]
+    parts += [text(*_DELIMITERS.get(delimiter, (delimiter, delimiter)))] if delimiter else []
+    said = ", ".join(part for part in parts if part)
+    if columns := source.get("columns"):
+        taken = ", ".join(f"{role}={name}" for role, name in columns.items())
+        said += text(f"; columns {taken}", f"; 열 {taken}")
+    if unused := source.get("unused"):
+        said += text("; not used: ", "; 쓰지 않은 열: ") + ", ".join(unused)
+    return said
+
+
+def _cure(cause: str) -> str:
+    from model_registry.doctor import cure_of_cause  # doctor makes notes itself
+
+    return cure_of_cause(cause)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{split} {count}" for split, count in counts.items()) or "0"
+
+
+#: How a value is written where its words ask for it.
+FORMS: dict[str, Callable[[Any], str]] = {
+    "parameters": _parameters,
+    "gib": lambda size: f"{size / 2**30:.1f} GiB",
+    "status": status_words,
+    "note": _said,
+    "free": _freedom,
+    "brackets": lambda said: f" ({said})" if said else "",
+    "names": ", ".join,
+    "split": lambda split: f"{split} " if split else "",
+    "lines": lambda found: _lines(found["lines"], found["count"]),
+    "how": _how_read,
+    "counts": _counts,
+    "cure": _cure,
+}

@@ -1,0 +1,1 @@
+"""How a conversation becomes tokens and labels: chat templates, thinking, control tokens."""

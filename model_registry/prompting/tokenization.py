@@ -1,0 +1,217 @@
+"""How a conversation becomes a model's input, and a training row its tokens and labels.
+
+One function writes both: a training row is what the template writes for the whole conversation,
+and a prompt is its beginning, up to the answer: a model is asked in the very form it is tuned in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from model_registry.errors import BadTemplate, BadTrainingRow
+from model_registry.prompting.chat_template import Message
+from model_registry.prompting.control_tokens import unmark
+from model_registry.prompting.prompt_form import form_of, opens_thinking, uses_chat_template
+
+if TYPE_CHECKING:
+    from model_registry.candidate import PromptPolicy
+
+IGNORED = -100  # torch's cross entropy leaves labels of this value out
+#: The note of an answer whose system text stood in the question.
+SYSTEM_MOVED = "system text in the question"
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRow:
+    """A training row: `labels` equal `input_ids` on the answer and its end, and are IGNORED on the
+    prompt and on what a template writes after the end."""
+
+    input_ids: tuple[int, ...]
+    labels: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a model is given to continue."""
+
+    ids: tuple[int, ...]
+    thinks: bool = False  # a thinking block is open: the reply begins inside it
+    system_moved: bool = False  # the template knows no system role: its text is in the question
+
+
+def settled(policy: PromptPolicy, tokenizer: Any) -> PromptPolicy:
+    """The policy with the kind that this tokenizer comes to: "plain" where it has no template."""
+    return replace(policy, kind="chat" if uses_chat_template(policy, tokenizer) else "plain")
+
+
+def render(policy: PromptPolicy, tokenizer: Any, messages: Sequence[Message]) -> str:
+    """The text that the model continues.
+
+    A chat template without a system role gets the system text in front of the question. A
+    tokenizer without a chat template falls back to the plain form: `uses_chat_template` tells.
+
+    Raises:
+        BadTemplate: the template refuses the conversation, or can't be used at all.
+    """
+    form = form_of(policy, tokenizer)
+    return unmark(form.prompt(form.messages(messages)))
+
+
+def encode_prompt(policy: PromptPolicy, tokenizer: Any, messages: Sequence[Message]) -> Prompt:
+    """The rendered prompt's tokens, with the special ones that its form needs.
+
+    Raises:
+        BadTemplate: as `render`.
+    """
+    form = form_of(policy, tokenizer)
+    text = form.prompt(form.messages(messages))
+    moved = form.moves_system(messages)
+    return Prompt(tuple(form.encode(text)), opens_thinking(text), moved)
+
+
+def prompt_ids(policy: PromptPolicy, tokenizer: Any, messages: Sequence[Message]) -> list[int]:
+    """Token ids of the rendered prompt."""
+    return list(encode_prompt(policy, tokenizer, messages).ids)
+
+
+def end_token_id(policy: PromptPolicy, tokenizer: Any) -> int:
+    """The token that ends an answer: the one that the template writes behind it, else end of text.
+
+    Raises:
+        BadTrainingRow: the tokenizer has no end token, so a tuned model could never stop.
+        BadTemplate: the template can't be used.
+    """
+    end = form_of(policy, tokenizer).end
+    if end is None:
+        raise BadTrainingRow(
+            "The tokenizer has no end token, so a model tuned with it would never stop. "
+            "Set eos_token in its tokenizer_config.json."
+        )
+    return int(end)
+
+
+def end_token_ids(
+    policy: PromptPolicy, tokenizer: Any, configured: int | Sequence[int] | None
+) -> tuple[int, ...]:
+    """Every token at which an answer ends: the template's, end of text, and those that the
+    generation configuration lists.
+
+    Raises:
+        BadTrainingRow: there is no end token.
+    """
+    ids = {end_token_id(policy, tokenizer)}
+    ids.update([configured] if isinstance(configured, int) else configured or [])
+    if tokenizer.eos_token_id is not None:
+        ids.add(int(tokenizer.eos_token_id))
+    return tuple(sorted(ids))
+
+
+def around_answer(policy: PromptPolicy, tokenizer: Any, question: str) -> tuple[str, str]:
+    """What is written before the answer to a question, and what behind it."""
+    form = form_of(policy, tokenizer)
+    messages = form.messages([{"role": "user", "content": question}])
+    around = form.around(messages)
+    return unmark(form.prompt(messages)), around[1] if around else ""
+
+
+def encode_row(
+    policy: PromptPolicy, tokenizer: Any, messages: Sequence[Message] | str, reply: str
+) -> EncodedRow:
+    """One training row: what the template writes for the conversation and its reply.
+
+    The prompt, which is exactly `prompt_ids` of the conversation, carries no labels; the answer
+    and its end token do. Behind a template that writes no end token the tokenizer's own is put.
+
+    Args:
+        policy: how prompts are written.
+        tokenizer: of the model.
+        messages: the conversation, or its only question.
+        reply: the answer to learn.
+
+    Raises:
+        BadTrainingRow: no prompt is the beginning of this row, or there is no end token.
+        BadTemplate: the template refuses the conversation.
+    """
+    if isinstance(messages, str):
+        messages = [{"role": "user", "content": messages}]
+    form = form_of(policy, tokenizer)
+    *asked, answered = form.messages([*messages, {"role": "assistant", "content": reply}])
+    prompt, rest = form.row(asked, answered["content"])
+    before, whole = form.encode(prompt), form.encode(prompt + rest)
+    kept = whole[: len(before)] == before  # else a token would span prompt and answer
+    behind = whole[len(before) :] if kept else form.encode(rest, within=True)
+    end = end_token_id(policy, tokenizer)
+    if end not in behind:
+        behind.append(end)
+    ended = behind.index(end) + 1
+    labels = [*[IGNORED] * len(before), *behind[:ended], *[IGNORED] * (len(behind) - ended)]
+    return EncodedRow(input_ids=(*before, *behind), labels=tuple(labels))
+
+
+class Learned(Protocol):
+    """A row of a data set: a conversation, and the reply that a model should learn."""
+
+    @property
+    def messages(self) -> Sequence[Message]: ...
+
+    @property
+    def reply(self) -> str: ...
+
+
+def encode_all(
+    policy: PromptPolicy, tokenizer: Any, rows: Sequence[Learned], names: Sequence[str] = ()
+) -> list[EncodedRow]:
+    """All rows as `encode_row` writes them. `names` is what messages call them.
+
+    Raises:
+        BadTrainingRow: with the name of the row, else its number, counted from 1.
+    """
+    encoded = []
+    for name, row in zip(names or _numbered(len(rows)), rows, strict=True):
+        try:
+            encoded.append(encode_row(policy, tokenizer, row.messages, row.reply))
+        except (BadTrainingRow, BadTemplate) as error:
+            raise BadTrainingRow(f"{name}: {error}") from error
+    return encoded
+
+
+def _numbered(count: int) -> list[str]:
+    return [f"Training row {number}" for number in range(1, count + 1)]
+
+
+def moves_system(policy: PromptPolicy, tokenizer: Any, rows: Iterable[Learned]) -> bool:
+    """Whether any of these conversations has a system text that has to stand in its question."""
+    form = form_of(policy, tokenizer)
+    return any(form.moves_system(row.messages) for row in rows)
+
+
+def check_rows(
+    rows: Sequence[EncodedRow],
+    end_id: int,
+    max_length: int | None = None,
+    names: Sequence[str] = (),
+) -> None:
+    """Refuse rows that would teach something wrong, by their names or else numbers from 1.
+
+    Raises:
+        BadTrainingRow: a row has no labelled answer, no labelled end token, labels that differ
+            from its tokens, or is longer than `max_length`.
+    """
+    for name, row in zip(names or _numbered(len(rows)), rows, strict=True):
+        labelled = [(i, label) for i, label in enumerate(row.labels) if label != IGNORED]
+        if len(labelled) < 2:
+            raise BadTrainingRow(f"{name} has no answer to learn from.")
+        if any(row.input_ids[i] != label for i, label in labelled):
+            raise BadTrainingRow(f"{name} has labels that are not its own tokens.")
+        if labelled[-1][1] != end_id:
+            raise BadTrainingRow(
+                f"{name} does not end in the end token ({end_id}) with a label: "
+                "a model tuned on it would never stop."
+            )
+        if max_length is not None and len(row.input_ids) > max_length:
+            raise BadTrainingRow(
+                f"{name} has {len(row.input_ids)} tokens, more than {max_length}. "
+                "Shorten it or raise max_length."
+            )

@@ -1,0 +1,227 @@
+"""What a tune leaves behind: an adapter folder that can be asked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from model_registry.candidate import Candidate, License, PromptPolicy
+from model_registry.errors import LoadError, OhloraError, UnknownName, first_line
+from model_registry.files.small_json import read_json_object
+from model_registry.language import text
+from model_registry.messages.path_words import (
+    existing_path,
+    names_a_path,
+    not_a_model,
+    nothing_there,
+)
+from model_registry.registry import Registry
+from model_registry.weights.folder_check import check_adapter, is_model, read_architecture
+from model_registry.weights.loading import LoadedModel, load
+from model_registry.weights.weight_files import tensor_shapes
+
+CARD = "ohlora_tune.json"  # beside the adapter: which base, asked in which form
+_MARKED_BYTES = 1 << 20
+WEIGHTS = "adapter_model.safetensors"
+
+
+def base_of(candidate: Candidate) -> str | None:
+    """How a card names a base: a registered candidate, or a model's folder."""
+    return candidate.name if candidate.catalog else candidate.path
+
+
+def weights_mark(candidate: Candidate) -> str | None:
+    """Stands for the weights in a candidate's folder: the size and beginning of each file, which
+    takes no time; None where they come from elsewhere."""
+    if candidate.path is None:
+        return None
+    digest = hashlib.sha256()
+    for file in sorted(Path(candidate.path).glob("*.safetensors")):
+        with file.open("rb") as opened:
+            digest.update(f"{file.name} {file.stat().st_size} ".encode())
+            digest.update(opened.read(_MARKED_BYTES))
+    return digest.hexdigest()[:12]
+
+
+def write_card(folder: Path, candidate: Candidate, figures: dict[str, Any]) -> None:
+    """Say beside an adapter what it belongs to: a registered candidate, or a model's folder."""
+    card = {
+        "base": base_of(candidate),
+        "base_weights": weights_mark(candidate),
+        "hub_id": candidate.hub_id,
+        "revision": candidate.revision,
+        "prompting": asdict(candidate.prompting),
+        **figures,
+    }
+    words = json.dumps(card, ensure_ascii=False, indent=2)
+    (folder / CARD).write_text(words + "\n", encoding="utf-8")
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """What `write_card` wrote.
+
+    Raises:
+        OhloraError: the folder holds no finished tune.
+        LoadError: its card is broken, or names no base.
+    """
+    path = folder / CARD
+    if not folder.exists():
+        raise nothing_there(str(folder))
+    if not path.exists() or not (folder / WEIGHTS).exists():
+        raise OhloraError(f"{folder} holds no finished tune. `ohlora tune … --out DIR` makes one.")
+    card = read_json_object(path, most_bytes=8 << 20)
+    if not isinstance(card.get("base"), str):
+        raise LoadError("error", f"{path} names no base: tune again into another folder.")
+    return card
+
+
+def is_tuned(folder: Path) -> bool:
+    """Whether a folder holds a finished tune."""
+    return (folder / CARD).exists()
+
+
+def candidate_in(folder: Path) -> Candidate:
+    """A folder with a whole model, exported or downloaded, as a candidate of its own."""
+    return Candidate(
+        name=folder.name,
+        license=License("unknown", "unknown", note="a folder of your own"),
+        path=str(folder.resolve()),
+        prompting=PromptPolicy("chat"),  # "plain" once its tokenizer turns out to have no template
+        architecture=read_architecture(folder),
+    )
+
+
+def find_candidate(name: str, registry: Registry, catalog: str | None = None) -> Candidate:
+    """A registered candidate, of one catalog or of any, or a model in a folder of that path.
+
+    Raises:
+        UnknownName: neither; NoSuchFolder where the name can only be a path.
+        LoadError: the path exists and is no model; the message says what it is.
+    """
+    there = existing_path(name)
+    if there is not None and is_model(there):
+        return candidate_in(there)
+    try:
+        return registry.candidate(name, catalog)
+    except UnknownName:
+        if there is None:
+            if names_a_path(name):
+                raise nothing_there(name) from None
+            raise
+        raise not_a_model(there) from None
+
+
+def load_tuned(
+    folder: Path,
+    registry: Registry,
+    *,
+    source: str,
+    device: str,
+    dtype: str = "auto",
+    base_folder: Path | None = None,
+) -> LoadedModel:
+    """The base model with the adapter of this folder on it.
+
+    `base_folder` is where the base is now, where it is no longer where it was.
+
+    Raises:
+        OhloraError: no finished tune is there, or its base is elsewhere or another.
+        LoadError: the base can't be loaded.
+    """
+    card = read_card(folder)
+    check_adapter(folder)
+    if source == "random" and card.get("weights", "random") != "random":
+        raise OhloraError(
+            text(
+                f"{folder} was tuned on weights of its own: it can't be put on random ones.",
+                f"{folder} 폴더의 어댑터는 실제 가중치로 튜닝했습니다. 무작위 가중치에는 쓸 수 "
+                "없습니다.",
+            )
+        )
+    base = _base_in(card, folder, registry, base_folder)
+    if "prompting" in card:  # asked in the form that it was tuned in, whatever the base says now
+        base = replace(base, prompting=_policy(folder / CARD, card["prompting"]))
+    loaded = load(base, source=source, device=device, dtype=dtype)
+    loaded.model = _with_adapter(loaded.model, folder)
+    loaded.candidate = replace(loaded.candidate, name=f"{base.name} + {folder.name}")
+    return loaded
+
+
+def _base_in(
+    card: dict[str, Any], folder: Path, registry: Registry, base_folder: Path | None
+) -> Candidate:
+    """The base that a card names, or the folder that a user names for it."""
+    named = card["base"] if base_folder is None else str(base_folder)
+    try:
+        base = find_candidate(named, registry)
+    except UnknownName as error:
+        if base_folder is not None or "/" not in named:
+            raise
+        raise LoadError("unreachable", _moved_words(folder, named)) from error
+    mark = card.get("base_weights")
+    if mark is not None and base.path is not None and mark != weights_mark(base):
+        raise LoadError(
+            "error",
+            text(
+                f"{base.path} is not the model that {folder} was tuned on: its weights are others. "
+                "Name the right one with --base FOLDER, or tune again.",
+                f"{base.path}은(는) {folder}을(를) 튜닝한 모델이 아닙니다: 가중치가 다릅니다. "
+                "--base 폴더로 맞는 모델을 지정하거나 다시 튜닝하세요.",
+            ),
+        )
+    return base
+
+
+def _moved_words(folder: Path, named: str) -> str:
+    return text(
+        f"{folder} was tuned on {named}, which is no longer there. Name the base's folder with "
+        "--base FOLDER.",
+        f"{folder}은(는) {named}을(를) 튜닝한 것인데 그 폴더가 없습니다. --base 폴더로 베이스 "
+        "모델의 위치를 지정하세요.",
+    )
+
+
+def _policy(path: Path, said: Any) -> PromptPolicy:
+    """The form that a card says.
+
+    Raises:
+        LoadError: it says none that there is.
+    """
+    known = {name: type(value) for name, value in asdict(PromptPolicy()).items()}
+    if not isinstance(said, dict) or any(
+        name not in known or not isinstance(value, known[name]) for name, value in said.items()
+    ):
+        raise LoadError("error", f"{path}: its prompting is none that there is. Tune again.")
+    return PromptPolicy(**said)
+
+
+def _with_adapter(model: Any, folder: Path) -> Any:
+    """The model with the adapter on it, each of its matrices in its place.
+
+    Raises:
+        LoadError: it was made for another base. peft by itself would leave out what has no place.
+    """
+    from peft import PeftModel, get_peft_model_state_dict
+
+    wrong = "Is the base another one than it was tuned on?"
+    stored = {name for name in tensor_shapes(folder / WEIGHTS) if "lora_" in name}
+    try:
+        tuned = PeftModel.from_pretrained(model, str(folder), trust_remote_code=False).eval()
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        if "memory" in str(error).lower():
+            raise
+        raise LoadError(
+            "error",
+            f"The adapter in {folder} does not fit its base ({first_line(error)}). {wrong}",
+        ) from error
+    placed = {name for name in get_peft_model_state_dict(tuned) if "lora_" in name}
+    if stored != placed:
+        raise LoadError(
+            "error",
+            f"The adapter in {folder} does not fit its base: {len(stored - placed)} of its "
+            f"{len(stored)} matrices have no place, {len(placed - stored)} places none. {wrong}",
+        )
+    return tuned

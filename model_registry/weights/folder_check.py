@@ -1,0 +1,246 @@
+"""What a model's folder must be before transformers sees it, and what a path is that is none.
+
+A folder may come from anybody. Checked here, by reading small files and headers only: nothing waits
+(a pipe in place of a file), nothing of a publisher's runs, nothing absurd is built, and whatever is
+broken is one line that names the file.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from model_registry.architectures.architecture_limits import check_values, parameters_at_least
+from model_registry.errors import LoadError
+from model_registry.files.small_json import read_json_object
+from model_registry.weights.weight_files import (
+    Headers,
+    check_weights,
+    is_lfs_pointer,
+    tensor_shapes,
+)
+
+#: The most bytes of a file by how its name ends; the first that fits counts.
+_MOST_BYTES = (
+    ("tokenizer.json", 256 << 20), ("vocab.json", 64 << 20), ("added_tokens.json", 16 << 20),
+    ("tokenizer_config.json", 64 << 20), (".index.json", 128 << 20), ("config.json", 8 << 20),
+    ("special_tokens_map.json", 8 << 20), ("chat_template.json", 8 << 20),
+    (".jinja", 1 << 20), (".model", 256 << 20), ("merges.txt", 64 << 20), ("vocab.txt", 64 << 20),
+    (".tiktoken", 64 << 20),
+)  # fmt: skip
+#: What transformers may open; anything else in the folder is not ours to judge.
+_READ = (".json", ".jinja", ".safetensors", ".model", ".txt", ".tiktoken")
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
+               "vocab.json", "vocab.txt", "tekken.json", "tiktoken.model")  # fmt: skip
+#: What must be files; a folder of another name may end in ".model" as well.
+_FILES = frozenset({"config.json", "generation_config.json", "tokenizer_config.json",
+                    "chat_template.jinja", "model.safetensors", *_TOKENIZERS})  # fmt: skip
+_MOST_ENTRIES = 20_000
+ADAPTER = "adapter_config.json"
+
+
+def is_model(folder: Path) -> bool:
+    """Whether a whole model is meant to be here, broken or not."""
+    try:
+        return (folder / "config.json").exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+#: What config.json says beside the architecture: not handed on when one is built from its values.
+_NO_ARCHITECTURE = frozenset({"architectures", "auto_map", "quantization_config", "dtype",
+                              "torch_dtype", "transformers_version", "_name_or_path"})  # fmt: skip
+
+
+def read_architecture(folder: Path) -> dict[str, Any]:
+    """The values of a folder's architecture, as a catalog would hold them.
+
+    Raises:
+        LoadError: config.json can't be read, or holds what no model has.
+    """
+    path = folder / "config.json"
+    values = read_json_object(path, most_bytes=8 << 20)
+    check_values(values, str(path))
+    return {key: value for key, value in values.items() if key not in _NO_ARCHITECTURE}
+
+
+def check_folder(folder: Path, *, weights: bool = True) -> Mapping[str, Any]:
+    """Refuse a model's folder that can't be loaded, or should not be.
+
+    Args:
+        folder: with config.json, tokenizer and, as a rule, weights.
+        weights: False where they are not fetched yet.
+
+    Returns:
+        The values of config.json.
+
+    Raises:
+        LoadError: "needs_remote_code", or "error" with one line that names the file and the cure.
+    """
+    check_files(folder)
+    config: dict[str, Any] = {}
+    for path in _configurations(folder):
+        values = read_json_object(path, most_bytes=8 << 20)
+        check_values(values, str(path))
+        _check_code(values, path)
+        config = values if path.name == "config.json" else config
+    _check_quantization(config, folder)
+    if (folder / ADAPTER).exists():
+        raise LoadError(
+            "error",
+            f"{folder} holds a model and an adapter: move {ADAPTER} away.",
+            f"{folder}에 모델과 어댑터가 함께 있습니다. {ADAPTER} 파일을 옮기세요.",
+        )
+    if not any((folder / name).exists() for name in _TOKENIZERS):
+        raise LoadError(
+            "error",
+            f"{folder} has no tokenizer: copy tokenizer.json and tokenizer_config.json of the "
+            "model that it was made from into it.",
+            f"{folder}에 토크나이저가 없습니다. 원본 모델의 tokenizer.json과 "
+            "tokenizer_config.json을 복사하세요.",
+        )
+    if weights:
+        _check_size(config, check_weights(folder), folder)
+    return config
+
+
+def _configurations(folder: Path) -> list[Path]:
+    """config.json and those for other versions of transformers, which may be taken instead."""
+    return sorted(folder.glob("config*.json"))
+
+
+def check_files(folder: Path) -> None:
+    """Refuse what would be waited for or read without end: pipes, devices, giant texts.
+
+    Raises:
+        LoadError: naming the file.
+    """
+    for number, path in enumerate(_files(folder)):
+        if number > _MOST_ENTRIES:
+            raise LoadError("error", f"{folder} has more than {_MOST_ENTRIES:,} files.")
+        try:
+            found = path.stat()
+        except OSError as error:  # a link to nowhere, or round in a circle
+            why = error.strerror or str(error)
+            raise LoadError("error", f"{path} can't be read: {why}.") from error
+        if stat.S_ISDIR(found.st_mode):
+            if path.name not in _FILES:
+                continue
+            raise LoadError("error", f"{path} is a folder; a file belongs there.")
+        if not stat.S_ISREG(found.st_mode):
+            raise LoadError(
+                "error",
+                f"{path} is no regular file but a pipe or a device.",
+                f"{path}: 일반 파일이 아니라 파이프나 장치입니다.",
+            )
+        _check_file(path, found.st_size)
+
+
+def _check_file(path: Path, size: int) -> None:
+    most = next((most for end, most in _MOST_BYTES if path.name.endswith(end)), None)
+    if most is not None and size > most:
+        raise LoadError("error", f"{path} has {size:,} bytes; {most:,} are the most.")
+    try:
+        pointer = size < 1024 and is_lfs_pointer(path)
+    except OSError as error:
+        raise LoadError("error", f"{path} can't be read: {error.strerror}.") from error
+    if pointer:
+        raise LoadError(
+            "error",
+            f"{path} is a pointer that Git LFS left: `git lfs pull` fetches the file.",
+            f"{path} 파일은 Git LFS 포인터입니다. `git lfs pull`로 실제 파일을 받으세요.",
+        )
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The files that transformers may open: those of the folder, and its further templates."""
+    try:
+        entries = list(folder.iterdir())
+    except OSError as error:
+        raise LoadError("error", f"{folder} can't be read: {error.strerror}.") from error
+    for path in entries:
+        if path.name.endswith(_READ):
+            yield path
+        elif path.name == "additional_chat_templates" and path.is_dir():
+            yield from (inner for inner in path.iterdir() if inner.name.endswith(_READ))
+
+
+def check_adapter(folder: Path) -> None:
+    """Refuse an adapter's folder that can't be loaded, or should not be.
+
+    An adapter may name modules that peft imports (`megatron_core`, `auto_mapping`): ours name none.
+
+    Raises:
+        LoadError: naming the file.
+    """
+    check_files(folder)
+    path = folder / ADAPTER
+    said = read_json_object(path, most_bytes=8 << 20)
+    if said.get("peft_type") != "LORA":
+        raise LoadError("error", f"{path}: no LoRA adapter, but {said.get('peft_type')!r:.40}.")
+    if said.get("megatron_config"):
+        raise LoadError("needs_remote_code", f"{path} names a module to import (megatron_core).")
+    rank = said.get("r")
+    if type(rank) is not int or not 1 <= rank <= 1 << 16:
+        raise LoadError("error", f"{path}: r must be a whole number above 0, not {rank!r:.40}.")
+    shapes = tensor_shapes(folder / "adapter_model.safetensors")
+    largest = max((max(shape, default=0) for shape in shapes.values()), default=0)
+    if rank > largest:
+        raise LoadError("error", f"{path}: r is {rank}, its weights are of no such rank.")
+
+
+def _check_code(values: Mapping[str, Any], path: Path) -> None:
+    """Refuse a model that runs only with code of its publisher; what transformers knows may stay.
+
+    A folder may name such code (`auto_map`) beside an architecture that transformers has itself:
+    that is loaded, and the folder's code is left alone.
+    """
+    named = values.get("auto_map")
+    if not named:
+        return
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    if values.get("model_type") not in CONFIG_MAPPING_NAMES:
+        raise needs_code(path.parent.name, f"auto_map in {path.name}")
+
+
+def needs_code(name: str, why: str) -> LoadError:
+    """The refusal of a model that only its publisher's own code can load."""
+    return LoadError(
+        "needs_remote_code",
+        f"{name} needs its publisher's own code ({why}), which is never run.",
+        f"{name} 모델은 배포자의 코드가 필요합니다({why}). 그런 코드는 실행하지 않습니다.",
+    )
+
+
+def _check_quantization(config: Mapping[str, Any], folder: Path) -> None:
+    said = config.get("quantization_config")
+    if said is not None and not isinstance(said, dict):
+        raise LoadError("error", f"{folder / 'config.json'}: quantization_config must be a table.")
+
+
+def _check_size(config: Mapping[str, Any], headers: Headers, folder: Path) -> None:
+    """Refuse a configuration of a far larger model than the weights are: the rest would be noise.
+
+    Packed weights hold up to eight numbers in one, hence the wide margin.
+    """
+    described = parameters_at_least(config)
+    layers = config.get("num_hidden_layers")
+    if described > 16 * headers.elements + (64 << 20):
+        raise LoadError(
+            "error",
+            f"{folder}: config.json describes at least {described:,} parameters, the weights hold "
+            f"{headers.elements:,}. They don't belong together.",
+            f"{folder}: config.json의 파라미터는 {described:,}개 이상인데 가중치에는 "
+            f"{headers.elements:,}개뿐입니다. 서로 다른 모델의 파일입니다.",
+        )
+    if isinstance(layers, int) and layers > headers.tensors:
+        raise LoadError(
+            "error",
+            f"{folder}: config.json says {layers} layers, the weights hold {headers.tensors} "
+            "tensors. They don't belong together.",
+            f"{folder}: config.json의 레이어는 {layers}개인데 가중치의 텐서는 "
+            f"{headers.tensors}개뿐입니다. 서로 다른 모델의 파일입니다.",
+        )

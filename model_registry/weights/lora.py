@@ -1,0 +1,139 @@
+"""What LoRA is put on: every linear layer, and in a mixture of experts the experts' matrices too.
+
+transformers keeps the experts of a layer stacked in one parameter of three dimensions, which is no
+layer. peft by itself wraps them in some architectures, leaves them frozen in others, and in the
+first forgets the layers beside them that bear their old names: so what is tuned is named here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from model_registry.errors import LoadError, OhloraError
+from model_registry.language import text
+from model_registry.weights.gptq import gptq_layers
+
+ALL_LINEAR = "all-linear"
+
+#: Layers that peft takes for experts wherever an architecture has experts: named as parameters.
+_TAKEN_FOR_EXPERTS = frozenset({"gate", "gate_proj", "up_proj", "down_proj", "w1", "w2", "w3"})
+
+_COUNTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
+
+
+@dataclass(frozen=True, slots=True)
+class LoraTargets:
+    """Names as peft takes them: of modules ("all-linear" for all), and of parameters."""
+
+    modules: str | list[str]
+    parameters: list[str]
+
+
+def is_mixture(values: dict[str, Any] | Any) -> bool:
+    """Whether an architecture's values speak of several experts."""
+    counts = (values.get(name) for name in _COUNTS)
+    return any(isinstance(count, int) and count > 1 for count in counts)
+
+
+def lora_targets(model: Any, targets: str) -> LoraTargets:
+    """What a policy's targets are in a model.
+
+    Args:
+        model: plain or quantised.
+        targets: "all-linear", or names of layers separated by commas.
+
+    Raises:
+        LoadError: "unsupported_architecture", where packed weights lie beside stacked experts.
+    """
+    experts = stacked_experts(model)
+    if targets != ALL_LINEAR:
+        names = [name.strip() for name in targets.split(",") if name.strip()]
+        chosen = [name for name in experts if name.rpartition(".")[2] in names]
+        return LoraTargets([n for n in names if n in _leaves(_linears(model))], chosen)
+    if not experts:
+        return LoraTargets(gptq_layers(model) or ALL_LINEAR, [])
+    if getattr(model.config, "quantization_config", None) is not None:
+        raise LoadError(
+            "unsupported_architecture",
+            text(
+                "LoRA on a quantised mixture of experts would leave layers out: tune the plain "
+                "weights.",
+                "양자화한 전문가 혼합(MoE) 모델은 일부 레이어에 LoRA를 붙일 수 없습니다: "
+                "양자화하지 않은 가중치를 튜닝하세요.",
+            ),
+        )
+    linears = _linears(model)
+    beside = [f"{_suffix(n)}.weight" for n in linears if n.rpartition(".")[2] in _TAKEN_FOR_EXPERTS]
+    modules = sorted(_leaves(linears) - _TAKEN_FOR_EXPERTS)
+    return LoraTargets(modules, [*experts, *sorted(set(beside))])
+
+
+def lora_dropout(model: Any, targets: str, wanted: float) -> float:
+    """The dropout that LoRA can have there: none on parameters."""
+    return 0.0 if lora_targets(model, targets).parameters else wanted
+
+
+def check_rank(model: Any, rank: int) -> None:
+    """Refuse a rank that no layer can use; in layers that are smaller than it, it is allowed.
+
+    Raises:
+        OhloraError: with the largest rank that any layer can use.
+    """
+    head = model.get_output_embeddings()
+    sizes = [
+        min(module.in_features, module.out_features)
+        for module in model.modules()
+        if hasattr(module, "in_features") and hasattr(module, "out_features") and module is not head
+    ]
+    most = max(sizes, default=rank)
+    if rank > most:
+        raise OhloraError(
+            text(
+                f"A LoRA of rank {rank} is larger than every layer of this model: choose at most "
+                f"{most} (--rank, --ranks).",
+                f"LoRA rank {rank}은(는) 이 모델의 모든 레이어보다 큽니다: {most} 이하로 지정하세요"
+                "(--rank, --ranks).",
+            )
+        )
+
+
+def stacked_experts(model: Any) -> list[str]:
+    """The parameters that hold a layer's experts, without what differs between layers."""
+    import torch
+
+    found = {
+        f"{_suffix(name)}.{leaf}"
+        for name, module in model.named_modules()
+        if not isinstance(module, (torch.nn.modules.conv._ConvNd, torch.nn.Linear))
+        for leaf, parameter in module.named_parameters(recurse=False)
+        if parameter.ndim == 3 and min(parameter.shape) > 1
+    }
+    return sorted(found)
+
+
+def _linears(model: Any) -> list[str]:
+    """Names of the linear layers, the output head left out."""
+    import torch
+
+    head = model.get_output_embeddings()
+    kinds = (torch.nn.Linear, _conv1d())
+    return [n for n, m in model.named_modules() if isinstance(m, kinds) and m is not head]
+
+
+def _conv1d() -> type:
+    from transformers.pytorch_utils import Conv1D
+
+    return Conv1D
+
+
+def _leaves(names: Sequence[str]) -> set[str]:
+    return {name.rpartition(".")[2] for name in names}
+
+
+def _suffix(name: str) -> str:
+    """What is left of a module's name behind the number of its layer."""
+    parts = name.split(".")
+    numbers = [i for i, part in enumerate(parts) if part.isdecimal()]
+    return ".".join(parts[numbers[0] + 1 :] if numbers else parts)

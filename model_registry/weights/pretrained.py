@@ -1,0 +1,184 @@
+"""Reads a model from a folder, or from the hub into one: checked first, a failure is a line.
+
+Code in a folder is never run, whatever its files say, and nobody is asked whether it should be.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model_registry.candidate import Candidate
+from model_registry.errors import LoadError, OhloraError, first_line
+from model_registry.files.small_json import read_json_object
+from model_registry.hub import fetch
+from model_registry.messages.path_words import existing_path, not_a_model
+from model_registry.prompting.token_check import check_tokens
+from model_registry.prompting.tokenization import end_token_id, settled
+from model_registry.weights.folder_check import check_folder, is_model, needs_code
+from model_registry.weights.quantization import load_packed, packed_method
+
+if TYPE_CHECKING:
+    import torch
+
+
+def own_folder(where: str, source: str) -> Path:
+    """The folder that a candidate brings its weights in.
+
+    Raises:
+        LoadError: "unreachable", where no model is in it.
+    """
+    folder = Path(where)
+    if is_model(folder):
+        return folder
+    if source != "bundled" and (there := existing_path(where)) is not None:
+        known = not_a_model(there)
+        raise LoadError("unreachable", f"{known} Is the path right?", known.korean)
+    cure = "Make it with `make bundled`." if source == "bundled" else "Is the path right?"
+    raise LoadError("unreachable", f"No model in {where}. {cure}")
+
+
+def read_pretrained(
+    candidate: Candidate, folder: Path | None, device: str, dtype: torch.dtype
+) -> tuple[Any, Any]:
+    """The model and the tokenizer of a folder; of the hub's repository, where there is none.
+
+    Raises:
+        LoadError: with the status of the case. Running out of memory stays what it is.
+        BadTemplate: the chat template can't be used.
+        BadTrainingRow: the tokenizer has no end token.
+    """
+    try:
+        if folder is None:
+            folder = fetch(candidate)
+        config = check_folder(folder)
+        tokenizer = _tokenizer(candidate, folder)
+        check_tokens(candidate, tokenizer, config)
+        # Whether its template can be used at all is known before minutes of reading weights.
+        end_token_id(settled(candidate.prompting, tokenizer), tokenizer)
+        return _model(folder, device, dtype), tokenizer
+    except OhloraError:
+        raise
+    except Exception as error:
+        if _out_of_memory(error):
+            raise
+        raise load_error(candidate, error) or _unknown_failure(candidate, error) from error
+
+
+def read_tokenizer(candidate: Candidate, folder: Path | None) -> Any:
+    """The tokenizer alone: of a folder, or of the hub, which sends no weights for it.
+
+    Raises:
+        LoadError: with the status of the case.
+    """
+    from transformers import AutoTokenizer
+
+    if folder is not None:
+        check_folder(folder, weights=False)
+        return _tokenizer(candidate, folder)
+    revision = {"revision": candidate.revision} if candidate.revision else {}
+    try:
+        return AutoTokenizer.from_pretrained(candidate.hub_id, trust_remote_code=False, **revision)
+    except Exception as error:
+        raise load_error(candidate, error) or _unknown_failure(candidate, error) from error
+
+
+def _tokenizer(candidate: Candidate, folder: Path) -> Any:
+    """The folder's tokenizer.
+
+    Raises:
+        LoadError: "needs_remote_code", or "error" where its files are broken.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+    except Exception as error:
+        known = load_error(candidate, error)
+        if known is not None and known.status == "needs_remote_code":
+            raise needs_code(candidate.hub_id or candidate.name, "its tokenizer") from error
+        raise LoadError(
+            "error",
+            f"The tokenizer in {folder} can't be read: {first_line(error)}. Copy tokenizer.json "
+            "and tokenizer_config.json of the model that it was made from.",
+        ) from error
+    apart = folder / "chat_template.json"  # where models that see have theirs
+    if not getattr(tokenizer, "chat_template", None) and apart.exists():
+        said = read_json_object(apart, most_bytes=8 << 20).get("chat_template")
+        tokenizer.chat_template = said if isinstance(said, str) else None
+    return tokenizer
+
+
+def _model(folder: Path, device: str, dtype: torch.dtype) -> Any:
+    """The folder's model, every weight of it from the folder.
+
+    Raises:
+        LoadError: weights are missing, which transformers would fill with noise.
+    """
+    from transformers import AutoModelForCausalLM
+
+    packed = packed_method(folder)
+    if packed is not None:
+        return load_packed(folder, packed, device, dtype)
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        str(folder), dtype=dtype, use_safetensors=True, trust_remote_code=False,
+        output_loading_info=True,
+    )  # fmt: skip
+    model, told = loaded
+    missing = sorted(told["missing_keys"])
+    if missing:
+        raise LoadError(
+            "error",
+            f"{folder}: its weights lack {len(missing)} tensors that config.json asks for, "
+            f"{missing[0]} for one. They don't belong together.",
+            f"{folder}: config.json에 필요한 텐서 {len(missing)}개({missing[0]} 등)가 가중치에 "
+            "없습니다. 서로 다른 모델의 파일입니다.",
+        )
+    return model.to(device)
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or "memory" in str(error).lower()
+
+
+def _unknown_failure(candidate: Candidate, error: Exception) -> LoadError:
+    whose = candidate.hub_id or candidate.path
+    if "ignore_mismatched_sizes" in str(error):
+        return LoadError(
+            "error", f"{whose}: its weights have other shapes than config.json says. "
+            "They don't belong together.",
+            f"{whose}: 가중치의 크기(shape)가 config.json과 다릅니다. 서로 다른 모델의 파일입니다.",
+        )  # fmt: skip
+    return LoadError("error", f"{whose} can't be loaded: {first_line(error)}")
+
+
+def load_error(candidate: Candidate, error: Exception) -> LoadError | None:
+    """The LoadError that a library's exception means, None where it means nothing special."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    message = str(error)
+    if "GatedRepoError" in names or "gated repo" in message:
+        return LoadError(
+            "gated",
+            f"{candidate.hub_id} is gated: accept its terms on its page, then `hf auth login`.",
+        )
+    if "trust_remote_code" in message:
+        return needs_code(candidate.hub_id or candidate.name, "auto_map")
+    if "does not recognize this architecture" in message or "Unrecognized model" in message:
+        return LoadError(
+            "unsupported_architecture",
+            f"transformers does not know the architecture of {candidate.name}: upgrade it.",
+        )
+    if "safetensors" in message and "OSError" in names:
+        return LoadError("error", f"{candidate.name} has no safetensors weights; others stay shut.")
+    if candidate.path is None and names & {
+        "OSError",
+        "ConnectionError",
+        "HTTPError",
+        "LocalEntryNotFoundError",
+    }:
+        return LoadError(
+            "unreachable",
+            f"{candidate.hub_id or candidate.path} could not be fetched: is the network up? "
+            "`--weights bundled` or `--weights random` need none.",
+        )
+    return None

@@ -1,0 +1,244 @@
+"""int8 and nf4 (bitsandbytes) and GPTQ in 4 bit (gptqmodel), each with proof that it was applied.
+
+What a machine can't do is a LoadError with status "unsupported_device" and the reason. Modules are
+replaced in a model that is loaded already, so that hub, folder and random weights go one way.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from model_registry.errors import LoadError, OhloraError
+from model_registry.files.folder_lock import NAME as LOCK
+from model_registry.weights.bitsandbytes_layers import (
+    extra_tensors,
+    replace_linears,
+    settle,
+    undo_fast_layout,
+    unreadable,
+)
+from model_registry.weights.gptq import (
+    forgo_fast_layout,
+    import_quietly,
+    is_gptq,
+    load_gptq,
+    quantize_gptq,
+    save_gptq,
+)
+
+QUANTIZATIONS = ("int8", "nf4", "gptq")
+
+_PACKAGES = {"int8": "bitsandbytes", "nf4": "bitsandbytes", "gptq": "gptqmodel"}
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What became of the weights: which classes hold them, and bytes a parameter."""
+
+    method: str
+    modules_before: dict[str, int]
+    modules_after: dict[str, int]
+    bytes_before: int
+    bytes_after: int
+    parameters: int
+
+    @property
+    def applied(self) -> bool:
+        """Whether linear layers are of another class now and hold fewer bytes."""
+        changed = self.modules_before != self.modules_after
+        return changed and self.bytes_after < self.bytes_before
+
+    def to_json(self) -> dict[str, Any]:
+        """As a result's figures hold it."""
+        return {
+            **asdict(self),
+            "applied": self.applied,
+            "bytes_per_parameter_before": round(self.bytes_before / self.parameters, 3),
+            "bytes_per_parameter_after": round(self.bytes_after / self.parameters, 3),
+        }
+
+
+def check_available(method: str) -> None:
+    """Whether the package of a method is installed.
+
+    Raises:
+        OhloraError: no such method.
+        LoadError: "unsupported_device", with what to install.
+    """
+    if method not in QUANTIZATIONS:
+        raise OhloraError(
+            f"No quantisation is called {method}. There are: {', '.join(QUANTIZATIONS)}."
+        )
+    package = _PACKAGES[method]
+    if importlib.util.find_spec(package) is None:
+        raise LoadError(
+            "unsupported_device",
+            f'{method} needs {package}, which is not installed: pip install -e ".[quant]".',
+        )
+
+
+def get_ready(method: str, *, tunes: bool = False) -> None:
+    """Import what a case is going to import anyway, before anything is measured.
+
+    Args:
+        method: none, int8, nf4 or gptq.
+        tunes: whether LoRA comes: peft imports gptqmodel wherever it is installed.
+
+    Raises:
+        LoadError: "unsupported_device", where the method's package is missing.
+    """
+    if method != "none":
+        check_available(method)
+    if method in ("int8", "nf4"):
+        importlib.import_module("bitsandbytes")
+    if method == "gptq" or (tunes and importlib.util.find_spec("gptqmodel")):
+        import_quietly()
+
+
+def quantize(
+    model: Any,
+    method: str,
+    *,
+    device: str = "cpu",
+    tokenizer: Any = None,
+    calibration: Sequence[str] = (),
+) -> tuple[Any, Proof]:
+    """The model with its linear layers in fewer bits, the output head left as it is.
+
+    Args:
+        model: plain; in main memory, where `device` is too small for it.
+        method: int8, nf4 or gptq.
+        device: where the packed model is to be.
+        tokenizer: GPTQ reads the calibration texts with it.
+        calibration: texts that GPTQ measures its rounding on.
+
+    Raises:
+        LoadError: "unsupported_device", where this machine or its packages can't.
+    """
+    check_available(method)
+    before = (_classes(model), weight_bytes(model), _count(model))
+    try:
+        if method == "gptq":
+            model = quantize_gptq(model, tokenizer, calibration, device)
+        else:
+            replace_linears(model, method, device)
+    except LoadError:
+        raise
+    except Exception as error:
+        line = (str(error).splitlines() or [""])[0]
+        raise LoadError(
+            "unsupported_device",
+            f"{method} could not be applied here: {type(error).__name__}: {line}",
+        ) from error
+    proof = Proof(method, before[0], _classes(model), before[1], weight_bytes(model), before[2])
+    if not proof.applied:
+        raise LoadError("unsupported_device", f"{method} left the weights as they were.")
+    return model, proof
+
+
+def keep_gradients(model: Any) -> None:
+    """Have packed layers computed in the way that has a gradient, and that can be merged into.
+
+    On a CPU the first answer lays packed weights out for kernels that have none. Without this the
+    layers before a packed one would not learn, and nothing would say so. Call it before any answer.
+
+    Raises:
+        OhloraError: the weights are laid out so already, and that can't be undone.
+    """
+    undo_fast_layout(model)
+    forgo_fast_layout(model)
+
+
+def weight_bytes(model: Any) -> int:
+    """Bytes of all parameters and buffers as they lie in memory, quantisation's scales included."""
+    tensors: dict[int, Any] = {}
+    for module in model.modules():
+        for tensor in (*module._parameters.values(), *module._buffers.values()):
+            if tensor is not None:
+                tensors[tensor.data_ptr() or id(tensor)] = tensor
+        for tensor in extra_tensors(module):
+            tensors[tensor.data_ptr() or id(tensor)] = tensor
+    return sum(t.numel() * t.element_size() for t in tensors.values())
+
+
+def _classes(model: Any) -> dict[str, int]:
+    """How many modules with weights of their own there are, by class."""
+    counts = Counter(
+        f"{type(m).__module__.partition('.')[0]}.{type(m).__name__}"
+        for m in model.modules()
+        if "linear" in type(m).__name__.lower() or "conv1d" in type(m).__name__.lower()
+    )
+    return dict(sorted(counts.items()))
+
+
+def _count(model: Any) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def packed_method(folder: Path) -> str | None:
+    """How a folder's weights are quantised, as its configuration says; None where they are not.
+
+    For a method that is not one of ours it is the name that the folder gives it.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    said = config.get("quantization_config")
+    if not said:
+        return None
+    if said.get("quant_method") == "bitsandbytes":
+        return "nf4" if said.get("load_in_4bit") or said.get("_load_in_4bit") else "int8"
+    return str(said.get("quant_method", "unknown"))
+
+
+def load_packed(folder: Path, method: str, device: str, dtype: Any) -> Any:
+    """A quantised model from its folder. A packed weight is made on its device and can't be moved.
+
+    Raises:
+        LoadError: "unsupported_device", where a package is missing or this device would read the
+            weights wrongly.
+    """
+    if method in QUANTIZATIONS:
+        check_available(method)
+    if method == "gptq":
+        return load_gptq(folder, device)
+    from transformers import AutoModelForCausalLM
+
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        str(folder), dtype=dtype, use_safetensors=True, trust_remote_code=False,
+        device_map={"": device},
+    )  # fmt: skip
+    if (problem := unreadable(model)) is not None:
+        raise LoadError(
+            "unsupported_device",
+            f"{folder} can't be read on a CPU: {problem}. Load it on a card, or quantise it here.",
+        )
+    settle(model)
+    # What turned the file's tensors into packed ones can't be undone (transformers 5.23): it would
+    # refuse to write the model again. None has it write them as they are.
+    model._weight_conversions = None
+    return model
+
+
+def export(model: Any, tokenizer: Any, out: Path) -> Path:
+    """Write a quantised model to a folder that `path` loads again.
+
+    Raises:
+        OhloraError: `out` holds something.
+    """
+    if out.exists() and any(path.name != LOCK for path in out.iterdir()):
+        raise OhloraError(f"{out} is not empty. Choose another folder.")
+    if is_gptq(model):
+        save_gptq(model, out)
+    else:
+        model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    return out

@@ -1,0 +1,161 @@
+"""What all tabs share: the desk, the models, who a visitor is, and how errors reach them."""
+
+from __future__ import annotations
+
+import html
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+import gradio as gr
+
+from evaluators.grading.grading_session import Visitor
+from evaluators.grading.store.database import Busy
+from evaluators.grading.submission import Refused, text
+from model_registry.errors import OhloraError
+from model_registry.language import is_korean
+from pages.serving.answer_slots import Turns
+from pages.serving.request_gate import PASSES
+
+if TYPE_CHECKING:
+    from evaluators.grading.grading_session import Desk
+    from pages.serving.page_models import Models
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the tabs of one page work with."""
+
+    desk: Desk
+    models: Models
+    turns: Turns = field(default_factory=Turns)
+
+    def turn(self, request: gr.Request | None) -> AbstractContextManager[None]:
+        """A visitor's turn to be answered by a model; `with` holds it.
+
+        Raises:
+            Refused: their earlier questions are still being answered.
+        """
+        who = page_visitor(request)
+        known = who.login or self.desk.knows(who)
+        return self.turns.taken(who.id if known else str(getattr(request, "session_hash", "")))
+
+
+def wants_korean(request: gr.Request | None) -> bool:
+    """Whether the browser that asks prefers Korean; one that doesn't say gets this server's own."""
+    headers = getattr(request, "headers", None) or {}
+    preferred = headers.get("accept-language")
+    return is_korean() if not preferred else str(preferred).lower().startswith("ko")
+
+
+def address_of(request: gr.Request | None) -> dict[str, str]:
+    """The query of the page that the visitor has open (`?grader=…&key=…`)."""
+    headers = getattr(request, "headers", None) or {}
+    page = dict(parse_qsl(urlsplit(str(headers.get("referer", ""))).query))
+    own = getattr(request, "query_params", None) or {}
+    # Gradio sends along the address that was opened; a grader's own link replaces it later.
+    return {**{name: str(value) for name, value in dict(own).items()}, **page}
+
+
+def login_of(request: gr.Request | None) -> str:
+    """The name of a login: Gradio's own (`--auth`), or Hugging Face's on a Space with hf_oauth."""
+    if name := getattr(request, "username", None):
+        return str(name)
+    scope = getattr(getattr(request, "request", None), "scope", None) or {}
+    profile = (scope.get("session") or {}).get("oauth_info", {}).get("userinfo", {})
+    return str(profile.get("preferred_username") or "")
+
+
+def visitor_of(token: object, request: gr.Request | None) -> Visitor:
+    """Who asks: the token from the link, and the login if there is one.
+
+    Raises:
+        Refused: the token is no text, or too long.
+    """
+    return Visitor(text(token or "", "grader", 200), login_of(request))
+
+
+def page_visitor(request: gr.Request | None) -> Visitor:
+    """Who has the page open, by its address or login."""
+    token = address_of(request).get("grader", "")[:200]
+    return Visitor(token, login_of(request))
+
+
+def sees_names(site: Site, request: gr.Request | None, run: str = "") -> bool:
+    """Whether a visitor may know whose reply is whose: the owner, or who has finished grading."""
+    author = os.environ.get("SPACE_AUTHOR_NAME")  # on a Space its author is the owner
+    if author and author == login_of(request):
+        return True
+    if site.desk.is_owner(address_of(request).get("key", "")):
+        return True
+    return site.desk.has_finished(page_visitor(request), run)
+
+
+def is_at_work(site: Site, request: gr.Request | None, run: str = "") -> bool:
+    """Whether the visitor sits at the desk with grades of a run still to give."""
+    visitor = page_visitor(request)
+    return site.desk.knows(visitor) and not site.desk.has_finished(visitor, run)
+
+
+def shows_names(
+    site: Site, request: gr.Request | None, run: str = "", *, asked: bool = False
+) -> bool:
+    """Whether names of a run are shown now; if so, it is kept that this visitor has seen them.
+
+    An owner who grades as well is not shown them by the way, but only where they have `asked`:
+    what they grade afterwards counts for nothing.
+    """
+    if not sees_names(site, request, run) or (not asked and is_at_work(site, request, run)):
+        return False
+    site.desk.note_names_seen(page_visitor(request), run)
+    return True
+
+
+def guard_blindness(site: Site, request: gr.Request | None, *texts: str) -> None:
+    """Refuse to answer a prompt that is being graded blind: the answer would tell whose is whose.
+
+    Raises:
+        Refused: one of these texts is such a prompt, and the visitor has not finished.
+    """
+    for run in site.desk.runs_with(texts):
+        if not shows_names(site, request, run):
+            raise Refused(
+                "This prompt is being graded blind here. Ask it again when you have finished "
+                "grading, or open the owner's link.",
+                "이 질문은 지금 이름을 가리고 평가하는 중이에요. 평가를 마친 뒤에 다시 물어보거나 "
+                "관리자용 링크로 여세요.",
+            )
+
+
+@contextmanager
+def answering(request: gr.Request | None, *, escape: bool = True) -> Iterator[None]:
+    """Turn our errors into messages for the visitor, in their language.
+
+    `escape` is for Gradio's own pop-ups, which take their text for HTML.
+    """
+    try:
+        yield
+    except Busy as error:
+        if (asked := getattr(request, "request", None)) is not None:
+            asked.scope[PASSES] = True
+        told = "지금은 저장소가 바빠요. 잠시 뒤에 다시 해 주세요."
+        message = told if wants_korean(request) else str(error)
+        raise gr.Error(message, print_exception=False) from None
+    except OhloraError as error:
+        message = (wants_korean(request) and error.korean) or str(error)
+        raise gr.Error(html.escape(message) if escape else message, print_exception=False) from None
+    except gr.Error:
+        raise
+    except Exception as error:
+        # What went wrong inside may hold paths: it is for the log, not for the visitor.
+        logging.getLogger(__name__).exception("a visitor's request failed")
+        sorry = (
+            "문제가 생겼어요. 서버 기록을 확인해 주세요."
+            if wants_korean(request)
+            else ("Something went wrong here. The server's log says what.")
+        )
+        raise gr.Error(sorry, print_exception=False) from error

@@ -1,0 +1,151 @@
+"""The page as a whole: its tabs in order, its looks, and how it is served."""
+
+from __future__ import annotations
+
+import html
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from pages.page_words import TRANSLATIONS, word
+from pages.serving.answer_queue import Line
+from pages.serving.request_gate import Gate
+from pages.tabs.candidates_tab import candidates_tab
+from pages.tabs.chat_tab import chat_tab
+from pages.tabs.compare_tab import compare_tab
+from pages.tabs.diagram_tab import diagram_tab
+from pages.tabs.grade_tab import grade_tab
+from pages.tabs.results_tab import results_tab, run_to_show
+
+if TYPE_CHECKING:
+    from pages.page_context import Site
+
+HERE = Path(__file__).parent / "assets"
+
+#: No font is fetched: the first of these that the visitor's machine has.
+FONTS = ["Pretendard", "Noto Sans KR", "Apple SD Gothic Neo", "Malgun Gothic", "NanumGothic"]
+
+#: The tabs in order: key, and what builds it.
+TABS = (
+    ("chat", chat_tab),
+    ("grade", grade_tab),
+    ("compare", compare_tab),
+    ("candidates", candidates_tab),
+    ("results", results_tab),
+    ("diagram", diagram_tab),
+)
+
+
+class Page(gr.Blocks):
+    """Blocks whose visitors take turns, and that answer what a component can't take in one line
+    with no traceback in the log: it is the sender's mistake, not ours."""
+
+    def queue(self, *arguments: Any, **given: Any) -> Page:
+        """Gradio's queue is first come, first served; ours is fair."""
+        super().queue(*arguments, **given)
+        self._queue = Line(
+            live_updates=True,
+            concurrency_count=self.max_threads,
+            update_intervals=1,
+            max_size=self._queue.max_size,
+            blocks=self,
+            default_concurrency_limit=given.get("default_concurrency_limit", "not_set"),
+        )
+        return self
+
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], *arguments: Any, **options: Any
+    ) -> Any:
+        if len(inputs) != len(block_fn.inputs):
+            told = f"This takes {len(block_fn.inputs)} values, not {len(inputs)}."
+            raise gr.Error(told, print_exception=False)
+        try:
+            return await super().preprocess_data(block_fn, inputs, *arguments, **options)
+        except Exception as error:  # noqa: BLE001 - each component has errors of its own
+            told = html.escape(" ".join(str(error).split())[:300])
+            raise gr.Error(told, print_exception=False) from None
+
+
+def build_page(site: Site) -> gr.Blocks:
+    """All tabs in one page."""
+    with Page(title="Oh-LoRA", analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
+        gr.HTML(f"<h1>Oh-LoRA</h1><p>{word('subtitle')}</p>", elem_id="title", js_on_load=None)
+        if os.environ.get("OAUTH_CLIENT_ID"):  # a Space with hf_oauth
+            gr.LoginButton(size="sm")
+        made: dict[str, Any] = {}
+        with gr.Tabs(elem_id="tabs") as tabs:
+            for key, build in TABS:
+                with gr.Tab(word(f"tab_{key}"), id=key, elem_id=f"tab-{key}") as tab:
+                    made[key] = build(site, tab)
+
+        def greet(request: gr.Request) -> tuple[Any, Any]:
+            site.models.warm_up()  # not at start: the first page must not wait for a model
+            return _tab_to_open(request), run_to_show(site, request)
+
+        page.load(
+            greet,
+            outputs=[tabs, made["results"]],
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+    return page
+
+
+def hide_endpoints(page: gr.Blocks) -> None:
+    """Leave the list of endpoints empty: Gradio writes it into the login page too, with choices."""
+    for endpoint in page.fns.values():
+        if endpoint.api_visibility == "public":
+            endpoint.api_visibility = "undocumented"
+
+
+def _tab_to_open(request: gr.Request) -> gr.Tabs:
+    """An invitation opens the Grade tab; `?tab=…` any other."""
+    asked = dict(request.query_params)
+    wanted = asked.get("tab") or ("grade" if "grader" in asked else "")
+    return gr.Tabs(selected=wanted) if wanted in dict(TABS) else gr.Tabs()
+
+
+def looks() -> dict[str, Any]:
+    """Theme, style and texts, as arguments of `launch`."""
+    theme = gr.themes.Soft(
+        primary_hue="teal",
+        neutral_hue="slate",
+        font=[*FONTS, "system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "D2Coding", "monospace"],
+        radius_size="md",
+    ).set(  # white on the middle shade of teal is too pale to read
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_border_color="*primary_700",
+        body_text_color_subdued="*neutral_500",
+        block_title_background_fill="none",
+        block_title_text_color="*neutral_500",
+        block_title_padding="0",
+        input_border_width="1px",
+        input_border_color="*neutral_300",
+        input_shadow="none",
+        block_label_background_fill="none",
+        block_label_text_color="*neutral_500",
+        link_text_color="*primary_700",
+    )
+    return {"theme": theme, "css_paths": [HERE / "page.css"], "i18n": TRANSLATIONS}
+
+
+async def _healthz(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("ok")
+
+
+def serving(page: gr.Blocks) -> dict[str, Any]:
+    """What the server has beside the page: the gate before it, and what answers without login,
+    which is only that the page is up."""
+    return {
+        "routes": [Route("/healthz", _healthz, methods=["GET", "HEAD"])],
+        "middleware": [Middleware(Gate, page=page)],
+    }

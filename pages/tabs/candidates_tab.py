@@ -1,0 +1,181 @@
+"""The Candidates tab: who may be chosen, with filters, and who is out for which reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import gradio as gr
+
+from evaluators.grading.submission import Refused
+from model_registry.candidate import Candidate
+from model_registry.language import read_by
+from model_registry.selection import Criteria, Selection, select
+from pages.page_context import Site, answering, wants_korean
+from pages.page_table import Rows, column, data_table
+from pages.page_words import word
+
+#: The sliders' end: it stands for "no limit".
+LARGEST = 20.0
+
+COLUMNS = [
+    column("name", "Candidate", "후보", always=True),
+    column("parameters", "Parameters (B)", "매개변수 (십억)", digits=2),
+    column("license", "Licence", "라이선스"),
+    column("free", "Free", "자유"),
+    column("languages", "Languages", "언어"),
+    column("traits", "Traits", "특성"),
+    column("leaderboard", "Leaderboard", "리더보드", digits=2),
+    column("hub_id", "Hub id", "허브 주소"),
+]
+REASONS = [
+    column("name", "Candidate", "후보", always=True),
+    column("reason", "Why not", "빠진 까닭", always=True),
+]
+
+
+def candidates_tab(site: Site, _: gr.Tab) -> None:
+    """Build the tab."""
+    everyone = site.models.registry.candidates()
+    with gr.Row():
+        catalog = gr.Dropdown(
+            ["all", *_values(c.catalog for c in everyone)],
+            value="korean-small" if any(c.catalog == "korean-small" for c in everyone) else "all",
+            label=word("catalog"),
+            elem_id="candidates-catalog",
+        )
+        license_ = gr.Dropdown(
+            ["any", "free", *_values(c.license.name for c in everyone)],
+            value="any",
+            label=word("license"),
+            elem_id="candidates-license",
+        )
+        language = gr.Dropdown(
+            ["any", *_values(one for c in everyone for one in c.languages)],
+            value="any",
+            label=word("language"),
+            elem_id="candidates-language",
+        )
+    with gr.Row():
+        smallest = gr.Slider(
+            0,
+            LARGEST,
+            value=0,
+            step=0.05,
+            min_width=240,
+            label=word("smallest"),
+            elem_id="candidates-min",
+        )
+        largest = gr.Slider(
+            0,
+            LARGEST,
+            value=LARGEST,
+            step=0.05,
+            min_width=240,
+            label=word("largest"),
+            elem_id="candidates-max",
+        )
+    traits = _values(one for c in everyone for one in c.traits)
+    with gr.Row():
+        wanted = gr.Dropdown(
+            traits, multiselect=True, label=word("with_traits"), elem_id="candidates-with"
+        )
+        unwanted = gr.Dropdown(
+            traits, multiselect=True, label=word("without_traits"), elem_id="candidates-without"
+        )
+    filters: list[Any] = [catalog, license_, language, smallest, largest, wanted, unwanted]
+    defaults = [one.value for one in filters]
+    accepted, rejected = tables(_select(site, *defaults))
+    nobody = ("No candidate fits.", "맞는 후보가 없습니다.")
+    fitting = data_table("accepted", COLUMNS, accepted, "candidates-accepted", none=nobody)
+    nobody = ("Nobody is rejected.", "빠진 후보가 없습니다.")
+    out = data_table("rejected", REASONS, rejected, "candidates-rejected", none=nobody)
+
+    def candidates(
+        catalog: str, license: str, language: str, min_billion: float, max_billion: float,
+        with_traits: list[str], without_traits: list[str], request: gr.Request,
+    ) -> tuple[Rows, Rows]:  # fmt: skip
+        with answering(request), read_by(korean=wants_korean(request)):
+            found = _select(
+                site,
+                catalog,
+                license,
+                language,
+                min_billion,
+                max_billion,
+                with_traits,
+                without_traits,
+            )
+            return tables(found)
+
+    gr.on(
+        [one.change for one in filters],
+        candidates,
+        filters,
+        [fitting, out],
+        queue=False,
+        preprocess=False,  # our own checks speak more clearly to other clients
+        show_progress="hidden",
+        trigger_mode="always_last",
+        api_name="candidates",
+    )
+
+
+def _select(
+    site: Site,
+    catalog: str,
+    license_: str,
+    language: str,
+    smallest: float,
+    largest: float,
+    wanted: list[str] | None,
+    unwanted: list[str] | None,
+) -> Selection:
+    for value in (smallest, largest):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise Refused("Sizes are numbers of billions.", "크기는 십억 단위의 수여야 합니다.")
+    for chosen in (wanted, unwanted):
+        if not isinstance(chosen or [], list):
+            raise Refused("Traits are a list.", "특성은 목록이어야 합니다.")
+    criteria = Criteria(
+        license=None if license_ in (None, "any") else str(license_),
+        min_params=round(smallest * 1e9) if smallest > 0 else None,
+        max_params=round(largest * 1e9) if largest < LARGEST else None,
+        language=None if language in (None, "any") else str(language),
+        with_traits=tuple(map(str, wanted or ())),
+        without_traits=tuple(map(str, unwanted or ())),
+    )
+    registry = site.models.registry
+    # A path to a catalog of one's own is for the command line, not for visitors.
+    known = {c.catalog for c in registry.candidates()}
+    if catalog not in (None, "all") and catalog not in known:
+        raise Refused("There is no such catalog.", "그런 목록은 없습니다.")
+    among = [c for c in registry.candidates() if catalog in (None, "all", c.catalog)]
+    return select(among, criteria)
+
+
+def tables(selection: Selection) -> tuple[Rows, Rows]:
+    """Rows of both tables; what is unknown is None, never zero."""
+    rejected = [{"name": r.candidate.name, "reason": r.reason} for r in selection.rejected]
+    return [_row(c) for c in selection.accepted], rejected
+
+
+def _row(candidate: Candidate) -> dict[str, Any]:
+    count = candidate.parameters or candidate.published_parameters
+    board = candidate.leaderboard
+    return {
+        "name": candidate.name,
+        "parameters": count / 1e9 if count else None,
+        "parameters_note": candidate.parameters_note,
+        "license": candidate.license.name,
+        "free": candidate.license.free,
+        "free_note": candidate.license.note,
+        "languages": ", ".join(candidate.languages),
+        "traits": ", ".join(candidate.traits),
+        "leaderboard": board.value if board else None,
+        "hub_id": candidate.hub_id,
+    }
+
+
+def _values(values: Iterable[str]) -> list[str]:
+    return sorted({value for value in values if value})

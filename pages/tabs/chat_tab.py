@@ -1,0 +1,263 @@
+"""The Chat tab: talk with a candidate and grade what it says.
+
+A conversation lives in the visitor's own browser (the Chatbot's value) and travels with each
+request; nothing of it is kept here unless an answer is graded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from evaluators.grading.rubric import LEVELS
+from evaluators.grading.submission import LONGEST_NOTE, Refused, text
+from pages.page_context import Site, answering, guard_blindness, wants_korean
+from pages.page_words import word
+from pages.tabs.conversation import (
+    LONGEST_MESSAGE,
+    Messages,
+    asked_texts,
+    generation_settings,
+    keep_grade,
+    last_answer,
+    plain_messages,
+    stream_answer,
+)
+
+#: Answers made at the same time; whoever comes later sees their place in line.
+MOST_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ChatParts:
+    """The components that the handlers work with."""
+
+    history: gr.Chatbot
+    message: gr.Textbox
+    candidate: gr.Dropdown
+    settings: tuple[Any, ...]  # system, temperature, top_p, max_new_tokens, seed
+    target: gr.State  # which message the grade below is for; None: the last answer
+
+
+@dataclass(frozen=True, slots=True)
+class GradeParts:
+    """The row of grades below the conversation."""
+
+    row: gr.Row
+    choice: gr.Radio
+    note: gr.Textbox
+    save: gr.Button
+
+
+def chat_tab(site: Site, _: gr.Tab) -> None:
+    """Build the tab."""
+    names = site.models.names
+    candidate = gr.Dropdown(
+        names,
+        value=names[0] if names else None,
+        label=word("candidate"),
+        elem_id="chat-candidate",
+    )
+    history = gr.Chatbot(
+        elem_id="chat-history",
+        height="min(52vh, 560px)",
+        feedback_options=None,
+        buttons=[],
+        render_markdown=False,  # and what is sent to it is escaped: replies are shown as text
+        show_label=False,
+    )
+    target = gr.State(None)
+    grades = _grade_row(site, history, candidate, target)
+    with gr.Row(elem_id="chat-entry"):
+        message = gr.Textbox(
+            show_label=False,
+            container=False,
+            placeholder=word("message_hint"),
+            max_length=LONGEST_MESSAGE,
+            scale=5,
+            min_width=120,
+            elem_id="chat-message",
+        )
+        send = gr.Button(
+            word("send"), variant="primary", elem_id="chat-send", min_width=84, scale=0
+        )
+        stop = gr.Button(word("stop"), elem_id="chat-stop", min_width=84, scale=0, visible=False)
+    with gr.Row(elem_id="chat-more"):
+        again = gr.Button(word("again"), size="sm", elem_id="chat-again", scale=0, min_width=110)
+        clear = gr.Button(word("clear"), size="sm", elem_id="chat-clear", scale=0, min_width=110)
+    parts = ChatParts(history, message, candidate, _settings(), target)
+    _wire(site, parts, send=send, stop=stop, again=again, clear=clear, grades=grades)
+
+
+def _settings() -> tuple[Any, ...]:
+    with gr.Accordion(word("settings"), open=False, elem_id="chat-settings"):
+        system = gr.Textbox(label=word("system"), lines=2, max_length=LONGEST_MESSAGE)
+        with gr.Row():
+            temperature = gr.Slider(0, 2, value=0, step=0.05, label=word("temperature"))
+            top_p = gr.Slider(0.05, 1, value=1, step=0.05, label=word("top_p"))
+        with gr.Row():
+            most = gr.Slider(1, 1024, value=120, step=1, label=word("max_new_tokens"))
+            seed = gr.Number(value=0, precision=0, minimum=0, label=word("seed"))
+    return system, temperature, top_p, most, seed
+
+
+def _grade_row(
+    site: Site, history: gr.Chatbot, candidate: gr.Dropdown, target: gr.State
+) -> GradeParts:
+    """The five grades for an answer: the last one, or the one that was clicked."""
+    with gr.Row(visible=False, elem_id="chat-grade") as row:
+        choice = gr.Radio(
+            [(level.name, level.value) for level in LEVELS],
+            label=word("grade_last"),
+            elem_id="chat-grade-choice",
+            scale=3,
+        )
+        note = gr.Textbox(
+            label=word("note"), max_length=LONGEST_NOTE, elem_id="chat-grade-note", scale=3
+        )
+        save = gr.Button(word("save_grade"), elem_id="chat-grade-save", scale=0, min_width=90)
+
+    def chat_grade(
+        history: Messages, candidate: str, target: int | None, grade: int, note: str,
+        request: gr.Request,
+    ) -> gr.Button:  # fmt: skip
+        with answering(request):
+            keep_grade(site, history, candidate, target, grade, note, request)
+        return gr.Button(word("grade_kept"))
+
+    given = [history, candidate, target, choice, note]
+    for event in (choice.input, save.click, note.submit):
+        event(chat_grade, given, save, queue=False, api_name="chat_grade", show_progress="hidden")
+
+    def point_at(selected: gr.EventData) -> tuple[Any, ...]:
+        # Its place comes from a browser: keep_grade checks it, as it does those of other clients.
+        place = (selected._data or {}).get("index")
+        place = place[0] if isinstance(place, list) and place else place
+        return place, gr.Radio(value=None), "", gr.Button(word("save_grade"))
+
+    pointed = [target, choice, note, save]
+    history.select(point_at, None, pointed, queue=False, api_visibility="private")
+    return GradeParts(row, choice, note, save)
+
+
+def _wire(
+    site: Site,
+    parts: ChatParts,
+    *,
+    send: gr.Button,
+    stop: gr.Button,
+    again: gr.Button,
+    clear: gr.Button,
+    grades: GradeParts,
+) -> None:
+    """Which event calls what."""
+    asked = [parts.history, parts.candidate, *parts.settings]
+    state = [send, stop, grades.row, grades.save, parts.target, grades.choice, grades.note]
+
+    def chat(
+        message: str, history: Messages, candidate: str, system: str, temperature: float,
+        top_p: float, max_new_tokens: int, seed: int, request: gr.Request,
+    ) -> Generator[tuple[Any, ...], None, None]:  # fmt: skip
+        with answering(request):
+            message = text(message, "message", LONGEST_MESSAGE).strip()
+            if not message:
+                raise Refused("Write something first.", "메시지를 먼저 입력해 주세요.")
+            messages = [*plain_messages(history), {"role": "user", "content": message}]
+            how = generation_settings(temperature, top_p, max_new_tokens, seed)
+            guard_blindness(site, request, *asked_texts(messages), system or "")
+            with site.turn(request):
+                korean = wants_korean(request)
+                answer = stream_answer(site, candidate, messages, system, how, korean=korean)
+                for number, answered in enumerate(answer):
+                    yield answered, "", *(_skipped if number else running())
+
+    def chat_again(
+        history: Messages, candidate: str, system: str, temperature: float,
+        top_p: float, max_new_tokens: int, seed: int, request: gr.Request,
+    ) -> Generator[tuple[Any, ...], None, None]:  # fmt: skip
+        with answering(request):
+            messages = plain_messages(history)
+            while messages and messages[-1]["role"] == "assistant":
+                messages.pop()
+            if not messages:
+                raise Refused("There is nothing to answer yet.", "다시 생성할 답변이 없어요.")
+            # Another seed, or sampling would say the very same again.
+            how = generation_settings(temperature, top_p, max_new_tokens, _next_seed(seed))
+            guard_blindness(site, request, *asked_texts(messages), system or "")
+            with site.turn(request):
+                korean = wants_korean(request)
+                answer = stream_answer(site, candidate, messages, system, how, korean=korean)
+                for number, answered in enumerate(answer):
+                    yield answered, how.seed, *(_skipped if number else running())
+
+    # One place in line for all answers: it is shown to whoever waits.
+    queued: dict[str, Any] = {
+        "concurrency_limit": MOST_AT_ONCE,
+        "concurrency_id": "models",
+        "show_progress": "minimal",
+        "show_progress_on": parts.history,
+        "preprocess": False,  # our own checks speak more clearly to other clients
+    }
+    began: dict[str, Any] = {
+        "queue": False,
+        "show_progress": "hidden",
+        "api_visibility": "private",
+    }
+    answers: list[Any] = []
+    for event, name in ((parts.message.submit, "chat"), (send.click, "")):
+        visible: dict[str, Any] = {"api_name": name} if name else {"api_visibility": "private"}
+        shown = [parts.history, parts.message, *state]
+        answers.append(event(chat, [parts.message, *asked], shown, **queued, **visible))
+    shown = [parts.history, parts.settings[-1], *state]
+    answers.append(again.click(chat_again, asked, shown, **queued, api_name="chat_again"))
+    for answer in answers:
+        answer.then(idle, parts.history, state, **began)
+    stop.click(idle, parts.history, state, cancels=answers, **began)
+    clear.click(cleared, None, [parts.history, *state], cancels=answers, **began)
+
+
+def _next_seed(seed: Any) -> Any:
+    """Another seed; what is no number is left for the check of settings to refuse."""
+    known = isinstance(seed, int | float) and not isinstance(seed, bool)
+    return seed + 1 if known else seed or 1
+
+
+_skipped = tuple(gr.skip() for _ in range(7))
+
+
+def running() -> tuple[Any, ...]:
+    """Send, stop, grades, save, target, choice and note while an answer is made.
+
+    The next answer must neither show the last one's grade nor take no notice of the same again.
+    """
+    return (
+        gr.Button(visible=False),
+        gr.Button(visible=True),
+        gr.Row(visible=False),
+        gr.Button(word("save_grade")),
+        None,
+        gr.Radio(value=None),
+        "",
+    )
+
+
+def cleared() -> tuple[Any, ...]:
+    """The conversation and the same parts before a first question."""
+    return ([], *idle([])[:-2], gr.Radio(value=None), "")
+
+
+def idle(history: Any) -> tuple[Any, ...]:
+    """The same parts once there is an answer, or none: it may be graded."""
+    answered = last_answer(history) is not None
+    return (
+        gr.Button(visible=True),
+        gr.Button(visible=False),
+        gr.Row(visible=answered),
+        gr.Button(word("save_grade")),
+        None,
+        gr.skip(),
+        gr.skip(),
+    )

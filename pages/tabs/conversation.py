@@ -1,0 +1,261 @@
+"""What the chat works with: a conversation, an answer that grows, a grade that is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import inspect
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import asdict, replace
+from typing import Any
+
+import gradio as gr
+
+from evaluators.grading.rater_identity import grader_id
+from evaluators.grading.store.grade_store import Grade, Grader, reply_hash
+from evaluators.grading.submission import LONGEST_NOTE, Refused, text
+from model_registry.backends.backend import Answer, GenerationSettings
+from pages.page_context import Site, page_visitor
+from pages.serving.answer_stamp import Stamp, read_stamp
+
+LONGEST_MESSAGE = 4000
+MOST_TURNS = 60
+
+#: Seconds between two updates of one visitor's page, times the visitors who are being answered; the
+#: first piece goes out at once. Sending every token would cost more than making it, and what is
+#: spent on sending is taken from everybody's answers.
+EVERY = 0.04
+
+#: What stands where a reply is empty, or was thinking that ended before an answer began.
+NO_ANSWER = (
+    "(no answer: it ended before an answer began)",
+    "(답변 없음: 답을 시작하기 전에 끝났어요)",
+)
+
+Messages = list[dict[str, Any]]
+
+
+def stream_answer(
+    site: Site,
+    candidate: str,
+    messages: Messages,
+    system: str,
+    how: GenerationSettings,
+    *,
+    korean: bool = False,
+) -> Iterator[Messages]:
+    """The conversation with a growing answer, as the page shows it; closing it stops the model."""
+    plain = [{"role": m["role"], "content": m["content"]} for m in messages]
+    shown = [{**m, "content": as_text(m["content"])} for m in messages]
+    yield shown  # what was asked stands there at once, however long a model takes to load
+    stamp = Stamp(candidate, {"system": (system or "").strip(), **asdict(how)})
+    asked = [{"role": "system", "content": system.strip()}] if system and system.strip() else []
+    with closing(site.models.stream(candidate, [*asked, *plain], how)) as pieces:
+        gathers = site.models.gathers(candidate)
+        for answer in paced(growing(pieces), lambda: EVERY * site.turns.visitors, gathers=gathers):
+            yield [*shown, _answer(answer, stamp, korean)]
+
+
+def paced(answers: Iterator[str], pause: Callable[[], float], *, gathers: bool) -> Iterator[str]:
+    """Some of the states of an answer that grows, `pause` seconds apart, and the last one.
+
+    A source that gathers what comes meanwhile is left alone in between: asleep, this thread takes
+    nothing from the model's. Any other would only be late by that.
+    """
+    answer, due = "", 0.0
+    for answer in answers:
+        if answer.strip() and time.monotonic() >= due:
+            yield answer
+            due = time.monotonic() + pause()
+            if gathers:
+                time.sleep(pause())
+    yield answer
+
+
+def growing(pieces: Generator[str, None, Answer]) -> Iterator[str]:
+    """The answer, longer with each piece. What was shown of it may turn out to be thinking, so that
+    the last one counts."""
+    shown = ""
+    while True:
+        try:
+            shown += next(pieces)
+        except StopIteration as end:
+            # A borrowed GPU hands no value on.
+            if end.value is not None and end.value.text != shown.strip():
+                yield end.value.text
+            return
+        yield shown
+
+
+def _answer(answer: str, stamp: Stamp, korean: bool) -> dict[str, Any]:
+    """A message of the Chatbot, with its stamp. The Chatbot itself takes off indents and blanks."""
+    content = inspect.cleandoc(as_text(answer))
+    stamp = replace(stamp, answered=bool(content))
+    content = content or NO_ANSWER[korean]
+    return {
+        "role": "assistant",
+        "content": content,
+        "metadata": stamp.on(html.unescape(content)),
+    }
+
+
+def as_text(content: str) -> str:
+    """Text that the Chatbot shows as it is: it takes what it is given for HTML."""
+    return html.escape(content, quote=False)
+
+
+def generation_settings(temperature: Any, top_p: Any, most: Any, seed: Any) -> GenerationSettings:
+    """Settings as numbers within their bounds, which other clients than the page may not keep.
+
+    Raises:
+        Refused: one is out of them.
+    """
+
+    def number(value: Any, name: str, low: float, high: float) -> float:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not low <= value <= high
+        ):
+            raise Refused(
+                f"{name} must be a number from {low:g} to {high:g}.",
+                f"{name} 값은 {low:g}에서 {high:g} 사이의 수여야 해요.",
+            )
+        return value
+
+    return GenerationSettings(
+        max_new_tokens=int(number(most, "max_new_tokens", 1, 1024)),
+        temperature=float(number(temperature, "temperature", 0, 2)),
+        top_p=float(number(top_p, "top_p", 0.01, 1)),
+        seed=int(number(seed or 0, "seed", 0, 2**31)),
+    )
+
+
+def plain_messages(history: Any) -> Messages:
+    """The Chatbot's messages as plain ones, without the escapes of `as_text`: role and text, and
+    what an answer carries as its metadata.
+
+    Raises:
+        Refused: too long, or no conversation.
+    """
+    if not isinstance(history or [], list) or len(history or []) > MOST_TURNS:
+        raise Refused(
+            "This conversation is too long. Start a new one.",
+            "대화가 너무 길어요. 새로 시작하세요.",
+        )
+    messages = []
+    for one in history or []:
+        content = one.get("content") if isinstance(one, dict) else None
+        if isinstance(content, list):
+            content = "".join(p.get("text", "") for p in content if isinstance(p, dict))
+        role = one.get("role") if isinstance(one, dict) else None
+        if role not in ("user", "assistant") or not isinstance(content, str):
+            raise Refused("This is no conversation.", "대화를 읽을 수 없어요.")
+        plain = text(html.unescape(content), "message", 4 * LONGEST_MESSAGE)
+        message = {"role": role, "content": plain}
+        stamp = one.get("metadata") if role == "assistant" else None
+        messages.append({**message, "metadata": stamp} if stamp else message)
+    return messages
+
+
+def asked_texts(messages: Messages) -> list[str]:
+    """What the visitor wrote."""
+    return [m["content"] for m in messages if m["role"] == "user"]
+
+
+def last_answer(history: Any) -> int | None:
+    """Where the last answer stands, if there is one."""
+    places = [i for i, m in enumerate(history or []) if m.get("role") == "assistant"]
+    return places[-1] if places else None
+
+
+def keep_grade(
+    site: Site,
+    history: Messages,
+    candidate: str,
+    target: int | None,
+    grade: Any,
+    note: str,
+    request: gr.Request,
+) -> None:
+    """Keep a grade of one answer of a conversation; the last one unless `target` says which.
+
+    It is kept for whoever made that answer, whoever is chosen by now; `candidate` is for a
+    conversation that another client made up itself, whose answers carry no stamp.
+
+    Raises:
+        Refused: there is no such answer, or the grade is none.
+    """
+    messages = plain_messages(history)
+    place = target if target is not None else last_answer(messages)
+    if type(place) is not int or not 0 < place < len(messages):
+        raise Refused("Choose an answer first.", "먼저 답변을 하나 고르세요.")
+    if messages[place]["role"] != "assistant":
+        raise Refused("Choose an answer first.", "먼저 답변을 하나 고르세요.")
+    if type(grade) is not int or not 1 <= grade <= 5:
+        raise Refused("Choose one of the five grades.", "다섯 등급 가운데 하나를 고르세요.")
+    reply = messages[place]["content"]
+    stamp = read_stamp(messages[place], reply)
+    if stamp and not stamp.answered:
+        reply = ""
+    made_by = stamp.candidate if stamp else candidate
+    if not all(isinstance(n, str) and n in site.models.names for n in (candidate, made_by)):
+        raise Refused("Choose a candidate first.", "먼저 후보를 고르세요.")
+    person = person_of(site, request)
+    said = [stamp.answer] if stamp else [m["content"] for m in messages[: place + 1]]
+    kept = Grade(
+        key="",
+        subject=f"chat:{_digest(person.id, made_by, *said)}",
+        grader=person.id,
+        run="chat",
+        case="chat",
+        candidate=made_by,
+        prompt=next((m["content"] for m in messages[place::-1] if m["role"] == "user"), ""),
+        reply=reply,
+        grade=grade,
+        page="chat",
+        kind="chat",
+        pass_="chat",
+        reply_hash=reply_hash(reply),
+        note=text(note or "", "note", LONGEST_NOTE),
+        blind=False,
+        settings=_settings(stamp),
+    )
+    _keep_once(site, kept)
+
+
+def _keep_once(site: Site, grade: Grade) -> None:
+    """Keep a grade unless it says what the last one of this answer by this person did."""
+    history = site.desk.store.grades("chat", grader=grade.grader, history=True)
+    earlier = [one for one in history if one.subject == grade.subject]
+    if earlier and (earlier[-1].grade, earlier[-1].note) == (grade.grade, grade.note):
+        return
+    # Numbered, so that a double click makes the same key and a change of mind another.
+    numbered = replace(grade, key=f"{grade.subject}:{len(earlier)}")
+    site.desk.store.add_grades([numbered])
+
+
+def _settings(stamp: Stamp | None) -> dict[str, Any] | None:
+    """The settings of a stamp, which has been in a browser, checked as those of a question."""
+    if stamp is None:
+        return None
+    given = stamp.settings if isinstance(stamp.settings, dict) else {}
+    numbers = ("temperature", "top_p", "max_new_tokens", "seed")
+    how = generation_settings(*(given.get(name) for name in numbers))
+    system = text(given.get("system") or "", "system", LONGEST_MESSAGE)
+    return {"system": system, **asdict(how)}
+
+
+def person_of(site: Site, request: gr.Request) -> Grader:
+    """The grader that the visitor is, or a guest of this one visit."""
+    visitor = page_visitor(request)
+    if visitor.login or site.desk.knows(visitor):
+        return site.desk.join("", visitor)[0]
+    visit = str(getattr(request, "session_hash", None))
+    return site.desk.store.add_grader(Grader(grader_id(visit, guest=True), "guest"))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode(errors="replace")).hexdigest()[:24]

@@ -1,0 +1,211 @@
+"""The command line: names, JSON documents and exit statuses are a contract."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from evaluators.ranking.rank_candidates import NORMALIZATIONS
+
+ROOT = Path(__file__).resolve().parents[2]
+Ohlora = Callable[..., tuple[int, str, str]]
+
+
+def test_the_deepseek_criteria_give_exactly_the_fourteen(ohlora: Ohlora) -> None:
+    code, out, _ = ohlora(
+        "candidates", "--catalog", "deepseek", "--max-params", "20B",
+        "--task", "text-generation", "--without", "math", "--without", "reasoning", "--json",
+    )  # fmt: skip
+    document = json.loads(out)
+    assert code == 0
+    assert len(document["accepted"]) == 14
+    assert all(row["reason"] for row in document["rejected"])
+
+
+def test_explain_shows_each_rejected_candidate_and_why(ohlora: Ohlora) -> None:
+    code, out, _ = ohlora(
+        "candidates", "--catalog", "korean-small", "--license", "free", "--explain"
+    )
+    assert code == 0
+    assert "gemma-2-2b-it: gemma is a conditional licence" in out
+
+
+def test_json_is_one_document_and_nothing_else(ohlora: Ohlora) -> None:
+    _, out, err = ohlora("candidates", "--catalog", "bundled", "--json")
+    assert set(json.loads(out)) == {"accepted", "rejected"}
+    assert err == ""
+
+
+def test_a_wrong_name_is_exit_status_1_with_the_near_one_and_no_traceback(ohlora: Ohlora) -> None:
+    code, out, err = ohlora("candidates", "--catalog", "korean-smal")
+    assert code == 1
+    assert "Did you mean korean-small?" in err
+    assert "Traceback" not in out + err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("candidates", "--no-such-option"),
+        ("run", "korean-small", "--weights", "magic"),
+        ("run", "korean-small", "--ranks", "16,zero"),
+        ("run", "korean-small", "--weights", "bundled", "--device", "tpu"),
+        ("decide",),
+        ("no-such-command",),
+    ],
+)
+def test_wrong_usage_is_exit_status_2(ohlora: Ohlora, arguments: tuple[str, ...]) -> None:
+    code, _, err = ohlora(*arguments)
+    assert code == 2
+    assert "Traceback" not in err
+
+
+def test_a_table_of_one_s_own_is_decided_and_its_sensitivity_told(ohlora: Ohlora) -> None:
+    table = ROOT / "datasets" / "published" / "published.csv"
+    code, out, err = ohlora("decide", "--table", table)
+    assert (code, err) == (0, "")
+    assert "polyglot-ko-1.3b" in out
+    assert all(name in out for name in NORMALIZATIONS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("candidates", "--min-params", "big"), "a number of parameters such as"),
+        (("run", "korean-smal"), "Did you mean korean-small?"),
+        (("run", "korean-small", "--memory-limit", "much"), "an amount of memory"),
+        (("run", "missing.toml"), "missing.toml"),
+        (("report", "no-such-run"), "holds no run"),
+        (("decide", "no-such-run"), "holds no run"),
+        (("score", "missing.csv"), "missing.csv"),
+        (("ask", "bundled-lama", "안녕"), "No candidate is called bundled-lama"),
+        (("export", "nowhere", "--out", "x"), "There is no folder nowhere"),
+        (("tune", "nobody", "--data", "x.csv", "--out", "x"), "No candidate is called nobody"),
+    ],
+)
+def test_what_a_user_gets_wrong_is_one_clear_error(
+    ohlora: Ohlora, arguments: tuple[str, ...], words: str
+) -> None:
+    code, _, err = ohlora(*arguments)
+    assert code == 1
+    assert words in err.replace("\n", " ")
+    assert "Traceback" not in err
+
+
+def test_help_and_candidates_load_no_heavy_module() -> None:
+    program = (
+        "import sys; sys.argv = ['ohlora', *{arguments!r}]\n"
+        "import ohlora_cli\n"
+        "try: ohlora_cli.main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {{'torch', 'transformers', 'gradio', 'pandas', 'numpy', 'peft', 'matplotlib'}}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    for arguments in (["--help"], ["candidates"], ["studies"]):
+        done = subprocess.run(
+            [sys.executable, "-c", program.format(arguments=arguments)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if arguments == ["studies"]:
+            continue  # reads criteria, which need numpy; it must not fail
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_texts_are_korean_where_the_locale_is() -> None:
+    environment = {**os.environ, "LANG": "ko_KR.UTF-8", "OHLORA_LANG": ""}
+    done = subprocess.run(
+        [sys.executable, "-m", "ohlora_cli", "--help"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "조건에 맞는 후보를 나열합니다" in done.stdout
+
+
+def test_a_plugin_file_adds_its_candidate(ohlora: Ohlora, tmp_path: Path) -> None:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        "from model_registry.candidate import Candidate, License\n"
+        "from model_registry.hookspecs import hookimpl\n"
+        "@hookimpl\n"
+        "def register_candidates(register):\n"
+        "    register(Candidate('mine-1b', License('MIT', 'yes'), parameters=10**9))\n"
+    )
+    _, out, _ = ohlora("--plugin", plugin, "candidates", "--json")
+    assert "mine-1b" in [row["name"] for row in json.loads(out)["accepted"]]
+    _, out, _ = ohlora("--plugin", plugin, "plugins", "--json")
+    assert {"mine-1b"} <= {name for row in json.loads(out)["plugins"] for name in row["names"]}
+
+
+def test_a_plugin_file_that_does_not_import_names_its_line(ohlora: Ohlora, tmp_path: Path) -> None:
+    plugin = tmp_path / "broken.py"
+    plugin.write_text("import os\nimport no_such_module\n")
+    code, _, err = ohlora("--plugin", plugin, "candidates")
+    assert code == 1
+    assert "broken.py:2" in err.replace("\n", "")
+
+
+def test_the_template_is_a_study_that_can_be_read(ohlora: Ohlora, tmp_path: Path) -> None:
+    from benchmarks.study.study_files import read_study
+
+    code, out, _ = ohlora("studies", "--template")
+    assert code == 0
+    (tmp_path / "mine.toml").write_text(out)
+    assert read_study(tmp_path / "mine.toml").name == "my-study"
+
+
+def test_score_gives_a_document_with_a_row_for_each_reply(ohlora: Ohlora, tmp_path: Path) -> None:
+    table = tmp_path / "replies.csv"
+    table.write_text("질문,답변\n안녕?,안녕! 반가워.\n뭐 해?,\n", encoding="utf-8-sig")
+    code, out, _ = ohlora(
+        "score", table, "--prompt-column", "질문", "--reply-column", "답변", "--json"
+    )
+    document = json.loads(out)
+    assert code == 0
+    assert [row["prompt"] for row in document["rows"]] == ["안녕?", "뭐 해?"]
+    assert "empty" in document["rows"][0]["scores"]
+
+
+def test_gptq_is_not_exported_without_rows_to_calibrate_on(
+    ohlora: Ohlora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model_registry.weights.quantization.check_available", lambda method: None)
+    code, _, err = ohlora("export", "nowhere", "--out", "x", "--quantization", "gptq")
+    assert code == 2
+    assert "--data" in err
+
+
+def test_an_unknown_quantisation_of_an_export_is_told_what_there_is(ohlora: Ohlora) -> None:
+    code, _, err = ohlora("export", "nowhere", "--out", "x", "--quantization", "int3")
+    assert code == 1
+    assert "int8, nf4, gptq" in err
+
+
+def test_a_quoted_tilde_is_the_home_folder_in_every_option_that_is_a_path(
+    tmp_path, monkeypatch
+) -> None:
+    import typer.main
+
+    import ohlora_cli
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    command = typer.main.get_command(ohlora_cli.app)
+    paths = [
+        parameter.type.convert("~/rows.csv", parameter, None)
+        for each in command.commands.values()
+        for parameter in each.params
+        if isinstance(parameter.type, typer.main.TyperPath)
+    ]
+    assert len(paths) > 10
+    assert {str(path) for path in paths} == {str(tmp_path / "rows.csv")}

@@ -1,0 +1,69 @@
+"""Turns at a model are handed on in order, and nobody is left waiting."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from model_registry.backends import generation_turns
+from model_registry.backends.generation_turns import Turns
+
+
+def test_only_one_holds_the_turn_and_everybody_gets_it_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(generation_turns, "SLICE", 0.0)
+    line, inside, steps = Turns(), [], []
+
+    def work(name: str) -> None:
+        with line.taken():
+            for _ in range(20):
+                inside.append(name)
+                assert len(inside) == 1
+                steps.append(name)
+                time.sleep(0.001)
+                inside.remove(name)
+                if line.due:
+                    line.pass_on()
+
+    workers = [threading.Thread(target=work, args=(name,)) for name in "abc"]
+    for worker in workers:
+        worker.start()
+        time.sleep(0.005)
+    for worker in workers:
+        worker.join(timeout=10)
+        assert not worker.is_alive()
+    middle = steps[10:40]
+    assert {middle.count(name) for name in "abc"} == {10}
+    assert all(len({*middle[i : i + 3]}) == 3 for i in range(0, 30, 3))
+
+
+def test_a_turn_that_nobody_wants_is_never_due() -> None:
+    line = Turns()
+    with line.taken():
+        assert not line.due
+        line.pass_on()
+    with line.taken():
+        pass
+
+
+def test_a_turn_is_given_back_when_its_holder_fails() -> None:
+    line = Turns()
+    with pytest.raises(ValueError), line.taken():
+        raise ValueError
+    with line.taken():
+        assert True
+
+
+def test_a_turn_is_due_only_after_it_has_lasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Turns()
+    monkeypatch.setattr(generation_turns, "SLICE", 60.0)
+    with line.taken():
+        waiting = threading.Thread(target=lambda: line.taken().__enter__(), daemon=True)
+        waiting.start()
+        time.sleep(0.02)
+        assert not line.due
+        monkeypatch.setattr(generation_turns, "SLICE", 0.0)
+        assert line.due

@@ -1,0 +1,622 @@
+"""Whether a candidate fits is told from its architecture alone, and agrees with a real trace."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from model_registry.candidate import Candidate, License
+from model_registry.errors import LoadError, OhloraError
+from model_registry.memory import coefficients, correction
+from model_registry.memory.correction import fitted
+from model_registry.memory.fit import (
+    Correction,
+    Estimate,
+    Work,
+    features,
+    is_quick,
+    predict,
+    weight_bytes,
+)
+from model_registry.memory.fit_report import (
+    Budget,
+    card_budget,
+    columns,
+    document,
+    fit_row,
+    fit_rows,
+)
+from model_registry.memory.verdict import (
+    CARD_RESERVE,
+    Change,
+    changes,
+    fits,
+    margin,
+    smallest_change,
+)
+from model_registry.registry import Registry
+
+GIB = 2**30
+TINY = {
+    "model_type": "llama", "vocab_size": 512, "hidden_size": 64, "intermediate_size": 128,
+    "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16,
+    "max_position_embeddings": 512, "tie_word_embeddings": True,
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """No test reads or writes the user's measured cases and traces."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    coefficients._tables.cache_clear()
+    yield
+    coefficients._tables.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def architecture():
+    return Registry().candidate("llama1B").architecture
+
+
+def test_weights_are_the_counted_parameters_in_the_dtype(architecture):
+    parameters = 1_235_814_400
+    for dtype, itemsize in (("float32", 4), ("bfloat16", 2), ("float16", 2)):
+        estimate = predict(architecture, Work(kind="load", dtype=dtype, device="cpu"))
+        assert estimate.terms["weights"] == pytest.approx(parameters * itemsize, rel=1e-3)
+
+
+def test_every_kind_of_work_says_what_it_is_made_of(architecture):
+    card = {"dtype": "bfloat16", "device": "cuda"}
+    answering = predict(architecture, Work(kind="inference", **card))
+    tuning = predict(architecture, Work(kind="lora", rank=16, batch=4, **card))
+    full = predict(architecture, Work(kind="full", batch=4, **card))
+    assert answering.terms["kv_cache"] > 0
+    assert tuning.terms["adapter"] > 0
+    assert tuning.terms["optimiser"] == pytest.approx(2 * tuning.terms["adapter"], rel=1e-4)
+    assert full.terms["optimiser"] == pytest.approx(2 * full.terms["weights"], rel=1e-3)
+    assert full.predicted_bytes > tuning.predicted_bytes > answering.predicted_bytes
+
+
+def test_more_rank_length_or_batch_never_needs_less(architecture):
+    work = Work(kind="lora", rank=16, batch=4, length=64, dtype="bfloat16", device="cuda")
+    least = predict(architecture, work).predicted_bytes
+    for more in (replace(work, rank=64), replace(work, length=128), replace(work, batch=8)):
+        assert predict(architecture, more).predicted_bytes > least
+
+
+def test_checkpointing_keeps_less_and_orpo_needs_more(architecture):
+    work = Work(kind="lora", rank=16, batch=4, length=256, dtype="bfloat16", device="cuda")
+    plain = predict(architecture, work).predicted_bytes
+    assert predict(architecture, replace(work, checkpointing=True)).predicted_bytes < plain
+    assert predict(architecture, replace(work, kind="orpo")).predicted_bytes > plain
+
+
+def test_logits_are_counted_for_the_kept_positions_only(architecture):
+    work = Work(kind="lora", rank=16, batch=4, length=256, dtype="bfloat16", device="cuda")
+    assert (
+        predict(architecture, replace(work, kept=16)).predicted_bytes
+        < predict(architecture, work).predicted_bytes
+    )
+
+
+def test_quantised_weights_are_counted_by_their_format():
+    counts = {
+        "parameters": 1_000_000, "linear_parameters": 800_000, "linear_outputs": 1_000,
+        "largest_linear": 10_000, "buffer_bytes": 0,
+    }  # fmt: skip
+    plain = weight_bytes(counts, Work())
+    assert plain == 2_000_000
+    int8 = weight_bytes(counts, Work(quantization="int8"))
+    assert int8 == 800_000 + 4_000 + 400_000
+    nf4 = weight_bytes(counts, Work(quantization="nf4"))
+    assert 400_000 + 400_000 < nf4 < int8
+    with pytest.raises(OhloraError, match="int8, nf4, gptq"):
+        weight_bytes(counts, Work(quantization="int3"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["inference", "lora", "full"])
+def test_a_prediction_agrees_with_following_the_very_case(kind):
+    from model_registry.memory import steps, trace
+    from model_registry.memory.steps import Shape
+
+    work = Work(kind=kind, batch=3, length=40, kept=20, rank=12)
+    coefficients = trace.trace_architecture(TINY, kind)
+    shape = Shape(3, 40, 20, 12) if kind != "inference" else Shape(3, 40)
+    doer = (
+        steps.Inference()
+        if kind == "inference"
+        else steps.Training(kind, "cpu", "all-linear", 0.05)
+    )
+    import torch
+
+    seen = doer.trace(trace.on_meta(TINY, torch.float32), shape)
+    sizes = features(work.batch, work.length, shape.kept, shape.rank)
+    assert shape.features() == sizes
+    for window, row in coefficients.items():
+        per_feature = [f + 3 * each for f, each in zip(row["fixed"], row["per_layer"], strict=True)]
+        predicted = sum(c * s for c, s in zip(per_feature, sizes, strict=True))
+        assert predicted == pytest.approx(seen[window], rel=0.03, abs=20_000), window
+
+
+@pytest.mark.parametrize("kind", ["lora", "full"])
+def test_the_count_of_live_tensors_is_what_torch_really_holds(kind):
+    """A trace without data and a real step, counted by the same tracker, are the same bytes."""
+    import torch
+
+    from model_registry.memory import live_tensors, steps, trace
+    from model_registry.weights.loading import build_config, random_model
+
+    work, shape = (
+        steps.Training(kind, "cpu", "all-linear", 0.0),
+        steps.Shape(2, 24, 12, 4),
+    )
+    fake = work.trace(trace.on_meta(TINY, torch.float32), shape)
+    model = random_model(build_config(TINY), "cpu", torch.float32, 0).train()
+    if kind == "lora":
+        model = work._with_lora(model, shape.rank)
+    tracker = live_tensors.Tracker()
+    with tracker:
+        for tensor in (*model.parameters(), *model.buffers()):
+            tracker.see(tensor)
+        trained = [p for p in model.parameters() if p.requires_grad]
+        optimiser = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.0, foreach=False)
+        work._step(model, shape, trained, optimiser, tracker)
+        tracker.peaks.clear()
+        resident = tracker.live
+        work._step(model, shape, trained, optimiser, tracker)
+    held = {window: peak - resident for window, peak in tracker.peaks.items()}
+    windows = {"loss", "head", "last layer", "first layer", "step"} & set(fake)
+    assert {name: held[name] for name in windows} == {name: fake[name] for name in windows}
+    assert len(windows) == 5
+
+
+def test_what_can_not_be_counted_is_unknown_with_its_reason():
+    moe = Registry().candidate("deepseek-moe-16b-chat")
+    row = fit_row(moe, Work(), card_budget("T4"))
+    assert row.predicted_bytes is None
+    assert row.fits is None
+    assert "publisher" in (row.reason or "")
+
+
+def test_an_unknown_model_type_is_an_unsupported_architecture():
+    with pytest.raises(LoadError) as caught:
+        predict({"model_type": "no-such-model"}, Work())
+    assert caught.value.status == "unsupported_architecture"
+
+
+def test_a_card_is_known_by_name_and_memory_by_its_amount():
+    assert card_budget("t4").dtype == "float16"
+    assert card_budget("T4").bytes == pytest.approx(14.7 * GIB)
+    assert card_budget("a100-80gb").bytes > 79 * GIB
+    assert card_budget("12GB").bytes == 12 * GIB
+    with pytest.raises(OhloraError, match="T4"):
+        card_budget("a big one")
+
+
+def test_what_a_card_s_context_takes_must_fit_too():
+    estimate = Estimate({"weights": 10 * GIB}, 0, "load")
+    assert fits(estimate, 10 * GIB, "cpu")
+    assert not fits(estimate, 10 * GIB, "cuda")
+    assert margin(estimate, 12 * GIB, "cuda") == 2 * GIB - CARD_RESERVE
+
+
+def test_the_smallest_change_that_fits_is_the_first_of_its_ladder(architecture):
+    work = Work(kind="lora", rank=16, batch=8, length=256, dtype="bfloat16", device="cuda")
+    first, *_ = changes(work)
+    needed = predict(architecture, first.work).predicted_bytes
+    found = smallest_change(architecture, work, needed + CARD_RESERVE)
+    assert found == first
+    assert found.study == "[contract] batch_size = 4"
+    assert smallest_change(architecture, work, CARD_RESERVE + 1) is None
+
+
+def test_full_tuning_that_does_not_fit_is_told_of_lora(architecture):
+    work = Work(kind="full", batch=1, length=64, dtype="bfloat16", device="cuda")
+    lora = predict(architecture, replace(work, kind="lora", rank=16)).predicted_bytes
+    change = smallest_change(architecture, work, lora + CARD_RESERVE + 100_000)
+    assert change is not None
+    assert change.work.kind == "lora"
+    assert 'tuning = "lora"' in change.study
+
+
+def every_change() -> list[Change]:
+    found = []
+    for kind in ("load", "inference", "lora", "full", "orpo"):
+        for dtype, device in (("bfloat16", "cuda"), ("float32", "cpu")):
+            for batch in (1, 4, 16):
+                work = Work(kind=kind, rank=64, batch=batch, dtype=dtype, device=device)
+                found += changes(work)
+    return found
+
+
+def test_every_change_is_a_line_that_a_study_takes():
+    from benchmarks.study.study_files import parse_study
+
+    head = 'name = "x"\n[candidates]\ncatalog = "bundled"\n'
+    for change in every_change():
+        for part in change.study.split("; "):
+            table, _, lines = part.rpartition("] ")
+            named = 'name = "v"\n' if "variants" in table else ""
+            parse_study(f"{head}{table}]\n{named}" + lines.replace(", ", "\n"), Path("s.toml"))
+
+
+def test_every_command_that_fit_proposes_is_one_that_the_command_line_takes():
+    from typer.main import get_command
+
+    from commands.tuning import app
+
+    tune = get_command(app).commands["tune"]
+    known = {option for parameter in tune.params for option in parameter.opts}
+    proposed = {word for c in every_change() for word in (c.tune or "").split() if word[0] == "-"}
+    assert proposed
+    assert proposed <= known
+    assert {"--data", "--out"} <= known
+
+
+def test_what_fit_proposes_is_a_command_to_paste(architecture):
+    candidate = Candidate("one model", License("x", "yes"), architecture=architecture)
+    work = Work(kind="lora", rank=64, batch=4, length=128, dtype="bfloat16", device="cuda")
+    needed = predict(architecture, replace(work, batch=2)).predicted_bytes
+    small = predict(architecture, replace(work, rank=8)).predicted_bytes
+    budget = Budget("card", max(needed, small) + CARD_RESERVE)
+    proposed = fit_row(candidate, work, budget).smallest_change
+    assert proposed in (
+        "[contract] batch_size = 2", "ohlora tune 'one model' --rank 8 --data FILE --out DIR",
+    )  # fmt: skip
+    full = replace(work, kind="full", batch=4, rank=None)
+    lora = predict(architecture, replace(work, rank=16)).predicted_bytes
+    row = fit_row(candidate, full, Budget("card", lora + CARD_RESERVE))
+    assert row.smallest_change == "ohlora tune 'one model' --rank 16 --data FILE --out DIR"
+    assert "checkpoint" not in (row.smallest_change or "")
+
+
+def test_a_candidate_of_a_catalog_of_one_s_own_is_found_there(tmp_path, ohlora):
+    catalog = tmp_path / "mine.toml"
+    catalog.write_text(
+        '[licenses.MIT]\nfree = "yes"\n[architectures.small]\nmodel_type = "llama"\n'
+        '[[candidates]]\nname = "my-own"\nlicense = "MIT"\narchitecture = "small"\n'
+    )
+    code, out, err = ohlora("fit", "my-own", "--catalog", catalog, "--gpu", "T4", "--json")
+    assert (code, err) == (0, "")
+    assert {row["name"] for row in json.loads(out)["rows"]} == {"my-own"}
+    code, _, err = ohlora("fit", "llama1B", "--catalog", catalog, "--gpu", "T4")
+    assert code == 1
+    assert "No candidate is called llama1B" in err
+
+
+def made_up_pairs(overhead: int, factor: float) -> list[tuple[Estimate, int]]:
+    pairs = []
+    for size in (100, 200, 300):
+        plain = Estimate({"weights": size * 1000}, 0, "load")
+        pairs.append((plain, plain.predicted_bytes + overhead))
+        tuned = Estimate(
+            {"weights": size * 1000, "optimiser": 50, "activations": size * 99}, size * 99, "loss"
+        )
+        measured = tuned.predicted_bytes + overhead + (factor - 1) * size * 99
+        pairs.append((tuned, round(measured)))
+    return pairs
+
+
+def test_a_correction_finds_the_overhead_and_the_factor_again():
+    found = fitted(made_up_pairs(27_000, 1.9))
+    assert found.overhead_bytes == 27_000
+    assert found.scratch_factor == pytest.approx(1.9, rel=1e-3)
+
+
+def test_one_disturbed_measurement_moves_no_correction():
+    pairs = made_up_pairs(27_000, 1.9)
+    pairs.append((Estimate({"weights": 1}, 0, "load"), 10**12))
+    assert fitted(pairs).overhead_bytes < 100_000
+
+
+def test_too_few_cases_correct_nothing():
+    assert fitted(made_up_pairs(27_000, 1.9)[:2]) == Correction(0, 1.0, 2, "")
+
+
+def test_a_machine_s_own_cases_are_kept_and_said(tmp_path):
+    path = tmp_path / "measured.jsonl"
+    for number, (estimate, measured) in enumerate(made_up_pairs(27_000, 1.9)):
+        correction.remember("box", "cpu", f"case {number}", estimate, measured, path)
+    with path.open("a") as file:
+        file.write('{"machine": "box", "dev')  # a kill tore the last line
+    found = correction.correction_for("box", "cpu", path)
+    assert found.overhead_bytes == 27_000
+    assert "6 cases measured on this machine" in found.source
+    assert "this machine" not in correction.correction_for("other", "cpu", path).source
+
+
+@pytest.mark.parametrize("kind", ["answering", "tuning"])
+def test_what_a_machine_has_not_measured_keeps_the_shipped_figure(tmp_path, kind):
+    path = tmp_path / "measured.jsonl"
+    measured = [
+        p for p in made_up_pairs(27_000, 1.3) if ("optimiser" in p[0].terms) == (kind == "tuning")
+    ]
+    for number in range(6):
+        estimate, bytes_ = measured[number % 3]
+        correction.remember("box", "cpu", f"case {number}", estimate, bytes_, path)
+    shipped = correction.correction_for("other", "cpu", path)
+    found = correction.correction_for("box", "cpu", path)
+    if kind == "answering":
+        assert found.overhead_bytes == 27_000
+        assert found.scratch_factor == shipped.scratch_factor > 2
+        assert "tuning: corrected by 30 cases measured on another machine" in found.source
+    else:
+        assert found.overhead_bytes == shipped.overhead_bytes > 0
+        assert found.scratch_factor != shipped.scratch_factor
+        assert "answering: corrected by 30 cases" in found.source
+    assert "6 cases measured on this machine" in found.source
+
+
+def test_a_card_that_measured_answering_only_has_no_factor_of_a_processor(tmp_path):
+    path = tmp_path / "measured.jsonl"
+    for number, (estimate, bytes_) in enumerate(made_up_pairs(27_000, 1.3)[::2] * 2):
+        correction.remember("box", "cuda", f"case {number}", estimate, bytes_, path)
+    assert correction.correction_for("box", "cuda", path).scratch_factor == 1.0
+
+
+def test_the_correction_that_comes_with_the_project_is_used_where_nothing_was_measured(
+    architecture,
+):
+    shipped = correction.correction_for("a new machine", "cpu")
+    assert (shipped.overhead_bytes, shipped.scratch_factor) == (31_432_431, 2.125)
+    work = Work(kind="lora", rank=16, batch=4, dtype="float32", device="cpu")
+    plain = predict(architecture, work)
+    more = predict(architecture, work, shipped).predicted_bytes - plain.predicted_bytes
+    assert more == pytest.approx(31_432_431 + 1.125 * plain.scratch_bytes, abs=2)
+
+
+def test_a_corrected_prediction_shows_its_correction_as_a_term(architecture):
+    work = Work(kind="lora", rank=16, batch=4, dtype="bfloat16", device="cuda")
+    plain = predict(architecture, work)
+    corrected = predict(architecture, work, Correction(1_000_000, 2.0, 9, "measured here"))
+    scratch = plain.scratch_bytes
+    assert scratch >= plain.terms["activations"] + plain.terms["logits"]
+    assert corrected.terms["machine"] == pytest.approx(1_000_000 + scratch)
+
+
+def test_the_document_has_the_promised_keys(architecture):
+    candidate = Candidate("one", License("x", "yes"), architecture=architecture)
+    budget = card_budget("12GB")
+    rows = fit_rows([candidate], budget)
+    document_ = json.loads(json.dumps(document(budget, rows, Correction())))
+    assert document_["budget_bytes"] == 12 * GIB
+    promised = {"name", "workload", "rank", "quantization", "predicted_bytes", "fits",
+                "smallest_change"}  # fmt: skip
+    assert all(promised <= set(row) for row in document_["rows"])
+    kinds = {(row["workload"], row["quantization"]) for row in document_["rows"]}
+    assert {("load", "gptq"), ("inference", "int8"), ("lora", "nf4"), ("full", "none"),
+            ("orpo", "none")} <= kinds  # fmt: skip
+    table = columns(rows, "candidate")
+    assert all(len(line) == len(table[0]) for line in table)
+
+
+@pytest.mark.parametrize(
+    "catalog", ["bundled", "diagram", "korean-small", "lightweighting", "deepseek"]
+)
+@pytest.mark.parametrize(("dtype", "device"), [("bfloat16", "cuda"), ("float32", "cpu")])
+def test_nothing_of_a_catalog_has_to_be_traced_when_a_user_asks(catalog, dtype, device):
+    for candidate in Registry().candidates(catalog):
+        for kind in ("load", "inference", "lora", "full", "orpo") if candidate.architecture else ():
+            work = Work(kind=kind, dtype=dtype, device=device)
+            assert is_quick(candidate.architecture, work), f"{candidate.name}: {kind}"
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_what_lightweighting_does_after_is_predicted_at_once(device):
+    for candidate in Registry().candidates("lightweighting"):
+        work = Work(kind="lora", rank=8, device=device, targets=("q_proj", "v_proj"))
+        assert is_quick(candidate.architecture, work)
+
+
+def test_a_trace_is_remembered_for_the_next_time(tmp_path, monkeypatch):
+    calls = []
+
+    def trace_once(values, kind, *rest):
+        calls.append(kind)
+        return {"prefill": {"fixed": [0.0] * 7, "per_layer": [0.0] * 7}}
+
+    monkeypatch.setattr(coefficients, "_trace", trace_once)
+    for _ in range(2):
+        coefficients.coefficients_of(TINY, "inference", dtype="float32", device="cpu")
+        coefficients._tables.cache_clear()
+    assert calls == ["inference"]
+
+
+def test_the_table_holds_every_architecture_of_the_shortlist():
+    for candidate in Registry().candidates("korean-small"):
+        for kind in ("inference", "lora", "full"):
+            assert coefficients.is_known(
+                candidate.architecture, kind, dtype="bfloat16", device="cuda"
+            ), (candidate.name, kind)
+
+
+def test_counts_in_the_table_are_the_catalog_s_own():
+    for candidate in Registry().candidates("korean-small"):
+        counts = coefficients.skeleton_of(candidate.architecture)
+        assert counts["parameters"] == candidate.parameters, candidate.name
+
+
+def test_fit_never_loads_torch():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from commands.fitting import fit; "
+        "fit(['llama1B'], gpu='12GB', as_json=False); "
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+PER_TOKEN = 2 * 16 * 8 * 64 * 2  # keys and values: layers × heads × width × bytes of bf16
+
+
+@pytest.mark.parametrize(("batch", "length", "new"), [(1, 160, 80), (1, 1000, 900), (4, 300, 290)])
+def test_the_cache_holds_prompt_and_answer_of_every_row(architecture, batch, length, new):
+    work = Work(batch=batch, length=length, new_tokens=new, dtype="bfloat16", device="cuda")
+    estimate = predict(architecture, work)
+    held = length if estimate.moment == "decode" else length - new
+    assert estimate.terms["kv_cache"] == pytest.approx(PER_TOKEN * batch * held, rel=0.02)
+
+
+def test_an_answer_s_last_token_is_the_peak_where_the_prompt_is_short(architecture):
+    work = Work(length=1000, new_tokens=990, dtype="bfloat16", device="cuda")
+    assert predict(architecture, work).moment == "decode"
+
+
+def test_memory_is_linear_in_these_seven_quantities():
+    from model_registry.memory.steps import Shape
+
+    assert features(3, 40, 20, 12) == (1, 3, 120, 4800, 60, 12, 1440)
+    assert features(3, 40, 20, 12) == tuple(Shape(3, 40, 20, 12).features())
+
+
+def given(monkeypatch, **windows: list[float]) -> None:
+    """Coefficients of a made-up architecture: each window's own, a layer, and 4 layers in all."""
+    nothing = [0.0] * 7
+    rows = {name: {"fixed": nothing, "per_layer": each} for name, each in windows.items()}
+    counts = {
+        "parameters": 1000, "linear_parameters": 800, "linear_outputs": 10, "largest_linear": 100,
+        "buffer_bytes": 0, "layers": 4, "hidden": 8, "vocabulary": 50,
+    }  # fmt: skip
+    monkeypatch.setattr("model_registry.memory.fit.skeleton_of", lambda values: counts)
+    monkeypatch.setattr("model_registry.memory.fit.coefficients_of", lambda values, kind, **_: rows)
+
+
+TRAINED = {"trained": [0.0] * 7, "moments": [0.0] * 7}
+
+
+@pytest.mark.parametrize("index", range(7))
+def test_every_quantity_counts_in_a_training_step(monkeypatch, index):
+    each = [0.0] * 7
+    each[index] = 1.0
+    given(monkeypatch, **TRAINED, loss=each)
+    work = Work(kind="lora", batch=3, length=40, kept=20, rank=12)
+    without = 1000 * 2
+    expected = 4 * features(3, 40, 20, 12)[index]
+    assert predict({}, work).predicted_bytes == without + expected
+
+
+@pytest.mark.parametrize("window", ["loss", "head", "last layer", "first layer", "step"])
+def test_checkpointing_keeps_a_layer_s_input_until_its_turn_comes(monkeypatch, window):
+    each = [0.0, 0.0, 100.0, 0.0, 0.0, 0.0, 0.0]  # bytes a token and layer
+    given(monkeypatch, **TRAINED, **{window: each})
+    work = Work(kind="lora", batch=3, length=40, rank=12)
+    tokens, inputs = 120, 4 * 120 * 8 * 2  # layers × tokens × hidden × bytes of bf16
+    held = {"loss": inputs, "head": inputs, "last layer": inputs + 100 * tokens}
+    plain = predict({}, work).predicted_bytes
+    assert plain == 2000 + 4 * 100 * tokens
+    found = predict({}, replace(work, checkpointing=True)).predicted_bytes
+    assert found == 2000 + held.get(window, 4 * 100 * tokens)
+
+
+def test_the_formats_of_quantised_weights_are_counted_to_the_byte():
+    counts = {
+        "parameters": 1_000_000, "linear_parameters": 800_000, "linear_outputs": 1_000,
+        "largest_linear": 10_000, "buffer_bytes": 64,
+    }  # fmt: skip
+    rest = 200_000 * 2 + 64
+    found = {q: weight_bytes(counts, Work(quantization=q)) for q in ("int8", "nf4", "gptq")}
+    assert found["int8"] == 800_000 + 4 * 1_000 + rest
+    assert found["nf4"] == round(800_000 * (0.5 + 1 / 64 + 4 / (64 * 256))) + rest
+    assert found["gptq"] == round(800_000 * (0.5 + 2.5 / 128)) + rest
+
+
+def test_buffers_lie_beside_weights_of_any_format():
+    counts = dict.fromkeys(("linear_parameters", "linear_outputs", "largest_linear"), 0)
+    counts |= {"parameters": 1_000, "buffer_bytes": 64}
+    assert {weight_bytes(counts, Work(quantization=q)) for q in ("none", "nf4")} == {2_064}
+
+
+def test_a_rounding_of_the_fit_is_no_gradient_below_nothing(monkeypatch):
+    given(monkeypatch, **TRAINED, loss=[-50.0, 0.0, 100.0, 0.0, 0.0, 0.0, 0.0])
+    terms = predict({}, Work(kind="lora", batch=3, length=40, rank=12)).terms
+    assert (terms["gradients"], terms["activations"]) == (0, 4 * (100 * 120 - 50))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_embeddings_and_head_stay_as_they_are_when_weights_are_quantised(tied):
+    from model_registry.memory.trace import skeleton
+
+    counts = skeleton(TINY | {"tie_word_embeddings": tied})
+    layer = 2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 128
+    assert counts["linear_parameters"] == 3 * layer
+    embeddings = 512 * 64 * (1 if tied else 2)
+    assert counts["parameters"] == 3 * (layer + 2 * 64) + 64 + embeddings
+    assert counts["largest_linear"] == 64 * 128
+
+
+def test_quantised_weights_are_unpacked_one_matrix_at_a_time(monkeypatch):
+    given(monkeypatch, prefill=[0.0] * 7, decode=[0.0] * 7, kept=[0.0] * 7)
+    plain = predict({}, Work()).predicted_bytes
+    packed = predict({}, Work(quantization="int8"))
+    assert plain == 2000
+    assert packed.terms["unpacked"] == 100 * 2
+    assert packed.predicted_bytes == 800 + 4 * 10 + 200 * 2 + 200
+
+
+def test_a_tune_on_quantised_weights_unpacks_them_too(monkeypatch):
+    given(monkeypatch, **TRAINED, loss=[0.0] * 7)
+    packed = predict({}, Work(kind="lora", rank=12, quantization="int8"))
+    assert packed.terms["unpacked"] == 100 * 2
+    assert packed.predicted_bytes == 800 + 4 * 10 + 200 * 2 + 200
+
+
+def test_orpo_takes_twice_the_rows_and_every_position(monkeypatch):
+    each = [0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0]
+    given(monkeypatch, **TRAINED, loss=each)
+    work = Work(kind="orpo", batch=3, length=40, kept=20, rank=12)
+    assert predict({}, work).predicted_bytes == 2000 + 4 * (6 + 6 * 40)
+
+
+def test_adapter_and_optimiser_are_there_throughout(monkeypatch):
+    rank = [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    given(monkeypatch, trained=rank, moments=[2 * each for each in rank], loss=[0.0] * 7)
+    terms = predict({}, Work(kind="lora", rank=12)).terms
+    assert (terms["adapter"], terms["optimiser"]) == (48, 96)
+
+
+def test_a_change_names_all_that_it_takes():
+    work = Work(kind="lora", rank=64, batch=4, dtype="float32", device="cpu")
+    for change in changes(work):
+        assert change.work.dtype == "bfloat16"
+        assert 'dtype = "bfloat16"' in change.study
+        assert change.tune is None or "--dtype bfloat16" in change.tune
+    (ranked,) = [c for c in changes(work) if c.work.rank == 8]
+    assert ranked.tune == "--dtype bfloat16 --rank 8"
+    assert ranked.study == '[contract] dtype = "bfloat16"; [work] ranks = [8]'
+
+
+def test_a_tune_without_a_rank_is_predicted_at_sixteen(architecture):
+    work = Work(kind="lora", dtype="bfloat16", device="cuda")
+    assert predict(architecture, work) == predict(architecture, replace(work, rank=16))
+    assert predict(architecture, work) != predict(architecture, replace(work, rank=8))
+
+
+def test_a_trace_at_two_depths_tells_what_each_layer_takes():
+    import numpy as np
+
+    from model_registry.memory.trace import DEPTHS, TRAINED_AT, _by_depth
+
+    rows = np.array([shape.features() for shape in TRAINED_AT], dtype=float)
+    fixed, each = np.arange(1.0, 8.0), np.arange(10.0, 80.0, 10.0)
+    peaks = {depth: list(rows @ (fixed + depth * each)) for depth in DEPTHS}
+    found = _by_depth(rows, peaks)
+    assert found["fixed"] == pytest.approx(list(fixed), abs=1e-2)
+    assert found["per_layer"] == pytest.approx(list(each), abs=1e-2)
+
+
+def test_an_architecture_is_traced_with_so_many_layers_whatever_it_calls_them():
+    from model_registry.memory.trace import DEPTHS, at_depth
+
+    neo = {"num_layers": 12, "attention_types": [[["global", "local"], 6]]}
+    for depth in DEPTHS:
+        assert at_depth(TINY, depth) == TINY | {"num_hidden_layers": depth}
+        ((pattern, times),) = at_depth(neo, depth)["attention_types"]
+        assert at_depth(neo, depth)["num_layers"] == len(pattern) * times == depth
+    assert TINY["num_hidden_layers"] == 3

@@ -1,0 +1,80 @@
+"""A browser on the real page; pictures of what it saw land in reports/screenshots."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.pages.page_server import ROOT, Page, plugin, running_page
+from tests.support.grading_fixtures import make_run
+
+PICTURES = ROOT / "reports" / "screenshots"
+CHROMIUM = next((p for name in ("chromium", "chromium-browser") if (p := shutil.which(name))), "")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+SIZES = {"desktop": (1280, 860), "phone": (390, 844)}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
+    if not CHROMIUM:
+        pytest.skip("no chromium (as root: make system-packages)")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    folder = tmp_path_factory.mktemp("browser")
+    # The script's own prompt and replies are hostile: markup must stay text.
+    run = make_run(folder / "run", [f"질문 {i}: <b>주말</b>엔 뭐 할까?" for i in range(6)])
+    with running_page(folder, "--run", str(run), *plugin()) as page:
+        yield page
+
+
+@pytest.fixture(params=list(SIZES))
+def size(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def visit(
+    browser: Any, page: Page, size: str, request: pytest.FixtureRequest
+) -> Iterator[Callable]:
+    """Open the page as a new visitor; the test fails on any error of the page's scripts."""
+    contexts, errors = [], []
+
+    def open_page(query: str = "", locale: str = "ko-KR") -> Any:
+        width, height = SIZES[size]
+        context = browser.new_context(
+            locale=locale,
+            viewport={"width": width, "height": height},
+            has_touch=size == "phone",
+            accept_downloads=True,
+        )
+        contexts.append(context)
+        tab = context.new_page()
+        tab.set_default_timeout(60_000)
+        tab.on("pageerror", lambda error: errors.append(str(error)))
+        tab.goto(f"{page.base}/{query}")
+        return tab
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def picture(size: str) -> Callable[[Any, str], None]:
+    """Keep a picture of the page for people to look at."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    return lambda tab, name: tab.screenshot(path=PICTURES / f"{name}-{size}.png", full_page=True)

@@ -1,0 +1,174 @@
+"""Before a grader has finished, nothing they can get links a shown reply to its candidate."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from evaluators.grading.store.grade_store import GradeStore, reply_hash
+from model_registry.records import Reply, append_rows
+from tests.pages.page_server import Page, plugin, running_page
+
+pytestmark = pytest.mark.slow
+
+#: Candidates whose names stand nowhere else, so that finding one is finding a leak.
+NAMES = {
+    "hidden-owner/가리온-7q": "case-qq1",
+    "hidden-owner/누마루-8w": "case-ww2",
+    "다솔-9e": "case-ee3",
+}
+PROMPTS = [f"물음표 {i} 번째 이야기를 해 줄래?" for i in range(8)]
+
+
+def a_reply(name: str, case: str, number: int, prompt: str) -> Reply:
+    piece = name.rpartition("/")[2].split("-")[0]
+    manner = hashlib.md5(name.encode()).hexdigest()[:4]
+    return Reply(
+        case=case,
+        candidate=name,
+        prompt=prompt,
+        reply=f"{number}번째 답이에요. 저는 {piece}라고 해요. {manner}",
+        pass_="greedy",
+        tuned=None,
+        new_tokens=31 + number,
+        finish_reason="stop",
+        seconds=7.125 + number,
+        first_token_seconds=0.0625,
+    )
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    folder = tmp_path_factory.mktemp("blind")
+    rows = [
+        a_reply(name, case, number, prompt)
+        for name, case in NAMES.items()
+        for number, prompt in enumerate(PROMPTS)
+    ]
+    append_rows(folder / "run" / "replies.jsonl", rows)
+    with running_page(folder, "--run", str(folder / "run"), *plugin()) as page:
+        yield page
+
+
+def everything_a_browser_can_get(page: Page, token: str) -> dict[str, str]:
+    """Every page, config, list and endpoint, asked as this grader, before a single vote."""
+    link = {"referer": f"{page.base}/?grader={token}&run=run"}
+    got: dict[str, str] = {}
+    with httpx.Client(base_url=page.base, headers=link, timeout=60) as browser:
+        for path in (
+            "/", f"/?grader={token}", "/config", "/gradio_api/info", "/gradio_api/openapi.json",
+            "/gradio_api/startup-events", "/gradio_api/queue/status", "/theme.css",
+            "/manifest.json", "/monitoring", "/monitoring/summary", "/gradio_api/runs",
+            "/gradio_api/info?all_endpoints=true",
+        ):  # fmt: skip
+            got[path] = browser.get(path).text
+        info = json.loads(got["/gradio_api/info"])
+        for name, endpoint in info["named_endpoints"].items():
+            got[name] = call(browser, name, example(name, token, endpoint))
+        screen = page.value("grade_screen", token, "run", -1, client=browser)
+        while screen["practice"]:
+            page.value("grade_submit", token, screen["screen"], [{"grade": 3}] * 2, "", 1, "")
+            screen = page.value("grade_screen", token, "run", -1, client=browser)
+        got["the first screen"] = json.dumps(screen, ensure_ascii=False)
+        for number in range(-3, 14):
+            answer = page.ask("grade_screen", token, "run", number, client=browser)
+            got[f"screen {number}"] = answer.text
+    return got
+
+
+def example(name: str, token: str, endpoint: dict[str, Any]) -> list[Any]:
+    """Data for an endpoint: the ones that matter by hand, others by their own examples."""
+    by_hand = {
+        "/grade_start": ["민지", token],
+        "/grade_screen": [token, "run", -1],
+        "/grade_submit": [token, "none", [], "", 1, ""],
+        "/results": ["run"],
+        "/chat": [PROMPTS[0], [], "메아리-산", "", 0.0, 1.0, 40, 0],
+        "/compare": [PROMPTS[0]],
+        "/diagram": [PROMPTS[0], "메아리-산", 2, 1, 0.0, None],
+        "/candidates": ["all", "any", "any", 0, 20, [], []],
+    }
+    return by_hand.get(name, [p.get("example_input") for p in endpoint["parameters"]])
+
+
+def call(browser: httpx.Client, name: str, data: list[Any]) -> str:
+    direct = browser.post(f"/gradio_api/run{name}", json={"data": data})
+    queued = browser.post(f"/gradio_api/call{name}", json={"data": data})
+    text = direct.text
+    if queued.status_code == 200:
+        text += browser.get(f"/gradio_api/call{name}/{queued.json()['event_id']}").text
+    return text
+
+
+def test_nothing_links_a_shown_reply_to_its_candidate(page: Page) -> None:
+    token = page.sit("눈가린이")
+    got = everything_a_browser_can_get(page, token)
+    replies = [a_reply(n, c, i, p) for n, c in NAMES.items() for i, p in enumerate(PROMPTS)]
+    telling = set(NAMES) | set(NAMES.values()) | {"hidden-owner"}
+    telling |= {name.rpartition("/")[2].split("-")[0] for name in NAMES}  # 가리온, 누마루, 다솔
+    telling |= {reply_hash(r.reply) for r in replies}
+    telling |= {kind(r.reply.encode()).hexdigest() for r in replies
+                for kind in (hashlib.md5, hashlib.sha1, hashlib.sha256)}  # fmt: skip
+    telling |= {"7.125", "0.0625", '"new_tokens"', '"case"', '"candidate": "hid'}
+    assert "번째 답이에요" in got["the first screen"], "the test saw no reply at all"
+    leaks = [(where, word) for where, text in got.items() for word in telling if word in text
+             or word in json.dumps(text)]  # fmt: skip
+    assert leaks == []
+
+
+def test_places_tell_nothing_about_candidates(page: Page) -> None:
+    """Over many graders each candidate stands in each place about as often."""
+    token_count, places = 30, {name: [0, 0, 0] for name in NAMES}
+    tokens = [page.sit(f"사람 {i}") for i in range(token_count)]
+    for token in tokens:
+        page.value("grade_screen", token, "run", -1)
+    store = GradeStore.open(f"sqlite:///{page.folder / 'data' / 'grades.db'}")
+    for grader in store.graders():
+        for screen in store.screens(grader, "run"):
+            if screen.kind == "item":
+                for place, one in enumerate(screen.shown):
+                    places[one.candidate][place] += 1
+    total = sum(places["다솔-9e"])
+    assert total >= token_count * len(PROMPTS)
+    for counts in places.values():
+        assert all(abs(count / total - 1 / 3) < 0.08 for count in counts)
+
+
+def test_a_screens_id_and_place_do_not_depend_on_the_candidates(page: Page) -> None:
+    tokens = [page.sit(f"또 {i}") for i in range(6)]
+    screens = [page.value("grade_screen", token, "run", -1) for token in tokens]
+    ids = [screen["screen"] for screen in screens]
+    assert len(set(ids)) == len(ids)
+    assert {tuple(sorted(screen)) for screen in screens} == {tuple(sorted(screens[0]))}
+
+
+def test_a_vote_between_two_shows_names_only_afterwards(page: Page) -> None:
+    from gradio_client import Client
+
+    client = Client(page.base, verbose=False)
+    try:
+        before = client.predict("바다 이야기", api_name="/compare")
+        names = ("메아리-산", "메아리-바다", "메아리-굴", "bundled-")
+        assert not [n for n in names if n in json.dumps(before, ensure_ascii=False, default=str)]
+        after = client.predict(api_name="/vote_both_good")
+        assert sum(n in json.dumps(after, ensure_ascii=False, default=str) for n in names) >= 1
+    finally:
+        client.close()
+
+
+def test_the_server_sends_both_replies_of_a_pair_at_once(page: Page) -> None:
+    """One event with both: neither which came first nor how long each took can be seen."""
+    events = [
+        json.loads(d)
+        for k, d in page.stream("compare", "강 이야기")
+        if k in ("generating", "complete")
+    ]
+    with_text = [e for e in events if any(isinstance(v, str) and v for v in e)]
+    assert len(with_text) == 1
+    texts = [v for v in with_text[0] if isinstance(v, str) and v]
+    assert len(texts) == 2

@@ -1,0 +1,367 @@
+"""The parts of the page that need no server: conversations, models, pairs, rows, who asks."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import threading
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from benchmarks.results.folder import RunFolder
+from benchmarks.results.run import Run
+from evaluators.grading.grading_session import Desk
+from evaluators.grading.statistics.grade_summary import summarize, summary_of
+from evaluators.grading.store.grade_store import Grader, GradeStore, Vote
+from evaluators.grading.submission import Refused
+from model_registry.backends.backend import Answer, GenerationSettings
+from model_registry.candidate import Candidate, License
+from model_registry.errors import UnknownName
+from model_registry.records import append_rows
+from model_registry.registry import Registry
+from pages.page_context import Site, address_of, login_of, page_visitor, sees_names, wants_korean
+from pages.serving.page_models import Models, is_at_hand, on_gpu
+from pages.tabs import conversation
+from pages.tabs.candidates_tab import tables
+from pages.tabs.compare_tab import Pair, keep_vote, make_pair
+from pages.tabs.conversation import keep_grade, plain_messages, stream_answer
+from pages.tabs.results_rows import (
+    cost_and_quality,
+    decision_rows,
+    difference_rows,
+    grade_rows,
+    strength_rows,
+)
+from pages.tabs.results_tab import run_to_show, show_results
+from tests.support.grading_fixtures import CANDIDATES, PROMPTS, make_run
+
+PLUGIN = Path(__file__).parent / "page_plugin.py"
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.setattr(conversation, "EVERY", 0.0)
+    store = GradeStore.open(f"sqlite:///{tmp_path / 'grades.db'}")
+    desk = Desk(lambda: store, {"run": make_run(tmp_path / "run")}, owner_key="key")
+    return Site(desk, Models(Registry([PLUGIN])))
+
+
+def a_request(query: str = "", username: str | None = None, **headers: str) -> Any:
+    """What Gradio hands to a handler."""
+    headers["referer"] = f"http://x/?{query}"
+    return SimpleNamespace(
+        headers=headers, query_params={}, username=username, session_hash="s", request=None
+    )
+
+
+def test_an_answer_grows_and_is_closed_with_its_model(site: Site) -> None:
+    messages = [{"role": "user", "content": "안녕"}]
+    grown = list(stream_answer(site, "메아리-산", messages, "", GenerationSettings()))
+    assert grown[0] == messages
+    said = [one[-1]["content"] for one in grown[1:]]
+    assert said[-1].strip() == "산에서 안녕 하고 부르면 안녕 하고 돌아와요."
+    assert all(later.startswith(earlier) for earlier, later in itertools.pairwise(said))
+    assert site.models.busy == 0
+
+
+def test_a_source_that_works_when_asked_is_not_made_slower_by_the_pauses() -> None:
+    def source() -> Generator[str, None, None]:
+        for number in range(1, 201):
+            yield "가" * number
+
+    begun = time.monotonic()
+    shown = list(conversation.paced(source(), lambda: 0.2, gathers=False))
+    assert time.monotonic() - begun < 2  # not 200 pauses
+    assert (shown[0], shown[-1]) == ("가", "가" * 200)
+    assert len(shown) < 20
+
+
+def test_answers_of_one_visitor_count_once_for_the_pauses(site: Site) -> None:
+    with site.turns.taken("a"), site.turns.taken("a"), site.turns.taken("b"):
+        assert site.turns.visitors == 2
+    assert site.turns.visitors == 0
+
+
+@pytest.mark.parametrize("korean", [False, True])
+def test_a_reply_that_is_only_thinking_is_said_to_be_no_answer(
+    site: Site, monkeypatch: pytest.MonkeyPatch, korean: bool
+) -> None:
+    def thinks(*_: Any) -> Generator[str, None, Answer]:
+        yield from ()
+        return Answer("", 9, "length", problems=("truncated", "no_answer"), thinking="음")
+
+    monkeypatch.setattr(site.models, "stream", thinks)
+    asked = [{"role": "user", "content": "안녕"}]
+    *_, said = stream_answer(site, "메아리-산", asked, "", GenerationSettings(), korean=korean)
+    assert ("답변 없음" if korean else "no answer") in said[-1]["content"]
+    keep_grade(site, said, "메아리-산", None, 1, "", a_request())
+    (kept,) = site.desk.store.grades("chat")
+    assert (kept.reply, kept.grade, kept.candidate) == ("", 1, "메아리-산")
+
+
+def test_a_look_at_the_results_leaves_no_folder_behind(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
+    (tmp_path / "temporary").mkdir()
+    for _ in range(3):
+        *_, as_csv, as_json, _ = show_results(site, "run", a_request("key=key"))
+        assert Path(as_csv).is_file() and Path(as_json).is_file()
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert len(list((tmp_path / "served").rglob("*.csv"))) == 1
+
+
+def test_results_open_with_the_run_of_the_address(site: Site) -> None:
+    assert run_to_show(site, a_request("run=run")).value == "run"
+    assert not hasattr(run_to_show(site, a_request("run=none")), "value")
+
+
+def test_closing_the_conversation_stops_the_model(site: Site) -> None:
+    answer = stream_answer(
+        site, "메아리-산", [{"role": "user", "content": "천천히"}], "", GenerationSettings()
+    )
+    next(answer), next(answer)
+    assert site.models.busy == 1
+    answer.close()
+    assert site.models.busy == 0
+
+
+def test_markup_is_escaped_for_the_chatbot_and_comes_back_plain(site: Site) -> None:
+    messages = [{"role": "user", "content": "<b>&amp;"}]
+    shown = next(stream_answer(site, "메아리-산", messages, "", GenerationSettings()))
+    assert shown[0]["content"] == "&lt;b&gt;&amp;amp;"
+    content = [{"type": "text", "text": shown[0]["content"]}]
+    assert plain_messages([{"role": "user", "content": content}]) == messages
+
+
+def history(site: Site) -> list[dict[str, str]]:
+    messages = [{"role": "user", "content": "안녕"}]
+    return list(stream_answer(site, "메아리-산", messages, "", GenerationSettings()))[-1]
+
+
+def test_a_grade_of_a_chat_is_kept_once_and_revised_by_another(site: Site) -> None:
+    said, who = history(site), a_request()
+    for grade, note in ((5, ""), (5, ""), (2, "다시"), (5, "")):
+        keep_grade(site, said, "메아리-산", None, grade, note, who)
+    kept = site.desk.store.grades("chat", history=True)
+    assert [g.grade for g in kept] == [5, 2, 5]
+    assert len({g.subject for g in kept}) == 1
+    assert (kept[0].prompt, kept[0].blind, kept[0].page) == ("안녕", False, "chat")
+
+
+@pytest.mark.parametrize(
+    ("target", "grade", "candidate"),
+    [(0, 5, "메아리-산"), (9, 5, "메아리-산"), (None, 6, "메아리-산"), (None, None, "메아리-산"),
+     (None, True, "메아리-산"), (None, 5, "none"), (-1, 5, "메아리-산")],
+)  # fmt: skip
+def test_a_grade_of_nothing_is_refused(
+    site: Site, target: int | None, grade: Any, candidate: str
+) -> None:
+    with pytest.raises(Refused):
+        keep_grade(site, history(site), candidate, target, grade, "", a_request())
+    assert site.desk.store.grades("chat") == []
+
+
+def test_a_pair_is_two_candidates_with_one_seed_and_one_vote(site: Site) -> None:
+    pair = make_pair(site, "바다", a_request())
+    assert pair.left != pair.right
+    assert keep_vote(site, "left", pair, a_request()) == pair
+    keep_vote(site, "right", pair, a_request())  # a second click
+    (vote,) = site.desk.store.votes()
+    assert (vote.choice, vote.left, vote.right) == ("left", pair.left, pair.right)
+    assert set(vote.settings) == {"temperature", "top_p", "seed"}
+
+
+def a_site(tmp_path: Path, candidates: list[str]) -> Site:
+    """A page on a run of these candidates, with the echoes to ask."""
+    store = GradeStore.open(f"sqlite:///{tmp_path / 'grades.db'}")
+    run = make_run(tmp_path / "run", candidates=candidates)
+    return Site(Desk(lambda: store, {"run": run}, owner_key="key"), Models(Registry([PLUGIN])))
+
+
+def drawn(site: Site) -> set[str]:
+    pairs = [make_pair(site, "바다", a_request()) for _ in range(30)]
+    return {name for pair in pairs for name in (pair.left, pair.right)}
+
+
+def test_only_candidates_of_the_run_are_compared(tmp_path: Path) -> None:
+    site = a_site(tmp_path, ["메아리-산", "메아리-굴", "gemma-2-2b-it"])
+    assert drawn(site) == {"메아리-산", "메아리-굴"}
+
+
+@pytest.mark.parametrize(
+    ("traits", "task", "chats"),
+    [
+        (("bundled", "diagram"), "text-generation", False),
+        (("math",), "text-generation", False),
+        (("base",), "text-generation", False),
+        ((), "image-text-to-text", False),
+        (("instruct", "math"), "text-generation", True),
+        (("chat", "multimodal"), "image-text-to-text", True),
+        (("moe",), "text-generation", True),
+        ((), "text-generation", True),
+    ],
+)
+def test_a_model_made_for_one_purpose_does_not_chat(
+    traits: tuple[str, ...], task: str, chats: bool
+) -> None:
+    candidate = Candidate("x", License("MIT", "yes"), traits=traits, task=task)
+    assert candidate.chats == chats
+
+
+def test_where_the_run_cannot_answer_those_that_chat_are_compared(tmp_path: Path) -> None:
+    site = a_site(tmp_path, CANDIDATES)
+    assert "diagram-1m" not in site.models.chatting
+    assert {"메아리-산", "메아리-바다", "메아리-굴"} <= set(site.models.chatting)
+
+
+def test_votes_between_models_outside_the_run_are_in_none_of_its_figures(tmp_path: Path) -> None:
+    site = a_site(tmp_path, ["메아리-산", "메아리-굴"])
+    store = site.desk.store
+    store.add_grader(Grader("g", "민지"))
+    pairs = [("메아리-산", "메아리-굴"), ("메아리-산", "diagram-1m"), ("다른-1b", "diagram-1m")]
+    store.add_votes(
+        [
+            Vote(f"v{i}", "g", f"질문 {i}", left, right, "하나", "둘", "left", {})
+            for i, (left, right) in enumerate(pairs)
+        ]
+    )
+    votes = summary_of(store, site.desk.run())["votes"]
+    assert votes["count"] == 1
+    assert {row["candidate"] for row in votes["strengths"]} == {"메아리-산", "메아리-굴"}
+    assert votes["side"]["votes"] == 1
+
+
+def test_sides_are_drawn_at_random(site: Site) -> None:
+    pairs = [make_pair(site, "바다", a_request()) for _ in range(40)]
+    assert len({(p.left, p.right) for p in pairs}) >= 4
+
+
+def test_a_pair_can_not_be_made_up(site: Site) -> None:
+    for made_up in (None, {}, "pair", Pair):
+        with pytest.raises(Refused):
+            keep_vote(site, "left", made_up, a_request())
+
+
+def test_a_prompt_under_grading_is_refused_until_one_has_finished(site: Site) -> None:
+    with pytest.raises(Refused, match="graded blind"):
+        make_pair(site, PROMPTS[0], a_request())
+    assert make_pair(site, PROMPTS[0], a_request("key=key")).prompt == PROMPTS[0]
+
+
+def test_models_names_those_that_can_answer_here_and_no_other(site: Site, tmp_path: Path) -> None:
+    assert {"메아리-산", "메아리-바다", "메아리-굴"} <= set(site.models.names)
+    assert "gemma-2-2b-it" not in site.models.names
+    with pytest.raises(UnknownName):
+        next(site.models.stream("gemma-2-2b-it", [], GenerationSettings()))
+    free = License("MIT", "yes")
+    assert not is_at_hand(Candidate("a", free, path=str(tmp_path)))
+    assert not is_at_hand(Candidate("b", free, hub_id="no/such"))
+    assert not is_at_hand(Candidate("c", free, backend="x", endpoint={"base_url_env": "NO_SUCH"}))
+    assert not is_at_hand(Candidate("d", free, backend="x", traits=("remote-code",)))
+    assert is_at_hand(Candidate("e", free, backend="x"))
+
+
+def test_a_model_is_loaded_once_however_many_ask(site: Site) -> None:
+    loads = []
+
+    class Slow:
+        def stream(
+            self, messages: Sequence[Any], settings: GenerationSettings
+        ) -> Generator[str, None, Answer]:
+            yield "x"
+            return Answer("x", 1, "stop")
+
+    def load(candidate: Candidate, **_: Any) -> Slow:
+        loads.append(candidate.name)
+        return Slow()
+
+    site.models.registry.backends["echo"] = load  # type: ignore[assignment]
+    asked = [
+        threading.Thread(
+            target=lambda: list(site.models.stream("메아리-산", [], GenerationSettings()))
+        )
+        for _ in range(8)
+    ]
+    for one in asked:
+        one.start()
+    for one in asked:
+        one.join()
+    assert loads == ["메아리-산"]
+
+
+def test_a_function_stays_as_it_is_where_no_gpu_is_lent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
+    assert on_gpu(len) is len
+
+
+def test_who_asks_is_told_by_link_login_or_oauth() -> None:
+    assert page_visitor(a_request("grader=abc")).token == "abc"
+    assert login_of(a_request(username="minji")) == "minji"
+    session = {"oauth_info": {"userinfo": {"preferred_username": "seoyeon"}}}
+    oauth = SimpleNamespace(username=None, request=SimpleNamespace(scope={"session": session}))
+    assert login_of(oauth) == "seoyeon"
+    assert login_of(None) == ""
+    assert address_of(a_request("tab=chat&key=%EC%97%B4"))["key"] == "열"
+
+
+def test_the_author_of_a_space_sees_results(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACE_AUTHOR_NAME", "minji")
+    assert sees_names(site, a_request(username="minji"))
+    assert not sees_names(site, a_request(username="other"))
+    assert not sees_names(site, a_request())
+
+
+def test_the_browsers_language_decides() -> None:
+    assert wants_korean(SimpleNamespace(headers={"accept-language": "ko-KR,en"}))
+    assert not wants_korean(SimpleNamespace(headers={"accept-language": "en-US,ko"}))
+
+
+def test_a_failed_candidate_has_a_row_with_its_status(site: Site) -> None:
+    from dataclasses import replace
+
+    from model_registry.records import Result, read_rows
+
+    folder = site.desk.run("run").folder
+    first = read_rows(folder / "results.jsonl", Result)[0]
+    append_rows(
+        folder / "results.jsonl",
+        [replace(first, case="x", candidate="못 푼 후보", status="oom_load", seconds={})],
+    )
+    run = Run.read(RunFolder(folder), site.desk.store, needs_head=False)
+    rows = {row["candidate"]: row for row in decision_rows(run, None)}
+    assert set(rows) == {*CANDIDATES, "못 푼 후보"}
+    assert rows["못 푼 후보"]["remark"] == "inference: oom_load"
+    assert rows["못 푼 후보"]["inference_s"] is None
+    assert rows[CANDIDATES[0]]["inference_s"] == 2.0
+
+
+def test_without_grades_there_are_no_points_but_no_failure_either() -> None:
+    empty = summarize([])
+    assert (
+        cost_and_quality([])
+        == grade_rows(empty)
+        == difference_rows(empty)
+        == strength_rows(empty)
+        == []
+    )
+
+
+def test_unknown_sizes_are_none_and_every_rejection_has_a_reason() -> None:
+    from model_registry.selection import Criteria, select
+
+    free = License("MIT", "yes")
+    found = select(
+        [Candidate("a", free), Candidate("b", free, parameters=1)], Criteria(min_params=2)
+    )
+    accepted, rejected = tables(found)
+    assert accepted == []
+    assert all(row["reason"] for row in rejected)
+    (row, *_), _ = tables(select([Candidate("a", free)], Criteria()))
+    assert row["parameters"] is None and row["leaderboard"] is None

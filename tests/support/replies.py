@@ -1,0 +1,32 @@
+"""Replies for the tests of the evaluators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from model_registry.records import Reply
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT.parent / "shared" / "reference"
+
+
+def a_reply(
+    text: str,
+    prompt: str = "오늘 뭐 해?",
+    finish_reason: str = "",
+    pass_: str = "greedy",
+    tuned: int | None = None,
+    reference: str | None = None,
+    case: str = "case",
+) -> Reply:
+    return Reply(
+        case=case,
+        candidate="candidate",
+        prompt=prompt,
+        reply=text,
+        pass_=pass_,
+        tuned=tuned,
+        new_tokens=None,
+        finish_reason=finish_reason,
+        reference=reference,
+    )
