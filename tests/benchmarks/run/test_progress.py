@@ -14,7 +14,7 @@ from benchmarks.run.progress import RunProgress, phase_words
 from benchmarks.study.contract import Contract
 from model_registry.candidate import Candidate, License
 
-ROOT = Path(progress.__file__).parent
+ROOT = Path(progress.__file__).parents[1]
 
 
 def case(name: str) -> Case:
@@ -65,7 +65,7 @@ def test_a_phase_of_a_plugin_is_shown_by_its_own_name() -> None:
 
 
 def test_every_phase_of_a_workload_has_words_in_both_languages():
-    sources = [ROOT / "worker.py", *(ROOT / "workloads").glob("*.py")]
+    sources = [ROOT / "run" / "worker.py", *(ROOT / "workloads").glob("*.py")]
     phases = {p for each in sources for p in re.findall(r'\.phase\("(\w+)"\)', each.read_text())}
     assert {"load", "training", "own_replies"} <= phases
     assert {phase for phase in phases if phase_words(phase) == phase} == set()

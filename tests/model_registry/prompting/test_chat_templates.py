@@ -233,7 +233,7 @@ def test_a_renderer_that_was_killed_from_outside_is_started_again():
 
 def test_a_renderer_does_not_outlive_who_started_it():
     code = (
-        "from model_registry import chat_template as c\n"
+        "from model_registry.prompting import chat_template as c\n"
         "c.ChatTemplate('{{ 1 }}').render([])\n"
         "print(c._PROCESS._running.pid, flush=True)\n"
         "import os; os.kill(os.getpid(), 9)\n"
