@@ -1,7 +1,7 @@
 """What lies where, written from the files themselves: `make readmes`, and a test that it was run.
 
 README.md ends with the folders; each folder's own README lists its files by the first line that
-they say of themselves.
+they say of themselves; docs/runs.md lists the statuses of their table.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+
+from model_registry.statuses import STATUSES
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("model_registry", "rows", "diagrams", "evaluators", "benchmarks", "pages", "commands")
@@ -34,7 +36,7 @@ _COMMENTS = {
     ".toml": re.compile(r"(?:#.*\n)+"),
 }
 _MARKS = re.compile(r"^\s*(?://|/\*|\{#|#)|(?:\*/|#\})\s*$", re.MULTILINE)
-_BEGIN, _END = "<!-- folders: made by `make readmes` -->", "<!-- end of folders -->"
+_BEGIN, _END = "<!-- {}: made by `make readmes` -->", "<!-- end of {} -->"
 
 
 def first_line(path: Path) -> str:
@@ -97,20 +99,32 @@ def tree() -> str:
             lines.append(f"{'  ' * (len(parts) - 1)}- {name} {describe(folder)}")
     top = (name for name in BESIDE if "/" not in name)
     lines += [f"- [`{name}`]({name}) {BESIDE[name]}" for name in top]
-    return "\n".join([_BEGIN, *lines, _END])
+    return "\n".join(lines)
 
 
-def main_readme() -> str:
-    """README.md with its folders as they are now."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    begin, end = text.index(_BEGIN), text.index(_END) + len(_END)
-    return text[:begin] + tree() + text[end:]
+def statuses() -> str:
+    """The table of how a case can end."""
+    rows = [f"| `{status.code}` | {status.en} |" for status in STATUSES.values()]
+    return "\n".join(["| status | meaning |", "|---|---|", *rows])
+
+
+def between_marks(page: Path, name: str, made: str) -> str:
+    """A page with what stands between its two marks of that name as it is now."""
+    text = page.read_text(encoding="utf-8")
+    begin, end = _BEGIN.format(name), _END.format(name)
+    before, after = text[: text.index(begin)], text[text.index(end) :]
+    return f"{before}{begin}\n{made}\n{after}"
 
 
 def documents() -> dict[Path, str]:
-    """Every README that is made here, with what must stand in it."""
+    """Every page that is made here, whole or in part, with what must stand in it."""
     made = {folder / "README.md": folder_readme(folder) for folder in folders()}
-    return {ROOT / "README.md": main_readme()} | made
+    for page, name, lines in (
+        (ROOT / "README.md", "folders", tree()),
+        (ROOT / "docs" / "runs.md", "statuses", statuses()),
+    ):
+        made[page] = between_marks(page, name, lines)
+    return made
 
 
 if __name__ == "__main__":

@@ -1,66 +1,10 @@
-"""The fixed texts of a report in English and Korean: statuses, cures, labels of stand-ins."""
+"""The fixed texts of a report in English and Korean: evaluators, grades, stand-ins."""
 
 from __future__ import annotations
 
 from benchmarks.results.head import RunHead
 from model_registry.language import text
 from model_registry.records import GRADES
-
-#: What helps where a case itself names no cure.
-_CURES = {
-    "oom_load": (
-        "More memory, a smaller candidate, or weights in 4 bits.",
-        "더 큰 메모리, 더 작은 후보, 또는 4비트 가중치.",
-    ),
-    "oom_inference": (
-        "Fewer new tokens, a smaller candidate, or weights in 4 bits.",
-        "더 적은 새 토큰, 더 작은 후보, 또는 4비트 가중치.",
-    ),
-    "oom_training": (
-        "A smaller batch or rank, shorter rows, or 4-bit weights with LoRA.",
-        "더 작은 배치나 랭크, 더 짧은 행, 또는 4비트 가중치와 LoRA.",
-    ),
-    "timeout": (
-        "Raise --time-limit, or take fewer prompts or epochs.",
-        "--time-limit을 늘리거나 질문이나 에폭을 줄이세요.",
-    ),
-    "killed": (
-        "Most often the system ran out of memory: free some, then run again with --resume.",
-        "대개 시스템 메모리 부족입니다: 메모리를 비우고 --resume으로 다시 실행하세요.",
-    ),
-    "nan_loss": (
-        "A smaller learning rate for this candidate, or fp32 instead of half precision.",
-        "이 후보의 학습률을 낮추거나, 반정밀도 대신 fp32를 쓰세요.",
-    ),
-    "unsupported_device": (
-        "Another device or number format: `ohlora doctor` says what this one can do.",
-        "다른 장비나 수 형식: `ohlora doctor`가 이 장비의 기능을 알려 줍니다.",
-    ),
-    "unsupported_architecture": (
-        "A newer transformers that knows this architecture.",
-        "이 구조를 아는 더 새로운 transformers.",
-    ),
-    "needs_remote_code": (
-        "A candidate of the same size that transformers knows by itself.",
-        "transformers가 그대로 지원하는 같은 크기의 후보.",
-    ),
-    "gated": (
-        "Hub: accept the publisher's terms and log in. Server: set a key that it takes.",
-        "허브라면 배포자의 약관에 동의하고 로그인하세요. 서버라면 맞는 키를 설정하세요.",
-    ),
-    "license_blocked": (
-        "A recorded override in the study, once somebody has decided it.",
-        "누군가 결정했다면 연구 파일에 예외로 기록하세요.",
-    ),
-    "unreachable": (
-        "Check the network or the path, then run again with --resume.",
-        "네트워크나 경로를 확인하고 --resume으로 다시 실행하세요.",
-    ),
-    "error": (
-        "The message says what went wrong; `ohlora doctor` knows the common causes.",
-        "메시지가 원인을 알려 줍니다; `ohlora doctor`가 흔한 원인을 압니다.",
-    ),
-}
 
 _GRADE_WORDS = {
     "최상": ("best", "최상"),
@@ -98,11 +42,6 @@ _EVALUATORS = {
     "diagram_geometry": ("diagram geometry", "도표 배치"),
     "diagram_readability": ("diagram readability", "도표 가독성"),
 }
-
-
-def default_cure(status: str) -> str:
-    """What helps against a failure of this status in general."""
-    return text(*_CURES.get(status, ("", "")))
 
 
 def evaluator_words(name: str) -> str:

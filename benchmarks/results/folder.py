@@ -32,6 +32,7 @@ from model_registry.records import (
     parse_row,
     read_rows,
 )
+from model_registry.statuses import status_called
 
 _FILES: dict[str, Any] = {
     "results.jsonl": Result, "replies.jsonl": Reply,
@@ -44,7 +45,9 @@ MACHINE_TROUBLE = ("ENOSPC", "EDQUOT", "ENFILE", "EROFS", "EIO")
 
 def was_interrupted(result: Result) -> bool:
     """Whether a case was ended from outside: it says nothing about its candidate."""
-    return result.status == "killed" or result.figures.get("errno") in MACHINE_TROUBLE
+    return (
+        status_called(result.status).interrupted or result.figures.get("errno") in MACHINE_TROUBLE
+    )
 
 
 class RunFolder:

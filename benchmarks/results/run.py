@@ -18,6 +18,7 @@ from evaluators.grading.statistics.comparison import MeanGrade
 from evaluators.grading.store.grade_store import Grade, GradeStore
 from model_registry.errors import OhloraError
 from model_registry.records import Loss, Reply, Result, ScoreRow
+from model_registry.statuses import status_called
 
 #: Work that tunes nothing.
 ANSWERING = ("inference", "ask")
@@ -226,13 +227,9 @@ def quantization(result: Result) -> str:
     return setting_of(result).quantization
 
 
-#: Ends that another way of running could change; what can't be had stays so.
-_CAN_CHANGE = {"timeout", "killed", "unsupported_device", "error"}
-
-
 def worth_another_try(result: Result) -> bool:
     """Whether a case failed in a way in which needing less memory may help."""
-    return result.status.startswith("oom") or result.status in _CAN_CHANGE
+    return status_called(result.status).can_change
 
 
 def _needless(case: PlannedCase, done: Mapping[str, Result]) -> bool:

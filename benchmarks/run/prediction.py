@@ -17,6 +17,7 @@ from model_registry.memory.fit import NO_CORRECTION, Correction, Work, is_quick,
 from model_registry.memory.verdict import smallest_change
 from model_registry.messages.notes import Note
 from model_registry.records import Result
+from model_registry.statuses import status_called
 
 #: The phase of a workload that its figure in every table is about.
 MAIN_PHASE = {"inference": "inference", "fine-tune": "training", "preference": "training"}
@@ -119,7 +120,7 @@ def _is_shrunk(case: Case) -> bool:
 
 def cure_of(case: Case, result: Result, correction: Correction = NO_CORRECTION) -> Note | None:
     """The smallest change that would make an out-of-memory case fit, or a known message's cure."""
-    if not result.status.startswith("oom"):
+    if not status_called(result.status).memory:
         return cure_for(result.message)
     budget = case.limits.memory_bytes or result.machine.get("available_bytes")
     phase = MAIN_PHASE.get(case.workload, "load")

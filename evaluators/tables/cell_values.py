@@ -89,7 +89,8 @@ def is_failure(reason: str) -> bool:
 
 def missing_words(reason: str) -> tuple[str, str]:
     """What the reason of a missing value means, in English and Korean."""
-    return _MISSING_WORDS.get(reason) or STATUSES[reason]
+    status = STATUSES.get(reason)
+    return (status.en, status.ko) if status else _MISSING_WORDS[reason]
 
 
 _NUMBER = r"(?=[+-]?\.?\d)[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d)\.)?(?:[eE][+-]?\d+)?"

@@ -195,7 +195,7 @@ def test_rows_are_grouped_in_order_of_appearance():
 
 def test_every_status_of_a_case_has_words_for_people():
     assert {"ok", "oom_training", "timeout", "killed", "needs_remote_code"} <= set(STATUSES)
-    assert all(all(words) for words in STATUSES.values())
+    assert all(status.en and status.ko for status in STATUSES.values())
 
 
 def test_the_five_grades_are_from_best_to_worst():

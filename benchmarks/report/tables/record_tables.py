@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.report_words import default_cure
 from benchmarks.report.tables.main_table import name_cell
 from benchmarks.report.tables.table_cells import (
     Cell,
@@ -21,7 +20,7 @@ from benchmarks.results.head import CandidateRow
 from model_registry.language import text
 from model_registry.messages.notes import all_words
 from model_registry.selection import Override
-from model_registry.statuses import status_words
+from model_registry.statuses import status_called
 
 
 def failures_table(evidence: Evidence) -> Table:
@@ -36,10 +35,10 @@ def failures_table(evidence: Evidence) -> Table:
     rows = [
         [
             Cell(case.case, under=evidence.stand_in(case.candidate)),
-            Cell(case.status, "failed", under=status_words(case.status)),
+            Cell(case.status, "failed", under=status_called(case.status).words),
             Cell(case.stage or "—"),
             Cell(case.message or text("nothing was said", "메시지 없음")),
-            Cell(case.cure.words if case.cure else default_cure(case.status)),
+            Cell(case.cure.words if case.cure else status_called(case.status).cure),
         ]
         for case in evidence.failures
     ]

@@ -12,15 +12,16 @@ import pytest
 from benchmarks.report import llm_report
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.markdown import escape, to_markdown
-from benchmarks.report.report_words import _CURES, grade_words
+from benchmarks.report.report_words import grade_words
 from benchmarks.report.tables.memory_tables import prediction_table
 from benchmarks.report.tables.quantisation_ledger import ledger_table
 from benchmarks.report.write_report import write_report
-from benchmarks.results.folder import RunFolder
+from benchmarks.results.folder import RunFolder, was_interrupted
 from benchmarks.results.head import RunHead
+from benchmarks.results.run import Run
 from model_registry.errors import OhloraError
 from model_registry.records import Peak, Result, ScoreRow, append_rows, to_json
-from model_registry.statuses import STATUSES
+from model_registry.statuses import STATUSES, Status
 from tests.support.report_fixtures import CANDIDATES, HOSTILE, MIB, make_run
 
 
@@ -199,7 +200,19 @@ def test_a_study_cannot_close_the_fence_around_it(tmp_path):
 
 
 def test_every_failure_has_a_cure():
-    assert set(_CURES) == set(STATUSES) - {"ok"}
+    curable = {status.code for status in STATUSES.values() if status.cure_en and status.cure_ko}
+    assert curable == set(STATUSES) - {"ok"}
+
+
+def test_a_new_status_is_one_entry_which_reports_and_resumed_runs_read(run, monkeypatch):
+    swept = Status(
+        "swept", "swept away", "쓸려 감", "Tie it down.", "묶어 두세요.", interrupted=True
+    )
+    monkeypatch.setitem(STATUSES, swept.code, swept)
+    results = tuple(replace(result, status="swept") for result in run.results())
+    report = to_markdown(Evidence.of(replace(Run.read(run), results=results)), [])
+    assert "swept away" in report and "Tie it down." in report
+    assert all(was_interrupted(result) for result in results)
 
 
 def test_a_mean_of_grades_is_told_by_the_nearest_grade(monkeypatch):

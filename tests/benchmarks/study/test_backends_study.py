@@ -16,7 +16,6 @@ import pytest
 pytest.importorskip("openai")
 
 from benchmarks.engines import make_engine
-from benchmarks.report.report_words import default_cure
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
 from benchmarks.run.progress import Silent
@@ -31,7 +30,7 @@ from model_registry.backends.remote.endpoint import MASK
 from model_registry.errors import OhloraError
 from model_registry.language import read_by
 from model_registry.registry import Registry
-from model_registry.statuses import status_words
+from model_registry.statuses import status_called, status_words
 from tests.support.fake_servers import (
     PETALS_MODEL,
     Behaviour,
@@ -228,7 +227,7 @@ def test_a_catalog_of_one_s_own_is_never_answered_for_by_the_shipped_recording(
 def test_a_wrong_key_is_no_matter_of_the_hub(tmp_path: Path) -> None:
     with read_by(korean=False):
         assert "a key" in status_words("gated") and "publisher" not in status_words("gated")
-        assert "set a key" in default_cure("gated")
+        assert "set a key" in status_called("gated").cure
 
 
 # --- The recording that comes with the project -------------------------------------------------
