@@ -60,7 +60,7 @@ class _HomePath(TyperPath):
         return super().convert(_at_home(value), param, ctx)
 
 
-typer.main.TyperPath = _HomePath  # type: ignore[misc]
+typer.main.TyperPath = _HomePath  # type: ignore[attr-defined]
 
 LEAST_BYTES = 2**20  # of a limit: less is a number whose unit was forgotten
 SOURCES = ("auto", "hub", "path", "bundled", "random")

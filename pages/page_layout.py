@@ -74,7 +74,8 @@ class Page(gr.Blocks):
 
 def build_page(site: Site) -> gr.Blocks:
     """All tabs in one page."""
-    with Page(title="Oh-LoRA", analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
+    page = Page(title="Oh-LoRA", analytics_enabled=False, delete_cache=(3600, 86_400))
+    with page:
         gr.HTML(f"<h1>Oh-LoRA</h1><p>{word('subtitle')}</p>", elem_id="title", js_on_load=None)
         if os.environ.get("OAUTH_CLIENT_ID"):  # a Space with hf_oauth
             gr.LoginButton(size="sm")

@@ -224,6 +224,7 @@ class RayEngine:
 
     def _collect(self, case: Case, reference: Any) -> CaseOutcome:
         try:
+            outcome: CaseOutcome
             outcome, files = ray.get(reference)
         except ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, NotReady):

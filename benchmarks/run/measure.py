@@ -164,7 +164,8 @@ def _cuda_process_bytes() -> int | None:
         handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(0).uuid}")
         for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle):
             if process.pid == os.getpid():
-                return process.usedGpuMemory
+                held: int | None = process.usedGpuMemory
+                return held
     except Exception:  # noqa: BLE001 - NVML is optional, and raises types of its own
         return None
     return None

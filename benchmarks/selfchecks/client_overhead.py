@@ -12,6 +12,7 @@ import argparse
 import http.client
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -71,8 +72,11 @@ def side_by_side(url: str, model: str, rounds: int, max_new_tokens: int) -> dict
         bare(url, body)
     found: dict[str, list[Times]] = {"ours": [], "bare": []}
     for number in range(rounds):
-        turns = [("ours", lambda: ours(backend, settings)), ("bare", lambda: bare(url, body))]
-        for name, ask in turns if number % 2 else reversed(turns):
+        turns: list[tuple[str, Callable[[], Times]]] = [
+            ("ours", lambda: ours(backend, settings)),
+            ("bare", lambda: bare(url, body)),
+        ]
+        for name, ask in turns if number % 2 else turns[::-1]:
             found[name].append(ask())
     backend.close()
     return {

@@ -21,9 +21,11 @@ from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
 from model_registry.files.shipped_data import DATASETS
 from model_registry.messages.notes import Note
+from model_registry.records import Reply
 from model_registry.registry import Registry
 from model_registry.selection import Rejected, Selection, select
 from model_registry.weights.loading import resolve_source
+from rows.reading import read_data
 from rows.row import Row
 
 
@@ -80,7 +82,7 @@ def _asking(
         raise OhloraError(f"The study {study.name} has nobody to ask. {reasons}")
     candidates = planning._only(selection.accepted, options.only)
     where = options.data or planning._data_path(study.data.path)
-    task, notes = planning._task(study, planning.read_data(where), given=options.data is not None)
+    task, notes = planning._task(study, read_data(where), given=options.data is not None)
     local = [c for c in candidates if c.backend == "transformers"]
     source = planning._really(source, local) if local else source
     device = machine.pick_device(options.device)
@@ -141,7 +143,7 @@ def _recorded_contract(head: RunHead) -> Contract:
     return Contract(**{name: value for name, value in said.items() if name in known})
 
 
-def _recorded_questions(replies: Sequence) -> tuple[Row, ...]:
+def _recorded_questions(replies: Sequence[Reply]) -> tuple[Row, ...]:
     references: dict[str, str] = {}
     for reply in replies:
         references.setdefault(reply.prompt, "")

@@ -50,7 +50,7 @@ def trainer_for(
 
     disable_progress_bars()
 
-    class Trainer(trl.ORPOTrainer):  # type: ignore[name-defined]
+    class Trainer(trl.ORPOTrainer):  # type: ignore[name-defined,misc]
         """TRL's, for rows that are tokenised: it would add begin and end tokens of its own."""
 
         def tokenize_row(self, feature: Any, model: Any = None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 from diagrams.diagram import Diagram
 from diagrams.requests.diagram_layout import Layer, Style, all_to_all, draw_style, readable
@@ -150,7 +151,10 @@ def _side_by_side(names: list[str], draw: Random) -> list[list[str]]:
     return steps
 
 
-def _pick(draw: Random, english: Sequence, korean: Sequence) -> Sequence:
+T = TypeVar("T")
+
+
+def _pick(draw: Random, english: Sequence[T], korean: Sequence[T]) -> Sequence[T]:
     return korean if draw.random() < KOREAN_SHARE else english
 
 

@@ -48,7 +48,8 @@ class Glances(nn.Module):
         """(rows, channels, height, width) → (rows, glances × numbers)."""
         where = self.where(spots).flatten(2).softmax(dim=2)
         what = self.what(spots).reshape(len(spots), self.glances, self.numbers, -1)
-        return (what * where[:, :, None]).sum(dim=3).flatten(1)
+        seen: torch.Tensor = (what * where[:, :, None]).sum(dim=3).flatten(1)
+        return seen
 
 
 class Judge(nn.Module):

@@ -41,7 +41,8 @@ def colours(diagram: Diagram) -> Pixels:
     yellow = (red + green) // 2
     hues = [128 + HUE_STRETCH * difference for difference in (red - green, blue - yellow)]
     dark = 255 - (yellow + blue) // 2
-    return np.clip(np.stack([dark, *hues]), 0, 255).astype(np.uint8)
+    array: NDArray[np.uint8] = np.clip(np.stack([dark, *hues]), 0, 255).astype(np.uint8)
+    return array
 
 
 def stack_darkness(diagrams: Sequence[Diagram]) -> Pixels:

@@ -61,7 +61,8 @@ def predicted_taste(
     described = description([diagram for diagram, _ in scored] + list(diagrams), weights)
     known, new = described[: len(scored)], described[len(scored) :]
     weight = relevance(known, scores)
-    return nearest_mean(known * weight, scores, new * weight).tolist()
+    means: list[float] = nearest_mean(known * weight, scores, new * weight).tolist()
+    return means
 
 
 def relevance(known: Array, scores: Array) -> Array:

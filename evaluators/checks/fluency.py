@@ -125,7 +125,8 @@ class NGramModel:
             total = np.where(fits, np.where(known, self.seen[order][place], context + total), total)
         total[starts] = 0.0  # the space before the first word is given
         sums: NDArray[np.float64] = np.add.reduceat(total, starts)
-        return sums / np.maximum(lengths - 1, 1)
+        means: NDArray[np.float64] = sums / np.maximum(lengths - 1, 1)
+        return means
 
     def _codes(self, text: str) -> NDArray[np.uint64]:
         table = _code_table(self.alphabet)

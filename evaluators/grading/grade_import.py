@@ -235,9 +235,10 @@ def _parsed_moment(written: str) -> datetime:
         english = re.sub(r"(AM|PM)\s*([\d:]+)", r"\2 \1", english)
         english = re.sub(r"(\d{4})\.\s*(\d+)\.\s*(\d+)\.?", r"\1-\2-\3", english)
     try:
-        return parser.parse(english)
+        moment: datetime = parser.parse(english)
     except (ValueError, OverflowError):
         raise ValueError(f"made_at must be a time, not {written!r}") from None
+    return moment
 
 
 def _with_its_reply(table: Table, line: int | None, grade: Grade) -> Grade:

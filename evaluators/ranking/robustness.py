@@ -150,7 +150,7 @@ def _crossings(units: Array, shares: Array, unit: int, winner: int) -> list[floa
 
 
 def _with_share(shares: Array, unit: int, share: float) -> Array:
-    changed = shares * (1 - share) / (1 - shares[unit])
+    changed: Array = shares * (1 - share) / (1 - shares[unit])
     changed[unit] = share
     return changed
 

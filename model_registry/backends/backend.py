@@ -10,7 +10,7 @@ from model_registry.prompting.thinking import NO_ANSWER, take_apart
 
 if TYPE_CHECKING:
     from model_registry.candidate import Candidate
-    from model_registry.prompting.tokenization import Message
+    from model_registry.prompting.chat_template import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +102,5 @@ def last_answer(pieces: Generator[str, None, Answer]) -> Answer:
         try:
             next(pieces)
         except StopIteration as end:
-            return end.value
+            answer: Answer = end.value
+            return answer

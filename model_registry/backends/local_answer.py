@@ -9,10 +9,11 @@ from typing import Any
 
 from model_registry.backends.backend import Answer, GenerationSettings
 from model_registry.backends.remote.failures import AskError
+from model_registry.prompting.chat_template import Message
 from model_registry.prompting.context import EXCEEDED, FULL, context_length
 from model_registry.prompting.control_tokens import readable
 from model_registry.prompting.thinking import NO_ANSWER, ends_of_thinking, take_apart
-from model_registry.prompting.tokenization import SYSTEM_MOVED, Message, Prompt, encode_prompt
+from model_registry.prompting.tokenization import SYSTEM_MOVED, Prompt, encode_prompt
 from model_registry.weights.loading import LoadedModel
 
 

@@ -40,7 +40,7 @@ from model_registry.backends.remote.streamed_text import StreamedText
 from model_registry.backends.remote.timed_http import TimedClient, Watch
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
-from model_registry.prompting.tokenization import Message
+from model_registry.prompting.chat_template import Message
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ from model_registry.backends.remote.streamed_text import StreamedText
 from model_registry.backends.remote.timed_http import TimedClient
 from model_registry.candidate import Candidate, PromptPolicy
 from model_registry.errors import OhloraError
-from model_registry.prompting.tokenization import Message, render
+from model_registry.prompting.chat_template import Message
+from model_registry.prompting.tokenization import render
 
 TRANSPORTS = ("websocket", "http")
 

@@ -17,7 +17,7 @@ from model_registry.backends.backend import Answer, GenerationSettings
 from model_registry.backends.remote.failures import AskError
 from model_registry.candidate import Candidate, License
 from model_registry.errors import BadFile, LoadError, OhloraError
-from model_registry.prompting.tokenization import Message
+from model_registry.prompting.chat_template import Message
 from model_registry.records import Reply, read_rows
 from model_registry.statuses import STATUSES
 

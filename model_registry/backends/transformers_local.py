@@ -19,9 +19,9 @@ from model_registry.backends.generation_turns import Turns
 from model_registry.backends.local_answer import fitted, noted, prompt_of, to_answer, unanswered
 from model_registry.backends.remote.failures import AskError
 from model_registry.candidate import Candidate
+from model_registry.prompting.chat_template import Message
 from model_registry.prompting.control_tokens import readable
 from model_registry.prompting.thinking import Shown
-from model_registry.prompting.tokenization import Message
 from model_registry.weights.finite import LogitsWatch
 from model_registry.weights.loading import LoadedModel, load
 

@@ -59,7 +59,8 @@ def _other_words(text: str, draw: Random) -> str:
     for forms in _PRONOUNS:
         for form in forms:
             if text.startswith(form):
-                return draw.choice((*forms, "")) + text.removeprefix(form)
+                other: str = draw.choice((*forms, ""))
+                return other + text.removeprefix(form)
     for word in _FREQUENCY:
         if word in text:
             return text.replace(word, "", 1)

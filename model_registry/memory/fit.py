@@ -122,7 +122,9 @@ def features(batch: int, length: int, kept: int, rank: int) -> tuple[float, ...]
 _CONSTANT, _ROWS, _TOKENS, _SQUARES, _LOGITS, _RANK, _RANK_TOKENS = range(7)
 
 
-def _parts(row: Mapping[str, Sequence[float]], layers: float, quantities: Sequence[float]) -> list:
+def _parts(
+    row: Mapping[str, Sequence[float]], layers: float, quantities: Sequence[float]
+) -> list[float]:
     """What each feature brings, at a depth."""
     return [
         (fixed + layers * each) * quantity

@@ -10,12 +10,14 @@ instead of a whole value, is imitated too.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 from unittest.mock import patch
 
 import torch
+from torch import Tensor, nn
+from torch._ops import OpOverload
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -33,17 +35,23 @@ class Tracker(TorchDispatchMode):
         self.window = ""
         self.peaks: dict[str, int] = {}
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self,
+        func: OpOverload,
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
         if func is torch.ops.aten._grouped_mm.default:
             out = _grouped_product(*args[:2])
         else:
             out = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(out):
-            if isinstance(leaf, torch.Tensor):
+            if isinstance(leaf, Tensor):
                 self.see(leaf)
         return out
 
-    def see(self, tensor: torch.Tensor) -> None:
+    def see(self, tensor: Tensor) -> None:
         """Count a tensor's storage once, until it is gone."""
         storage = tensor.untyped_storage()
         key = storage._cdata
@@ -64,7 +72,7 @@ class Tracker(TorchDispatchMode):
         self.peaks[window] = max(self.live, self.peaks.get(window, 0))
 
 
-def _grouped_product(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+def _grouped_product(one: Tensor, other: Tensor) -> Tensor:
     """The shape of a product with stacked experts; torch's own shape rule wants bf16 only."""
     if one.dim() == 2 and other.dim() == 3:
         return one.new_empty(one.shape[0], other.shape[-1])
@@ -72,7 +80,7 @@ def _grouped_product(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 
 
 @contextmanager
-def traced(model: Any) -> Iterator[Tracker]:
+def traced(model: nn.Module) -> Iterator[Tracker]:
     """Give the model fake tensors and count from there; the weights are counted already."""
     mode, tracker = FakeTensorMode(), Tracker()
     _make_fake(model, mode)
@@ -82,16 +90,16 @@ def traced(model: Any) -> Iterator[Tracker]:
         yield tracker
 
 
-def _make_fake(model: Any, mode: FakeTensorMode) -> None:
+def _make_fake(model: nn.Module, mode: FakeTensorMode) -> None:
     """Replace meta tensors by fake ones of the same shape; tied weights stay tied."""
-    made: dict[int, Any] = {}
+    made: dict[int, Tensor] = {}
 
-    def fake(tensor: torch.Tensor) -> Any:
+    def fake(tensor: Tensor) -> Tensor:
         if id(tensor) not in made:
             with mode:
                 empty = torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype)
-            if isinstance(tensor, torch.nn.Parameter):
-                empty = torch.nn.Parameter(empty, requires_grad=tensor.requires_grad)
+            if isinstance(tensor, nn.Parameter):
+                empty = nn.Parameter(empty, requires_grad=tensor.requires_grad)
             made[id(tensor)] = empty
         return made[id(tensor)]
 
@@ -99,7 +107,15 @@ def _make_fake(model: Any, mode: FakeTensorMode) -> None:
         for tensors in (module._parameters, module._buffers):
             for name, tensor in tensors.items():
                 if tensor is not None:
-                    tensors[name] = fake(tensor)
+                    tensors[name] = fake(tensor)  # type: ignore[assignment]  # of its own kind
+
+
+class _Context(Protocol):
+    """What autograd hands from forward to backward; torch's own class leaves out the second."""
+
+    def save_for_backward(self, *tensors: Tensor) -> None: ...
+    @property
+    def saved_tensors(self) -> tuple[Tensor, ...]: ...
 
 
 class _FusedAttention(torch.autograd.Function):
@@ -107,12 +123,12 @@ class _FusedAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        context: Any,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        mask: torch.Tensor | None,
-    ) -> torch.Tensor:
+        context: _Context,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None,
+    ) -> Tensor:
         out = torch.empty_like(query)
         sums = query.new_empty(query.shape[:-1], dtype=torch.float32)
         added = [] if mask is None else [mask.to(query.dtype)]  # one copy a layer
@@ -120,7 +136,7 @@ class _FusedAttention(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(context: _Context, gradient: Tensor) -> tuple[Tensor | None, ...]:
         return (*(torch.empty_like(tensor) for tensor in context.saved_tensors[:3]), None)
 
 
@@ -129,17 +145,18 @@ def _fused_attention() -> Iterator[None]:
     plain = torch.nn.functional.scaled_dot_product_attention
 
     def attend(
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        attn_mask: torch.Tensor | None = None,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
         dropout_p: float = 0.0,
         is_causal: bool = False,
-        **options: Any,
-    ) -> Any:
+        **options: bool,
+    ) -> Tensor:
         if query.dim() != 4 or query.shape[-1] != value.shape[-1] or dropout_p:
             return plain(query, key, value, attn_mask, dropout_p, is_causal, **options)
-        return _FusedAttention.apply(query, key, value, attn_mask)
+        out: Tensor = _FusedAttention.apply(query, key, value, attn_mask)
+        return out
 
     with patch("torch.nn.functional.scaled_dot_product_attention", attend):
         yield
@@ -149,14 +166,14 @@ class _ByteMaskDropout(torch.autograd.Function):
     """Dropout as a card does it: a mask of one byte a value is kept, not a whole value."""
 
     @staticmethod
-    def forward(context: Any, values: torch.Tensor) -> torch.Tensor:
+    def forward(context: _Context, values: Tensor) -> Tensor:
         context.save_for_backward(torch.empty_like(values, dtype=torch.bool))
         return torch.empty_like(values)
 
     @staticmethod
-    def backward(context: Any, gradient: torch.Tensor) -> torch.Tensor:
+    def backward(context: _Context, gradient: Tensor) -> Tensor:
         (mask,) = context.saved_tensors
-        return gradient * mask
+        return torch.mul(gradient, mask)
 
 
 @contextmanager
@@ -167,9 +184,10 @@ def card_dropout(on_card: bool) -> Iterator[None]:
         return
 
     def dropout(
-        input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
-    ) -> Any:
-        return _ByteMaskDropout.apply(input) if training and p > 0 else input
+        input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+    ) -> Tensor:
+        out: Tensor = _ByteMaskDropout.apply(input) if training and p > 0 else input
+        return out
 
     with patch("torch.nn.functional.dropout", dropout):
         yield

@@ -161,4 +161,6 @@ def _by_depth(features: np.ndarray, peaks: Mapping[int, list[int]]) -> dict[str,
 def _solve(features: np.ndarray, peaks: list[int]) -> np.ndarray:
     """Least squares with features scaled to one size; features that never vary get 0."""
     scale = np.maximum(np.abs(features).max(axis=0), 1.0)
-    return np.linalg.lstsq(features / scale, np.array(peaks, float), rcond=1e-9)[0] / scale
+    found: np.ndarray = np.linalg.lstsq(features / scale, np.array(peaks, float), rcond=1e-9)[0]
+    unscaled: np.ndarray = found / scale
+    return unscaled

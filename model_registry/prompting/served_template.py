@@ -8,7 +8,8 @@ from typing import Any
 from model_registry.candidate import PromptPolicy
 from model_registry.errors import OhloraError
 from model_registry.prompting.chat_template import template_of
-from model_registry.prompting.tokenization import around_answer, render, uses_chat_template
+from model_registry.prompting.prompt_form import uses_chat_template
+from model_registry.prompting.tokenization import around_answer, render
 
 
 def served_template(policy: PromptPolicy, tokenizer: Any) -> str:

@@ -6,9 +6,9 @@ import contextlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from evaluators.grading.submission import Refused
 from model_registry.errors import UnknownName
@@ -17,6 +17,9 @@ from model_registry.registry import Registry
 if TYPE_CHECKING:
     from model_registry.backends.backend import Answer, Backend, GenerationSettings
     from model_registry.candidate import Candidate
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 #: Models kept in memory at once; one more lets go of the one that was asked longest ago.
 KEPT = 4
@@ -139,13 +142,13 @@ class Models:
                 self._loaded.popitem(last=False)
 
 
-def on_gpu(function: Callable[..., Any]) -> Callable[..., Any]:
+def on_gpu(function: Callable[P, R]) -> Callable[P, R]:
     """The same function on a GPU that is lent for each call, on a ZeroGPU Space; else as it is."""
     if not os.environ.get("SPACES_ZERO_GPU"):
         return function
     import spaces
 
-    decorated: Callable[..., Any] = spaces.GPU(function)
+    decorated: Callable[P, R] = spaces.GPU(function)
     return decorated
 
 
@@ -160,7 +163,7 @@ def is_at_hand(candidate: Candidate) -> bool:
     return _is_cached(candidate.hub_id)
 
 
-def _is_served(endpoint: Any) -> bool:
+def _is_served(endpoint: Mapping[str, str]) -> bool:
     """Whether the environment says where a server is; one without an endpoint needs none."""
     needed = [endpoint[key] for key in ("base_url_env", "api_key_env") if key in endpoint]
     return all(os.environ.get(variable) for variable in needed)

@@ -21,6 +21,7 @@ from benchmarks.results.case_figures import mean_scores, step_seconds
 from benchmarks.results.run import quantization
 from evaluators.evaluator_registry import load_evaluators
 from evaluators.grading.statistics.comparison import mean_grades
+from evaluators.ranking.criterion_table import Criterion
 from model_registry.language import text
 from model_registry.records import Result
 
@@ -235,7 +236,7 @@ def criteria_table(evidence: Evidence) -> Table | None:
     return make_table(columns, rows, note)
 
 
-def _shares(criteria: Iterable, units: Mapping[str, float]) -> dict[str, float]:
+def _shares(criteria: Iterable[Criterion], units: Mapping[str, float]) -> dict[str, float]:
     """Each criterion's share of the weight: its group's, by its own weight within the group."""
     criteria = list(criteria)
     shares = {}

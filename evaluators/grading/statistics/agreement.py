@@ -72,7 +72,8 @@ def _coincidences(counts: np.ndarray) -> np.ndarray:
     pairs = counts[:, :, None] * counts[:, None, :]
     diagonal = np.arange(_VALUES)
     pairs[:, diagonal, diagonal] -= counts
-    return pairs / (counts.sum(axis=1) - 1)[:, None, None]
+    weighed: np.ndarray = pairs / (counts.sum(axis=1) - 1)[:, None, None]
+    return weighed
 
 
 def _alpha(coincidences: np.ndarray) -> float | None:
