@@ -19,15 +19,13 @@ from benchmarks.engines.local import LocalEngine
 from benchmarks.run.case import Case, Limits
 from benchmarks.study.plan import Options, Plan, make_plan
 from benchmarks.study.study_files import read_study, study_path
+from benchmarks.workloads.workload import workload_called
 from model_registry import machine
 from model_registry.errors import OhloraError
 from model_registry.language import text
 from model_registry.records import Result
 from model_registry.registry import Registry
 from model_registry.selection import Criteria, parse_bytes, parse_seconds
-
-#: The phase whose seconds are a benchmark's time, by workload.
-TIMED_PHASE = {"inference": "inference", "fine-tune": "training"}
 
 #: Does a case and keeps what it gave: workload, candidate's name, settings.
 Measure = Callable[..., None]
@@ -178,7 +176,7 @@ def measure(benchmark: Any, engine: LocalEngine, request: pytest.FixtureRequest)
             done.append(result)
             if not result.ok:
                 raise CaseFailed(f"{result.status} ({result.stage}): {result.message}")
-            clock.now += result.seconds[TIMED_PHASE[workload]]
+            clock.now += result.seconds[workload_called(workload).main_phase]
 
         failure: CaseFailed | None = None
         try:
@@ -202,7 +200,7 @@ def _case(plan: Plan, workload: str, name: str, settings: dict[str, Any]) -> Cas
 
 def extra_info(result: Result) -> dict[str, Any]:
     """What the JSON tells of a case beside its time. Bytes and seconds; unknown is None."""
-    phase = TIMED_PHASE[result.workload]
+    phase = workload_called(result.workload).main_phase
     seconds = result.seconds.get(phase)
     figures = result.figures
     return {
@@ -267,7 +265,7 @@ def summary_lines(results: Sequence[Result]) -> list[str]:
             (
                 result.case,
                 result.status,
-                _figure(result.seconds.get(TIMED_PHASE[result.workload]), ".3f"),
+                _figure(result.seconds.get(workload_called(result.workload).main_phase), ".3f"),
                 _figure(peak / 2**20 if peak is not None else None, ".0f"),
                 _figure(info["tokens_per_second"], ".0f"),
                 _figure(info["seconds_per_100_korean_characters"], ".3f"),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from benchmarks.engines.engine import Engine
 from benchmarks.engines.placement import WAIT_SECONDS
 from model_registry.errors import OhloraError, UnknownName
 
@@ -15,7 +14,7 @@ def make_engine(
     address: str | None = None,
     gpu_share: float = 1.0,
     wait_seconds: float = WAIT_SECONDS,
-) -> Any:
+) -> Engine:
     """The engine of that name.
 
     Args:

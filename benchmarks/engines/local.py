@@ -10,38 +10,24 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.engines import fork_server
+from benchmarks.engines.engine import CaseOutcome, Engine, Event, Listener, unheard
 from benchmarks.engines.forking import become_worker, end_group, sweep
 from benchmarks.run.case import Case
 from benchmarks.run.measure import resident_bytes
+from benchmarks.workloads.workload import oom_status
 from model_registry.records import Loss, Peak, Reply, Result
 
 _TICK_SECONDS = 0.01
-Event = tuple[Any, ...]
-Listener = Callable[[Event], None]
 
 
-@dataclass(slots=True)
-class CaseOutcome:
-    """All that a case gave, however it ended. `wall_seconds` is what the engine waited.
-
-    The result's figures hold `start_method` and `start_seconds`, what the worker took to be there:
-    a forked one a few hundredths of a second, a fresh one as long as its imports.
-    """
-
-    result: Result
-    replies: list[Reply] = field(default_factory=list)
-    losses: list[Loss] = field(default_factory=list)
-    wall_seconds: float = 0.0
-
-
-class LocalEngine:
+class LocalEngine(Engine):
     """Runs cases here, one at a time.
 
     Args:
@@ -67,7 +53,7 @@ class LocalEngine:
         self._starter(device)
         return time.perf_counter() - begin
 
-    def run(self, case: Case, listen: Listener = lambda event: None) -> CaseOutcome:
+    def run(self, case: Case, listen: Listener = unheard) -> CaseOutcome:
         """Do one case; returns however it ends.
 
         Args:
@@ -294,8 +280,6 @@ class _Watch:
         )
 
     def _oom(self, message: str) -> tuple[str, str]:
-        from benchmarks.run.worker import oom_status
-
         return oom_status(self.stage, self.case.workload), message
 
     def _result_of_the_dead(self, verdict: tuple[str, str] | None) -> Result:

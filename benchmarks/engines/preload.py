@@ -30,7 +30,8 @@ with warnings.catch_warnings():
     import transformers.models.qwen2.modeling_qwen2
 
     import benchmarks.run.worker
-    import benchmarks.workloads.fine_tune  # noqa: F401
+    import benchmarks.workloads.fine_tune
+    import benchmarks.workloads.preference  # noqa: F401
 
 # peft asks transformers by an old name; the user can do nothing about it.
 warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)

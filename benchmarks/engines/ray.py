@@ -14,7 +14,6 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +28,8 @@ import ray
 import ray.exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from benchmarks.engines.engine import CaseOutcome, Engine, Event, Listener, Watcher, unheard
 from benchmarks.engines.fork_server import NotReady, ServerDied
-from benchmarks.engines.local import CaseOutcome, Event, Listener
 from benchmarks.engines.placement import WAIT_SECONDS, Needs, Resources, needs_of, what_is_missing
 from benchmarks.engines.ray_task import Board, do_case
 from benchmarks.run.case import Case
@@ -43,7 +42,7 @@ _TICK_SECONDS = 0.25
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-class RayEngine:
+class RayEngine(Engine):
     """Runs cases on a Ray cluster, as many at once as find room.
 
     Args:
@@ -65,8 +64,11 @@ class RayEngine:
         self._board: Any = None
         self._task: Any = None
 
-    def start(self) -> float:
+    def start(self, device: str = "cpu") -> float:
         """Connect, or start a cluster; the seconds that took. Done by the first case otherwise.
+
+        Args:
+            device: of no meaning here: the machines have those that they have.
 
         Raises:
             OhloraError: nothing answers at the address.
@@ -128,12 +130,14 @@ class RayEngine:
             if node["Alive"]
         ]
 
-    def run(self, case: Case, listen: Listener = lambda event: None) -> CaseOutcome:
+    def run(self, case: Case, listen: Listener = unheard) -> CaseOutcome:
         """Do one case; returns however it ends."""
         _, outcome = next(self.run_all([case], _Listening(listen)))
         return outcome
 
-    def run_all(self, cases: Sequence[Case], watcher: Any) -> Iterator[tuple[Case, CaseOutcome]]:
+    def run_all(
+        self, cases: Sequence[Case], watcher: Watcher
+    ) -> Iterator[tuple[Case, CaseOutcome]]:
         """Do all cases and give each as it ends.
 
         Servers are asked one case at a time, whatever room there is: two that share a server
@@ -146,10 +150,8 @@ class RayEngine:
         Raises:
             OhloraError: nothing was heard of any case for `wait_seconds`; the message says why.
         """
-        if hasattr(watcher, "planned"):
-            watcher.planned(cases)
-        if hasattr(watcher, "waiting"):
-            watcher.waiting(self._connecting_words())
+        watcher.planned(cases)
+        watcher.waiting(self._connecting_words())
         self.start()
         room = [machine["resources"] for machine in self.machines()]
         asking: deque[Case] = deque()
@@ -213,8 +215,7 @@ class RayEngine:
                     "있습니다: 같은 명령에 --resume을 더하면 이어갑니다.",
                 )
             )
-        if hasattr(watcher, "waiting"):
-            watcher.waiting(why)
+        watcher.waiting(why)
 
     def _submit(self, case: Case) -> Any:
         options = needs_of(case, self.gpu_share).options()
@@ -244,7 +245,7 @@ class RayEngine:
                 place.write_bytes(data)
         return outcome
 
-    def _pass_on(self, watcher: Any) -> bool:
+    def _pass_on(self, watcher: Watcher) -> bool:
         """What the workers told since the last look; whether they told something.
 
         Progress is never worth a failure.
@@ -255,10 +256,7 @@ class RayEngine:
             return False
         told: list[tuple[str, str, Event]] = events
         for case, where, event in told:
-            if hasattr(watcher, "case_event"):
-                watcher.case_event(case, where, event)
-            else:
-                watcher.event(event)
+            watcher.case_event(case, where, event)
         return bool(told)
 
     def close(self) -> None:
@@ -311,8 +309,11 @@ def _lost(case: Case, status: str, message: str) -> CaseOutcome:
     )
 
 
-@dataclass(slots=True)
-class _Listening:
+class _Listening(Watcher):
     """A watcher for one case."""
 
-    event: Listener
+    def __init__(self, listen: Listener) -> None:
+        self.listen = listen
+
+    def event(self, event: Event) -> None:
+        self.listen(event)

@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.engines.local import CaseOutcome, Event, LocalEngine
+from benchmarks.engines.engine import CaseOutcome, Event
+from benchmarks.engines.local import LocalEngine
 from benchmarks.run.case import Case
 from model_registry.records import Result
 

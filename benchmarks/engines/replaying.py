@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.engines.local import CaseOutcome, Listener
+from benchmarks.engines.engine import CaseOutcome, Engine, Listener, unheard
 from benchmarks.run.case import Case
 from benchmarks.workloads import asking
 from model_registry.backends.replay import ReplayBackend
@@ -21,15 +21,11 @@ from model_registry.language import for_files
 from model_registry.records import Loss, Reply, Result, read_rows
 
 
-class ReplayEngine:
+class ReplayEngine(Engine):
     """Tells recorded cases again, in this process."""
 
-    def start(self, device: str = "cpu") -> float:
-        """Nothing is to be started."""
-        return 0.0
-
     @for_files()
-    def run(self, case: Case, listen: Listener = lambda event: None) -> CaseOutcome:
+    def run(self, case: Case, listen: Listener = unheard) -> CaseOutcome:
         """Tell one case again; one that failed then fails now."""
         begin = time.perf_counter()
         log = _Log()
@@ -57,9 +53,6 @@ class ReplayEngine:
             **_of_the_recording(case),
         )
         return CaseOutcome(result, log.replies, [], time.perf_counter() - begin)
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 def _of_the_recording(case: Case) -> dict[str, Any]:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from benchmarks.results.case_figures import mean_score, step_seconds
 from benchmarks.results.run import Run, quantization, setting_of
 from benchmarks.results.setting import PLAIN
+from benchmarks.workloads.workload import workload_called
 from model_registry.records import Result
-
-TUNING = ("fine-tune", "preference")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +23,7 @@ class Comparison:
     @property
     def phase(self) -> str:
         """The phase that the work is about."""
-        workload = self.quantised.workload
-        return "training" if workload in TUNING else workload
+        return workload_called(self.quantised.workload).main_phase
 
     @property
     def saved_bytes(self) -> int | None:
@@ -59,7 +57,7 @@ class Comparison:
 def _pace(case: Result | None) -> float | None:
     if case is None or not case.ok:
         return None
-    if case.workload not in TUNING:
+    if not workload_called(case.workload).tunes:
         return case.figures.get("tokens_per_second")
     seconds = step_seconds(case)
     return 1 / seconds if seconds else None

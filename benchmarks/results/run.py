@@ -14,14 +14,12 @@ from benchmarks.results.setting import PLAIN, Setting
 from benchmarks.study.contract import differences
 from benchmarks.study.study import Study
 from benchmarks.study.study_files import parse_study
+from benchmarks.workloads.workload import workload_called
 from evaluators.grading.statistics.comparison import MeanGrade
 from evaluators.grading.store.grade_store import Grade, GradeStore
 from model_registry.errors import OhloraError
 from model_registry.records import Loss, Reply, Result, ScoreRow
 from model_registry.statuses import status_called
-
-#: Work that tunes nothing.
-ANSWERING = ("inference", "ask")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +37,8 @@ class Tune:
     @property
     def label(self) -> str:
         """r16 for a LoRA of rank 16; for others what their settings say."""
-        words = [] if self.workload == "fine-tune" else [self.workload]
-        return " ".join(filter(None, [*words, self.setting.label])) or self.workload
+        words = (workload_called(self.workload).prefix, self.setting.label)
+        return " ".join(filter(None, words)) or self.workload
 
 
 @dataclass(frozen=True)  # no slots: what is computed once is kept
@@ -150,9 +148,11 @@ class Run:
         """
         cases = self.by_candidate.get(name, [])
         found = [case for case in cases if case.workload == workload]
-        if not found and workload == "inference":
-            found = [c for c in cases if c.workload == "ask" and c.settings.get("rank") is None]
-        return found
+        return found or [
+            case
+            for case in cases
+            if workload_called(case.workload).like == workload and case.settings.get("rank") is None
+        ]
 
     def compared(self, name: str, workload: str) -> dict[Setting, Result | None]:
         """One case for each planned setting, the lowest rank first; None where none is done yet.
@@ -193,7 +193,7 @@ class Run:
         found = [
             Tune(workload, work)
             for workload in workloads
-            if workload not in ANSWERING
+            if workload_called(workload).tunes
             for name in self.by_candidate
             for work in self.compared(name, workload)
         ]

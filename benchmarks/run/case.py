@@ -43,7 +43,7 @@ class Case:
     """Candidate × workload × settings. Its id is the key of its rows in every file of a run."""
 
     candidate: Candidate
-    workload: str  # a name of benchmarks.run.worker.WORKLOADS
+    workload: str  # a name of benchmarks.workloads.workload.WORKLOADS
     contract: Contract
     task: Task = field(repr=False, default_factory=Task)
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.run.case import Case
 from benchmarks.study.contract import lora_targets
 from benchmarks.study.variant import effective
+from benchmarks.workloads.workload import workload_called
 from model_registry.doctor import cure_for
 from model_registry.errors import LoadError
 from model_registry.language import for_files
@@ -18,9 +19,6 @@ from model_registry.memory.verdict import smallest_change
 from model_registry.messages.notes import Note
 from model_registry.records import Result
 from model_registry.statuses import status_called
-
-#: The phase of a workload that its figure in every table is about.
-MAIN_PHASE = {"inference": "inference", "fine-tune": "training", "preference": "training"}
 
 #: Smaller models say nothing of a machine: what the process takes outweighs them.
 _WORTH_REMEMBERING = 100_000_000
@@ -55,7 +53,7 @@ def with_prediction(case: Case, result: Result) -> Result:
                 f"{result.candidate}/{phase}/{case.settings}/{result.figures.get('batch_tokens')}"
             )
             remember(str(result.machine.get("name")), case.contract.device, where, plain, measured)
-    main = fit.get(MAIN_PHASE.get(case.workload, ""), {})
+    main = fit.get(workload_called(case.workload).main_phase, {})
     return replace(
         result,
         predicted_bytes=main.get("predicted_bytes"),
@@ -83,28 +81,30 @@ def works(case: Case, figures: Mapping[str, Any]) -> dict[str, Work]:
         quantization=str(case.settings.get("quantization", "none")),
     )
     found = {"load": replace(common, quantization="none")}  # packed in a phase of its own
-    if case.workload == "inference":
+    workload = workload_called(case.workload)
+    if workload.tunes and workload.memory_kind:
+        found[workload.main_phase] = _training(case, workload.memory_kind, common, figures)
+    elif workload.memory_kind:
         prompt = figures.get("longest_prompt_tokens") or max(
             (len(row.prompt) for row in case.task.prompts), default=1
         )
         length = int(prompt) + contract.max_new_tokens
-        found["inference"] = replace(
-            common, kind="inference", length=length, new_tokens=contract.max_new_tokens
+        found[workload.main_phase] = replace(
+            common,
+            kind=workload.memory_kind,
+            length=length,
+            new_tokens=contract.max_new_tokens,
         )
-    if case.workload == "fine-tune":
-        found["training"] = _training(case, common, figures)
-    if case.workload == "preference":
-        found["training"] = replace(_training(case, common, figures), kind="orpo")
     return found
 
 
-def _training(case: Case, common: Work, figures: Mapping[str, Any]) -> Work:
+def _training(case: Case, kind: str, common: Work, figures: Mapping[str, Any]) -> Work:
     contract = effective(case.contract, case.settings)
     guess = max((len(row.prompt) + len(row.reply) for row in case.task.train), default=1)
     full = case.settings.get("tuning") == "full"
     return replace(
         common,
-        kind="full" if full else "lora",
+        kind="full" if full else kind,
         rank=None if full else case.settings.get("rank"),
         batch=int(figures.get("batch_rows") or min(contract.batch_size, len(case.task.train))),
         length=int(figures.get("batch_tokens") or min(guess, contract.max_length)),
@@ -123,8 +123,8 @@ def cure_of(case: Case, result: Result, correction: Correction = NO_CORRECTION) 
     if not status_called(result.status).memory:
         return cure_for(result.message)
     budget = case.limits.memory_bytes or result.machine.get("available_bytes")
-    phase = MAIN_PHASE.get(case.workload, "load")
-    work = works(case, result.figures).get(phase)
+    workload, sizes = workload_called(case.workload), works(case, result.figures)
+    work = sizes.get(workload.main_phase if workload.memory_kind else "load")
     architecture = case.candidate.architecture
     if budget is None or work is None or not architecture or _is_shrunk(case):
         return None

@@ -15,29 +15,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from benchmarks.engines.engine import Event, Watcher
 from benchmarks.run.case import Case
+from benchmarks.workloads.phases import phase_words
 from model_registry.language import text
 from model_registry.records import Result
 from model_registry.statuses import status_words
-
-_PHASES = {
-    "imports": ("importing", "라이브러리를 불러오는 중"),
-    "load": ("loading", "불러오는 중"),
-    "quantization": ("quantising", "양자화하는 중"),
-    "warm_up": ("warming up", "예열 중"),
-    "inference": ("answering one by one", "하나씩 답하는 중"),
-    "replies": ("answering in batches", "묶어서 답하는 중"),
-    "training": ("tuning", "튜닝 중"),
-    "tuning": ("tuning before ORPO", "ORPO 전 튜닝 중"),
-    "own_replies": ("answering its own rows", "튜닝한 행에 답하는 중"),
-    "validation_before": ("validation loss before", "튜닝 전 검증 손실"),
-    "validation_after": ("validation loss after", "튜닝 후 검증 손실"),
-}
-
-
-def phase_words(phase: str) -> str:
-    """What a worker does in a phase, for people."""
-    return text(*_PHASES.get(phase, (phase, phase)))
 
 
 def progress_bar(console: Console) -> Progress:
@@ -55,7 +38,7 @@ def progress_bar(console: Console) -> Progress:
     )
 
 
-class RunProgress:
+class RunProgress(Watcher):
     """Watches a run for a person. Where output is no terminal, only the lines are written."""
 
     def __init__(self, console: Console) -> None:
@@ -96,13 +79,13 @@ class RunProgress:
         self.name = case.id
         self._show("load", 0, None)
 
-    def event(self, event: tuple[object, ...]) -> None:
+    def event(self, event: Event) -> None:
         """Something that the worker told."""
         if event[0] == "stage":
             self._show(str(event[1]), 0, None)
         elif event[0] == "progress" and self.one is not None:
             _, done, total = event
-            self.bar.update(self.one, completed=done, total=total)  # type: ignore[arg-type]
+            self.bar.update(self.one, completed=done, total=total)
 
     def _show(self, phase: str, done: int, total: int | None) -> None:
         if self.one is not None:
@@ -127,20 +110,5 @@ class RunProgress:
         )
 
 
-class Silent:
+class Silent(Watcher):
     """Watches without a word, for `--json` and for programs."""
-
-    def begin(self, cases: int, done: int) -> None:
-        """Nothing to say."""
-
-    def more(self, cases: int) -> None:
-        """Nothing to say."""
-
-    def case_begins(self, case: Case) -> None:
-        """Nothing to say."""
-
-    def event(self, event: tuple[object, ...]) -> None:
-        """Nothing to say."""
-
-    def case_ends(self, result: Result, wall_seconds: float) -> None:
-        """Nothing to say."""

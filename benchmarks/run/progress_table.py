@@ -11,8 +11,9 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from benchmarks.engines.engine import Event, Watcher
 from benchmarks.run.case import Case
-from benchmarks.run.progress import phase_words
+from benchmarks.workloads.phases import phase_words
 from model_registry.language import text
 from model_registry.records import Result
 from model_registry.statuses import status_words
@@ -34,7 +35,7 @@ class Row:
     seconds: float | None = None
 
 
-class ProgressTable:
+class ProgressTable(Watcher):
     """Watches a run of many cases at once. Where output is no terminal, only lines are written."""
 
     def __init__(self, console: Console) -> None:
@@ -75,10 +76,7 @@ class ProgressTable:
         """A case starts (an engine of one machine says so)."""
         self.case_event(case.id, "", ("began",))
 
-    def event(self, event: tuple[object, ...]) -> None:
-        """Nothing to say: it does not say of which case."""
-
-    def case_event(self, case: str, where: str, event: tuple[object, ...]) -> None:
+    def case_event(self, case: str, where: str, event: Event) -> None:
         """Something that the worker of a case told."""
         row = self.rows.setdefault(case, Row(case))
         if row.state == "done":  # told before it ended, and heard after

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
-from benchmarks.engines.local import CaseOutcome, Listener
+from benchmarks.engines.engine import Engine, Watcher
 from benchmarks.results.folder import RunFolder, was_interrupted
 from benchmarks.results.run import worth_another_try
 from benchmarks.run.case import Case
@@ -19,42 +18,6 @@ from evaluators.evaluator_registry import judge_replies, load_evaluators
 from evaluators.time_limit import patience
 from model_registry.language import for_files
 from model_registry.records import Reply, Result, group_by, reply_hash
-
-
-class Engine(Protocol):
-    """Something that does a case and always gives an outcome."""
-
-    def run(self, case: Case, listen: Listener) -> CaseOutcome:
-        """Do one case, telling its events to `listen`."""
-
-
-@runtime_checkable
-class ParallelEngine(Engine, Protocol):
-    """One that does several cases at once."""
-
-    def run_all(
-        self, cases: Sequence[Case], watcher: Watcher
-    ) -> Iterator[tuple[Case, CaseOutcome]]:
-        """Do all cases and give each as it ends."""
-
-
-class Watcher(Protocol):
-    """Who shows how far a run is."""
-
-    def begin(self, cases: int, done: int) -> None:
-        """So many cases, so many of them done in an earlier run."""
-
-    def more(self, cases: int) -> None:
-        """So many more cases, in place of failed ones."""
-
-    def case_begins(self, case: Case) -> None:
-        """A case starts."""
-
-    def event(self, event: tuple[object, ...]) -> None:
-        """Something that the worker told."""
-
-    def case_ends(self, result: Result, wall_seconds: float) -> None:
-        """A case ended, in whatever way."""
 
 
 def run_plan(
@@ -92,7 +55,7 @@ def run_plan(
 
 
 def _do(engine: Engine, folder: RunFolder, watcher: Watcher, cases: Sequence[Case]) -> None:
-    for case, outcome in _outcomes(engine, cases, watcher):
+    for case, outcome in engine.run_all(cases, watcher):
         result = with_prediction(case, outcome.result)
         folder.add_case(result, outcome.replies, outcome.losses)
         watcher.case_ends(result, outcome.wall_seconds)
@@ -105,18 +68,6 @@ def _failed(folder: RunFolder) -> set[str]:
         for result in folder.results()
         if worth_another_try(result) and not was_interrupted(result)
     }
-
-
-def _outcomes(
-    engine: Engine, todo: Sequence[Case], watcher: Watcher
-) -> Iterator[tuple[Case, CaseOutcome]]:
-    """Each case as it ends: in order, or as an engine of many machines gives them."""
-    if isinstance(engine, ParallelEngine):
-        yield from engine.run_all(todo, watcher)
-        return
-    for case in todo:
-        watcher.case_begins(case)
-        yield case, engine.run(case, watcher.event)
 
 
 @for_files()

@@ -15,93 +15,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from benchmarks.run.case import Case
 from benchmarks.run.measure import Measurement, measured, resident_bytes
-from benchmarks.study.variant import effective, tuned_rank
+from benchmarks.study.variant import effective
 from benchmarks.workloads.log import WorkLog
+from benchmarks.workloads.workload import (
+    Opened,
+    Outcome,
+    PartlyDone,
+    loaded_here,
+    oom_status,
+    workload_called,
+)
 from model_registry import machine
-from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, NotFinite
 from model_registry.language import for_files
 from model_registry.records import Loss, Peak, Reply, Result
 from model_registry.registry import Registry
 from model_registry.weights.loading import LoadedModel, load
 from model_registry.weights.quantization import get_ready
-
-Workload = Callable[[Case, LoadedModel, WorkLog], Any]
-
-
-def _inference(case: Case, loaded: LoadedModel, log: WorkLog) -> Any:
-    from benchmarks.workloads import inference
-
-    contract = effective(case.contract, case.settings)
-    return inference.run(case.id, loaded, case.task.prompts, contract, log)
-
-
-def _fine_tune(case: Case, loaded: LoadedModel, log: WorkLog) -> Any:
-    from benchmarks.workloads import fine_tune
-
-    return fine_tune.run(
-        case.id,
-        loaded,
-        case.task.train,
-        case.task.valid,
-        case.task.prompts,
-        effective(case.contract, case.settings),
-        log,
-        rank=tuned_rank(case.settings),
-        keep=Path(case.keep) if case.keep else None,
-    )
-
-
-def _preference(case: Case, loaded: LoadedModel, log: WorkLog) -> Any:
-    from benchmarks.workloads import preference
-
-    return preference.tune_then_prefer(
-        case.id,
-        loaded,
-        case.task.train,
-        case.task.prompts,
-        effective(case.contract, case.settings),
-        log,
-        rank=int(case.settings["rank"]),
-    )
-
-
-def _ask(case: Case, opened: Any, log: WorkLog) -> Any:
-    """`opened` is a loaded model, or the backend of a candidate that is asked elsewhere."""
-    from benchmarks.workloads import asking
-    from model_registry.backends.transformers_local import TransformersBackend
-
-    backend = TransformersBackend(opened) if isinstance(opened, LoadedModel) else opened
-    rank = case.settings.get("rank")
-    prompts = case.task.prompts
-    try:
-        return asking.run(
-            case.id, case.candidate.name, backend, prompts, case.contract, log, tuned=rank
-        )
-    finally:
-        backend.close()
-
-
-#: Kinds of work by name. What a case of each is called in a status: out of memory while …
-WORKLOADS: dict[str, Workload] = {
-    "inference": _inference,
-    "fine-tune": _fine_tune,
-    "preference": _preference,
-    "ask": _ask,
-}
-_OOM = {
-    "load": "oom_load",
-    "inference": "oom_inference",
-    "fine-tune": "oom_training",
-    "preference": "oom_training",
-    "ask": "oom_inference",
-}
-_ANSWERING = ("inference", "replies", "own_replies")  # stages
 
 
 @dataclass(slots=True)
@@ -163,19 +97,18 @@ def run_case(case: Case, log: CaseLog) -> Result:
         facts["machine"] = machine.describe(case.contract.device)
         facts["versions"] = machine.versions()
         with log.phase("load"):
-            loaded = _load(case)
-        proof = _quantize(case, loaded, log)
-        facts["weights"] = getattr(loaded, "source", None) or _asked_elsewhere(case.candidate)
-        outcome = WORKLOADS[case.workload](case, loaded, log)
-        facts |= _facts_of(outcome)
+            opened = _open(case)
+        proof = _quantize(case, opened, log)
+        facts["weights"] = _weights_of(case, opened)
+        facts |= _facts_of(workload_called(case.workload).work(case, opened, log))
         if proof is not None:
             facts["figures"] = {**facts["figures"], "quantization": proof}
         status, message = "ok", None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a failed case is a row
         status = status_of(error, log.stage, case.workload)
         message = one_line(error)
-        if (outcome := getattr(error, "outcome", None)) is not None:
-            facts |= _facts_of(outcome)  # what was answered before it failed
+        if isinstance(error, PartlyDone):
+            facts |= _facts_of(error.outcome)  # what was answered before it failed
         if (name := errno_of(error)) is not None:
             facts["figures"] = {**facts.get("figures", {}), "errno": name}
     remote = case.candidate.backend != "transformers"
@@ -193,7 +126,7 @@ def run_case(case: Case, log: CaseLog) -> Result:
     )
 
 
-def _load(case: Case) -> Any:
+def _open(case: Case) -> Opened:
     """The model, or the backend of a candidate that is asked elsewhere.
 
     What will be quantised is loaded into main memory: the card may be too small for it as it is.
@@ -214,11 +147,12 @@ def _load(case: Case) -> Any:
     return factory(candidate, weights=contract.weights, device=contract.device)
 
 
-def _quantize(case: Case, loaded: Any, log: WorkLog) -> dict[str, Any] | None:
+def _quantize(case: Case, opened: Opened, log: WorkLog) -> dict[str, Any] | None:
     """Pack the weights where the case asks for it; the proof that it was done."""
     method = _quantization(case)
     if method == "none":
         return None
+    loaded = loaded_here(case, opened)
     from model_registry.weights.quantization import quantize
 
     rows = case.task.train or case.task.prompts
@@ -238,11 +172,14 @@ def _quantization(case: Case) -> str:
     return str(case.settings.get("quantization", "none"))
 
 
-def _asked_elsewhere(candidate: Candidate) -> str:
-    return "replay" if candidate.backend == "replay" else "remote"
+def _weights_of(case: Case, opened: Opened) -> str:
+    """Whose weights the figures are from: "hub", "path" …, or "remote" and "replay"."""
+    if isinstance(opened, LoadedModel):
+        return opened.source
+    return "replay" if case.candidate.backend == "replay" else "remote"
 
 
-def _facts_of(outcome: Any) -> dict[str, Any]:
+def _facts_of(outcome: Outcome) -> dict[str, Any]:
     return {"steps": outcome.steps, "tokens": outcome.tokens, "figures": outcome.figures}
 
 
@@ -250,7 +187,7 @@ def _prepare(case: Case) -> None:
     """Threads and limits that hold inside the process."""
     import torch
 
-    get_ready(_quantization(case), tunes=case.workload in ("fine-tune", "preference"))
+    get_ready(_quantization(case), tunes=workload_called(case.workload).tunes)
     torch.set_num_threads(case.contract.threads)
     if case.contract.device == "cuda" and case.limits.memory_bytes is not None:
         total = torch.cuda.get_device_properties(0).total_memory
@@ -271,16 +208,11 @@ def status_of(error: BaseException, stage: str, workload: str) -> str:
     return "error"
 
 
-def oom_status(stage: str, workload: str) -> str:
-    """Which out of memory it is: while loading, answering or training."""
-    if stage in ("start", "load"):
-        return _OOM["load"]
-    return _OOM["inference"] if stage in _ANSWERING else _OOM[workload]
-
-
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that memory ran out, in any of the ways libraries say it."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    from torch import OutOfMemoryError  # here, where a case runs: whoever tells of one needs none
+
+    if isinstance(error, MemoryError | OutOfMemoryError):
         return True
     message = str(error)
     return any(

@@ -14,24 +14,17 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import median
-from typing import Any
 
 from benchmarks.engines import make_engine
-from benchmarks.engines.local import CaseOutcome
+from benchmarks.engines.engine import CaseOutcome, Engine
 from benchmarks.run.case import Case, Task
+from benchmarks.run.progress import Silent
 from benchmarks.study.contract import Contract
 from model_registry import machine
 from model_registry.registry import Registry
 from rows.row import Row
 
 ROWS = tuple(Row(f"질문 {n}번이야?", "") for n in range(4))
-
-
-class _Unwatched:
-    """A watcher that looks away."""
-
-    def event(self, event: tuple[object, ...]) -> None:
-        """Nothing to say."""
 
 
 def small_cases(count: int) -> list[Case]:
@@ -46,17 +39,12 @@ def small_cases(count: int) -> list[Case]:
     ]
 
 
-def each_outcome(engine: Any, cases: Sequence[Case]) -> Iterator[CaseOutcome]:
+def each_outcome(engine: Engine, cases: Sequence[Case]) -> Iterator[CaseOutcome]:
     """Outcomes as they come, one after the other or several at once."""
-    if hasattr(engine, "run_all"):
-        for _, outcome in engine.run_all(cases, _Unwatched()):
-            yield outcome
-    else:
-        for case in cases:
-            yield engine.run(case)
+    return (outcome for _, outcome in engine.run_all(cases, Silent()))
 
 
-def measure(engine: Any, cases: Sequence[Case]) -> dict[str, float]:
+def measure(engine: Engine, cases: Sequence[Case]) -> dict[str, float]:
     """Seconds: up, first case, wall clock of all further ones, extra of each of these."""
     up = engine.start()
     begin = time.perf_counter()

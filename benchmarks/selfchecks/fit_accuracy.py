@@ -16,8 +16,9 @@ from statistics import median
 from typing import Any
 
 from benchmarks.run.case import Case, Task
-from benchmarks.run.prediction import MAIN_PHASE, works
+from benchmarks.run.prediction import works
 from benchmarks.study.contract import Contract
+from benchmarks.workloads.workload import workload_called
 from model_registry import machine
 from model_registry.candidate import Candidate, License
 from model_registry.memory.correction import fitted
@@ -109,7 +110,7 @@ def measure(todo: Sequence[Case], raw: Path) -> None:
             continue
         result = engine.run(case).result
         append_rows(raw, [result])
-        phase = MAIN_PHASE[case.workload]
+        phase = workload_called(case.workload).main_phase
         print(case.id, result.status, result.message or "", result.peak_bytes(phase), flush=True)
 
 

@@ -191,7 +191,7 @@ def _task(study: Study, rows: Rows, given: bool) -> tuple[Task, list[Note]]:
     tuned_on = [row for row in rest[tuned_span.first : tuned_span.last] if row.reply]
     if not study.work.tunes:
         tuned_on = []
-    if (study.work.tunes and not tuned_on) or (study.work.inference and not prompts):
+    if (study.work.tunes and not tuned_on) or (study.work.answers and not prompts):
         raise OhloraError(
             f"The data has {len(train)} train rows, too few for rows "
             f"{tuned_span.first}–{tuned_span.last - 1} to tune on and prompts to ask."
@@ -279,8 +279,10 @@ def _cases(
             if not variant.only or candidate.name in variant.only:
                 settings = variant.settings(half)
                 cases.append(Case(candidate, "fine-tune", contract, task, settings, limits))
-        for rank in dict.fromkeys(study.work.preference_ranks):
-            cases.append(Case(candidate, "preference", contract, task, {"rank": rank}, limits))
+        for workload, asked in study.work.further.items():
+            for each in dict.fromkeys(asked):
+                settings = {} if each is None else {"rank": each}
+                cases.append(Case(candidate, workload, contract, task, settings, limits))
     return tuple(cases)
 
 

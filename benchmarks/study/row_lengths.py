@@ -7,14 +7,13 @@ from dataclasses import replace
 
 from benchmarks.study.plan import Plan
 from benchmarks.workloads.training_rows import EncodedRows, encode_rows, none_left
+from benchmarks.workloads.workload import workload_called
 from model_registry.candidate import Candidate
 from model_registry.errors import BadTrainingRow, OhloraError
 from model_registry.messages.notes import Note
 from model_registry.prompting.token_check import check_tokens
 from model_registry.weights.loading import load_tokenizer
 from rows.row import Row
-
-_TUNES = ("fine-tune", "preference")
 
 
 def within_length(plan: Plan) -> Plan:
@@ -30,7 +29,11 @@ def within_length(plan: Plan) -> Plan:
     """
     if plan.lengths_checked:
         return plan
-    tuned = {case.candidate.name: case.candidate for case in plan.cases if case.workload in _TUNES}
+    tuned = {
+        case.candidate.name: case.candidate
+        for case in plan.cases
+        if workload_called(case.workload).tunes
+    }
     dropped: dict[str, set[int]] = {"train": set(), "valid": set()}
     notes: list[Note] = []
     splits = {"train": plan.task.train, "valid": plan.task.valid}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks.study.variant import Variant
+from benchmarks.workloads.workload import workload_called
 from evaluators.ranking.criterion_table import Criterion
 from model_registry.language import text
 from model_registry.selection import Criteria, Override
@@ -48,8 +49,8 @@ class Work:
 
     `variants` are ways of tuning beside the plain ranks. `quantizations` are those in which
     inference is measured beside the plain weights; `if_it_fails` is the one with which it is tried
-    again where it does not run without. `preference_ranks` are those of an ORPO that follows a tune
-    of the same rank.
+    again where it does not run without. `further` are the other workloads asked for, by name, each
+    with its ranks; (None,) for work that has none.
     """
 
     inference: bool = True
@@ -59,12 +60,18 @@ class Work:
     variants: tuple[Variant, ...] = ()
     if_it_fails: str | None = None
     quantizations: tuple[str, ...] = ()
-    preference_ranks: tuple[int, ...] = ()
+    further: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
 
     @property
     def tunes(self) -> bool:
         """Whether anything is tuned, so that there must be rows to learn from."""
-        return bool(self.ranks or self.variants or self.preference_ranks)
+        also = any(workload_called(name).tunes for name in self.further)
+        return bool(self.ranks or self.variants or also)
+
+    @property
+    def answers(self) -> bool:
+        """Whether anything is measured without a tune, so that there must be prompts."""
+        return self.inference or any(not workload_called(name).tunes for name in self.further)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from benchmarks.study.contract import Contract, lora_targets
 from benchmarks.study.study import DataPlan, DecisionPlan, Span, Study, Work
 from benchmarks.study.variant import Variant
 from benchmarks.workloads.training_rows import TOO_LONG
+from benchmarks.workloads.workload import WORKLOADS, Workload
 from evaluators.ranking.decision_declaration import read_declaration
 from model_registry.errors import BadFile, UnknownName
 from model_registry.files.names import name_problem
@@ -162,16 +163,16 @@ class _Reader(TomlReader):
 
     def work(self) -> Work:
         entry = self.table("work")
-        keys = {field.name for field in dataclasses.fields(Work)}
-        self.known(entry, keys, "work")
+        fields = {field.name for field in dataclasses.fields(Work)} - {"further"}
+        self.known(entry, fields | {workload.asked_by for workload in WORKLOADS.values()}, "work")
         ranks = self.ranks(entry, "ranks", [16, 32, 64])
-        preference_ranks = self.ranks(entry, "preference_ranks", [])
-        inference = entry.get("inference", True)
-        if not isinstance(inference, bool):
-            self.fail("inference", f"inference must be true or false, not {inference!r}")
-        ask = entry.get("ask", False)
-        if not isinstance(ask, bool):
-            self.fail("ask", f"ask must be true or false, not {ask!r}")
+        further = {
+            workload.name: asked
+            for workload in WORKLOADS.values()
+            if workload.asked_by not in fields and (asked := self.asked(entry, workload))
+        }
+        inference = self.flag(entry, "inference", True)
+        ask = self.flag(entry, "ask", False)
         transcript = self.one(entry.get("transcript", ""), (str,), "transcript") or None
         variants = tuple(self.variant(each) for each in self.tables(entry, "variants"))
         names = [variant.name for variant in variants]
@@ -182,9 +183,20 @@ class _Reader(TomlReader):
             self.fail("if_it_fails", f"if_it_fails is one of {', '.join(QUANTIZATIONS)}")
         measured = inference and not ask
         packed = self.quantizations(entry)
-        return Work(
-            measured, ranks, ask, transcript, variants, fallback, packed, preference_ranks
-        )  # fmt: skip
+        return Work(measured, ranks, ask, transcript, variants, fallback, packed, further)
+
+    def asked(self, entry: dict[str, Any], workload: Workload) -> tuple[int | None, ...]:
+        """The ranks at which a workload is asked for; (None,) for work that has none."""
+        if workload.tunes:
+            return self.ranks(entry, workload.asked_by, [])
+        return (None,) if self.flag(entry, workload.asked_by, False) else ()
+
+    def flag(self, entry: dict[str, Any], key: str, default: bool) -> bool:
+        """A key of [work] that is true or false."""
+        value = entry.get(key, default)
+        if not isinstance(value, bool):
+            self.fail(key, f"{key} must be true or false, not {value!r}")
+        return value
 
     def ranks(self, entry: dict[str, Any], key: str, default: list[int]) -> tuple[int, ...]:
         """Ranks of LoRA under a key of [work]."""
@@ -192,7 +204,7 @@ class _Reader(TomlReader):
         if not all(rank > 0 for rank in ranks):
             self.fail(key, f"{key} must be whole numbers above 0, not {ranks!r}")
         for rank in ranks:
-            self.in_range(rank, key)
+            self.in_range(rank, key, "rank")
         return tuple(ranks)
 
     def quantizations(self, entry: dict[str, Any]) -> tuple[str, ...]:

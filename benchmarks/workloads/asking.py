@@ -10,25 +10,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean, median
 
+from benchmarks.run.case import Case
 from benchmarks.study.contract import Contract
-from benchmarks.workloads.inference import Outcome, greedy
+from benchmarks.workloads.inference import greedy
 from benchmarks.workloads.log import Figures, WorkLog
+from benchmarks.workloads.workload import Opened, Outcome, PartlyDone
 from model_registry.backends.backend import Answer, Backend, GenerationSettings, apart
 from model_registry.backends.remote.failures import AskError
-from model_registry.errors import LoadError
+from model_registry.backends.transformers_local import TransformersBackend
 from model_registry.records import Reply
+from model_registry.weights.loading import LoadedModel
 from rows.row import Row
 
 FAILURES_IN_A_ROW = 2
 
 
-class Unanswered(LoadError):
+class Unanswered(PartlyDone):
     """Some questions got no answer. `status` is what the first failure was."""
 
     def __init__(self, failure: AskError, outcome: Outcome) -> None:
         answered, asked = outcome.figures["answered"], outcome.figures["asked"]
-        super().__init__(failure.status, f"{answered} of {asked} questions answered; {failure}")
-        self.outcome = outcome
+        said = f"{answered} of {asked} questions answered; {failure}"
+        super().__init__(failure.status, said, outcome)
+
+
+def work(case: Case, opened: Opened, log: WorkLog) -> Outcome:
+    """A case of it, put to a model loaded here or to the backend of one that is not."""
+    backend = TransformersBackend(opened) if isinstance(opened, LoadedModel) else opened
+    name, rank = case.candidate.name, case.settings.get("rank")
+    try:
+        return run(case.id, name, backend, case.task.prompts, case.contract, log, tuned=rank)
+    finally:
+        backend.close()
 
 
 def run(

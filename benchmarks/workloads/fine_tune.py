@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.run.case import Case
 from benchmarks.study.contract import Contract
-from benchmarks.workloads.inference import Outcome, make_replies
+from benchmarks.study.variant import effective, tuned_rank
+from benchmarks.workloads.inference import make_replies
 from benchmarks.workloads.log import WorkLog
 from benchmarks.workloads.training_rows import encode_rows
+from benchmarks.workloads.workload import Opened, Outcome, loaded_here
 from model_registry.errors import NotFinite
 from model_registry.files.output import whole_folder
 from model_registry.language import text
@@ -44,6 +47,21 @@ class Batch:
     input_ids: torch.Tensor
     attention_mask: torch.Tensor
     labels: torch.Tensor
+
+
+def work(case: Case, opened: Opened, log: WorkLog) -> Outcome:
+    """A case of it, under its contract; its adapter is kept where the case says."""
+    return run(
+        case.id,
+        loaded_here(case, opened),
+        case.task.train,
+        case.task.valid,
+        case.task.prompts,
+        effective(case.contract, case.settings),
+        log,
+        rank=tuned_rank(case.settings),
+        keep=Path(case.keep) if case.keep else None,
+    )
 
 
 def run(

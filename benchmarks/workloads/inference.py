@@ -7,11 +7,13 @@ made in batches, a greedy pass and sampled ones, under one seed for all candidat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import median
 
+from benchmarks.run.case import Case
 from benchmarks.study.contract import Contract
+from benchmarks.study.variant import effective
 from benchmarks.workloads.log import Figures, WorkLog
+from benchmarks.workloads.workload import Opened, Outcome, loaded_here
 from model_registry.backends.backend import Answer, GenerationSettings
 from model_registry.backends.transformers_local import answer_batch, answer_or_problem
 from model_registry.prompting.tokenization import prompt_ids
@@ -20,13 +22,10 @@ from model_registry.weights.loading import LoadedModel
 from rows.row import Row
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a workload gives beside replies and losses: steps, tokens and figures of its own."""
-
-    steps: int
-    tokens: int
-    figures: Figures
+def work(case: Case, opened: Opened, log: WorkLog) -> Outcome:
+    """A case of it, under its contract."""
+    contract = effective(case.contract, case.settings)
+    return run(case.id, loaded_here(case, opened), case.task.prompts, contract, log)
 
 
 def greedy(contract: Contract) -> GenerationSettings:

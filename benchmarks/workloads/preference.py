@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.run.case import Case
 from benchmarks.study.contract import Contract
+from benchmarks.study.variant import effective
 from benchmarks.workloads.fine_tune import (
     NanLoss,
     add_lora,
@@ -22,10 +24,11 @@ from benchmarks.workloads.fine_tune import (
     train_steps,
     training_batches,
 )
-from benchmarks.workloads.inference import Outcome, greedy, make_replies
+from benchmarks.workloads.inference import greedy, make_replies
 from benchmarks.workloads.log import WorkLog
 from benchmarks.workloads.orpo import BETA, orpo_of_trl, trainer_for
 from benchmarks.workloads.training_rows import encode_rows
+from benchmarks.workloads.workload import Opened, Outcome, loaded_here
 from model_registry.backends.transformers_local import answer_batch
 from model_registry.errors import BadTrainingRow
 from model_registry.prompting.tokenization import check_rows, encode_row, end_token_id
@@ -59,6 +62,19 @@ def from_replies(rows: Sequence[Row], replies: Sequence[str]) -> list[Preference
         for row, reply in zip(rows, replies, strict=True)
         if reply.strip() and reply.strip() != row.reply.strip()
     ]
+
+
+def work(case: Case, opened: Opened, log: WorkLog) -> Outcome:
+    """A case of it, under its contract: both tunes."""
+    return tune_then_prefer(
+        case.id,
+        loaded_here(case, opened),
+        case.task.train,
+        case.task.prompts,
+        effective(case.contract, case.settings),
+        log,
+        rank=int(case.settings["rank"]),
+    )
 
 
 def tune_then_prefer(

@@ -41,8 +41,6 @@ class Range:
 RANGES = {
     # LoRA and training
     "rank": Range(1, 4096),
-    "ranks": Range(1, 4096),
-    "preference_ranks": Range(1, 4096),
     "alpha": Range(1, 65_536),
     "lora_alpha": Range(1, 65_536),
     "dropout": Range(0, 0.99, whole=False),
@@ -74,8 +72,11 @@ RANGES = {
 }
 
 
-def out_of_range(name: str, value: Any) -> str | None:
-    """What is wrong with a value of this name; None where nothing is, or no range is known."""
+def out_of_range(name: str, value: Any, named: str = "") -> str | None:
+    """What is wrong with a value of this name; None where nothing is, or no range is known.
+
+    `named` is what the user calls it, where that is another name.
+    """
     known = RANGES.get(name)
     problem = known.problem(value) if known else None
-    return f"{name} {problem}" if problem else None
+    return f"{named or name} {problem}" if problem else None

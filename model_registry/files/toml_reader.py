@@ -64,10 +64,10 @@ class TomlReader:
             self.fail(key, f"{key} must be {kinds[0].__name__}, not {value!r}")
         return value
 
-    def in_range(self, value: Any, key: str) -> Any:
-        """A number that `model_registry.files.ranges` allows under this key."""
-        self.one(value, RANGES[key].kinds, key)
-        if problem := out_of_range(key, value):
+    def in_range(self, value: Any, key: str, what: str | None = None) -> Any:
+        """A number that `model_registry.files.ranges` allows for `what`, if not said the key's."""
+        self.one(value, RANGES[what or key].kinds, key)
+        if problem := out_of_range(what or key, value, named=key):
             self.fail(key, problem)
         return value
 

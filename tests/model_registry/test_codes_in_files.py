@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.engines.local import CaseOutcome
+from benchmarks.engines.engine import CaseOutcome, Engine
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.markdown import to_markdown
 from benchmarks.report.tables.record_tables import failures_table
@@ -31,7 +31,7 @@ from tests.support.small_study import CATALOG, ENTRY, STUDY, write_rows
 HANGUL = re.compile("[가-힣]")
 
 
-class Broken:
+class Broken(Engine):
     """Tries each case for real, on weights that are missing; the last one is out of memory."""
 
     def run(self, case: Case, listen: Callable[[Any], None]) -> CaseOutcome:

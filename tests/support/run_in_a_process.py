@@ -12,27 +12,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.engines.local import CaseOutcome, LocalEngine
+from benchmarks.engines.engine import CaseOutcome, Engine, Watcher
+from benchmarks.engines.local import LocalEngine
 from benchmarks.results.folder import RunFolder
 from benchmarks.run.runner import run_plan
 from model_registry.records import Loss, Reply, Result
 from tests.support.small_study import plan_study
 
 
-class Silent:
+class Silent(Watcher):
     """Watches without a word."""
 
     def begin(self, cases, done):
         print("begun", flush=True)
 
-    def case_begins(self, case): ...
 
-    def event(self, event): ...
-
-    def case_ends(self, result, wall_seconds): ...
-
-
-class QuickEngine:
+class QuickEngine(Engine):
     """Gives each case many long rows at once."""
 
     def run(self, case, listen):

@@ -18,6 +18,7 @@ from benchmarks.report.pictures.drawing import (
 )
 from benchmarks.report.tables.main_table import case_cell, name_cell
 from benchmarks.report.tables.table_cells import Cell, Column, Table, make_table, missing
+from benchmarks.workloads.workload import workload_called
 from model_registry.language import text
 from model_registry.records import GRADES, Result
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 def asked_backends(evidence: Evidence) -> bool:
     """Whether this run asked backends, instead of measuring models."""
-    return any(result.workload == "ask" for result in evidence.results)
+    return any(workload_called(result.workload).asks for result in evidence.results)
 
 
 def asking_table(evidence: Evidence) -> Table:

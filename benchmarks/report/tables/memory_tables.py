@@ -6,7 +6,7 @@ from benchmarks.report.evidence import Evidence
 from benchmarks.report.tables.main_table import case_cell, peak_megabytes
 from benchmarks.report.tables.table_cells import Cell, Column, Table, make_table, megabytes
 from benchmarks.results.case_figures import prediction_error
-from benchmarks.run.prediction import MAIN_PHASE
+from benchmarks.workloads.workload import workload_called
 from model_registry.language import text
 
 
@@ -23,7 +23,7 @@ def prediction_table(evidence: Evidence) -> Table | None:
     ]
     rows = []
     for case in cases:
-        phase = MAIN_PHASE.get(case.workload, case.workload)
+        phase = workload_called(case.workload).main_phase
         error = prediction_error(case, phase)
         rows.append(
             [

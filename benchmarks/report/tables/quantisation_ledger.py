@@ -16,9 +16,10 @@ from benchmarks.report.tables.table_cells import (
     megabytes,
     missing,
 )
-from benchmarks.results.quantised_pairs import TUNING, Comparison, compare
+from benchmarks.results.quantised_pairs import Comparison, compare
 from benchmarks.results.run import quantization
 from benchmarks.results.setting import PLAIN
+from benchmarks.workloads.workload import workload_called
 from model_registry.language import text
 from model_registry.records import Result
 from model_registry.statuses import status_words
@@ -69,8 +70,9 @@ def headline(evidence: Evidence) -> Iterator[str]:
     lines: dict[str, dict[str, list[str]]] = {}
     for found in comparisons(evidence):
         what = quantization(found.quantised)
-        if found.quantised.workload in TUNING:
-            what = text(f"tuning on {what}", f"{what} 튜닝")
+        work = workload_called(found.quantised.workload)
+        if work.tunes:
+            what = text(f"{work.en} on {what}", f"{what} {work.ko}")
         by_verdict = lines.setdefault(found.quantised.candidate, {})
         by_verdict.setdefault(verdict(found)[0], []).append(what)
     for name, by_verdict in lines.items():
@@ -136,10 +138,8 @@ def _ledger_row(evidence: Evidence, found: Comparison) -> list[Cell]:
 
 
 def _work_words(case: Result) -> str:
-    if case.workload not in TUNING:
-        return text("answering", "답변")
-    rank = case.settings.get("rank")
-    return text(f"tuning, LoRA r{rank}", f"튜닝, LoRA r{rank}")
+    work, rank = workload_called(case.workload), case.settings.get("rank")
+    return f"{work.words}, LoRA r{rank}" if work.tunes else work.words
 
 
 def _proof(case: Result) -> Cell:

@@ -17,6 +17,7 @@ from benchmarks.report.tables.table_cells import (
     number,
 )
 from benchmarks.results.head import CandidateRow
+from benchmarks.workloads.workload import workload_called
 from model_registry.language import text
 from model_registry.messages.notes import all_words
 from model_registry.selection import Override
@@ -58,7 +59,7 @@ def cases_table(evidence: Evidence) -> Table:
     ]
     rows = []
     for case in evidence.results:
-        phase = "inference" if case.workload == "inference" else "training"
+        phase = workload_called(case.workload).main_phase
         figures = (case.seconds.get("load"), case.seconds.get(phase),
                    megabytes(case.peak_bytes(phase)), case.steps, case.tokens)  # fmt: skip
         status = Cell(case.status) if case.ok else Cell(case.status, "failed")

@@ -25,6 +25,7 @@ if importlib.util.find_spec("ray") is None:  # imported by our engine first, wit
     pytest.skip("ray is not installed", allow_module_level=True)
 
 from benchmarks.engines import ray as ray_engine
+from benchmarks.engines.engine import Watcher
 from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.ray import RayEngine
 from benchmarks.results.folder import RunFolder
@@ -33,7 +34,7 @@ from benchmarks.run.runner import run_plan
 from benchmarks.study.contract import Contract
 from model_registry import machine
 from model_registry.errors import OhloraError
-from model_registry.records import Reply, Result
+from model_registry.records import Reply
 from model_registry.registry import Registry
 from tests.conftest import ROWS
 from tests.support.fake_servers import free_port
@@ -142,7 +143,7 @@ def engine(cluster: Cluster) -> Iterator[RayEngine]:
     engine.close()
 
 
-class Notes:
+class Notes(Watcher):
     """A watcher that keeps what it was told."""
 
     def __init__(self) -> None:
@@ -154,9 +155,6 @@ class Notes:
         if why and why not in self.reasons:
             self.reasons.append(why)
 
-    def more(self, cases: int) -> None:
-        """None of the plans here has any."""
-
     def begin(self, cases: int, done: int) -> None:
         self.begun = (cases, done)
 
@@ -165,14 +163,8 @@ class Notes:
         if self.on_stage is not None:
             self.on_stage(case, where, event)
 
-    def case_begins(self, case: Case) -> None:
-        """An engine of many machines tells of beginnings in `case_event`."""
-
     def event(self, event: tuple[Any, ...]) -> None:
         raise AssertionError("it does not say of which case")
-
-    def case_ends(self, result: Result, wall_seconds: float) -> None:
-        """Nothing to note."""
 
     def beginnings(self, case: str) -> int:
         return sum(each == case and event == ("began",) for each, _, event in self.events)

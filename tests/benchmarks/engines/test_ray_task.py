@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.engines import ray_task
-from benchmarks.engines.local import CaseOutcome
+from benchmarks.engines.engine import CaseOutcome
 from benchmarks.engines.ray_task import Board, case_here, do_case, with_its_machine
 from benchmarks.run.case import Case, Task
 from benchmarks.study.contract import Contract

@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from benchmarks.engines import fork_server
-from benchmarks.engines.local import CaseOutcome, LocalEngine
+from benchmarks.engines.engine import CaseOutcome
+from benchmarks.engines.local import LocalEngine
 from benchmarks.results.folder import RunFolder
 from benchmarks.run import progress
 from benchmarks.run.runner import judge_run, run_plan

@@ -10,8 +10,9 @@ from rich.console import Console
 
 from benchmarks.run import progress
 from benchmarks.run.case import Case, Task
-from benchmarks.run.progress import RunProgress, phase_words
+from benchmarks.run.progress import RunProgress
 from benchmarks.study.contract import Contract
+from benchmarks.workloads.phases import phase_words
 from model_registry.candidate import Candidate, License
 
 ROOT = Path(progress.__file__).parents[1]

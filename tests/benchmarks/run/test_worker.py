@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from torch import OutOfMemoryError
 
-from benchmarks.run import worker
 from benchmarks.run.case import Case, Limits
 from benchmarks.run.worker import (
     CaseLog,
     is_out_of_memory,
     one_line,
-    oom_status,
     run_case,
     status_of,
 )
 from benchmarks.study.contract import Contract
 from benchmarks.workloads.fine_tune import NanLoss
+from benchmarks.workloads.workload import WORKLOADS, oom_status
 from model_registry.candidate import Candidate
 from model_registry.errors import BadTrainingRow, LoadError
 from model_registry.records import Loss
@@ -25,10 +25,6 @@ from model_registry.statuses import STATUSES
 from tests.support.tiny_models import FREE
 
 pytestmark = pytest.mark.usefixtures("frozen_libraries")
-
-
-class OutOfMemoryError(RuntimeError):
-    """Named like torch.OutOfMemoryError, which CUDA raises."""
 
 
 @pytest.fixture
@@ -71,7 +67,7 @@ def test_a_failed_case_keeps_the_phases_that_went_well(small_case, told, log, mo
         with log.phase("inference"):
             raise RuntimeError("[enforce fail] can't allocate memory: you tried 9 bytes\nand more")
 
-    monkeypatch.setitem(worker.WORKLOADS, "inference", fail)
+    monkeypatch.setitem(WORKLOADS, "inference", replace(WORKLOADS["inference"], work=fail))
     result = run_case(small_case(), log)
     assert (result.status, result.stage) == ("oom_inference", "inference")
     assert result.message.startswith("RuntimeError: [enforce fail] can't allocate memory")
@@ -140,7 +136,7 @@ def test_a_phase_that_fails_is_told_before_the_worker_can_die(told, log):
 
 
 def test_every_workload_has_a_status_for_running_out_of_memory():
-    for workload in worker.WORKLOADS:
+    for workload in WORKLOADS:
         assert oom_status("warm_up", workload) in STATUSES
 
 

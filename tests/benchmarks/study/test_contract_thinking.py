@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.run.case import Case
-from benchmarks.run.worker import _load
+from benchmarks.run.worker import _open
 from benchmarks.study.contract import Contract
 from benchmarks.study.study_files import parse_study
 from model_registry.errors import BadFile
@@ -34,5 +34,5 @@ def test_another_word_is_refused_with_those_there_are():
 def test_a_worker_loads_the_model_with_the_contracts_thinking(tiny_model):
     contract = Contract(thinking="on", weights="path")
     case = Case(tiny_candidate(tiny_model), "inference", contract)
-    assert _load(case).candidate.prompting.thinking == "on"
+    assert _open(case).candidate.prompting.thinking == "on"
     assert case.candidate.prompting.thinking == "off"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.engines.local import CaseOutcome
+from benchmarks.engines.engine import CaseOutcome, Engine
 from benchmarks.results.folder import RunFolder
 from benchmarks.run.progress import Silent
 from benchmarks.run.runner import run_plan
@@ -28,7 +28,7 @@ def test_all_fourteen_may_be_chosen_because_the_study_accepts_their_terms(plan):
     assert accepted == {candidate.name for candidate in plan.candidates}
 
 
-class MadeUpEngine:
+class MadeUpEngine(Engine):
     """Ends every case as it is told."""
 
     def __init__(self, status: str) -> None:
@@ -66,7 +66,7 @@ def test_a_resumed_run_repeats_neither_try(plan, tmp_path):
     run_plan(plan, folder, MadeUpEngine("oom_load"), Silent())
     before = folder.results()
 
-    class NobodyRuns:
+    class NobodyRuns(Engine):
         def run(self, case, listen):
             raise AssertionError(case.id)
 

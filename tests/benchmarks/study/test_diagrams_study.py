@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks.run.prediction import works
-from benchmarks.run.worker import WORKLOADS, oom_status
 from benchmarks.study import plan as planning
 from benchmarks.study.contract import Contract
 from benchmarks.study.plan import Options, Plan, make_plan
 from benchmarks.study.study_files import parse_study, read_study, study_path
 from benchmarks.workloads import preference
 from benchmarks.workloads.log import MemoryLog
+from benchmarks.workloads.workload import WORKLOADS, oom_status
 from diagrams.parse import parse
 from diagrams.requests.diagram_requests import write_pairs
 from model_registry.errors import BadFile, BadTrainingRow

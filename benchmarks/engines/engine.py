@@ -1,0 +1,88 @@
+"""What an engine is, which does cases, and a watcher, who shows how far a run is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.run.case import Case
+from model_registry.records import Loss, Reply, Result
+
+Event = tuple[Any, ...]  # what a worker tells: see `benchmarks.run.worker`
+Listener = Callable[[Event], None]
+
+
+def unheard(event: Event) -> None:
+    """A listener that looks away."""
+
+
+@dataclass(slots=True)
+class CaseOutcome:
+    """All that a case gave, however it ended. `wall_seconds` is what the engine waited.
+
+    The result's figures hold `start_method` and `start_seconds`, what the worker took to be there:
+    a forked one a few hundredths of a second, a fresh one as long as its imports.
+    """
+
+    result: Result
+    replies: list[Reply] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    wall_seconds: float = 0.0
+
+
+class Watcher:
+    """Who shows how far a run is. Whoever inherits from it says only what it has to say."""
+
+    def begin(self, cases: int, done: int) -> None:
+        """So many cases, so many of them done in an earlier run."""
+
+    def more(self, cases: int) -> None:
+        """So many more cases, in place of failed ones."""
+
+    def planned(self, cases: Sequence[Case]) -> None:
+        """These will be done, by an engine that does several at once."""
+
+    def waiting(self, why: str) -> None:
+        """Nothing happens, for this reason; "" for that something does."""
+
+    def case_begins(self, case: Case) -> None:
+        """A case starts, on an engine that does one after the other."""
+
+    def event(self, event: Event) -> None:
+        """Something that the worker told."""
+
+    def case_event(self, case: str, where: str, event: Event) -> None:
+        """Something that the worker of one case of several told, and from which machine."""
+        self.event(event)
+
+    def case_ends(self, result: Result, wall_seconds: float) -> None:
+        """A case ended, in whatever way."""
+
+
+class Engine(ABC):
+    """Something that does a case and always gives an outcome."""
+
+    def start(self, device: str = "cpu") -> float:
+        """Get ready; the seconds that took. Done by the first case otherwise."""
+        return 0.0
+
+    @abstractmethod
+    def run(self, case: Case, listen: Listener = unheard) -> CaseOutcome:
+        """Do one case, telling its events to `listen`; returns however it ends."""
+
+    def run_all(
+        self, cases: Sequence[Case], watcher: Watcher
+    ) -> Iterator[tuple[Case, CaseOutcome]]:
+        """Do all cases and give each as it ends: one after the other, unless an engine can do more.
+
+        Raises:
+            OhloraError: the machine can't go on.
+        """
+        for case in cases:
+            watcher.case_begins(case)
+            yield case, self.run(case, watcher.event)
+
+    def close(self) -> None:  # noqa: B027 - an engine that holds nothing has nothing to add
+        """Let go of what it holds. Safe to call twice."""

@@ -1,0 +1,176 @@
+"""The table of workloads: a kind of work is one entry here, and a file that does it.
+
+Its file has a function `work(case, opened, log)`, which gives an Outcome. Plans, workers,
+predictions and reports take what they must know of a workload from its entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+from benchmarks.run.case import Case
+from benchmarks.workloads.log import Figures, WorkLog
+from benchmarks.workloads.phases import PHASES
+from model_registry.backends.backend import Backend
+from model_registry.errors import LoadError
+from model_registry.language import text
+from model_registry.weights.loading import LoadedModel
+
+#: What a case works on: a model that was loaded here, or the backend of one that was not.
+Opened = LoadedModel | Backend
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a workload gives beside replies and losses: steps, tokens and figures of its own."""
+
+    steps: int
+    tokens: int
+    figures: Figures
+
+
+class PartlyDone(LoadError):
+    """A case that failed after a part of its work; `outcome` is what that part gave."""
+
+    def __init__(self, status: str, message: str, outcome: Outcome) -> None:
+        super().__init__(status, message)
+        self.outcome = outcome
+
+
+Work = Callable[[Case, Opened, WorkLog], Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One kind of work.
+
+    Args:
+        name: in ids, files and studies.
+        work: does a case of it.
+        main_phase: the phase that its time and its peak in every table are of.
+        out_of_memory: the status of running out in a phase that does not say so itself.
+        en, ko: what is done, for people: "tuning".
+        asked_by: the key of [work] in a study that asks for it. Work that tunes takes ranks there,
+            other work takes true.
+        tunes: whether it trains, so that it needs rows to learn from.
+        asks: whether it takes any backend; other work needs a model that is loaded here.
+        like: the workload whose figures it gives too, by the same names.
+        memory_kind: of its main phase, as `model_registry.memory.fit.Work` has it; None where
+            nothing predicts it.
+        prefix: stands before a setting's label where ways of tuning are listed.
+    """
+
+    name: str
+    work: Work
+    main_phase: str
+    out_of_memory: str
+    en: str
+    ko: str
+    asked_by: str
+    tunes: bool = False
+    asks: bool = False
+    like: str | None = None
+    memory_kind: str | None = None
+    prefix: str = ""
+
+    @property
+    def words(self) -> str:
+        """What is done, for people."""
+        return text(self.en, self.ko)
+
+
+def _from(module: str) -> Work:
+    """The `work` of a module that is imported when a case is done: it needs torch, and whoever
+    reads a run does not."""
+
+    def work(case: Case, opened: Opened, log: WorkLog) -> Outcome:
+        done: Outcome = import_module(module).work(case, opened, log)
+        return done
+
+    return work
+
+
+_ALL = (
+    Workload(
+        "inference",
+        _from("benchmarks.workloads.inference"),
+        main_phase="inference",
+        out_of_memory="oom_inference",
+        en="answering",
+        ko="답변",
+        asked_by="inference",
+        memory_kind="inference",
+    ),
+    Workload(
+        "fine-tune",
+        _from("benchmarks.workloads.fine_tune"),
+        main_phase="training",
+        out_of_memory="oom_training",
+        en="tuning",
+        ko="튜닝",
+        asked_by="ranks",
+        tunes=True,
+        memory_kind="lora",
+    ),
+    Workload(
+        "preference",
+        _from("benchmarks.workloads.preference"),
+        main_phase="training",
+        out_of_memory="oom_training",
+        en="tuning by ORPO",
+        ko="ORPO 튜닝",
+        asked_by="preference_ranks",
+        tunes=True,
+        memory_kind="orpo",
+        prefix="preference",
+    ),
+    Workload(
+        "ask",
+        _from("benchmarks.workloads.asking"),
+        main_phase="inference",
+        out_of_memory="oom_inference",
+        en="asking",
+        ko="질문",
+        asked_by="ask",
+        asks=True,
+        like="inference",
+    ),
+)
+
+#: By name. A result of another version may name one that is not here: `workload_called` reads it.
+WORKLOADS = {workload.name: workload for workload in _ALL}
+
+
+def workload_called(name: str) -> Workload:
+    """The workload of that name; one that is not of ours is taken for a way of tuning."""
+    return WORKLOADS.get(name) or Workload(
+        name, _unknown, "training", "oom_training", name, name, "", tunes=True, prefix=name
+    )
+
+
+def _unknown(case: Case, opened: Opened, log: WorkLog) -> Outcome:
+    raise LoadError("error", f"no workload is called {case.workload}")
+
+
+def oom_status(stage: str, workload: str) -> str:
+    """Which out of memory it is: while loading, answering or training."""
+    phase = PHASES.get(stage)
+    of_the_phase = phase.out_of_memory if phase else None
+    return of_the_phase or workload_called(workload).out_of_memory
+
+
+def loaded_here(case: Case, opened: Opened) -> LoadedModel:
+    """The model of a case whose work needs one that is loaded here.
+
+    Raises:
+        LoadError: its candidate is asked through a backend.
+    """
+    if isinstance(opened, LoadedModel):
+        return opened
+    raise LoadError(
+        "error",
+        f"{case.candidate.name} is asked through its backend {case.candidate.backend}: only the "
+        "workload ask can measure it (ask = true in [work])",
+    )
