@@ -1,7 +1,8 @@
-"""The command line `ohlora`: assembles `commands/`, and turns every mistake into one clear line.
+"""The command line `ohlora`: where each command is, and every mistake as one clear line.
 
-Heavy modules are imported inside the commands that need them: `ohlora --help` and
-`ohlora candidates` never load torch.
+To add a command, write a function in a module of `commands/` and name it in the table below. A
+module is imported when its command is called: it imports what it needs at its top, while
+`ohlora --help` loads none of them.
 """
 
 from __future__ import annotations
@@ -14,16 +15,103 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.markup import escape
 
-from commands import candidates, diagrams, fitting, grades, judging, rows, runs, terminal, tuning
-from commands.stopping import exit_status
-from commands.streams import harmless_streams
-from commands.terminal import err
+from commands.shared.console import err, plugin_files
+from commands.shared.lazy_group import Place, lazy_group
+from commands.shared.stopping import exit_status
+from commands.shared.streams import harmless_streams
 from model_registry.errors import OhloraError, OhloraWarning
 from model_registry.language import text
 from model_registry.messages.machine_errors import error_words
 
+COMMANDS = {
+    "candidates": Place(
+        "commands.candidates:candidates",
+        text("List candidates by criteria.", "조건에 맞는 후보를 나열합니다."),
+    ),
+    "ask": Place(
+        "commands.asking:ask",
+        text("Ask a candidate, or a model in a folder.", "후보나 폴더의 모델에게 묻습니다."),
+    ),
+    "plugins": Place(
+        "commands.plugin_list:plugins",
+        text("List the plugins that are loaded.", "불러온 플러그인을 나열합니다."),
+    ),
+    "fit": Place(
+        "commands.fitting:fit",
+        text("Does it fit, before any download?", "내려받기 전에 메모리에 맞는지 봅니다."),
+    ),
+    "doctor": Place(
+        "commands.fitting:doctor",
+        text(
+            "Look at this machine, a message or a folder.",
+            "이 장비, 오류 메시지, 모델 폴더를 살펴봅니다.",
+        ),
+    ),
+    "data": Place(
+        "commands.rows:data",
+        text("Show how rows are read.", "데이터를 어떻게 읽는지 보여 줍니다."),
+    ),
+    "studies": Place(
+        "commands.study_list:studies",
+        text("List the studies that come with it.", "포함된 스터디를 나열합니다."),
+    ),
+    "run": Place(
+        "commands.runs:run",
+        text("Measure a study and decide.", "스터디를 측정하고 결정합니다."),
+    ),
+    "tune": Place(
+        "commands.tuning:tune",
+        text("Tune the chosen one for good.", "고른 모델을 제대로 튜닝합니다."),
+    ),
+    "export": Place(
+        "commands.tuning:export",
+        text("Merge a tuned adapter into a model.", "튜닝한 어댑터를 모델에 합칩니다."),
+    ),
+    "score": Place(
+        "commands.reply_scores:score",
+        text("Score any file of replies.", "답변이 담긴 파일을 채점합니다."),
+    ),
+    "decide": Place(
+        "commands.deciding:decide",
+        text("Decide on a run or a table.", "실행 결과나 표로 결정합니다."),
+    ),
+    "report": Place(
+        "commands.deciding:report",
+        text("Write the report of a run.", "실행 결과의 보고서를 씁니다."),
+    ),
+}
+GRADES = {
+    "export": Place(
+        "commands.grades:export_grades_of",
+        text("Write grades to .csv or .jsonl.", "등급을 .csv나 .jsonl 파일로 내보냅니다."),
+    ),
+    "import": Place(
+        "commands.grades:import_grades_of",
+        text("Add the grades of a file.", "파일에 있는 등급을 들여옵니다."),
+    ),
+    "agreement": Place(
+        "commands.grades:agreement",
+        text("How far graders agree.", "평가자들이 얼마나 일치하는지 보여 줍니다."),
+    ),
+}
+DIAGRAMS = {
+    "parse": Place(
+        "commands.diagrams:parse", text("Read nodes and edges.", "노드와 선을 읽습니다.")
+    ),
+    "draw": Place("commands.diagrams:draw", text("Draw as PNG or SVG.", "PNG나 SVG로 그립니다.")),
+    "score": Place(
+        "commands.diagrams:score",
+        text("Score readability 0–5.", "가독성 점수를 0~5로 매깁니다."),
+    ),
+    "recommend": Place(
+        "commands.diagrams:recommend",
+        text("The best K of N diagrams.", "N개 중 가장 좋은 K개를 고릅니다."),
+    ),
+}
+
 app = typer.Typer(
     name="ohlora",
+    cls=lazy_group(COMMANDS),
     help=text(
         "Choose the small Korean language model to fine-tune, with evidence.",
         "파인튜닝할 작은 한국어 모델을 근거를 가지고 고릅니다.",
@@ -33,11 +121,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for group in (candidates.app, fitting.app, rows.app, runs.app, tuning.app, judging.app):
-    app.add_typer(group)
-app.add_typer(grades.app, name="grades", help=text("What people graded.", "사람들이 평가한 것."))
 app.add_typer(
-    diagrams.app, name="diagram", help=text("Diagrams that models wrote.", "모델이 쓴 다이어그램.")
+    typer.Typer(cls=lazy_group(GRADES), no_args_is_help=True),
+    name="grades",
+    help=text("What people graded.", "사람이 매긴 등급을 내보내고 들여옵니다."),
+)
+app.add_typer(
+    typer.Typer(cls=lazy_group(DIAGRAMS), no_args_is_help=True),
+    name="diagram",
+    help=text("Diagrams that models wrote.", "모델이 쓴 다이어그램을 읽고, 그리고, 채점합니다."),
 )
 
 
@@ -50,7 +142,7 @@ def _options(
         ),
     ] = None,
 ) -> None:
-    terminal.plugin_files[:] = plugin or []
+    plugin_files[:] = plugin or []
 
 
 @app.command(
@@ -66,7 +158,7 @@ def _page(context: typer.Context) -> None:
     """The same as `python ohlora_app.py`, which reads the options."""
     import ohlora_app
 
-    plugins = [part for file in terminal.plugin_files for part in ("--plugin", str(file))]
+    plugins = [part for file in plugin_files for part in ("--plugin", str(file))]
     raise typer.Exit(ohlora_app.main([*plugins, *context.args]))
 
 

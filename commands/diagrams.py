@@ -7,10 +7,19 @@ from typing import Annotated
 
 import typer
 
-from commands.terminal import Json, choice, out, print_columns, print_json, ranged
+from commands.shared.console import out, print_columns, print_json
+from commands.shared.options import Json, choice, ranged
+from diagrams.documents import (
+    draw_document,
+    parse_document,
+    read_scored,
+    read_sources,
+    recommend_document,
+    score_document,
+)
+from model_registry.files.output import check_folder
 from model_registry.language import text
 
-app = typer.Typer(no_args_is_help=True)
 Files = Annotated[list[Path], typer.Argument(help=text("Texts, or CSV files.", "글 또는 CSV."))]
 ReplyColumn = Annotated[
     str | None, typer.Option(help=text("Of a CSV file.", "CSV 파일의 답변 열."))
@@ -20,17 +29,13 @@ PromptColumn = Annotated[
 ]
 
 
-@app.command(help=text("Read nodes and edges.", "노드와 선을 읽습니다."))
 def parse(
     files: Files, reply_column: ReplyColumn = None, prompt_column: PromptColumn = None
 ) -> None:
     """Nodes, whether the format was kept, and what was left out; always JSON."""
-    from diagrams.documents import parse_document, read_sources
-
     print_json(parse_document(read_sources(files, reply_column, prompt_column)))
 
 
-@app.command(help=text("Draw as PNG or SVG.", "PNG나 SVG로 그립니다."))
 def draw(
     files: Files,
     out_dir: Annotated[Path, typer.Option("--out", help=text("Folder.", "폴더."))],
@@ -42,9 +47,6 @@ def draw(
     as_json: Json = False,
 ) -> None:
     """One picture for each text, on a fresh canvas."""
-    from diagrams.documents import draw_document, read_sources
-    from model_registry.files.output import check_folder
-
     check_folder(out_dir)
     document = draw_document(read_sources(files, reply_column, prompt_column), out_dir, kind)
     if as_json:
@@ -54,7 +56,6 @@ def draw(
         print(row["file"] or f"{row['source']}: {'; '.join(row['problems'])}")
 
 
-@app.command(help=text("Score readability 0–5.", "가독성을 0–5로 매깁니다."))
 def score(
     files: Files,
     reply_column: ReplyColumn = None,
@@ -62,8 +63,6 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Format kept, geometry and readability."""
-    from diagrams.documents import read_sources, score_document
-
     document = score_document(read_sources(files, reply_column, prompt_column))
     if as_json:
         print_json(document)
@@ -88,7 +87,6 @@ def score(
     out.print(text(f"format kept: {kept} of {of}", f"형식 유지: {of}개 중 {kept}개"))
 
 
-@app.command(help=text("The best K of N diagrams.", "N개 중 가장 좋은 K개."))
 def recommend(
     files: Files,
     keep: Annotated[
@@ -106,8 +104,6 @@ def recommend(
     as_json: Json = False,
 ) -> None:
     """By readability and by the taste of whoever scored some."""
-    from diagrams.documents import read_scored, read_sources, recommend_document
-
     sources = read_sources(files, reply_column, prompt_column)
     taste = read_scored(scored) if scored else ()
     document = recommend_document(sources, keep, taste, readability_weight)

@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from commands.terminal import (
-    CatalogName,
-    Dtype,
-    Json,
-    out,
-    print_columns,
-    print_json,
-    ranged,
-    registry,
-)
+from commands.shared.console import out, print_columns, print_json
+from commands.shared.options import CatalogName, Dtype, Json, ranged
+from commands.shared.user_registry import registry
+from model_registry.doctor import Finding, diagnose, examine, examine_folder
 from model_registry.language import text
-
-if TYPE_CHECKING:
-    from model_registry.doctor import Finding
-
-app = typer.Typer()
+from model_registry.machine import pick_dtype
+from model_registry.memory.correction import correction_for
+from model_registry.memory.fit import NO_CORRECTION
+from model_registry.memory.fit_report import (
+    card_budget,
+    columns,
+    document,
+    fit_rows,
+    machine_budget,
+)
+from model_registry.messages.path_words import existing_path, names_a_path, nothing_there
+from model_registry.weights.adapter import find_candidate
 
 #: Columns of the table; the JSON has every row.
 _SHOWN = {"load", "inference", "inference nf4", "lora r16", "lora r32", "lora r64",
           "lora r16 nf4", "full", "orpo r16"}  # fmt: skip
 
 
-@app.command(
-    help=text("Does it fit, before any download?", "내려받기 전에 메모리에 맞는지 봅니다.")
-)
 def fit(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...")] = None,
     catalog: CatalogName = None,
@@ -57,18 +55,6 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Predict the memory to load, answer and tune, against a card or this machine."""
-    from model_registry.machine import pick_dtype
-    from model_registry.memory.correction import correction_for
-    from model_registry.memory.fit import NO_CORRECTION
-    from model_registry.memory.fit_report import (
-        card_budget,
-        columns,
-        document,
-        fit_rows,
-        machine_budget,
-    )
-    from model_registry.weights.adapter import find_candidate
-
     known = registry()
     if names:
         chosen = [find_candidate(name, known, catalog) for name in names]
@@ -105,12 +91,6 @@ def fit(
             out.print(f"  {escape(row.name)} lora r16 → {escape(row.smallest_change)}")
 
 
-@app.command(
-    help=text(
-        "Look at this machine, a message or a folder.",
-        "이 장비, 오류 메시지, 모델 폴더를 살펴봅니다.",
-    )
-)
 def doctor(
     message: Annotated[
         str | None,
@@ -121,9 +101,6 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Say what is missing here, what a message means, or whether a model's folder is whole."""
-    from model_registry.doctor import diagnose, examine, examine_folder
-    from model_registry.messages.path_words import existing_path, names_a_path, nothing_there
-
     if message is not None and (there := existing_path(message)) is not None:
         findings = examine_folder(there)
         _print_findings(findings, as_json)

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from commands.terminal import Json, out, print_json
+from commands.shared.console import out, print_json
+from commands.shared.options import Json
 from model_registry.language import text
-
-if TYPE_CHECKING:
-    from rows.row import Row, Rows
-
-app = typer.Typer()
+from rows.account import EXAMPLES, document, left_out_note, read_notes, without_overlap
+from rows.reading import read_data
+from rows.row import Row, Rows
 
 SHOWN = 300  # characters of an example's text
 
 
-@app.command(help=text("Show how rows are read.", "데이터를 어떻게 읽는지 보여 줍니다."))
 def data(
     file: Annotated[Path, typer.Argument(metavar="FILE")],
     as_json: Json = False,
 ) -> None:
     """Form, encoding, columns, rows of each split, what was left out and why, and examples."""
-    from rows.account import EXAMPLES, document, left_out_note, read_notes, without_overlap
-    from rows.reading import read_data
-
     rows = read_data(file)
     if as_json:
         print_json(document(rows))
@@ -42,8 +37,6 @@ def data(
 
 def _counted(rows: Rows) -> list[str]:
     """What stands there more than once, and how many rows have something before their prompt."""
-    from rows.account import document
-
     found = document(rows)
     lines = []
     if count := found["duplicates"]["count"]:

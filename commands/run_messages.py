@@ -6,19 +6,22 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 from rich.markup import escape
 
-from commands.terminal import err, out
+from benchmarks.report.decision_section import answer_of
+from benchmarks.report.evidence import Evidence
+from benchmarks.report.terminal_tables import run_table
+from benchmarks.report.write_report import write_report
+from benchmarks.results.folder import was_interrupted
+from benchmarks.study.plan import Plan
+from commands.shared.console import err, out
 from model_registry.errors import OhloraError
 from model_registry.language import text
-
-if TYPE_CHECKING:
-    from benchmarks.study.plan import Plan
-    from model_registry.messages.notes import Note
-    from model_registry.records import Result
+from model_registry.messages.notes import Note
+from model_registry.records import Result
 
 
 def announce(plan: Plan, path: Path) -> None:
@@ -107,7 +110,6 @@ def tell_failures(results: Sequence[Result], again: str) -> None:
     Raises:
         typer.Exit: with 1, where something is to be done.
     """
-    from benchmarks.results.folder import was_interrupted
 
     unfinished = [result for result in results if was_interrupted(result)]
     failed = [result for result in results if not result.ok and result not in unfinished]
@@ -146,11 +148,6 @@ def _print_yellow(what: str, how: str, command: str) -> None:
 
 def tell_decision(folder: Any) -> None:
     """The table, chosen and reserve (or why nothing is), and where the report is."""
-    from benchmarks.report.decision_section import answer_of
-    from benchmarks.report.evidence import Evidence
-    from benchmarks.report.terminal_tables import run_table
-    from benchmarks.report.write_report import write_report
-
     with out.status(text("deciding and writing the report", "결정하고 보고서를 쓰는 중")):
         evidence = Evidence.read(folder)
         paths = write_report(folder, evidence)

@@ -1,14 +1,23 @@
-"""Commands that measure: studies, run."""
+"""`ohlora run`: a study measured, judged and decided."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
+from benchmarks.engines import make_engine
+from benchmarks.results.folder import RunFolder
+from benchmarks.run import runner
+from benchmarks.run.case import Limits
+from benchmarks.run.progress import RunProgress
+from benchmarks.run.progress_table import ProgressTable
+from benchmarks.study.plan import Options, Plan, make_plan
+from benchmarks.study.row_lengths import within_length
+from benchmarks.study.study_files import read_study, study_path
 from commands.run_messages import (
     announce,
     command_again,
@@ -18,8 +27,8 @@ from commands.run_messages import (
     tell_failures,
     tell_notes,
 )
-from commands.stopping import exit_status, stopped_by_signals
-from commands.terminal import (
+from commands.shared.console import out, plugin_files
+from commands.shared.options import (
     CatalogName,
     Device,
     Dtype,
@@ -28,42 +37,17 @@ from commands.terminal import (
     Weights,
     amount_of,
     choice,
-    out,
-    plugin_files,
     ranged,
-    registry,
 )
+from commands.shared.stopping import exit_status, stopped_by_signals
+from commands.shared.user_registry import registry
+from model_registry.files.output import check_folder
 from model_registry.files.ranges import RANGES, out_of_range
 from model_registry.language import text
 from model_registry.messages.machine_errors import error_words
-
-if TYPE_CHECKING:
-    from benchmarks.study.plan import Options, Plan
-
-app = typer.Typer()
+from model_registry.selection import parse_bytes, parse_seconds
 
 
-@app.command(help=text("List the studies that come with it.", "포함된 스터디를 나열합니다."))
-def studies(
-    template: Annotated[
-        bool,
-        typer.Option(
-            "--template", help=text("Print one for your own.", "직접 쓸 틀을 출력합니다.")
-        ),
-    ] = False,
-) -> None:
-    """List the studies, or print a commented template."""
-    from benchmarks.study import study_files
-
-    if template:
-        print(study_files.template(), end="")
-        return
-    for name in study_files.study_names():
-        each = study_files.read_study(study_files.study_path(name))
-        out.print(f"[bold]{name}[/]  {escape(each.title)}\n    {escape(each.summary)}")
-
-
-@app.command(help=text("Measure a study and decide.", "스터디를 측정하고 결정합니다."))
 def run(
     study: Annotated[
         str, typer.Argument(help=text("A name, or a TOML file.", "이름 또는 TOML 파일."))
@@ -150,13 +134,6 @@ def run(
     ] = False,
 ) -> None:
     """Measure all cases of a study, judge the replies, decide, report."""
-    from benchmarks.results.folder import RunFolder
-    from benchmarks.study import plan
-    from benchmarks.study.row_lengths import within_length
-    from benchmarks.study.study_files import read_study, study_path
-    from model_registry.files.output import check_folder
-    from model_registry.selection import parse_seconds
-
     the_study = read_study(study_path(study))
     if catalog is not None:
         the_study = the_study.with_catalog(catalog)
@@ -166,7 +143,7 @@ def run(
         weights, scale, device, dtype, data, only, ranks, memory_limit, time_limit, replay
     )
     options = replace(options, max_length=max_length, too_long=too_long)
-    the_plan = plan.make_plan(the_study, registry(), options, folder.path)
+    the_plan = make_plan(the_study, registry(), options, folder.path)
     announce(the_plan, folder.path)
     if the_plan.download_bytes and not yes:
         confirm_download()
@@ -188,10 +165,6 @@ def _run_options(
     time_limit: str | None,
     replay: Path | None = None,
 ) -> Options:
-    from benchmarks.run.case import Limits
-    from benchmarks.study.plan import Options
-    from model_registry.selection import parse_bytes, parse_seconds
-
     return Options(
         weights=weights,
         scale=scale,
@@ -226,8 +199,6 @@ def _ranks(value: str | None) -> tuple[int, ...]:
 
 
 def _new_folder(name: str) -> Path:
-    from datetime import datetime
-
     return Path("reports") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
@@ -239,11 +210,6 @@ def _run_and_tell(
     engine_name: str,
     ray: dict[str, Any],
 ) -> None:
-    from benchmarks.engines import make_engine
-    from benchmarks.run import runner as runner
-    from benchmarks.run.progress import RunProgress
-    from benchmarks.run.progress_table import ProgressTable
-
     if all(case.candidate.backend == "replay" for case in plan.cases):
         engine_name = "replay"
     again = command_again(folder.path)

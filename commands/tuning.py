@@ -7,26 +7,20 @@ from typing import Annotated
 
 import typer
 
-from commands.terminal import (
-    Base,
-    Device,
-    Dtype,
-    Epochs,
-    MaxLength,
-    Rank,
-    TooLong,
-    Weights,
-    out,
-    registry,
-)
+from benchmarks.tune import tune_candidate
+from commands.shared.console import out
+from commands.shared.options import Base, Device, Dtype, Epochs, MaxLength, Rank, TooLong, Weights
+from commands.shared.user_registry import registry
+from model_registry.files.output import check_file
 from model_registry.language import text
-
-app = typer.Typer()
+from model_registry.weights.export import export as merge
+from model_registry.weights.gguf import convert, find_converter
+from model_registry.weights.quantization import check_available
+from rows.reading import read_data
 
 MOST_CALIBRATED = 256  # rows; more of them change the rounding little
 
 
-@app.command(help=text("Tune the chosen one for good.", "고른 모델을 제대로 튜닝합니다."))
 def tune(
     name: str,
     data: Annotated[Path, typer.Option(help=text("Rows to learn.", "학습할 데이터."))],
@@ -40,8 +34,6 @@ def tune(
     too_long: TooLong = "refuse",
 ) -> None:
     """Tune with LoRA over all rows; the same command goes on after a kill."""
-    from benchmarks.tune import tune_candidate
-
     done = tune_candidate(
         name, data, out_dir, registry(), rank=rank, epochs=epochs, weights=weights,
         device=device, console=out,
@@ -57,7 +49,6 @@ def tune(
     )
 
 
-@app.command(help=text("Merge a tuned adapter into a model.", "튜닝한 어댑터를 모델에 합칩니다."))
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
     out_dir: Annotated[Path, typer.Option("--out", help=text("For the model.", "모델 폴더."))],
@@ -79,12 +70,6 @@ def export(
     ] = None,
 ) -> None:  # fmt: skip
     """Write a whole model that transformers, vLLM and others load."""
-    from model_registry.files.output import check_file
-    from model_registry.weights.export import export as merge
-    from model_registry.weights.gguf import convert, find_converter
-    from model_registry.weights.quantization import check_available
-    from rows.reading import read_data
-
     if quantization is not None:
         check_available(quantization)
     if gguf is not None:

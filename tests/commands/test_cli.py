@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import commands.tuning
 from evaluators.ranking.rank_candidates import NORMALIZATIONS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,26 +99,52 @@ def test_what_a_user_gets_wrong_is_one_clear_error(
     assert "Traceback" not in err
 
 
-def test_help_and_candidates_load_no_heavy_module() -> None:
+HEAVY = {"torch", "transformers", "gradio", "pandas", "peft", "matplotlib", "scipy", "ray"}
+
+
+def modules_after(*arguments: str) -> set[str]:
+    """What is loaded when a command has ended well."""
     program = (
-        "import sys; sys.argv = ['ohlora', *{arguments!r}]\n"
+        f"import sys; sys.argv = ['ohlora', *{arguments!r}]\n"
         "import ohlora_cli\n"
         "try: ohlora_cli.main()\n"
-        "except SystemExit: pass\n"
-        "heavy = {{'torch', 'transformers', 'gradio', 'pandas', 'numpy', 'peft', 'matplotlib'}}\n"
-        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "print('modules', *sys.modules)"
     )
-    for arguments in (["--help"], ["candidates"], ["studies"]):
-        done = subprocess.run(
-            [sys.executable, "-c", program.format(arguments=arguments)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if arguments == ["studies"]:
-            continue  # reads criteria, which need numpy; it must not fail
-        assert done.returncode == 0, done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.rpartition("modules ")[2].split())
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("grades", "--help")])
+def test_the_help_of_a_group_loads_none_of_its_commands(arguments: tuple[str, ...]) -> None:
+    loaded = modules_after(*arguments)
+    ours = {name for name in loaded if name.startswith("commands.")}
+    assert {name.split(".")[1] for name in ours} == {"shared"}
+    assert not loaded & (HEAVY | {"numpy", "sqlalchemy", "jinja2", "pluggy"})
+
+
+@pytest.mark.parametrize(
+    "arguments", [("fit", "--help"), ("run", "--help"), ("candidates",), ("studies",)]
+)
+def test_a_command_that_computes_nothing_loads_no_heavy_module(arguments: tuple[str, ...]) -> None:
+    assert not modules_after(*arguments) & HEAVY
+
+
+def test_listing_candidates_does_not_even_load_numpy() -> None:
+    assert "numpy" not in modules_after("candidates")
+
+
+def test_every_command_of_the_tables_is_there_and_imports_nothing_heavy() -> None:
+    program = (
+        "import sys, ohlora_cli as o\n"
+        "for table in (o.COMMANDS, o.GRADES, o.DIAGRAMS):\n"
+        "    for name, place in table.items(): assert place.load(name).help == place.help\n"
+        f"assert not {HEAVY!r} & set(sys.modules), {HEAVY!r} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_texts_are_korean_where_the_locale_is() -> None:
@@ -180,7 +207,7 @@ def test_score_gives_a_document_with_a_row_for_each_reply(ohlora: Ohlora, tmp_pa
 def test_gptq_is_not_exported_without_rows_to_calibrate_on(
     ohlora: Ohlora, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model_registry.weights.quantization.check_available", lambda method: None)
+    monkeypatch.setattr(commands.tuning, "check_available", lambda method: None)
     code, _, err = ohlora("export", "nowhere", "--out", "x", "--quantization", "gptq")
     assert code == 2
     assert "--data" in err
@@ -203,8 +230,8 @@ def test_a_quoted_tilde_is_the_home_folder_in_every_option_that_is_a_path(
     command = typer.main.get_command(ohlora_cli.app)
     paths = [
         parameter.type.convert("~/rows.csv", parameter, None)
-        for each in command.commands.values()
-        for parameter in each.params
+        for name in command.list_commands(None)
+        for parameter in command.get_command(None, name).params
         if isinstance(parameter.type, typer.main.TyperPath)
     ]
     assert len(paths) > 10

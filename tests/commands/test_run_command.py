@@ -34,7 +34,7 @@ def run(tmp_path, tiny_model, monkeypatch, capsys) -> Callable[..., tuple[int, l
     def command(*more: str, ends: dict[str, str] | None = None, engine=None):
         engine = engine or Ends(ends or {})
         engine.close = lambda: None
-        monkeypatch.setattr("benchmarks.engines.make_engine", lambda *a, **k: engine)
+        monkeypatch.setattr(commands.runs, "make_engine", lambda *a, **k: engine)
         arguments = more or (str(study), "--weights", "path", "--device", "cpu", "--out", "내 실행")
         monkeypatch.setattr(sys, "argv", ["ohlora", "run", *arguments])
         with pytest.raises(SystemExit) as ended:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.table import Table
 
-from commands.streams import Plain, harmless_streams
+from commands.shared.streams import Plain, harmless_streams
 from model_registry.messages.terminal_text import escaped, harmless
 
 ROOT = Path(__file__).resolve().parents[2]

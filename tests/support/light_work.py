@@ -43,7 +43,7 @@ def work(case, connection, seconds: float = 0.0) -> None:
 
 def stop_like_the_command(do: Callable[[], object]) -> None:
     """Signals end it as they end `ohlora run`."""
-    from commands.stopping import exit_status, stopped_by_signals
+    from commands.shared.stopping import exit_status, stopped_by_signals
 
     try:
         with stopped_by_signals():

@@ -38,7 +38,6 @@ CASE_SECONDS = 0.06
 
 def command(study: str, out: str, log: str, temporary: str, connection) -> None:
     """`ohlora run STUDY --out OUT --resume`, in a worker of a server that has imported it."""
-    import benchmarks.engines
     import commands.runs
     import ohlora_cli
     from benchmarks.run import runner as runner
@@ -52,7 +51,7 @@ def command(study: str, out: str, log: str, temporary: str, connection) -> None:
     os.dup2(descriptor, 2)
     tempfile.tempdir = os.environ["TMPDIR"] = temporary
     fork_server.PRELOAD = "tests.support.light_work"
-    benchmarks.engines.make_engine = lambda *a, **k: engine_that_takes(CASE_SECONDS)
+    commands.runs.make_engine = lambda *a, **k: engine_that_takes(CASE_SECONDS)
     length = EachReply("length", lambda reply: Score(float(len(reply.reply))))
     runner.load_evaluators = lambda files: {"length": length}
     commands.runs.tell_decision = lambda folder: None

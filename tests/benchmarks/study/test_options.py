@@ -8,11 +8,12 @@ import pytest
 
 from benchmarks.study.plan import Options
 from benchmarks.study.study_files import parse_study
-from commands.terminal import DEVICES, PRECISIONS, SOURCES
+from commands.shared.options import DEVICES, PRECISIONS, SOURCES
 from model_registry import machine
 from model_registry.errors import BadFile, OhloraError, UnknownName
 from model_registry.files.ranges import RANGES, out_of_range
 from model_registry.memory.fit_report import card_budget
+from model_registry.registry import Registry
 from model_registry.weights import loading
 
 NEW = ["tune", "x", "--data", "rows.jsonl", "--out", "out"]
@@ -21,7 +22,7 @@ NEW = ["tune", "x", "--data", "rows.jsonl", "--out", "out"]
 @pytest.fixture(autouse=True)
 def nothing_is_loaded(monkeypatch):
     """Whatever a command would do next fails: it must have been refused before."""
-    monkeypatch.setattr("commands.terminal.registry", lambda: pytest.fail("it went on"))
+    monkeypatch.setattr(Registry, "__init__", lambda *_: pytest.fail("it went on"))
 
 
 @pytest.mark.parametrize(

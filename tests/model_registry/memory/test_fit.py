@@ -245,11 +245,9 @@ def test_every_change_is_a_line_that_a_study_takes():
 
 
 def test_every_command_that_fit_proposes_is_one_that_the_command_line_takes():
-    from typer.main import get_command
+    import ohlora_cli
 
-    from commands.tuning import app
-
-    tune = get_command(app).commands["tune"]
+    tune = ohlora_cli.COMMANDS["tune"].load("tune")
     known = {option for parameter in tune.params for option in parameter.opts}
     proposed = {word for c in every_change() for word in (c.tune or "").split() if word[0] == "-"}
     assert proposed

@@ -1,28 +1,20 @@
-"""What all commands share: where they write, their common options, JSON and columns."""
+"""Options that several commands have, declared once, and the checks of what is given to them."""
 
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 import typer.main
 from typer.models import TyperPath
 
-from commands.streams import Plain, only_json, write_document
+from commands.shared.streams import only_json
 from model_registry.files.ranges import out_of_range
 from model_registry.language import for_files, text
-from model_registry.messages.terminal_text import escaped
-
-if TYPE_CHECKING:
-    from model_registry.registry import Registry
-
-out = Plain()
-err = Plain(stderr=True)
-plugin_files: list[Path] = []  # named with --plugin, for whichever command runs
+from model_registry.selection import parse_bytes, parse_seconds
 
 
 def _for_programs(context: typer.Context, asked: bool) -> bool:
@@ -113,8 +105,6 @@ def amount_of(kind: str) -> Callable[[str | None], str | None]:
     """A check of an option that takes an amount of "bytes" or "seconds"."""
 
     def check(value: str | None) -> str | None:
-        from model_registry.selection import parse_bytes, parse_seconds
-
         parse = parse_seconds if kind == "seconds" else parse_bytes
         amount = None if value is None else parse(value)
         if amount == 0:
@@ -206,32 +196,3 @@ TooLong = Annotated[
         callback=choice(TOO_LONG),
     ),
 ]
-
-
-def registry() -> Registry:
-    """Candidates and backends, those of the user's plugins included."""
-    from model_registry.registry import Registry
-
-    return Registry(plugin_files)
-
-
-def print_json(document: Any) -> None:
-    """One document on standard output, Korean readable where it can be shown."""
-    readable, ascii_only = (
-        json.dumps(document, ensure_ascii=ascii_only, indent=2, default=str)
-        for ascii_only in (False, True)
-    )
-    write_document(escaped(readable), ascii_only)
-
-
-def print_columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
-    """Aligned columns, Korean taking two cells; rich's own table takes longer than all the rest."""
-    from rich.cells import cell_len
-
-    widths = [max(cell_len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        cells = []
-        for i, cell in enumerate(row):
-            blank = " " * (widths[i] - cell_len(cell))
-            cells.append(blank + cell if i in right else cell + blank)
-        print("  ".join(cells).rstrip())

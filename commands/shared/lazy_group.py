@@ -1,0 +1,67 @@
+"""A group of commands whose modules are imported when one of them is called, not before.
+
+`--help` of the group needs names and one line each: both stand in the table that a group is made
+of, so that a command's own module may import at its top whatever it works with.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from gettext import gettext
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+if TYPE_CHECKING:
+    from typer._click import Command, Context, HelpFormatter
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the function of a command is ("package.module:function"), and its one-line help."""
+
+    where: str
+    help: str
+
+    def load(self, name: str) -> Command:
+        """Import the module and make the command."""
+        module, _, function = self.where.partition(":")
+        holder = typer.Typer(add_completion=False, rich_markup_mode=None)
+        holder.command(name, help=self.help)(getattr(importlib.import_module(module), function))
+        return get_command(holder)
+
+
+class LazyGroup(TyperGroup):
+    """Knows its commands by name and help; `lazy_group` gives it their places."""
+
+    places: ClassVar[Mapping[str, Place]] = {}
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        for name, place in self.places.items():
+            self.commands.setdefault(name, TyperCommand(name, help=place.help))
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        """The names in the table's order, before those of groups inside."""
+        return [*self.places, *(name for name in self.commands if name not in self.places)]
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
+        """The command itself, its module imported."""
+        place = self.places.get(cmd_name)
+        return place.load(cmd_name) if place else super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """Names and helps from the table: nothing is imported."""
+        with formatter.section(gettext("Commands")):
+            formatter.write_dl(
+                [(name, self.commands[name].help or "") for name in self.list_commands(ctx)]
+            )
+
+
+def lazy_group(places: Mapping[str, Place]) -> type[LazyGroup]:
+    """A class for `typer.Typer(cls=…)` whose commands are these."""
+    return type("LazyGroup", (LazyGroup,), {"places": places})

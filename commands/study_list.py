@@ -1,0 +1,30 @@
+"""`ohlora studies`: the studies that come with it, and a template for one of your own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from benchmarks.run import runner as runner
+from benchmarks.study import study_files
+from commands.shared.console import out
+from model_registry.language import text
+
+
+def studies(
+    template: Annotated[
+        bool,
+        typer.Option(
+            "--template", help=text("Print one for your own.", "직접 쓸 틀을 출력합니다.")
+        ),
+    ] = False,
+) -> None:
+    """List the studies, or print a commented template."""
+    if template:
+        print(study_files.template(), end="")
+        return
+    for name in study_files.study_names():
+        each = study_files.read_study(study_files.study_path(name))
+        out.print(f"[bold]{name}[/]  {escape(each.title)}\n    {escape(each.summary)}")
