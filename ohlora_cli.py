@@ -29,7 +29,7 @@ COMMANDS = {
         text("List candidates by criteria.", "조건에 맞는 후보를 나열합니다."),
     ),
     "ask": Place(
-        "commands.asking:ask",
+        "commands.one_question:ask",
         text("Ask a candidate, or a model in a folder.", "후보나 폴더의 모델에게 묻습니다."),
     ),
     "plugins": Place(

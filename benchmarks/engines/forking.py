@@ -24,6 +24,7 @@ import tempfile
 import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 _NUMBER = struct.Struct("q")
 _PREFIX = "ohlora-work-"
@@ -185,11 +186,11 @@ def read_number(told: int) -> int | None:
 def _do(events: Connection) -> int:
     """Call what was sent; the exit code of the process."""
     try:
-        sys.path[:], folder, environment = events.recv()
+        sys.path[:], folder, environment = _received(events)
         os.environ.update(environment | {"TMPDIR": os.environ["TMPDIR"]})
         with contextlib.suppress(OSError):  # a folder that is gone stops no case
             os.chdir(folder)
-        target, arguments = events.recv()  # of modules that are found by the path
+        target, arguments = _received(events)  # of modules that are found by the path
         target(*arguments, events)
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
@@ -201,6 +202,14 @@ def _do(events: Connection) -> int:
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
     return 0
+
+
+def _received(events: Connection) -> Any:
+    """What the command sent; one that was stopped meanwhile sends nothing, and needs no words."""
+    try:
+        return events.recv()
+    except EOFError:
+        raise SystemExit(1) from None
 
 
 def become_worker() -> None:
