@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import gradio as gr
 
     from evaluators.grading.store.grade_store import GradeStore
-    from pages.page_context import Site
+    from pages.page_context import PageContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +45,19 @@ class AppOptions:
     owner_key: str = field(default_factory=lambda: secrets.token_urlsafe(12))
 
 
-def build_site(options: AppOptions) -> Site:
+def build_page_context(options: AppOptions) -> PageContext:
     """What the page works with: the desk of the graders, and the models.
 
     Raises:
         OhloraError: a run, a plugin or a candidate is not as named.
     """
-    from evaluators.grading.grading_session import Desk
+    from evaluators.grading.grading_session import GradingSession
     from model_registry.registry import Registry
-    from pages.page_context import Site
+    from pages.page_context import PageContext
     from pages.serving.page_models import Models
 
-    desk = Desk(_open_store, _find_runs(options.runs), options.owner_key)
-    return Site(desk, Models(Registry(options.plugins), options.candidates))
+    grading = GradingSession(_open_store, _find_runs(options.runs), options.owner_key)
+    return PageContext(grading, Models(Registry(options.plugins), options.candidates))
 
 
 def _open_store() -> GradeStore:
@@ -87,11 +87,11 @@ def launch(options: AppOptions, *, block: bool = True) -> Any:
     """
     logins = [_login(one) for one in options.auth]
     _check_address(options.host, options.port)
-    site = build_site(options)
-    site.desk.store.check_writable()  # told now, not to the first grader
+    context = build_page_context(options)
+    context.grading.store.check_writable()  # told now, not to the first grader
     from pages.page_layout import build_page, hide_endpoints, looks, serving
 
-    page = build_page(site)
+    page = build_page(context)
     if logins:
         hide_endpoints(page)
     page.queue(default_concurrency_limit=8, max_size=64)

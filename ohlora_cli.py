@@ -1,4 +1,4 @@
-"""The command line `ohlora`: where each command is, and every mistake as one clear line.
+"""The command line `ohlora`: assembles `commands/` and reports every mistake in one clear line.
 
 To add a command, write a function in a module of `commands/` and name it in the table below. A
 module is imported when its command is called: it imports what it needs at its top, while
@@ -18,7 +18,7 @@ from rich.markup import escape
 from commands.shared.console import err, plugin_files
 from commands.shared.lazy_group import Place, lazy_group
 from commands.shared.stopping import exit_status
-from commands.shared.streams import harmless_streams
+from commands.shared.streams import sanitised_streams
 from model_registry.errors import OhloraError, OhloraWarning
 from model_registry.language import text
 from model_registry.messages.machine_errors import error_words
@@ -165,7 +165,7 @@ def _page(context: typer.Context) -> None:
 def main() -> NoReturn:
     """Run the command line: 0 done, 1 the user must act, 2 wrong usage; never a traceback."""
     warnings.showwarning = _show_warning
-    with harmless_streams():
+    with sanitised_streams():
         try:
             app()
         except OhloraError as error:

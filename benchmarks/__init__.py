@@ -1,1 +1,1 @@
-"""What it costs, and the study that joins everything."""
+"""What candidates cost to tune and to run, measured; and studies, runs, results and reports."""

@@ -1,4 +1,4 @@
-"""The pytest-benchmark front: `pytest benchmarks/ --benchmark-json=reports/bench.json`.
+"""pytest-benchmark plugin: `pytest benchmarks/ --benchmark-json=reports/bench.json`.
 
 The cases are those that `ohlora run` would do, each in a worker of its own. What the table of
 pytest-benchmark times is the worker's phase of work (answering, or training), not what this
@@ -35,7 +35,7 @@ _RESULTS = pytest.StashKey[list[Result]]()
 
 
 class WorkerClock:
-    """A clock that moves only by what workers say they took.
+    """A clock that advances only by the seconds that workers report.
 
     pytest-benchmark reads it before and after a case; the difference is the worker's own time.
     """
@@ -87,7 +87,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def read_options(config: pytest.Config) -> Options:
-    """What the command line asks for.
+    """The study, candidates and settings that the command line asks for.
 
     Raises:
         OhloraError: an amount or a length of time can't be read.
@@ -165,7 +165,7 @@ def engine() -> LocalEngine:
 
 @pytest.fixture
 def measure(benchmark: Any, engine: LocalEngine, request: pytest.FixtureRequest) -> Measure:
-    """`measure(workload, candidate_name, **settings)`: does that case and keeps what it gave."""
+    """`measure(workload, candidate_name, **settings)`: runs that case and returns its result."""
 
     def run(workload: str, candidate_name: str, **settings: Any) -> None:
         case = _case(plan_of(request.config), workload, candidate_name, settings)
@@ -199,7 +199,7 @@ def _case(plan: Plan, workload: str, name: str, settings: dict[str, Any]) -> Cas
 
 
 def extra_info(result: Result) -> dict[str, Any]:
-    """What the JSON tells of a case beside its time. Bytes and seconds; unknown is None."""
+    """What the JSON holds of a case beside its time. Bytes and seconds; unknown is None."""
     phase = workload_called(result.workload).main_phase
     seconds = result.seconds.get(phase)
     figures = result.figures

@@ -1,4 +1,4 @@
-"""Have a model grade the replies of a run: `python -m benchmarks.model_judge RUN --judge NAME`.
+"""Have a model judge a run's replies: `python -m benchmarks.model_judge RUN --judge NAME`.
 
 Its grades go into the run's scores as "judge:NAME", beside the evaluators and apart from people's;
 how far it agrees with people is printed, where people graded too.
@@ -15,7 +15,7 @@ from statistics import median
 
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.human_grades import grades_of
-from evaluators.grading.statistics.agreement import alpha_of, reply_key, usable
+from evaluators.grading.statistics.agreement import alpha_of, blind_first_grades, reply_key
 from evaluators.grading.store.grade_store import Grade, reply_hash
 from evaluators.judge.model_rater import (
     REPEATS,
@@ -36,7 +36,7 @@ ANSWER_TOKENS = 200  # eight letters with their grades, and some chatter
 
 @dataclass(frozen=True, slots=True)
 class WithPeople:
-    """A judge beside people, over the replies that both graded."""
+    """A judge's agreement with people, over the replies that both graded."""
 
     replies: int
     alpha: float | None  # Krippendorff's ordinal alpha of the judge and people's median
@@ -44,7 +44,7 @@ class WithPeople:
 
 
 def judge_run(folder: RunFolder, ask: Ask, name: str, repeats: int = REPEATS) -> list[Judgement]:
-    """Grade the greedy replies of a run, before and after tuning apart, and add the scores.
+    """Have a model judge a run's greedy replies, before and after tuning apart, and add its scores.
 
     Raises:
         OhloraError: there is nothing to grade.
@@ -63,7 +63,7 @@ def judge_run(folder: RunFolder, ask: Ask, name: str, repeats: int = REPEATS) ->
 def with_people(judgements: Sequence[Judgement], grades: Sequence[Grade]) -> WithPeople:
     """How far a judge agrees with the people who graded the same replies."""
     people: dict[tuple[str, str, str, int | None, str], list[int]] = defaultdict(list)
-    for grade in usable(grades):
+    for grade in blind_first_grades(grades):
         if grade.grade is not None:
             people[reply_key(grade)].append(grade.grade)
     pairs = []
@@ -79,7 +79,7 @@ def with_people(judgements: Sequence[Judgement], grades: Sequence[Grade]) -> Wit
 
 
 def summary(judged: JudgeReport, people: WithPeople) -> str:
-    """Both in words."""
+    """A judge's steadiness and its agreement with people, as text."""
     lines = [
         text(
             f"{judged.judge}: {judged.asked - judged.missing} of {judged.asked} grades given",

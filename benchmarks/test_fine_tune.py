@@ -1,4 +1,4 @@
-"""What a short LoRA tune costs, at each rank, from a fresh base."""
+"""Benchmark: a short LoRA tune at each rank, from a fresh base."""
 
 from __future__ import annotations
 

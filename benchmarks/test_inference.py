@@ -1,4 +1,4 @@
-"""What answering costs: 25 prompts one by one, before any tuning."""
+"""Benchmark: inference on 25 prompts one by one, before any tuning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tunes the chosen model for good: all rows, as many epochs as asked for, resumable.
+"""`ohlora tune`: tunes the chosen model on all rows, resumable after a kill.
 
 The same loop pieces as the measured workload, so that what was measured is what is done. After
 each epoch adapter, optimiser and place are written; a killed tune goes on from there.
@@ -46,9 +46,9 @@ from model_registry.weights.adapter import CARD, find_candidate, is_tuned, write
 from model_registry.weights.finite import check_finite
 from model_registry.weights.folder_check import is_model
 from model_registry.weights.loading import LoadedModel, load, load_tokenizer
-from rows.account import left_out_note, overlapping, read_notes
-from rows.overlap import apart
+from rows.overlap import split_overlapping
 from rows.reading import read_data
+from rows.reading_report import left_out_note, overlapping, read_notes
 from rows.row import Row, Rows
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def tune(
     tell: Tell = lambda step, steps, loss: None,
     epoch_ends: Callable[[EpochEnd], None] = lambda end: None,
 ) -> list[EpochEnd]:
-    """LoRA over all rows; goes on where a killed tune in `out` stopped.
+    """Tune with LoRA on all rows; resumes where a killed tune in `out` stopped.
 
     Args:
         loaded: a freshly loaded base; it is changed.
@@ -229,7 +229,7 @@ def _read(data: Path, say: Callable[[str], None]) -> tuple[list[Row], list[Row],
     train, valid = rows.of("train"), rows.of("valid")
     if not train:
         raise OhloraError(f"{data} has no train rows with an answer.")
-    valid, seen = apart(valid, train)
+    valid, seen = split_overlapping(valid, train)
     overlaps = overlapping(seen, "asks_a_train_row", "valid")
     for note in (*read_notes(rows), *map(left_out_note, overlaps)):
         say(note.words)

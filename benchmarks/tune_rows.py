@@ -1,4 +1,4 @@
-"""The rows of a tune for good: encoded with the tokenizer alone, and what became of long ones."""
+"""Rows of `ohlora tune`, encoded with the tokenizer alone, and what became of long ones."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class TuneRows:
     asked: str = ""  # stands for the texts of all questions
 
     def mark(self) -> str:
-        """Stands for all questions and labels, whatever day it is: a template may write the date
-        into a question's tokens, and a tune may go on tomorrow."""
+        """A fingerprint of all questions and labels, the same on any day: a template may write the
+        date into a question's tokens, and a tune may be resumed tomorrow."""
         labels = [
             [[label for label in row.labels if label != IGNORED] for row in rows]
             for rows in (self.train, self.valid)
@@ -54,7 +54,7 @@ def encode_with(
     contract: Contract,
     tell: Callable[[str], None] = lambda line: None,
 ) -> TuneRows:
-    """As `encode_rows`, with the tokenizer alone; `tell` takes what became of long rows."""
+    """As `encode_rows`, with the tokenizer alone; `tell` is told what became of long rows."""
     encoded = {
         split: training_rows.encode_rows(candidate.prompting, tokenizer, rows, contract, split)
         for split, rows in (("train", train), ("valid", valid))

@@ -1,4 +1,4 @@
-"""The state of a tune between two epochs, and what must be the same for it to go on."""
+"""Checkpoint of a tune between epochs, and what must be the same to resume from it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
 from model_registry.files.output import saving
 from model_registry.language import text
-from model_registry.prompting.tokenization import settled
-from model_registry.weights.adapter import base_of, weights_mark
+from model_registry.prompting.tokenization import resolved_policy
+from model_registry.weights.adapter import base_of, weights_fingerprint
 
 STATE = "training_state.safetensors"
 
@@ -38,13 +38,13 @@ class EpochEnd:
 def identity_of(
     candidate: Candidate, tokenizer: Any, rows: TuneRows, contract: Contract, rank: int
 ) -> dict[str, Any]:
-    """What a tune is: base, revision, template, settings and rows."""
-    policy = settled(candidate.prompting, tokenizer)
+    """What identifies a tune: base, revision, template, settings and rows."""
+    policy = resolved_policy(candidate.prompting, tokenizer)
     template = getattr(tokenizer, "chat_template", None) or ""
     return {
         "base": base_of(candidate),
         "revision": candidate.revision,
-        "base_weights": weights_mark(candidate),
+        "base_weights": weights_fingerprint(candidate),
         "weights": "random" if contract.weights == "random" else "own",
         "template": short_hash(json.dumps([asdict(policy), template], default=str)),
         "rank": rank,
@@ -57,7 +57,7 @@ def identity_of(
 
 
 def check_state(out: Path, identity: Mapping[str, Any]) -> None:
-    """Whether a tune that was begun in `out` is this one; nothing is loaded for it.
+    """Check that a tune begun in `out` is this one; loads nothing.
 
     Raises:
         OhloraError: it is another one; what differs is named.
@@ -124,7 +124,7 @@ def save(
     optimiser: Any,
     history: list[EpochEnd],
 ) -> None:
-    """The state between two epochs; written beside and moved, so that a kill leaves a whole one.
+    """Save the state between two epochs, atomically: a kill leaves the old file or the new one.
 
     Raises:
         OhloraError: the disk is full; the state before stays.
@@ -145,7 +145,7 @@ def save(
 
 
 def restore(path: Path, parameters: list[Any], optimiser: Any) -> list[EpochEnd]:
-    """Put an earlier try's state back; the epochs it had done."""
+    """Restore a saved state; returns the epochs it had done."""
     import torch
     from safetensors import safe_open
 

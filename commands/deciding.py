@@ -16,8 +16,8 @@ from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
 from commands.shared.console import out, print_json
 from commands.shared.options import Json
-from evaluators.tables.decision_table import Said, read_table
-from evaluators.tables.decision_words import sensitivity_text
+from evaluators.tables.decision_sentences import sensitivity_text
+from evaluators.tables.decision_table import ColumnOptions, read_table
 from model_registry.language import text
 
 
@@ -50,7 +50,7 @@ def decide(
                  "--low, --high, --skip은 --table의 열에만 쓸 수 있습니다")
         )  # fmt: skip
 
-    said = Said(tuple(low or ()), tuple(high or ()), tuple(skip or ()))
+    said = ColumnOptions(tuple(low or ()), tuple(high or ()), tuple(skip or ()))
     run = Run.read(RunFolder(run_dir)) if run_dir is not None else None
     if table is not None:
         decision = deciding.decide_table(table, ignore_license=ignore_license, said=said)

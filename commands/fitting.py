@@ -23,7 +23,7 @@ from model_registry.memory.fit_report import (
     fit_rows,
     machine_budget,
 )
-from model_registry.messages.path_words import existing_path, names_a_path, nothing_there
+from model_registry.messages.path_errors import existing_path, names_a_path, nothing_there
 from model_registry.weights.adapter import find_candidate
 
 #: Columns of the table; the JSON has every row.

@@ -11,8 +11,8 @@ from rich.markup import escape
 from commands.shared.console import out, print_json
 from commands.shared.options import Json
 from model_registry.language import text
-from rows.account import EXAMPLES, document, left_out_note, read_notes, without_overlap
 from rows.reading import read_data
+from rows.reading_report import EXAMPLES, document, left_out_note, read_notes, without_overlap
 from rows.row import Row, Rows
 
 SHOWN = 300  # characters of an example's text

@@ -1,1 +1,1 @@
-"""Diagrams from a model's text: read, drawn, judged and recommended. Knows no model."""
+"""Diagrams from a model's text: parsed, drawn, scored and recommended. Knows no model."""

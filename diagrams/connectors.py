@@ -1,4 +1,4 @@
-"""Where the lines of a diagram run: from border to border, and what of them the canvas shows.
+"""Connectors between nodes: from border to border, clipped to the canvas.
 
 Drawing, SVG and geometry use the same lines, so that what is counted is what is seen.
 """
@@ -17,8 +17,8 @@ DASH, GAP = 8.0, 6.0
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One visible line, border to border."""
+class Connector:
+    """One visible connector, border to border."""
 
     source: Node
     target: Node
@@ -34,13 +34,13 @@ class Line:
         return self.source.line_colour
 
 
-def lines(diagram: Diagram) -> list[Line]:
-    """The lines of all edges that have room between their two nodes, in the diagram's order."""
+def connectors(diagram: Diagram) -> list[Connector]:
+    """The connectors of all edges that have room between their nodes, in the diagram's order."""
     found = (_line(source, target) for source, target in diagram.edges)
     return [line for line in found if line is not None]
 
 
-def _line(source: Node, target: Node) -> Line | None:
+def _line(source: Node, target: Node) -> Connector | None:
     dx, dy = target.x - source.x, target.y - source.y
     distance = math.hypot(dx, dy)
     if distance == 0:
@@ -51,7 +51,7 @@ def _line(source: Node, target: Node) -> Line | None:
         return None
     start = (source.x + dx * leave, source.y + dy * leave)
     end = (target.x - dx * arrive, target.y - dy * arrive)
-    return Line(source, target, start, end)
+    return Connector(source, target, start, end)
 
 
 def border_distance(node: Node, dx: float, dy: float) -> float:
@@ -84,7 +84,7 @@ def corner_radius(node: Node) -> float:
     return CORNER * min(node.width, node.height)
 
 
-def arrowhead(line: Line) -> tuple[Point, Point, Point]:
+def arrowhead(line: Connector) -> tuple[Point, Point, Point]:
     """The triangle of an arrow, its tip on the target's border."""
     (x0, y0), (x1, y1) = line.start, line.end
     length = math.hypot(x1 - x0, y1 - y0) or 1.0

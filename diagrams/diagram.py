@@ -1,4 +1,4 @@
-"""What a diagram is: nodes on a canvas, each with its shape, its colours and where it points."""
+"""A diagram: nodes on a canvas, each with shape, colours and targets."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Node:
         )
 
     def as_text(self) -> str:
-        """The node in the asked-for form of ten fields."""
+        """The node in the requested format of ten fields."""
         numbers = ", ".join(f"{value:g}" for value in (self.number, self.x, self.y))
         size = f"{self.width:g}, {self.height:g}"
         return (
@@ -72,7 +72,7 @@ class Diagram:
 
     @cached_property
     def edges(self) -> list[tuple[Node, Node]]:
-        """Source and target of every line that can be drawn: both there, and not the same."""
+        """Source and target of every edge that can be drawn: both exist and differ."""
         found = (
             (node, self.by_number.get(number)) for node in self.nodes for number in node.targets
         )
@@ -80,7 +80,7 @@ class Diagram:
 
     @cached_property
     def dangling(self) -> list[tuple[int, int]]:
-        """(node, number it points to) where no node has that number."""
+        """(node, missing target) for every target number that no node has."""
         links = ((node.number, number) for node in self.nodes for number in node.targets)
         return [link for link in links if link[1] not in self.by_number]
 
@@ -90,7 +90,7 @@ class Diagram:
         return [node.number for node in self.nodes if node.number in node.targets]
 
     def as_text(self) -> str:
-        """The diagram in the asked-for form, one node a line."""
+        """The diagram in the requested format, one node a line."""
         return "[" + ",\n".join(node.as_text() for node in self.nodes) + "]"
 
 

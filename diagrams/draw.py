@@ -1,4 +1,4 @@
-"""A diagram as a picture of 1000 × 600: with Pillow, each on a fresh white canvas, and as SVG.
+"""Draws a diagram as a 1000 × 600 picture: PNG by Pillow, or SVG.
 
 The same diagram gives the same bytes every time.
 """
@@ -9,7 +9,7 @@ import io
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from diagrams.connectors import Line, Point, arrowhead, clip, corner_radius, dashes, lines
+from diagrams.connectors import Connector, Point, arrowhead, clip, connectors, corner_radius, dashes
 from diagrams.diagram import HEIGHT, WIDTH, Colour, Diagram, Node, check_drawable
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def draw(diagram: Diagram) -> Image.Image:
     check_drawable(diagram)
     image = Image.new("RGB", (WIDTH * FINE, HEIGHT * FINE), WHITE)
     pen = ImageDraw.Draw(image)
-    found = lines(diagram)
+    found = connectors(diagram)
     for line in found:
         _draw_line(pen, line)
     for node in diagram.nodes:
@@ -54,7 +54,7 @@ def png(diagram: Diagram) -> bytes:
     return file.getvalue()
 
 
-def _draw_line(pen: ImageDraw.ImageDraw, line: Line) -> None:
+def _draw_line(pen: ImageDraw.ImageDraw, line: Connector) -> None:
     if line.style == "dashed line":
         for dash in dashes(line.start, line.end):
             pen.line(_fine(dash), fill=line.colour, width=round(LINE_WIDTH * FINE))
@@ -87,7 +87,7 @@ def svg(diagram: Diagram) -> str:
         DiagramRefused: it is too large to be drawn.
     """
     check_drawable(diagram)
-    found = lines(diagram)
+    found = connectors(diagram)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
         f'viewBox="0 0 {WIDTH} {HEIGHT}">',
@@ -100,7 +100,7 @@ def svg(diagram: Diagram) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _svg_line(line: Line) -> str:
+def _svg_line(line: Connector) -> str:
     (x0, y0), (x1, y1) = line.start, line.end
     dashed = ' stroke-dasharray="8 6"' if line.style == "dashed line" else ""
     return (
@@ -109,7 +109,7 @@ def _svg_line(line: Line) -> str:
     )
 
 
-def _svg_head(line: Line) -> str:
+def _svg_head(line: Connector) -> str:
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in arrowhead(line))
     return f'<polygon points="{points}" fill="{_rgb(line.colour)}"/>'
 

@@ -1,4 +1,4 @@
-"""The fields of a node's text: what each must be, and its value.
+"""Parses the fields of a node's text and checks their types.
 
 A field is read by what it is, not by how it is written: quotes were taken away before. Functions
 return None where the field is of another type.

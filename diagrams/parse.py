@@ -1,4 +1,4 @@
-"""A model's reply → its nodes. Never evaluates anything; one pass, in time linear in the text.
+"""Parses a model's reply into nodes: one linear pass, nothing evaluated.
 
 docs/diagrams.md states when a reply keeps the format; `parse` is that rule.
 """

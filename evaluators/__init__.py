@@ -1,1 +1,1 @@
-"""How good an answer is."""
+"""How good an answer is: automatic scores, people's grades, rankings and decisions."""

@@ -1,4 +1,4 @@
-"""The `ohlora score` document: the scores of replies that stand in any table, model by model."""
+"""`ohlora score`: scores the replies of any table, model by model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evaluators.evaluator import Evaluator
 from evaluators.evaluator_registry import judge_replies, load_evaluators
 from evaluators.tables.reply_table import ReplyTable, read_reply_table
 from model_registry.records import Reply
-from rows.overlap import twins
+from rows.overlap import matching_rows
 from rows.row import Row
 
 QUALITY = "quality"  # the composite, shown beside the prompt and not among the scores
@@ -87,7 +87,7 @@ def _mark_tuned_on(
 ) -> dict[str, Any]:
     """Which rows asked what a model was tuned on (or nearly), and the means without them."""
     asked = [Row(reply.prompt, reply.reply) for reply in replies]
-    for row, twin in zip(document["rows"], twins(asked, tuned_on), strict=True):
+    for row, twin in zip(document["rows"], matching_rows(asked, tuned_on), strict=True):
         row["tuned_on"] = twin is not None
     others = [row for row in document["rows"] if not row["tuned_on"]]
     known = {row["prompt"] for row in document["rows"] if row["tuned_on"]}

@@ -1,4 +1,4 @@
-"""What an evaluator is: it judges replies and gives a Score for each, in the same order."""
+"""The Evaluator protocol: judges replies and gives one Score for each, in order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Evaluator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EachText:
-    """An evaluator made of one pure function of a reply's text alone: the simplest kind."""
+    """An evaluator made of a pure function of one reply's text: the simplest kind."""
 
     name: str
     check: Callable[[str], Score]
@@ -43,7 +43,7 @@ class EachText:
 
 @dataclass(frozen=True, slots=True)
 class EachReply:
-    """An evaluator made of one pure function that looks at a single reply with its prompt."""
+    """An evaluator made of a pure function of one reply with its prompt."""
 
     name: str
     check: Callable[[Reply], Score]
@@ -55,7 +55,7 @@ class EachReply:
 
 @dataclass(frozen=True, slots=True)
 class AllReplies:
-    """An evaluator made of one pure function that must see all replies of one candidate."""
+    """An evaluator made of a pure function that needs all replies of one candidate."""
 
     name: str
     check: Callable[[Sequence[Reply]], Sequence[Score]]

@@ -1,4 +1,4 @@
-"""What each evaluator says of itself: `python -m evaluators.evaluator_docs` writes the page.
+"""Writes docs/evaluators.md from the evaluators' docstrings: `python -m evaluators.evaluator_docs`.
 
 The docstring of an evaluator's function is the one place where its meaning, range, source and
 limits stand; docs/evaluators.md repeats them between two marks.

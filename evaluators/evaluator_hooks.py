@@ -1,4 +1,4 @@
-"""The hook through which evaluators are offered, by built-ins and plugins alike."""
+"""The plugin hook for evaluators; the built-in ones use it too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which evaluators there are, and judging replies with them."""
+"""Registers evaluators (built-in and plugins) and judges replies with them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from evaluators.checks import (
 from evaluators.evaluator import Composite, EachReply, EachText, Evaluator
 from evaluators.time_limit import TookTooLong, at_most, patience
 from model_registry.errors import DuplicateName
-from model_registry.plugins import call_each, plugin_manager, strangers_code
+from model_registry.plugins import call_each, plugin_manager, third_party_code
 from model_registry.prompting.thinking import without_thinking
 from model_registry.records import Reply, Score, ScoreRow, reply_hash
 
@@ -133,7 +133,7 @@ def _column(
         for part in evaluator.parts
     }
     try:
-        with strangers_code(), at_most(patience(len(replies))):
+        with third_party_code(), at_most(patience(len(replies))):
             scores = list(evaluator.combine(replies, parts))
     except (Exception, SystemExit, TookTooLong) as error:  # noqa: BLE001 - whatever a stranger's evaluator raises
         return [_failed(error)] * len(replies)
@@ -157,7 +157,7 @@ def _judge_all(evaluator: Evaluator, replies: Sequence[Reply]) -> list[Score]:
 
 def _judge_group(evaluator: Evaluator, replies: list[Reply]) -> list[Score]:
     try:
-        with strangers_code(), at_most(patience(len(replies))):
+        with third_party_code(), at_most(patience(len(replies))):
             scores = list(evaluator.judge(replies))
     except TookTooLong as error:
         return [_failed(error)] * len(replies)

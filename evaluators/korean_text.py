@@ -1,4 +1,4 @@
-"""Character classes and normal form that the evaluators share."""
+"""Character classes and normalisation of Korean text, shared by the evaluators."""
 
 from __future__ import annotations
 

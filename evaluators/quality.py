@@ -1,4 +1,4 @@
-"""One figure for a reply: what a Korean reader would think of it, from its faults.
+"""The composite score `quality`: how good a Korean reader would find a reply, from its faults.
 
 A reply starts at 1. Each fault, 0 to 1, takes away up to its weight of what is left: one grave
 fault sinks a reply, small ones add up, and a fault that can't be judged takes nothing.

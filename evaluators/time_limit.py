@@ -1,4 +1,4 @@
-"""How long an evaluator may take: one that hangs costs its own scores, not the run."""
+"""Time limit for an evaluator: one that hangs loses its own scores, not the run."""
 
 from __future__ import annotations
 

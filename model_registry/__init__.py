@@ -1,1 +1,1 @@
-"""Who can answer, and how to get an answer."""
+"""Candidates that can answer, and how to get their answers."""

@@ -1,4 +1,4 @@
-"""Reads catalogs: candidates as data, in TOML. A mistake in one is an error with file and line."""
+"""Reads catalogs of candidates from TOML; a mistake is an error with file and line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every error a user can cause, each with a message that names the cure."""
+"""The errors that users can cause, each with a message that names the cure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hooks through which candidates and backends are offered, by built-ins and plugins alike."""
+"""The plugin hooks for candidates and backends; the built-in ones use them too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hub model's files: the small ones first, looked at, and only then the weights; or the cache.
+"""Downloads a hub model: small files first, checked, then weights; or from the cache.
 
 What is fetched lies in Hugging Face's own cache, where other programs find it again, and is loaded
 as any other folder is. Where the hub can't be reached, a whole model in the cache serves.

@@ -1,4 +1,4 @@
-"""English or Korean: the language of the texts that the program prints."""
+"""English or Korean: the language of what the program prints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _reader: ContextVar[bool | None] = ContextVar("reader", default=None)
 
 @contextmanager
 def read_by(korean: bool) -> Iterator[None]:
-    """Texts made inside are for one reader, such as a visitor of a page, whatever the locale."""
+    """Use one reader's language, such as a page visitor's, whatever the locale."""
     before = _reader.set(korean)
     try:
         yield
@@ -22,7 +22,7 @@ def read_by(korean: bool) -> Iterator[None]:
 
 
 def for_files() -> _GeneratorContextManager[None]:
-    """Texts made inside go into files or JSON: they are the same whatever the machine speaks.
+    """Use the language-independent forms of texts, for files and JSON.
 
     Serves as a decorator too.
     """
@@ -44,5 +44,5 @@ def is_korean() -> bool:
 
 
 def text(english: str, korean: str) -> str:
-    """The one of two texts that the user reads: both stand side by side where they are used."""
+    """The one of two texts that the user reads; both stand side by side where used."""
     return korean if is_korean() else english

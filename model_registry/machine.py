@@ -1,4 +1,4 @@
-"""What this machine is: part of every result, because figures of two machines don't compare."""
+"""Describes this machine: device, memory, versions; part of every result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plugins: installed packages (entry points of group "ohlora") and single files (`--plugin`).
+"""Loads plugins: installed packages (entry-point group "ohlora") and files (`--plugin`).
 
 `plugin_manager` returns a fresh manager; nothing is kept globally, so tests and callers make
 their own. A plugin that does not import, or that implements a hook we do not have, is a warning
@@ -78,7 +78,7 @@ def _import_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
-        with strangers_code():
+        with third_party_code():
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise BadFile(path, _line_in(path, error), f"plugin: {_reason(error)}") from error
@@ -115,7 +115,7 @@ def call_each(
     failures: list[tuple[str, BaseException]] = []
     for implementation in getattr(manager.hook, hook).get_hookimpls():
         try:
-            with strangers_code():
+            with third_party_code():
                 implementation.function(register)
         except OhloraError:
             raise
@@ -126,8 +126,8 @@ def call_each(
 
 
 @contextmanager
-def strangers_code() -> Iterator[None]:
-    """Around a plugin's code: a process that it forks and forgets does not go on as a second us."""
+def third_party_code() -> Iterator[None]:
+    """Around a plugin's code: a process that it forks can't go on as a second copy of us."""
     ours = os.getpid()
     try:
         yield
@@ -162,7 +162,7 @@ def _warn(message: str) -> None:
 
 
 def offered(manager: pluggy.PluginManager, hook: str) -> list[dict[str, Any]]:
-    """What each plugin offers through a hook: rows of plugin, hook ("offers") and names."""
+    """What each plugin registers through a hook: rows of plugin, hook ("offers") and names."""
     rows = []
     for implementation in getattr(manager.hook, hook).get_hookimpls():
         names: list[str] = []
@@ -172,7 +172,7 @@ def offered(manager: pluggy.PluginManager, hook: str) -> list[dict[str, Any]]:
 
         problem = None
         try:
-            with strangers_code():
+            with third_party_code():
                 implementation.function(note)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's plugin raises
             problem = _reason(error)

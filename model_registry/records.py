@@ -1,4 +1,4 @@
-"""What the files of a run hold, and how they are appended to and read back.
+"""The records in a run's files, and how they are appended and read.
 
 Files are JSON lines. A line is written whole or not at all as far as readers are concerned: a
 last line that a kill cut short is ignored by `read_rows` and cut off by the next `append_rows`.

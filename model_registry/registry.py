@@ -1,4 +1,4 @@
-"""All candidates and backends that are known: those of the catalogs, and those of plugins."""
+"""All known candidates and backends: from catalogs and plugins."""
 
 from __future__ import annotations
 

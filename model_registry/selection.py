@@ -1,4 +1,4 @@
-"""Criteria in, candidates out: what was accepted, ranked, and what was rejected and why."""
+"""Selects candidates by criteria: accepted (ranked) and rejected (with reasons)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The page, one file per tab."""
+"""The web page: chat, blind grading, comparison, candidates, results, diagrams."""

@@ -1,4 +1,4 @@
-"""What all tabs share: the desk, the models, who a visitor is, and how errors reach them."""
+"""Shared by all tabs: grading session, models, the visitor's identity, errors as messages."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ import gradio as gr
 
 from evaluators.grading.grading_session import Visitor
 from evaluators.grading.store.database import Busy
-from evaluators.grading.submission import Refused, text
+from evaluators.grading.submission import InvalidRequest, text
 from model_registry.errors import OhloraError
 from model_registry.language import is_korean
-from pages.serving.answer_slots import Turns
-from pages.serving.request_gate import PASSES
+from pages.serving.answer_slots import AnswerSlots
+from pages.serving.request_filter import PASSES
 
 if TYPE_CHECKING:
-    from evaluators.grading.grading_session import Desk
+    from evaluators.grading.grading_session import GradingSession
     from pages.serving.page_models import Models
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """What the tabs of one page work with."""
+class PageContext:
+    """What the tabs of one page work with: the grading session, the models, answer slots."""
 
-    desk: Desk
+    grading: GradingSession
     models: Models
-    turns: Turns = field(default_factory=Turns)
+    turns: AnswerSlots = field(default_factory=AnswerSlots)
 
     def turn(self, request: gr.Request | None) -> AbstractContextManager[None]:
-        """A visitor's turn to be answered by a model; `with` holds it.
+        """One of a visitor's answer slots; `with` holds it.
 
         Raises:
             Refused: their earlier questions are still being answered.
         """
         who = page_visitor(request)
-        known = who.login or self.desk.knows(who)
+        known = who.login or self.grading.knows(who)
         return self.turns.taken(who.id if known else str(getattr(request, "session_hash", "")))
 
 
-def wants_korean(request: gr.Request | None) -> bool:
-    """Whether the browser that asks prefers Korean; one that doesn't say gets this server's own."""
+def prefers_korean(request: gr.Request | None) -> bool:
+    """Whether the visitor's browser prefers Korean; else this server's language decides."""
     headers = getattr(request, "headers", None) or {}
     preferred = headers.get("accept-language")
     return is_korean() if not preferred else str(preferred).lower().startswith("ko")
@@ -71,7 +71,7 @@ def login_of(request: gr.Request | None) -> str:
 
 
 def visitor_of(token: object, request: gr.Request | None) -> Visitor:
-    """Who asks: the token from the link, and the login if there is one.
+    """The visitor, by the link's token and the login if there is one.
 
     Raises:
         Refused: the token is no text, or too long.
@@ -80,50 +80,50 @@ def visitor_of(token: object, request: gr.Request | None) -> Visitor:
 
 
 def page_visitor(request: gr.Request | None) -> Visitor:
-    """Who has the page open, by its address or login."""
+    """The visitor who has the page open, by its address or login."""
     token = address_of(request).get("grader", "")[:200]
     return Visitor(token, login_of(request))
 
 
-def sees_names(site: Site, request: gr.Request | None, run: str = "") -> bool:
+def sees_names(context: PageContext, request: gr.Request | None, run: str = "") -> bool:
     """Whether a visitor may know whose reply is whose: the owner, or who has finished grading."""
     author = os.environ.get("SPACE_AUTHOR_NAME")  # on a Space its author is the owner
     if author and author == login_of(request):
         return True
-    if site.desk.is_owner(address_of(request).get("key", "")):
+    if context.grading.is_owner(address_of(request).get("key", "")):
         return True
-    return site.desk.has_finished(page_visitor(request), run)
+    return context.grading.has_finished(page_visitor(request), run)
 
 
-def is_at_work(site: Site, request: gr.Request | None, run: str = "") -> bool:
-    """Whether the visitor sits at the desk with grades of a run still to give."""
+def is_grading(context: PageContext, request: gr.Request | None, run: str = "") -> bool:
+    """Whether the visitor still has grades of a run to give."""
     visitor = page_visitor(request)
-    return site.desk.knows(visitor) and not site.desk.has_finished(visitor, run)
+    return context.grading.knows(visitor) and not context.grading.has_finished(visitor, run)
 
 
 def shows_names(
-    site: Site, request: gr.Request | None, run: str = "", *, asked: bool = False
+    context: PageContext, request: gr.Request | None, run: str = "", *, asked: bool = False
 ) -> bool:
     """Whether names of a run are shown now; if so, it is kept that this visitor has seen them.
 
     An owner who grades as well is not shown them by the way, but only where they have `asked`:
     what they grade afterwards counts for nothing.
     """
-    if not sees_names(site, request, run) or (not asked and is_at_work(site, request, run)):
+    if not sees_names(context, request, run) or (not asked and is_grading(context, request, run)):
         return False
-    site.desk.note_names_seen(page_visitor(request), run)
+    context.grading.note_names_seen(page_visitor(request), run)
     return True
 
 
-def guard_blindness(site: Site, request: gr.Request | None, *texts: str) -> None:
-    """Refuse to answer a prompt that is being graded blind: the answer would tell whose is whose.
+def refuse_while_grading(context: PageContext, request: gr.Request | None, *texts: str) -> None:
+    """Refuse to answer a prompt that is being graded blind: the answer would reveal a candidate.
 
     Raises:
         Refused: one of these texts is such a prompt, and the visitor has not finished.
     """
-    for run in site.desk.runs_with(texts):
-        if not shows_names(site, request, run):
-            raise Refused(
+    for run in context.grading.runs_with(texts):
+        if not shows_names(context, request, run):
+            raise InvalidRequest(
                 "This prompt is being graded blind here. Ask it again when you have finished "
                 "grading, or open the owner's link.",
                 "이 질문은 지금 이름을 가리고 평가하는 중이에요. 평가를 마친 뒤에 다시 물어보거나 "
@@ -132,7 +132,7 @@ def guard_blindness(site: Site, request: gr.Request | None, *texts: str) -> None
 
 
 @contextmanager
-def answering(request: gr.Request | None, *, escape: bool = True) -> Iterator[None]:
+def errors_as_messages(request: gr.Request | None, *, escape: bool = True) -> Iterator[None]:
     """Turn our errors into messages for the visitor, in their language.
 
     `escape` is for Gradio's own pop-ups, which take their text for HTML.
@@ -143,10 +143,10 @@ def answering(request: gr.Request | None, *, escape: bool = True) -> Iterator[No
         if (asked := getattr(request, "request", None)) is not None:
             asked.scope[PASSES] = True
         told = "지금은 저장소가 바빠요. 잠시 뒤에 다시 해 주세요."
-        message = told if wants_korean(request) else str(error)
+        message = told if prefers_korean(request) else str(error)
         raise gr.Error(message, print_exception=False) from None
     except OhloraError as error:
-        message = (wants_korean(request) and error.korean) or str(error)
+        message = (prefers_korean(request) and error.korean) or str(error)
         raise gr.Error(html.escape(message) if escape else message, print_exception=False) from None
     except gr.Error:
         raise
@@ -155,7 +155,7 @@ def answering(request: gr.Request | None, *, escape: bool = True) -> Iterator[No
         logging.getLogger(__name__).exception("a visitor's request failed")
         sorry = (
             "문제가 생겼어요. 서버 기록을 확인해 주세요."
-            if wants_korean(request)
+            if prefers_korean(request)
             else ("Something went wrong here. The server's log says what.")
         )
         raise gr.Error(sorry, print_exception=False) from error

@@ -1,4 +1,4 @@
-"""The page as a whole: its tabs in order, its looks, and how it is served."""
+"""Assembles the page: its tabs, theme, styles and server."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from pages.page_words import TRANSLATIONS, word
-from pages.serving.answer_queue import Line
-from pages.serving.request_gate import Gate
+from pages.page_texts import TRANSLATIONS, word
+from pages.serving.fair_queue import FairQueue
+from pages.serving.request_filter import RequestFilter
 from pages.tabs.candidates_tab import candidates_tab
 from pages.tabs.chat_tab import chat_tab
 from pages.tabs.compare_tab import compare_tab
@@ -24,7 +24,7 @@ from pages.tabs.grade_tab import grade_tab
 from pages.tabs.results_tab import results_tab, run_to_show
 
 if TYPE_CHECKING:
-    from pages.page_context import Site
+    from pages.page_context import PageContext
 
 HERE = Path(__file__).parent / "assets"
 
@@ -49,7 +49,7 @@ class Page(gr.Blocks):
     def queue(self, *arguments: Any, **given: Any) -> Page:
         """Gradio's queue is first come, first served; ours is fair."""
         super().queue(*arguments, **given)
-        self._queue = Line(
+        self._queue = FairQueue(
             live_updates=True,
             concurrency_count=self.max_threads,
             update_intervals=1,
@@ -72,7 +72,7 @@ class Page(gr.Blocks):
             raise gr.Error(told, print_exception=False) from None
 
 
-def build_page(site: Site) -> gr.Blocks:
+def build_page(context: PageContext) -> gr.Blocks:
     """All tabs in one page."""
     page = Page(title="Oh-LoRA", analytics_enabled=False, delete_cache=(3600, 86_400))
     with page:
@@ -83,11 +83,11 @@ def build_page(site: Site) -> gr.Blocks:
         with gr.Tabs(elem_id="tabs") as tabs:
             for key, build in TABS:
                 with gr.Tab(word(f"tab_{key}"), id=key, elem_id=f"tab-{key}") as tab:
-                    made[key] = build(site, tab)
+                    made[key] = build(context, tab)
 
         def greet(request: gr.Request) -> tuple[Any, Any]:
-            site.models.warm_up()  # not at start: the first page must not wait for a model
-            return _tab_to_open(request), run_to_show(site, request)
+            context.models.warm_up()  # not at start: the first page must not wait for a model
+            return _tab_to_open(request), run_to_show(context, request)
 
         page.load(
             greet,
@@ -144,9 +144,9 @@ async def _healthz(_: Request) -> PlainTextResponse:
 
 
 def serving(page: gr.Blocks) -> dict[str, Any]:
-    """What the server has beside the page: the gate before it, and what answers without login,
-    which is only that the page is up."""
+    """The server's routes and middleware: the request filter before the page, and `/healthz`,
+    which answers without login."""
     return {
         "routes": [Route("/healthz", _healthz, methods=["GET", "HEAD"])],
-        "middleware": [Middleware(Gate, page=page)],
+        "middleware": [Middleware(RequestFilter, page=page)],
     }

@@ -1,4 +1,4 @@
-"""Tables and pictures of the page: plain values in, drawn by the browser in its language."""
+"""Tables and pictures of the page: plain values, drawn by the browser in its language."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from evaluators.grading.rubric import LEVELS
-from pages.page_words import WORDS
+from pages.page_texts import WORDS
 
 HERE = Path(__file__).parent / "assets"
 

@@ -1,1 +1,1 @@
-"""Rows that a user brings: what is learned, asked or judged, from files of any usual form."""
+"""Rows that users bring for training, prompts and scoring, from files of any usual format."""

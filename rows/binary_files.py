@@ -1,4 +1,4 @@
-"""Excel and parquet → records, by openpyxl and pyarrow."""
+"""Reads Excel and parquet into records, by openpyxl and pyarrow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of columns → what they hold, in English and Korean, however they are written."""
+"""Recognises columns by their names, in English and Korean."""
 
 from __future__ import annotations
 

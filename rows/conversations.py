@@ -1,4 +1,4 @@
-"""Turns in any usual form → rows: who speaks, what stands before, which turns are learned."""
+"""Turns conversations in any usual format into rows: roles, context, learned turns."""
 
 from __future__ import annotations
 

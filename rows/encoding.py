@@ -1,4 +1,4 @@
-"""Bytes of a file → sound text: encodings that Korean files have, NFC, no NUL, no mojibake."""
+"""Decodes a file's bytes: encodings of Korean files, NFC, no NUL, no mojibake."""
 
 from __future__ import annotations
 

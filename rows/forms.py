@@ -1,4 +1,4 @@
-"""Which columns each record is read by: a file may hold records of several forms."""
+"""Chooses which columns each record is read by; a file may mix layouts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON in its usual forms → records: lines, a list, splits by name, turns; each with its line."""
+"""Reads JSON in its usual layouts into records, each with its line."""
 
 from __future__ import annotations
 

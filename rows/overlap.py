@@ -1,4 +1,4 @@
-"""Rows that ask what other rows ask: exactly, but for marks and blanks, or nearly.
+"""Finds rows that ask what other rows ask: exactly, normalised, or nearly.
 
 A prompt that a model was tuned on says nothing of what the model learned, and a valid row that is
 also a train row says nothing of what it will meet. Near ones are found by an exact set-similarity
@@ -61,7 +61,7 @@ def _context(row: Row) -> str:
     return "\0".join(normalised(t["content"]) for t in row.before if t["role"] != "system")
 
 
-def twins(rows: Sequence[Row], others: Sequence[Row]) -> list[int | None]:
+def matching_rows(rows: Sequence[Row], others: Sequence[Row]) -> list[int | None]:
     """For each of `rows` the place in `others` of one that asks the same, or None.
 
     Two rows ask the same where their earlier turns are equal and their prompts say the same
@@ -126,9 +126,9 @@ def _grams(text: str) -> set[str]:
     return {text[i : i + 3] for i in range(max(1, len(text) - 2))}
 
 
-def apart(rows: Sequence[Row], others: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+def split_overlapping(rows: Sequence[Row], others: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     """`rows` that ask nothing that `others` ask, and those that do."""
-    found = twins(rows, others)
+    found = matching_rows(rows, others)
     keep = [row for row, twin in zip(rows, found, strict=True) if twin is None]
     return keep, [row for row, twin in zip(rows, found, strict=True) if twin is not None]
 

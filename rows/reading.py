@@ -1,4 +1,4 @@
-"""Reads rows from a file or a folder of splits: columns, conversations, turns, chat templates."""
+"""Reads rows from a file or a folder of splits, in any usual layout."""
 
 from __future__ import annotations
 

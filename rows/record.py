@@ -1,4 +1,4 @@
-"""What the reader of tables gives: records of named cells, each with the line it begins at."""
+"""Records of a table: named cells, each record with its line."""
 
 from __future__ import annotations
 

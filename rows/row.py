@@ -1,4 +1,4 @@
-"""What a row is: a conversation and the answer to learn; and all rows of a file."""
+"""A row: a conversation and the answer to learn; and all rows of a file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Rows (or turns) that were not taken, by reason: a code of `rows.account`."""
+    """Rows (or turns) that were not taken, by reason: a code of `rows.reading_report`."""
 
     reason: str
     count: int

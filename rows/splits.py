@@ -1,4 +1,4 @@
-"""Names of splits: Train, dev, 검증, train-00000-of-00001 … → train, valid or test."""
+"""Recognises names of splits (Train, dev, 검증, train-00000-of-00001 …) as train, valid or test."""
 
 from __future__ import annotations
 

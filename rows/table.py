@@ -1,4 +1,4 @@
-"""A file of any usual form → records: named cells, each with the line that it begins at.
+"""Reads a file of any usual format into records, each with its line.
 
 The one reader of tables: rows to learn, prompts to ask, replies to judge and grades all come
 through here. Cells are as they stand in the file; names of columns are NFC, without blanks around.

@@ -1,4 +1,4 @@
-"""Where cases run."""
+"""Engines: where cases run, on this machine or on a Ray cluster."""
 
 from __future__ import annotations
 

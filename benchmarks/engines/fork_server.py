@@ -1,4 +1,4 @@
-"""The server that workers are forked from: it has imported the heavy modules once for all.
+"""Client of the fork server, which imports torch, transformers and peft once and forks workers.
 
 A case then starts in a few hundredths of a second instead of as long as its imports. This is the
 side of the process that is served; `forking` is the server's own.
@@ -33,7 +33,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class NotReady(OhloraError):
-    """This machine could not get ready for cases in time."""
+    """The fork server could not import the heavy libraries in time."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
@@ -52,7 +52,7 @@ class NotReady(OhloraError):
 
 
 class ServerDied(OhloraError):
-    """The fork server was ended from outside while something was asked of it."""
+    """The fork server ended while a request to it was under way."""
 
     def __init__(self, how: str) -> None:
         super().__init__(
@@ -71,7 +71,7 @@ class ServerDied(OhloraError):
 
 
 class Worker:
-    """One process that was forked, as the process sees it that asked for it.
+    """A forked worker process, seen from the process that asked for it.
 
     Its parent is the server, which tells through a pipe when and how it ended.
     """
@@ -112,7 +112,7 @@ class Worker:
 
 
 class ForkServer:
-    """A process that has imported everything and forks workers of itself."""
+    """A process that has imported the heavy libraries and forks workers from itself."""
 
     start_method = "forkserver"
 
@@ -131,7 +131,7 @@ class ForkServer:
             )  # fmt: skip
 
     def wait_until_ready(self, seconds: float) -> None:
-        """Until it has imported everything.
+        """Wait until the heavy libraries are imported.
 
         Raises:
             NotReady: that took longer.
@@ -152,13 +152,13 @@ class ForkServer:
 
     @property
     def is_alive(self) -> bool:
-        """Whether this process can still ask it for workers."""
+        """Whether the server still runs and belongs to this process."""
         return self._begun_by == os.getpid() and self._process.poll() is None
 
     def start_worker(
         self, target: Callable[..., object], *arguments: object
     ) -> tuple[Worker, Connection]:
-        """Fork a worker that calls `target(*arguments, connection)`; it, and our end of that.
+        """Fork a worker that calls `target(*arguments, connection)`; it, and our end of the pipe.
 
         Raises:
             ServerDied: before the worker was there.
@@ -182,7 +182,7 @@ class ForkServer:
         return worker, ours
 
     def how_it_ended(self) -> str:
-        """In words: by which signal, or with which exit code."""
+        """Describe how the server ended: by which signal, or with which exit code."""
         try:
             code = self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -192,7 +192,7 @@ class ForkServer:
         return text(f"ended with exit code {code}", f"종료 코드 {code}로 끝남")
 
     def close(self) -> None:
-        """End it and its workers; nothing of theirs stays."""
+        """End the server, its workers and their temporary files."""
         if self._begun_by != os.getpid():
             return
         self._control.close()
@@ -210,7 +210,7 @@ _lock = threading.Lock()
 
 
 def running() -> ForkServer:
-    """The server of this process; started where there is none, or where it has died.
+    """This process's fork server; started if there is none, or if it has died.
 
     Raises:
         NotReady: this machine could not bring it up in time.
@@ -234,7 +234,7 @@ def running() -> ForkServer:
 
 @atexit.register
 def close() -> None:
-    """End the server of this process, if there is one."""
+    """End this process's fork server, if there is one."""
     global _running
     if _running is not None:
         _running.close()

@@ -1,4 +1,4 @@
-"""The fork server's own process: imports once, then forks a worker whenever it is asked to.
+"""The fork server's own process: imports the heavy libraries once, then forks a worker per request.
 
 Started by `fork_server`: `python -m benchmarks.engines.forking SOCKET PARENT PRELOAD`. The socket
 is the only way to it: no name in any folder stays behind, nobody else can ask it for a process, and
@@ -31,7 +31,7 @@ _PREFIX = "ohlora-work-"
 
 
 def main(control: socket.socket, parent: int, preload: str) -> None:
-    """A server's whole life."""
+    """Run a fork server until its client goes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the process that it serves
     die_with_parent(parent)  # while it imports it can't look at its socket
     # A library that does not import here is imported, and told of, by the case that needs it.
@@ -57,7 +57,7 @@ def main(control: socket.socket, parent: int, preload: str) -> None:
 
 
 def make_scratch() -> str:
-    """A folder for temporary files, locked for as long as this process or a worker of it lives."""
+    """Make a folder for temporary files, locked while this server or a worker of it lives."""
     while True:
         scratch = tempfile.mkdtemp(prefix=_PREFIX)
         held = os.open(scratch, os.O_RDONLY)  # never closed: the kernel does it
@@ -68,7 +68,7 @@ def make_scratch() -> str:
 
 
 def sweep() -> None:
-    """Remove what servers left that were killed together with the process that they served."""
+    """Remove temporary folders of fork servers that were killed together with their clients."""
     for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         try:
             held = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -178,7 +178,7 @@ def _tell(told: int, number: int) -> None:
 
 
 def read_number(told: int) -> int | None:
-    """A worker's process id, then its exit code; None where the server is gone."""
+    """Read a worker's process id, then its exit code; None if the server has ended."""
     data = os.read(told, _NUMBER.size)  # written whole: far less than a pipe takes at once
     return _NUMBER.unpack(data)[0] if len(data) == _NUMBER.size else None
 
@@ -213,7 +213,7 @@ def _received(events: Connection) -> Any:
 
 
 def become_worker() -> None:
-    """A process of its own: it goes with who forked it, and is not mistaken for the command.
+    """Make the forked process independent: own process group, ends with its parent.
 
     What it starts belongs to its group and is ended with it; what it prints goes to standard
     error, for standard output is the command's.
@@ -226,13 +226,13 @@ def become_worker() -> None:
 
 
 def end_group(leader: int) -> None:
-    """End what a worker started, whether or not it still lives itself."""
+    """Kill everything that a worker started, whether or not the worker itself still lives."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
 
 
 def die_with_parent(parent: int | None) -> None:
-    """Ask the kernel to end this process when its parent goes; None takes that back."""
+    """Ask the kernel to kill this process when its parent ends; None takes that back."""
     pr_set_pdeathsig = 1
     try:
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, 0 if parent is None else signal.SIGKILL)

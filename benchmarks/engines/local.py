@@ -1,4 +1,4 @@
-"""The default engine: each case in a process of its own on this machine, one after the other.
+"""The default engine: each case in a process of its own on this machine, one after another.
 
 The worker is watched from outside: its time and its memory are limited, and whatever happens to
 it is a row. Workers are forked from a server that has imported the heavy modules once; where that
@@ -44,7 +44,7 @@ class LocalEngine(Engine):
         self._work = work or _worker_main
 
     def start(self, device: str = "cpu") -> float:
-        """Bring the fork server up; the seconds that took. Done by the first case otherwise.
+        """Start the fork server and return how long that took. The first case does it otherwise.
 
         Raises:
             NotReady: it is not up after `fork_server.READY_SECONDS`.
@@ -103,7 +103,7 @@ class LocalEngine(Engine):
         return Spawning()
 
     def close(self) -> None:
-        """Nothing outlives a case but the fork server, which ends with this process.
+        """End the fork server of this process.
 
         What a server left that had no time to tidy up is removed.
         """
@@ -145,7 +145,7 @@ class Starter(Protocol):
 
 
 class Spawning:
-    """Makes each worker from nothing: it pays for all imports, and owes nothing to a server."""
+    """Starts each worker as a fresh interpreter, which imports everything itself."""
 
     start_method = "spawn"
 

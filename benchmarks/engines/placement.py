@@ -1,4 +1,4 @@
-"""What a case asks of the machine that it is placed on, and why it still waits for one."""
+"""CPUs, GPUs and memory that a case asks a cluster for, and why it still waits for them."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ Resources = Mapping[str, float]  # as Ray counts them: "CPU", "GPU", and bytes o
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
-    """What a case asks of the machine it is placed on."""
+class ResourceRequest:
+    """CPUs, GPUs and memory that a case asks for."""
 
     cpus: float
     gpus: float
     memory_bytes: int | None
 
     def options(self) -> dict[str, Any]:
-        """As Ray takes it."""
+        """The request as arguments of a Ray task."""
         memory = {"memory": self.memory_bytes} if self.memory_bytes else {}
         return {"num_cpus": self.cpus, "num_gpus": self.gpus, **memory}
 
     def fit(self, resources: Resources) -> bool:
-        """Whether a machine with so much has room."""
+        """Whether a machine with these resources can take the case."""
         return (
             self.cpus <= resources.get("CPU", 0)
             and self.gpus <= resources.get("GPU", 0)
@@ -35,7 +35,7 @@ class Needs:
         )
 
     def words(self) -> str:
-        """For people: "1 CPU, 4.0 GiB"."""
+        """The request for people: "1 CPU, 4.0 GiB"."""
         parts = [f"{self.cpus:g} CPU"]
         if self.gpus:
             parts.append(f"{self.gpus:g} GPU")
@@ -44,25 +44,25 @@ class Needs:
         return ", ".join(parts)
 
 
-def needs_of(case: Case, gpu_share: float = 1.0) -> Needs:
-    """Its threads as CPUs; a GPU or a share of one; memory where the case is limited to some.
+def resources_of(case: Case, gpu_share: float = 1.0) -> ResourceRequest:
+    """The request of a case: a CPU per thread, a GPU or a share of one, its memory limit.
 
     A share lets cases run side by side on one GPU: more rows an hour, but times that disturb each
     other. Ray knows nothing of a GPU's memory: the limit of each case must leave room for all.
     """
     if case.contract.device == "cuda":
-        return Needs(1.0, gpu_share, None)
-    return Needs(float(case.contract.threads), 0.0, case.limits.memory_bytes)
+        return ResourceRequest(1.0, gpu_share, None)
+    return ResourceRequest(float(case.contract.threads), 0.0, case.limits.memory_bytes)
 
 
-def what_is_missing(
-    needs: Iterable[Needs],
+def why_waiting(
+    needs: Iterable[ResourceRequest],
     machines: Sequence[Resources],
     free: Sequence[Resources],
     *,
     alone: bool = False,
 ) -> str:
-    """Why none of these has begun, and the cure.
+    """Why none of these cases has started, and what to do about it.
 
     Args:
         needs: of the cases that wait.
@@ -100,5 +100,5 @@ def _most_free(free: Sequence[Resources]) -> str:
     """What the machine with most room has left."""
     best = max(free, key=lambda r: (r.get("GPU", 0), r.get("memory", 0), r.get("CPU", 0)),
                default={})  # fmt: skip
-    words = Needs(best.get("CPU", 0), best.get("GPU", 0), None).words()
+    words = ResourceRequest(best.get("CPU", 0), best.get("GPU", 0), None).words()
     return f"{words}, {best.get('memory', 0) / 2**30:.1f} GiB"

@@ -1,4 +1,4 @@
-"""What the fork server imports once, so that a case starts in a fraction of a second.
+"""Imported once by the fork server: torch, transformers, peft and modelling code.
 
 Importing must never touch CUDA: a forked child could not use it any more. `touched_cuda` is how
 a child proves that this held; peft may import bitsandbytes, which asks the driver.

@@ -1,4 +1,4 @@
-"""Cases on many machines: each is a task that Ray places where its resources are free.
+"""The Ray engine: runs cases on many machines, each as a task placed where resources are free.
 
 On the machine it lands on, a case runs as the local engine runs it: a process of its own, watched,
 with its own peaks. A worker of Ray that dies is replaced and its case done again; a case that
@@ -30,8 +30,14 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from benchmarks.engines.engine import CaseOutcome, Engine, Event, Listener, Watcher, unheard
 from benchmarks.engines.fork_server import NotReady, ServerDied
-from benchmarks.engines.placement import WAIT_SECONDS, Needs, Resources, needs_of, what_is_missing
-from benchmarks.engines.ray_task import Board, do_case
+from benchmarks.engines.placement import (
+    WAIT_SECONDS,
+    ResourceRequest,
+    Resources,
+    resources_of,
+    why_waiting,
+)
+from benchmarks.engines.ray_task import EventBoard, do_case
 from benchmarks.run.case import Case
 from model_registry.errors import OhloraError
 from model_registry.language import for_files, text
@@ -43,7 +49,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class RayEngine(Engine):
-    """Runs cases on a Ray cluster, as many at once as find room.
+    """Runs cases on a Ray cluster, as many at once as its resources allow.
 
     Args:
         address: of a cluster that is up ("host:6379"); None starts one on this machine.
@@ -65,7 +71,7 @@ class RayEngine(Engine):
         self._task: Any = None
 
     def start(self, device: str = "cpu") -> float:
-        """Connect, or start a cluster; the seconds that took. Done by the first case otherwise.
+        """Connect to a cluster or start one; returns how long that took.
 
         Args:
             device: of no meaning here: the machines have those that they have.
@@ -79,7 +85,7 @@ class RayEngine(Engine):
         self._connect()
         # Here, where it is read: it must not go when another machine does.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._board = ray.remote(Board).options(
+        self._board = ray.remote(EventBoard).options(
             num_cpus=0, max_restarts=-1, scheduling_strategy=here
         ).remote()  # fmt: skip
         self._task = ray.remote(do_case)
@@ -115,7 +121,7 @@ class RayEngine(Engine):
         return text(f"for Ray at {self.address}", f"{self.address}의 Ray에 연결하는 중")
 
     def machines(self) -> list[dict[str, Any]]:
-        """The machines of the cluster that are up: name, address, resources, those left free."""
+        """The cluster's live machines: name, address, resources, and those left free."""
         self.start()
         free = _free_by_machine()
         return [
@@ -158,7 +164,7 @@ class RayEngine(Engine):
         pending: dict[Any, tuple[Case, float]] = {}
         try:
             for case in cases:
-                needs = needs_of(case, self.gpu_share)
+                needs = resources_of(case, self.gpu_share)
                 if not any(needs.fit(resources) for resources in room):
                     yield case, _nowhere(case, needs)
                 elif case.candidate.backend == "transformers":
@@ -198,9 +204,9 @@ class RayEngine(Engine):
         """Say what is waited for, and end the sweep when that was waited for long enough."""
         why = ""
         if quiet >= min(QUIET_SECONDS, self.wait_seconds):
-            needs = [needs_of(case, self.gpu_share) for case, _ in pending]
+            needs = [resources_of(case, self.gpu_share) for case, _ in pending]
             machines = self.machines()
-            why = what_is_missing(
+            why = why_waiting(
                 needs,
                 [machine["resources"] for machine in machines],
                 [machine["free"] for machine in machines],
@@ -218,7 +224,7 @@ class RayEngine(Engine):
         watcher.waiting(why)
 
     def _submit(self, case: Case) -> Any:
-        options = needs_of(case, self.gpu_share).options()
+        options = resources_of(case, self.gpu_share).options()
         return self._task.options(
             max_retries=RETRIES, retry_exceptions=[NotReady, ServerDied], **options
         ).remote(case, self._board)  # fmt: skip
@@ -260,7 +266,7 @@ class RayEngine(Engine):
         return bool(told)
 
     def close(self) -> None:
-        """Leave the cluster; one that was started here ends."""
+        """Disconnect from the cluster; one that was started here ends."""
         self._board = self._task = None
         ray.shutdown()
 
@@ -296,7 +302,7 @@ def _free_by_machine() -> dict[str, Resources]:
 
 
 @for_files()
-def _nowhere(case: Case, needs: Needs) -> CaseOutcome:
+def _nowhere(case: Case, needs: ResourceRequest) -> CaseOutcome:
     """A row for a case that Ray would wait with for ever."""
     wanted = needs.words()
     said = text(f"no machine of the cluster has {wanted}", f"클러스터에 {wanted} 장비가 없음")

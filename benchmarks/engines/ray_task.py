@@ -1,4 +1,4 @@
-"""What Ray runs on the machine where a case lands: the local engine, watched from afar.
+"""The Ray task: runs one case with the local engine of the machine where Ray places it.
 
 Nothing here imports Ray: it is already there in the worker that runs this.
 """
@@ -26,24 +26,24 @@ _EVENT_SECONDS = 0.5  # between two progress events of one case
 _engine: LocalEngine | None = None  # kept by a worker of Ray: its fork server starts once
 
 
-class Board:
-    """Where workers pin what happens, until the engine takes it off."""
+class EventBoard:
+    """A Ray actor that holds the workers' events until the engine fetches them."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, str, Event]] = []
 
     def pin(self, case: str, where: str, event: Event) -> None:
-        """Put an event up."""
+        """Add an event of a case."""
         self.events.append((case, where, event))
 
     def take(self) -> list[tuple[str, str, Event]]:
-        """All that was pinned since the last look."""
+        """All events since the last call."""
         taken, self.events = self.events, []
         return taken
 
 
 def do_case(case: Case, board: Any) -> tuple[CaseOutcome, dict[str, bytes]]:
-    """One case, as the local engine does it; with the files that it made.
+    """Run one case with this machine's local engine; returns its outcome and the files it made.
 
     Raises:
         NotReady: the libraries of this machine could not be imported in time.
@@ -94,7 +94,7 @@ def _signs_of_life(case: Case, where: str, board: Any) -> Iterator[None]:
 
 
 def case_here(case: Case, made: str) -> Case:
-    """The case with the paths of this machine: bundled weights lie where this clone is."""
+    """The case with this machine's paths: bundled weights lie where this clone is."""
     candidate = case.candidate
     if candidate.path is not None and "bundled" in candidate.traits:
         from model_registry.weights.loading import BUNDLED
@@ -106,7 +106,7 @@ def case_here(case: Case, made: str) -> Case:
 
 
 def with_its_machine(case: Case, result: Result) -> Result:
-    """A result from a machine of another kind bears another contract: it does not compare."""
+    """The result under a contract of its own if this machine is of another kind."""
     name = result.machine.get("name")
     if name is None or name == case.contract.machine or not case.contract.machine:
         return result

@@ -1,4 +1,4 @@
-"""The engine of recordings: nothing is loaded, measured or asked, so no process is needed.
+"""The replay engine: gives recorded results again; nothing is loaded or measured.
 
 What a result says of machine, versions and day is the recording's: its times were taken there.
 """
@@ -22,11 +22,11 @@ from model_registry.records import Loss, Reply, Result, read_rows
 
 
 class ReplayEngine(Engine):
-    """Tells recorded cases again, in this process."""
+    """Gives recorded cases again, in this process."""
 
     @for_files()
     def run(self, case: Case, listen: Listener = unheard) -> CaseOutcome:
-        """Tell one case again; one that failed then fails now."""
+        """Give one recorded case again; one that failed then fails now."""
         begin = time.perf_counter()
         log = _Log()
         facts: dict[str, Any] = {}

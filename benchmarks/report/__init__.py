@@ -1,1 +1,1 @@
-"""Reads a run folder and writes what people read."""
+"""Reports of a run: HTML, Markdown, CSV, pictures, terminal tables. Computes nothing."""

@@ -1,4 +1,4 @@
-"""The answer that a report begins with: chosen, reserve, why, and what would change it."""
+"""The first section of a report: chosen, reserve, why, and what would change the decision."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.report_words import stand_in
+from benchmarks.report.report_texts import stand_in
 from benchmarks.report.tables import quantisation_ledger, variant_tables
 from benchmarks.report.tables.main_table import parameters
 from benchmarks.report.tables.table_cells import MIB, decimals, fixed, share_text
 from benchmarks.results.decision import Decision
 from evaluators.ranking.normalization import NORMALIZATIONS
 from evaluators.ranking.rank_candidates import rank
-from evaluators.ranking.ranking_words import unit_label
+from evaluators.ranking.ranking_sentences import unit_label
 from model_registry.language import text
 from model_registry.messages.notes import all_words
 
@@ -22,7 +22,7 @@ SHARES = 5  # candidates whose share of the weight draws is shown beside the ans
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a reader wants first. `shares` are (candidate, share, in words), most wins first.
+    """The decision for readers. `shares` are (candidate, share of wins, as text), most wins first.
 
     `findings` are what a study that chooses nothing found out.
     """
@@ -39,7 +39,7 @@ class Answer:
 
 
 def answer_of(evidence: Evidence) -> Answer:
-    """The answer of a run; where there is no decision, the reason is why."""
+    """The decision of a run for readers; where there is none, the reason."""
     if evidence.decision is None:
         found = (*quantisation_ledger.headline(evidence), *variant_tables.headline(evidence))
         return Answer(None, None, "", "", evidence.problem, (), (), found)

@@ -1,4 +1,4 @@
-"""What a report rests on: a run, what was decided on it, and the words that its weights ask for."""
+"""What every part of a report is made from: a run and the decision on it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from benchmarks.report.report_words import stand_in
+from benchmarks.report.report_texts import stand_in
 from benchmarks.results.criteria import scores_of, value_of
 from benchmarks.results.decision import Decision, decision_of
 from benchmarks.results.folder import RunFolder
@@ -22,7 +22,7 @@ from model_registry.records import Result
 
 @dataclass(frozen=True)  # no slots: what is computed once is kept
 class Evidence:
-    """A run as its report shows it. `problem` says why there is no decision."""
+    """A run with its decision. `problem` says why there is no decision."""
 
     run: Run
     decision: Decision | None
@@ -31,7 +31,7 @@ class Evidence:
 
     @classmethod
     def read(cls, folder: RunFolder, store: GradeStore | None = None) -> Evidence:
-        """A run and its decision; people's grades from `store`, else from the database that is set.
+        """Read a run and decide on it; grades come from `store`, else from the configured database.
 
         Raises:
             OhloraError: there is no run, or its figures must not stand beside each other.
@@ -40,7 +40,7 @@ class Evidence:
 
     @classmethod
     def of(cls, run: Run) -> Evidence:
-        """A run that was read, decided on. One that can't be decided on still has a report."""
+        """Decide on a run that was read. A run that can't be decided on still has a report."""
         decision, problem = decision_of(run)
         anyone, _ = decision_of(run, ignore_license=True) if decision else (None, "")
         return cls(run, decision, problem, anyone.ranking.chosen if anyone else None)
@@ -85,7 +85,7 @@ class Evidence:
 
     @property
     def compares(self) -> bool:
-        """Whether nothing is to be chosen."""
+        """Whether the study only compares and chooses nobody."""
         return not self.declared
 
     def value(self, criterion: str, name: str) -> float | None:
@@ -97,7 +97,7 @@ class Evidence:
         return scores_of(criterion, name, self.run)
 
     def stand_in(self, name: str) -> str:
-        """The label without which a candidate's figures must not stand under its name."""
+        """The label that a candidate's name must bear if its weights are not the real ones."""
         return stand_in(self.run.weights_of(name))
 
     def shown(self, name: str) -> str:

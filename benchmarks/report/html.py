@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.report.decision_section import answer_of
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.pictures.drawing import Picture
-from benchmarks.report.report_words import banner
+from benchmarks.report.report_texts import banner
 from benchmarks.report.sections import samples, samples_note, sections
 from benchmarks.report.tables.main_table import main_table
 from benchmarks.report.tables.quantisation_ledger import ledger_table

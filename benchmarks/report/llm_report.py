@@ -1,4 +1,4 @@
-"""`llm_report.csv`: one row a candidate, whatever happened to it, for a spreadsheet.
+"""`llm_report.csv`: one row per candidate, failed ones included, for a spreadsheet.
 
 Columns:
     name                 the candidate
@@ -29,7 +29,7 @@ from typing import Any
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.tables.table_cells import megabytes
 from benchmarks.results.run import quantization
-from evaluators.grading.grade_export import neutral
+from evaluators.grading.grade_export import formula_safe
 from model_registry.records import Reply, Result
 
 COLUMNS = (
@@ -52,7 +52,7 @@ def to_csv(evidence: Evidence) -> bytes:
 def _cell(value: Any) -> Any:
     if value is None:
         return ""
-    return neutral(value) if isinstance(value, str) else value
+    return formula_safe(value) if isinstance(value, str) else value
 
 
 def _row(evidence: Evidence, name: str) -> dict[str, Any]:

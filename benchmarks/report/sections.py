@@ -1,4 +1,4 @@
-"""What stands in a report, in order, whatever format it is written in."""
+"""The sections of a report in order, the same for every format."""
 
 from __future__ import annotations
 

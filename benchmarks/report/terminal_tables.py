@@ -1,4 +1,4 @@
-"""The tables of a run for the terminal."""
+"""The tables of a run as the terminal shows them."""
 
 from __future__ import annotations
 

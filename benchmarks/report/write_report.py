@@ -1,4 +1,4 @@
-"""Writes the report of a run into its folder `report/`: HTML, Markdown, CSV and pictures.
+"""Writes a run's report into its folder `report/`: HTML, Markdown, CSV and pictures.
 
 A report reads files only, and the same files give the same bytes: no clock, no chance.
 """

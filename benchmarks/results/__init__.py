@@ -1,1 +1,1 @@
-"""A run read once, typed, and what it says: figures, criteria, the decision."""
+"""A run read once, typed, and what follows from it: figures, criteria, the decision."""

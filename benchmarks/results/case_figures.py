@@ -1,4 +1,4 @@
-"""Figures of one case, and means of scores: what every table and picture shows of them."""
+"""Figures of one case and means of scores, computed here for every table and picture."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def step_seconds(case: Result | None) -> float | None:
 
 
 def share_of(mine: float | None, others: float | None) -> float | None:
-    """How many times the other's a figure is; None where one is missing."""
+    """One figure divided by another; None where either is missing."""
     return None if mine is None or not others else mine / others
 
 

@@ -1,4 +1,4 @@
-"""Every figure of a candidate that a study may decide by, each computed in this one place.
+"""The table of criteria: every figure of a candidate that a study may decide by.
 
 A report, a terminal table, a JSON document and the page show what these functions give. What was
 not measured, or failed, is None; it is never 0.
@@ -93,8 +93,8 @@ def samples_of(values: Mapping[str, Any], run: Run) -> dict[str, dict[str, dict[
     return samples
 
 
-def says_nothing_of_replies(criterion: str) -> bool:
-    """Whether random weights can speak of it."""
+def is_independent_of_replies(criterion: str) -> bool:
+    """Whether a criterion means something for random weights, whose replies don't."""
     return criterion in CRITERIA and not CRITERIA[criterion].of_replies
 
 

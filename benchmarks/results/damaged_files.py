@@ -1,4 +1,4 @@
-"""What crashes, full disks and editors leave of a run's files, made readable again.
+"""Repairs what crashes, full disks and editors leave of a run's files.
 
 Lines that are no rows are set aside in NAME.damaged, never thrown away; the cases that they
 belonged to are then done again, because their rows are not all there any more.
@@ -20,7 +20,7 @@ class DamagedFile(OhloraWarning):
 
 
 def mend_rows(path: Path, kind: type[Record]) -> int:
-    """Set aside the lines of a file that are no rows; how many there were.
+    """Move unreadable lines of a file aside; returns how many there were.
 
     A last line without its end goes without a word: a kill cut it, its row was never complete.
     """
@@ -39,7 +39,7 @@ def mend_rows(path: Path, kind: type[Record]) -> int:
 
 
 def set_aside(path: Path) -> None:
-    """Take a file that can't be read out of the way."""
+    """Move an unreadable file aside."""
     _set_aside(path, path.read_bytes())
     path.unlink()
     _tell(path, 1)

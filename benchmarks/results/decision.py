@@ -1,4 +1,4 @@
-"""From a run to one decision: criteria from its records, hard filters, one ranking.
+"""The decision on a run or a table: criteria, hard filters, one ranking.
 
 Nothing is typed in: every value is computed from the rows of the run. What was not measured, or
 failed, is missing; it is never 0.
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results.criteria import failure_of, samples_of, says_nothing_of_replies, value_of
+from benchmarks.results.criteria import failure_of, is_independent_of_replies, samples_of, value_of
 from benchmarks.results.run import Run
 from benchmarks.study.study import DecisionPlan
 from evaluators.ranking.criterion_table import Criterion, Values
 from evaluators.ranking.rank_candidates import Ranking, rank
-from evaluators.tables.decision_table import NOTHING_SAID, Said, decide_on, read_table
+from evaluators.tables.decision_table import NO_COLUMN_OPTIONS, ColumnOptions, decide_on, read_table
 from model_registry.errors import OhloraError
 from model_registry.language import text
 from model_registry.messages.notes import Note
@@ -25,7 +25,7 @@ from model_registry.messages.notes import Note
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The ranking of a run and what it rests on. Reasons are notes: worded when shown."""
+    """The ranking of a run and what it rests on. Reasons are notes, worded when shown."""
 
     ranking: Ranking
     rejected: tuple[tuple[str, Note], ...]  # (candidate, reason), licence and failures included
@@ -122,9 +122,9 @@ def decision_of(run: Run, *, ignore_license: bool = False) -> tuple[Decision | N
 
 
 def decide_table(
-    path: Path, *, ignore_license: bool = False, said: Said = NOTHING_SAID
+    path: Path, *, ignore_license: bool = False, said: ColumnOptions = NO_COLUMN_OPTIONS
 ) -> Decision:
-    """The decision on a table of criteria, with no run behind it.
+    """The decision on a table of criteria, without a run.
 
     Its contract is the hash of the table: what the figures were measured under, it can't say.
 
@@ -142,7 +142,7 @@ def _usable(plan: DecisionPlan, run: Run) -> tuple[tuple[Criterion, ...], list[t
     """The criteria that this run can speak of, and the others with the reason."""
     if not run.random_weights:
         return plan.criteria, []
-    kept = tuple(c for c in plan.criteria if says_nothing_of_replies(c.name))
+    kept = tuple(c for c in plan.criteria if is_independent_of_replies(c.name))
     return kept, [
         (c.name, Note("replies_mean_nothing", {"label_en": c.label_en, "label_ko": c.label_ko}))
         for c in plan.criteria

@@ -1,4 +1,4 @@
-"""The folder of a run. Every stage reads and appends files here; nothing is rewritten."""
+"""The run folder: begins, appends and reads the files of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results.damaged_files import mend_rows, set_aside
-from benchmarks.results.head import CandidateRow, PlannedCase, Refused, RowCounts, RunHead
+from benchmarks.results.head import CandidateRow, PlannedCase, RejectedCandidate, RowCounts, RunHead
 from benchmarks.run.case import Case
 from benchmarks.study.contract import differences
 from benchmarks.study.plan import Plan
@@ -44,14 +44,14 @@ MACHINE_TROUBLE = ("ENOSPC", "EDQUOT", "ENFILE", "EROFS", "EIO")
 
 
 def was_interrupted(result: Result) -> bool:
-    """Whether a case was ended from outside: it says nothing about its candidate."""
+    """Whether a case was ended from outside, which says nothing about its candidate."""
     return (
         status_called(result.status).interrupted or result.figures.get("errno") in MACHINE_TROUBLE
     )
 
 
 class RunFolder:
-    """The files of one run by name; nothing is read before it is asked for."""
+    """A run's files by name; each is read when asked for."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -97,7 +97,7 @@ class RunFolder:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Keep others from writing here; what already keeps it may ask again.
+        """Lock the folder against other writers; the holder may ask again.
 
         Raises:
             OhloraError: another process runs here, or nothing can be written.
@@ -113,7 +113,7 @@ class RunFolder:
                 self._is_kept = False
 
     def begin(self, plan: Plan, *, resume: bool) -> None:
-        """Write what is asked, or check that a run to go on with asked the same, and mend it.
+        """Write the plan, or check that a resumed run has the same one, and repair its files.
 
         Raises:
             OhloraError: a run is here already, or another contract than this one's.
@@ -242,7 +242,9 @@ def head_of(plan: Plan) -> RunHead:
         contract_hash=contract.hash,
         varies=contract.varies,
         candidates=tuple(CandidateRow.of(candidate) for candidate in plan.candidates),
-        rejected=tuple(Refused(r.candidate.name, r.reasons) for r in plan.selection.rejected),
+        rejected=tuple(
+            RejectedCandidate(r.candidate.name, r.reasons) for r in plan.selection.rejected
+        ),
         overrides=tuple(study.overrides),
         cases=tuple(
             PlannedCase(case.candidate.name, case.workload, case.setting, case.instead_of)

@@ -1,4 +1,4 @@
-"""The head of a run: what was asked, as `run.json` holds it. Its keys are read here only."""
+"""`run.json`, typed: what a run was asked to do. Its keys are read here only."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class PlannedCase:
 
 @dataclass(frozen=True, slots=True)
 class CandidateRow:
-    """A candidate as the run met it: what a report must know of it later."""
+    """A candidate as the run met it, with what a report needs of it later."""
 
     name: str
     hub_id: str | None = None
@@ -89,8 +89,8 @@ class CandidateRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A candidate that the study's criteria refused, and why."""
+class RejectedCandidate:
+    """A candidate that the study's criteria rejected, and why."""
 
     name: str
     reasons: tuple[Note, ...]
@@ -99,7 +99,7 @@ class Refused:
         return {"name": self.name, "reasons": [reason.to_json() for reason in self.reasons]}
 
     @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Refused:
+    def from_json(cls, row: Mapping[str, Any]) -> RejectedCandidate:
         """One of a file; older files hold one sentence, as `reason`."""
         said = row["reasons"] if "reasons" in row else [row["reason"]]
         return cls(row["name"], tuple(Note.from_json(reason) for reason in said))
@@ -127,7 +127,7 @@ class RunHead:
     candidates: tuple[CandidateRow, ...]
     cases: tuple[PlannedCase, ...]
     varies: tuple[str, ...] = ()
-    rejected: tuple[Refused, ...] = ()
+    rejected: tuple[RejectedCandidate, ...] = ()
     overrides: tuple[Override, ...] = ()
     facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rows: RowCounts = RowCounts()
@@ -139,7 +139,7 @@ class RunHead:
 
     @classmethod
     def inferred(cls, study: str, results: Sequence[Result]) -> RunHead:
-        """What results without a head tell: who took part, under which contract."""
+        """The head of a run whose `run.json` is lost, inferred from its results."""
         first = results[0] if results else None
         return cls(
             study=study,
@@ -197,7 +197,7 @@ class RunHead:
             contract_hash=row["contract_hash"],
             varies=tuple(row.get("varies") or ()),
             candidates=candidates,
-            rejected=tuple(Refused.from_json(each) for each in row.get("rejected") or ()),
+            rejected=tuple(RejectedCandidate.from_json(each) for each in row.get("rejected") or ()),
             overrides=tuple(Override(**each) for each in row.get("overrides") or ()),
             cases=_cases(row, [each.name for each in candidates], variants),
             facts={asked: tuple(words) for asked, words in facts.items()},

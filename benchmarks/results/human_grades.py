@@ -1,4 +1,4 @@
-"""What people gave the replies of a run: grades from the grading database that belong to it."""
+"""People's grades of a run's replies, from the grading database."""
 
 from __future__ import annotations
 

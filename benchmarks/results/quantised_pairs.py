@@ -1,4 +1,4 @@
-"""A quantised case beside the plain one of the same work: bytes saved, speed, change of quality."""
+"""Pairs a quantised case with its plain one: bytes saved, speed, change of quality."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model_registry.records import Result
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class QuantizationComparison:
     """A quantised case beside the plain one of the same work. Unknown is None."""
 
     plain: Result | None
@@ -63,10 +63,10 @@ def _pace(case: Result | None) -> float | None:
     return 1 / seconds if seconds else None
 
 
-def compare(run: Run, quantised: Result) -> Comparison:
+def compare(run: Run, quantised: Result) -> QuantizationComparison:
     """A quantised case beside its plain partner, where there is one."""
     plain = _partner(run, quantised)
-    return Comparison(plain, quantised, _quality(run, plain), _quality(run, quantised))
+    return QuantizationComparison(plain, quantised, _quality(run, plain), _quality(run, quantised))
 
 
 def _partner(run: Run, case: Result) -> Result | None:

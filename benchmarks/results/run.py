@@ -1,4 +1,4 @@
-"""A run that was read: each file once. What faces show of it comes from here."""
+"""A run, read once: everything that reports, tables and pages show comes from here."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from model_registry.statuses import status_called
 
 
 @dataclass(frozen=True, slots=True)
-class Tune:
-    """One way in which the candidates of a run were tuned: a workload and what was set."""
+class TuningMethod:
+    """One way in which a run's candidates were tuned: a workload and its settings."""
 
     workload: str
     setting: Setting
@@ -184,14 +184,14 @@ class Run:
         return next(iter(self.compared(name, "inference").values()), None)
 
     @cached_property
-    def tunes(self) -> tuple[Tune, ...]:
+    def tunes(self) -> tuple[TuningMethod, ...]:
         """The ways of tuning in this run, planned or done, the lowest rank first."""
         workloads = dict.fromkeys(
             [case.workload for case in self.head.cases]
             + [result.workload for result in self.results]
         )
         found = [
-            Tune(workload, work)
+            TuningMethod(workload, work)
             for workload in workloads
             if workload_called(workload).tunes
             for name in self.by_candidate
@@ -199,16 +199,16 @@ class Run:
         ]
         return tuple(dict.fromkeys(found))
 
-    def asks(self, name: str, tune: Tune) -> bool:
-        """Whether the study asks this way of tuning of this candidate."""
+    def asks(self, name: str, tune: TuningMethod) -> bool:
+        """Whether the study plans this way of tuning for this candidate."""
         return tune.setting in self.compared(name, tune.workload)
 
-    def tuning(self, name: str, tune: Tune) -> Result | None:
+    def tuning(self, name: str, tune: TuningMethod) -> Result | None:
         """The case of one way of tuning."""
         return self.compared(name, tune.workload).get(tune.setting)
 
     def weights_of(self, name: str) -> str:
-        """Whose weights a candidate's figures are from: those that are least its own count.
+        """Where a candidate's weights came from; the least real source if there are several.
 
         "remote" and "replay" were answered elsewhere: this run's weights are not theirs.
         """
@@ -218,7 +218,7 @@ class Run:
 
 
 def setting_of(result: Result) -> Setting:
-    """What tells a result from others of its candidate and workload."""
+    """What distinguishes a result from others of its candidate and workload."""
     return Setting.of(result.settings)
 
 
@@ -227,14 +227,14 @@ def quantization(result: Result) -> str:
     return setting_of(result).quantization
 
 
-def worth_another_try(result: Result) -> bool:
-    """Whether a case failed in a way in which needing less memory may help."""
+def may_fit_with_less_memory(result: Result) -> bool:
+    """Whether a case failed in a way that needing less memory may cure."""
     return status_called(result.status).can_change
 
 
 def _needless(case: PlannedCase, done: Mapping[str, Result]) -> bool:
     other = done.get(case.instead_of or "")
-    return other is not None and not worth_another_try(other)
+    return other is not None and not may_fit_with_less_memory(other)
 
 
 def _plain_first(case: Result) -> tuple[bool, bool]:

@@ -1,4 +1,4 @@
-"""A setting: what tells a case from others of its candidate and workload. Case ids are made here.
+"""A setting: variant, tuning, rank and quantisation. Case ids are written and parsed here.
 
 The id of a case reads gemma-2-2b-it/fine-tune/rank=16. A variant that a study names stands for all
 that it sets: gemma-2-2b-it/fine-tune/after.
@@ -58,7 +58,7 @@ class Setting:
 
     @property
     def work(self) -> Setting:
-        """What is done, however the weights are held: settings that differ in that are one work.
+        """What is done, however the weights are held: settings with equal work are compared.
 
         A variant goes by its name: it is what a study compares, quantisation and all.
         """
@@ -68,7 +68,7 @@ class Setting:
 
     @property
     def method(self) -> Setting:
-        """What is done whatever it is called: LoRA is what tunes unless the settings say else."""
+        """The way of tuning whatever a study calls it; LoRA unless the settings say otherwise."""
         return replace(self, variant=None, tuning=self.tuning or "lora", quantization=PLAIN)
 
     @property

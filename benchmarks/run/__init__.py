@@ -1,1 +1,1 @@
-"""Doing a study: each case in a worker of its own, measured, its results appended."""
+"""Runs a study: each case in its own worker, measured, its results appended."""

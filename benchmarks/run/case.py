@@ -1,4 +1,4 @@
-"""A case: one candidate, one workload, its settings; what a worker is given to do."""
+"""A case: candidate × workload × settings, all that a worker needs to run it."""
 
 from __future__ import annotations
 

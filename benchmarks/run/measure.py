@@ -1,4 +1,4 @@
-"""Seconds and peak bytes of one phase, on CPU and CUDA, in one place.
+"""Measures one phase: seconds and peak bytes, on CPU and CUDA.
 
 A peak is a peak: on CUDA the allocator's own maximum since a reset, on the CPU the kernel's
 high-water mark of this process since a reset. "Allocated after the run" is never reported.

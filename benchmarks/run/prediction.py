@@ -1,4 +1,4 @@
-"""Puts the prediction beside what was measured, and a cure beside what ran out of memory."""
+"""Adds predicted memory to a result; for one out of memory also the smallest change that fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shows how far a run is: a bar with an ETA, and a line for each case that ended."""
+"""Progress of a run on one machine: a bar with an ETA, and a line per finished case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shows a sweep over many machines: a row for each case, where it runs and how far it is."""
+"""Progress of a run on many machines: a row per case, with its machine and phase."""
 
 from __future__ import annotations
 

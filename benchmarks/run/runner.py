@@ -1,4 +1,4 @@
-"""Runs a plan: case after case into a run folder, resumable, and then judges the replies."""
+"""Runs a plan: every unfinished case into the run folder, then judges the replies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.engines.engine import Engine, Watcher
 from benchmarks.results.folder import RunFolder, was_interrupted
-from benchmarks.results.run import worth_another_try
+from benchmarks.results.run import may_fit_with_less_memory
 from benchmarks.run.case import Case
 from benchmarks.run.prediction import with_prediction
 from benchmarks.study.plan import Plan
@@ -66,7 +66,7 @@ def _failed(folder: RunFolder) -> set[str]:
     return {
         result.case
         for result in folder.results()
-        if worth_another_try(result) and not was_interrupted(result)
+        if may_fit_with_less_memory(result) and not was_interrupted(result)
     }
 
 

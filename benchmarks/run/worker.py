@@ -1,4 +1,4 @@
-"""One case in one process: load, warm up, run; each phase with its own seconds and peak.
+"""The worker: one case in one process; loads, warms up, runs, each phase measured.
 
 A worker speaks through a pipe while it works, so that what it found is known even if it dies:
 ("stage", name), ("phase", name, seconds, peak), ("progress", done, total), ("reply", Reply),

@@ -1,1 +1,1 @@
-"""Our figures beside peers and the kernel, in one run; nothing here is on a user's way."""
+"""Our figures checked against peers and the kernel; no user's path comes here."""

@@ -1,4 +1,4 @@
-"""Compares making a candidate's replies in one batch with `generate` prompt by prompt.
+"""Batched replies against `generate` prompt by prompt: time, and equal tokens.
 
 Both sides make the same greedy tokens, which is checked token for token. With stopping disabled
 both make the same number of them; with natural stopping each reply ends where the model ends it.

@@ -1,4 +1,4 @@
-"""What measuring costs: is the time in a result the work's own, and what does a case cost beside?
+"""Overhead of measuring: reported against bare training seconds, and a case beyond its phases.
 
 First the seconds that a result tells for its training against a bare loop of the same tune, side
 by side in one process. Then the wall time of whole cases, less all that they tell for loading and
@@ -31,7 +31,7 @@ def task() -> Task:
     return Task(tuple(data.of("train")[:20]), tuple(data.of("valid")), tuple(prompts))
 
 
-def told_seconds(candidate: Candidate, contract: Contract, work: Task) -> float:
+def reported_seconds(candidate: Candidate, contract: Contract, work: Task) -> float:
     """The training seconds of a result: the workload as it stands."""
     from benchmarks.workloads import fine_tune
     from model_registry.weights.loading import load
@@ -78,13 +78,13 @@ def bare_seconds(candidate: Candidate, contract: Contract, work: Task) -> float:
 
 
 def compare_seconds(candidate: Candidate, contract: Contract, work: Task, rounds: int) -> str:
-    """Told against bare, in turn; which goes first changes, lest one have the warmer cache."""
+    """Reported against bare seconds in turn, alternating which goes first."""
     told, bare = [], []
     for number in range(rounds + 1):
-        first, second = (told_seconds, bare_seconds)[:: 1 if number % 2 else -1]
+        first, second = (reported_seconds, bare_seconds)[:: 1 if number % 2 else -1]
         taken = {way: way(candidate, contract, work) for way in (first, second)}
         if number:  # the first round warms up
-            told.append(taken[told_seconds])
+            told.append(taken[reported_seconds])
             bare.append(taken[bare_seconds])
     ratio = median(a / b for a, b in zip(told, bare, strict=True))
     return (
@@ -95,7 +95,7 @@ def compare_seconds(candidate: Candidate, contract: Contract, work: Task, rounds
 
 
 def extra_seconds(engine: LocalEngine, case: Case, rounds: int) -> str:
-    """Wall time of a case less its phases: start of the worker, pipes, and the way out."""
+    """Wall time of a case beyond its phases: start of the worker, pipes, shutdown."""
     walls, extra = [], []
     for _ in range(rounds):
         outcome = engine.run(case)

@@ -1,4 +1,4 @@
-"""Our client against a bare HTTP client on the same server, side by side.
+"""Latency of our remote client against a bare HTTP client on the same server.
 
     python -m benchmarks.selfchecks.client_overhead http://127.0.0.1:8000/v1 --model MODEL
 

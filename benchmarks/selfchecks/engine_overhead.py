@@ -1,4 +1,4 @@
-"""What each engine costs a case, beside the case's own work.
+"""Overhead of each engine per case, beyond the case's own work.
 
     python -m benchmarks.selfchecks.engine_overhead [--cases 8] [--ray-address HOST:PORT]
 

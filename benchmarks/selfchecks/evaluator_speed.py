@@ -1,4 +1,4 @@
-"""How fast the evaluators judge: `python -m benchmarks.selfchecks.evaluator_speed`.
+"""Speed of the evaluators: `python -m benchmarks.selfchecks.evaluator_speed`.
 
 Replies of 100 characters are drawn from our own small talk with a fixed seed. Evaluators that
 compare with a reference are timed apart. One core: numpy's threads are held at one.

@@ -1,4 +1,4 @@
-"""Predicted against measured: how far `ohlora fit` is from what a machine really takes.
+"""Accuracy of `ohlora fit`: predicted against measured memory.
 
 `python -m benchmarks.selfchecks.fit_accuracy` measures models of about 100 M parameters with random
 weights, five architectures, each case in a process of its own; `--table` only writes the table in

@@ -1,4 +1,4 @@
-"""Compares a fine-tuning step of ours with one of TRL's SFTTrainer: time and peak memory.
+"""A fine-tuning step of ours against TRL's SFTTrainer: time and peak memory.
 
 Both do the same: the same random model of about 110 M parameters, the same rows in the same order
 and batches, LoRA of the same rank, fp32, no checkpointing, every step's loss kept. Each runs in a

@@ -1,1 +1,1 @@
-"""What is asked: a study, its file, its variants, the fairness contract and the plan of cases."""
+"""What is asked: the study, its file, its variants, the fairness contract, the plan of cases."""

@@ -1,4 +1,4 @@
-"""The plan of a study that asks backends: whoever is set up takes part, or a recording of them."""
+"""Plans a study that asks backends: those that are set up, or a recording of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fairness contract: what must be equal before two figures may be compared.
+"""The fairness contract: what must be equal before figures are compared.
 
 Every result carries the contract's hash. What a study varies on purpose (rank, before and after)
 is named in `varies` and not hashed; what belongs to a candidate (its chat template, its learning

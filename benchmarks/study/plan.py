@@ -1,4 +1,4 @@
-"""A study and a machine in, cases out; and in words what they will do, download and need."""
+"""Plans a study on a machine: its cases, and what they will do, download and need."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from model_registry.registry import Registry
 from model_registry.selection import Selection, select
 from model_registry.weights.loading import resolve_source
 from model_registry.weights.lora import is_mixture
-from rows.account import left_out_note, overlapping, read_notes
-from rows.overlap import apart
+from rows.overlap import split_overlapping
 from rows.reading import read_data
+from rows.reading_report import left_out_note, overlapping, read_notes
 from rows.row import Row, Rows
 
 #: Below this many parameters a second thread costs more than it gives (measured; see LIBRARIES
@@ -101,7 +101,7 @@ class Plan:
 
     @property
     def download_bytes(self) -> int:
-        """What a hub would send at most, at two bytes a parameter; 0 for what is here already."""
+        """What a hub would send at most, at two bytes per parameter; 0 for what is cached."""
         if self.contract.weights != "hub":
             return 0
         fetched = [c for c in self.candidates if c.path is None and not cached_folder(c)]
@@ -187,7 +187,7 @@ def _task(study: Study, rows: Rows, given: bool) -> tuple[Task, list[Note]]:
         span = {"first": prompt_span.first, "last": prompt_span.last - 1}
         notes.append(Note("prompts_are_train_rows", span))
     # Prompts of a file of their own leave the train rows that they ask before rows are counted off.
-    rest, asked_too = (train, []) if prompt_span is not None else apart(train, prompts)
+    rest, asked_too = (train, []) if prompt_span is not None else split_overlapping(train, prompts)
     tuned_on = [row for row in rest[tuned_span.first : tuned_span.last] if row.reply]
     if not study.work.tunes:
         tuned_on = []
@@ -197,17 +197,17 @@ def _task(study: Study, rows: Rows, given: bool) -> tuple[Task, list[Note]]:
             f"{tuned_span.first}–{tuned_span.last - 1} to tune on and prompts to ask."
         )
     if prompt_span is not None:
-        tuned_on, asked_too = apart(tuned_on, prompts)
+        tuned_on, asked_too = split_overlapping(tuned_on, prompts)
     if asked_too and study.work.tunes and not tuned_on:
         raise OhloraError(f"All rows to tune on ask what the prompts ask: {prompts[0].prompt}")
-    valid, seen = apart(rows.of("valid"), [*tuned_on, *prompts])
+    valid, seen = split_overlapping(rows.of("valid"), [*tuned_on, *prompts])
     overlaps = [
         *overlapping(asked_too, "asks_a_prompt", "train"),
         *overlapping(seen, "asks_a_train_row_or_prompt", "valid"),
     ]
     if not valid:
         others = [row for row in train if row.reply]
-        valid = apart(others, [*tuned_on, *prompts])[0][:_VALID_ROWS]
+        valid = split_overlapping(others, [*tuned_on, *prompts])[0][:_VALID_ROWS]
         if valid:
             notes.append(Note("train_rows_validate", {"count": len(valid)}))
     notes += [*read_notes(rows), *map(left_out_note, overlaps)]

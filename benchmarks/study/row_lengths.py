@@ -1,4 +1,4 @@
-"""Long rows are found with the tokenizers alone, before any candidate is loaded."""
+"""Finds rows that are too long with the tokenizers alone, before any model is loaded."""
 
 from __future__ import annotations
 

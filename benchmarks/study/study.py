@@ -1,4 +1,4 @@
-"""A study: the question asked. Which candidates, what work, which rows, and how it is decided.
+"""A study: which candidates, which workloads, which rows, and how the winner is decided.
 
 `study_files.py` reads one from its TOML file; `plan.py` turns it and a machine into cases.
 """

@@ -1,4 +1,4 @@
-"""Studies are TOML files; a mistake in one is an error with file and line."""
+"""Reads studies from TOML files; a mistake is an error with file and line."""
 
 from __future__ import annotations
 

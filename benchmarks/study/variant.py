@@ -1,4 +1,4 @@
-"""Ways of doing the same work that a study compares on purpose: before and after lightweighting.
+"""Variants of a workload that a study compares, such as full tuning, LoRA and QLoRA.
 
 What a variant sets is part of a case's settings, not of the contract's hash: variants of one study
 compare, and whatever else differs still shows.
@@ -69,11 +69,11 @@ class Variant:
 
 
 def effective(contract: Contract, settings: Mapping[str, Any]) -> Contract:
-    """The contract as one case follows it, with what its settings replace."""
+    """The contract as one case follows it, with its settings applied."""
     own = {_REPLACES[name]: value for name, value in settings.items() if name in _REPLACES}
     return replace(contract, **own) if own else contract
 
 
 def tuned_rank(settings: Mapping[str, Any]) -> int | None:
-    """LoRA's rank of a case; None where all weights are tuned."""
+    """LoRA's rank of a case; None for full fine-tuning."""
     return None if settings.get("tuning") == "full" else int(settings["rank"])

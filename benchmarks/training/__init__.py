@@ -1,1 +1,1 @@
-"""How the bundled model that writes diagrams was trained; no user runs it."""
+"""How the bundled diagram model was trained; no user's path comes here."""

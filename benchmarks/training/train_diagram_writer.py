@@ -1,4 +1,4 @@
-"""Makes the bundled diagram model: `python -m benchmarks.training.train_diagram_writer`.
+"""Trains the bundled diagram model: `python -m benchmarks.training.train_diagram_writer`.
 
 A small Llama learns to answer requests with diagrams: every epoch has 700 pairs of its own, drawn
 from a seed. What was saved is then asked 200 requests that it never saw, and the report beside the
@@ -46,7 +46,7 @@ PIECES = (
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How the replies to requests turned out."""
+    """How many replies kept the format, and how many nodes were as asked."""
 
     asked: int
     format_kept: int

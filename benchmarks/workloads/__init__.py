@@ -1,1 +1,1 @@
-"""The work that is measured, written out."""
+"""The workloads: inference, fine-tuning, preference tuning and asking, written out."""

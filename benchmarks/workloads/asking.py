@@ -1,4 +1,4 @@
-"""The asking workload: the same questions to a backend, whatever is behind it, one at a time.
+"""The asking workload: the same questions to a backend, local or remote, one at a time.
 
 Every question gets a row: an answer, what came before it broke off, or nothing. What a backend
 can't answer is the status of its case; two failures in a row end it, so that a server which has
@@ -15,7 +15,7 @@ from benchmarks.study.contract import Contract
 from benchmarks.workloads.inference import greedy
 from benchmarks.workloads.log import Figures, WorkLog
 from benchmarks.workloads.workload import Opened, Outcome, PartlyDone
-from model_registry.backends.backend import Answer, Backend, GenerationSettings, apart
+from model_registry.backends.backend import Answer, Backend, GenerationSettings, with_thinking_apart
 from model_registry.backends.remote.failures import AskError
 from model_registry.backends.transformers_local import TransformersBackend
 from model_registry.records import Reply
@@ -26,7 +26,7 @@ FAILURES_IN_A_ROW = 2
 
 
 class Unanswered(PartlyDone):
-    """Some questions got no answer. `status` is what the first failure was."""
+    """Some questions got no answer. `status` is that of the first failure."""
 
     def __init__(self, failure: AskError, outcome: Outcome) -> None:
         answered, asked = outcome.figures["answered"], outcome.figures["asked"]
@@ -54,7 +54,7 @@ def run(
     *,
     tuned: int | None = None,
 ) -> Outcome:
-    """Ask all questions, greedily where the backend lets us choose.
+    """Ask all questions, greedily where the backend allows it.
 
     Args:
         case: the case's id, for the replies.
@@ -105,10 +105,10 @@ def _ask(
 ) -> tuple[Answer, AskError | None]:
     """An answer, or what there is of one and why."""
     try:
-        return apart(backend.reply(row.messages, settings)), None
+        return with_thinking_apart(backend.reply(row.messages, settings)), None
     except AskError as failure:
         nothing = Answer("", None, "error", problems=(failure.problem or failure.status,))
-        return apart(failure.answer or nothing), failure
+        return with_thinking_apart(failure.answer or nothing), failure
 
 
 def _reply(case: str, name: str, row: Row, answer: Answer, tuned: int | None) -> Reply:
@@ -133,7 +133,7 @@ def _reply(case: str, name: str, row: Row, answer: Answer, tuned: int | None) ->
 
 
 def figures(answers: Sequence[Answer], asked: int) -> Figures:
-    """Connecting, first token and the whole kept apart. What was not measured is None.
+    """Connecting, first token and total seconds apart; None where not measured.
 
     Characters per second compare where tokens don't: each model cuts Korean differently.
     """

@@ -1,4 +1,4 @@
-"""The inference workload: what answering costs, and the replies that people grade.
+"""The inference workload: latency prompt by prompt, and the replies that are judged.
 
 Latency is measured greedily, one prompt at a time, after a warm-up. The replies for grading are
 made in batches, a greedy pass and sampled ones, under one seed for all candidates.
@@ -83,7 +83,7 @@ def make_replies(
     log: WorkLog,
     tuned: int | None,
 ) -> list[Reply]:
-    """The replies of all passes, in batches; latency is the single pass's to tell.
+    """The replies of all passes, in batches; latency comes from the single pass.
 
     Args:
         tuned: the LoRA rank the model was tuned at, None before tuning.

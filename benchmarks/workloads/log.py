@@ -1,4 +1,4 @@
-"""What a workload tells while it works: phases, progress, replies, losses."""
+"""The interface through which a workload reports phases, progress, replies and losses."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from model_registry.records import Loss, Reply
 
 
 class WorkLog(Protocol):
-    """Where a workload puts what it finds; the worker sends it on, tests keep it."""
+    """Receives what a workload finds; the worker sends it on, tests keep it."""
 
     def phase(self, name: str) -> AbstractContextManager[Measurement]:
         """Time a phase and find its peak."""
 
     def progress(self, done: int, total: int) -> None:
-        """How far the present phase is."""
+        """Report how far the present phase is."""
 
     def reply(self, reply: Reply) -> None:
         """Keep a reply."""

@@ -1,4 +1,4 @@
-"""TRL's ORPO trainer, set up as the contract says."""
+"""TRL's ORPO trainer, configured by the contract."""
 
 from __future__ import annotations
 

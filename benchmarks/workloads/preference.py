@@ -39,7 +39,7 @@ from rows.row import Row
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """One prompt with the answer wanted and the one not wanted."""
+    """One prompt with its chosen and its rejected answer."""
 
     prompt: str
     chosen: str

@@ -1,4 +1,4 @@
-"""Rows as a model is tuned on them: tokens and labels, checked, what is too long dealt with.
+"""Rows as training examples: token ids and labels, checked; long ones cut or dropped.
 
 One declared policy says what becomes of a row that is longer than the contract's `max_length`:
 "refuse" it before anything is loaded, "cut" its answer at the end (the end token stays), or "drop"

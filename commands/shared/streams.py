@@ -16,7 +16,7 @@ from typing import Any, TextIO, cast
 from rich.console import Console
 from rich.text import Text
 
-from model_registry.messages.terminal_text import harmless
+from model_registry.messages.terminal_text import strip_control_characters
 
 _document: TextIO | None = None  # where a JSON document goes while standard output is kept clean
 
@@ -26,7 +26,7 @@ class Plain(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """As rich does it, for harmless text."""
-        return super().render_str(harmless(text), **options)
+        return super().render_str(strip_control_characters(text), **options)
 
     def on_broken_pipe(self) -> None:
         """Nobody reads any more: what is being done goes on without a word."""
@@ -41,7 +41,7 @@ class _Harmless:
 
     def write(self, text: str) -> int:
         try:
-            self.rich_proxied_file.write(harmless(text))
+            self.rich_proxied_file.write(strip_control_characters(text))
         except BrokenPipeError:
             _write_nowhere(self.rich_proxied_file)
         return len(text)
@@ -57,7 +57,7 @@ class _Harmless:
 
 
 @contextlib.contextmanager
-def harmless_streams() -> Iterator[None]:
+def sanitised_streams() -> Iterator[None]:
     """Standard output and error for the time of one command."""
     global _document
     _document = None  # one that was set aside outside of any command is nobody's any more

@@ -1,1 +1,1 @@
-"""What is asked of a model that draws: requests in many wordings, and diagrams that answer them."""
+"""Requests for diagrams in many wordings, each with a diagram that answers it."""

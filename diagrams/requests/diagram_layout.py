@@ -1,4 +1,4 @@
-"""Good diagrams: layers of nodes set out evenly, in a style."""
+"""Lays nodes out in even layers in a given style."""
 
 from __future__ import annotations
 

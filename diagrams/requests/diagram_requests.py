@@ -1,4 +1,4 @@
-"""Requests for diagrams, in varied words, each with a diagram that answers it.
+"""Generates requests for diagrams, each with a diagram that answers it.
 
 Three kinds: dense networks, convolutional networks and flow charts. Everything is drawn from a
 seed, so that the same call gives the same pairs.

@@ -1,4 +1,4 @@
-"""How a diagram is asked for: in English and Korean, each kind in several ways."""
+"""Wordings of requests for diagrams, in English and Korean."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How readable a diagram is, and whether one user will like it."""
+"""How readable a diagram is, and how well it suits one user's taste."""

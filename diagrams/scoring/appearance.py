@@ -1,4 +1,4 @@
-"""What can be counted of a diagram's looks: what a user may like or not, whatever it says.
+"""Appearance features of a diagram (colours, shapes, sizes, directions), for a user's taste.
 
 Readability looks for faults; here nothing is good or bad. Every look is a plain number, so that
 one user's scores can be found to depend on one of them.
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from diagrams.diagram import HEIGHT, LINES, SHAPES, WIDTH, Colour, Diagram, Node
 
 Array = NDArray[np.float64]
-LOOKS = 31  # how many
+APPEARANCE_FEATURES = 31  # how many
 
 
-def looks(diagram: Diagram) -> dict[str, float]:
-    """The looks of a diagram with at least one node, by name.
+def appearance_features(diagram: Diagram) -> dict[str, float]:
+    """The appearance features of a diagram with at least one node, by name.
 
     Shares are of the nodes, 0 to 1; colours 0 to 1; sizes and lengths are logarithms of pixels, so
     that twice as large is as far from once as once is from half.
@@ -76,6 +76,6 @@ def _room(way: str, places: list[float]) -> dict[str, float]:
     return {f"middle {way}": float(np.mean(places)), f"taken {way}": float(np.ptp(places))}
 
 
-def looks_of(diagrams: Iterable[Diagram]) -> Array:
-    """Shape (diagrams, looks)."""
-    return np.array([list(looks(diagram).values()) for diagram in diagrams])
+def appearance_matrix(diagrams: Iterable[Diagram]) -> Array:
+    """The features of several diagrams, shape (diagrams, features)."""
+    return np.array([list(appearance_features(diagram).values()) for diagram in diagrams])

@@ -1,4 +1,4 @@
-"""What can be counted in a diagram, and a readability of 0 to 5 made of the counts.
+"""Geometric faults of a diagram (overlaps, crossings …), and a readability of 0 to 5 from them.
 
 Lines are those that are drawn (border to border); boxes stand for all shapes.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diagrams.connectors import lines
+from diagrams.connectors import connectors
 from diagrams.diagram import HEIGHT, WIDTH, Diagram, Node, check_drawable
 
 Array = NDArray[np.float64]
@@ -58,7 +58,7 @@ def measure(diagram: Diagram) -> Geometry:
         DiagramRefused: it is too large to be drawn, and so to be measured.
     """
     check_drawable(diagram)
-    nodes, drawn = diagram.nodes, lines(diagram)
+    nodes, drawn = diagram.nodes, connectors(diagram)
     boxes = np.array([node.box for node in nodes]).reshape(-1, 4)
     places = {node.number: place for place, node in enumerate(nodes)}
     ends = np.array(

@@ -1,4 +1,4 @@
-"""The two small networks: one that judges a picture, one that describes it in few numbers."""
+"""Two small networks: one scores a picture's readability, an auto-encoder describes a picture."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from diagrams.scoring.appearance import LOOKS
+from diagrams.scoring.appearance import APPEARANCE_FEATURES
 from diagrams.scoring.pixel_arrays import COLOUR_HEIGHT, COLOUR_WIDTH, Pixels
 
 CHANNELS = 12  # numbers that describe a spot of a picture
@@ -31,8 +31,8 @@ def _convolution(given: int, made: int, size: int = 3, stride: int = 1) -> nn.Se
     )
 
 
-class Glances(nn.Module):
-    """Means over the spots that each glance looks at, by weights that add up to 1.
+class AttentionPooling(nn.Module):
+    """Weighted means over a picture's positions; each head's weights add up to 1.
 
     A fault counts by the share of the diagram that has it. A mean over the whole picture falls
     with the white around; one over what a glance looks at does not.
@@ -52,7 +52,7 @@ class Glances(nn.Module):
         return seen
 
 
-class Judge(nn.Module):
+class ReadabilityNetwork(nn.Module):
     """A picture → the logit of its readability over 5.
 
     Three ways of taking the picture together stand side by side: the average and the maximum over
@@ -69,7 +69,7 @@ class Judge(nn.Module):
             _convolution(64, 96, stride=2),
             _convolution(96, 96),
         )
-        self.glances = Glances(96)
+        self.glances = AttentionPooling(96)
         self.judge = nn.Sequential(
             nn.Linear(96 + 96 + 8 * 16, 64), nn.ReLU(), nn.Dropout(0.1), nn.Linear(64, 1)
         )
@@ -98,7 +98,7 @@ class AutoEncoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("spread", torch.ones(LATENT))
-        self.register_buffer("looks_spread", torch.ones(LOOKS))
+        self.register_buffer("looks_spread", torch.ones(APPEARANCE_FEATURES))
         self.encode = nn.Sequential(
             nn.Conv2d(3, 16, 5, stride=2, padding=2),
             nn.ReLU(),
@@ -138,7 +138,7 @@ def against_white(pixels: torch.Tensor) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def scores(judge: Judge, pixels: Pixels) -> Array:
+def scores(judge: ReadabilityNetwork, pixels: Pixels) -> Array:
     """Readability 0 to 5 of each picture."""
     judge.eval()
     parts = [judge(to_tensor(part)).sigmoid() for part in _batches(pixels)]

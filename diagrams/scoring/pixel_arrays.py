@@ -1,4 +1,4 @@
-"""Diagrams as small arrays of numbers, for the networks that look at them."""
+"""Diagrams as small pixel arrays, the networks' input."""
 
 from __future__ import annotations
 

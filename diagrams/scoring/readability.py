@@ -1,4 +1,4 @@
-"""Readability 0 to 5 of a diagram: what networks see in its picture, and what can be counted.
+"""Readability 0 to 5 of a diagram, from the networks and from geometry.
 
 Both can be asked for. Which of them, or their mean, is *the* readability was decided by
 cross-validation on made scores when the networks were trained; the report beside them says it.
@@ -20,7 +20,7 @@ from model_registry.errors import OhloraError
 from model_registry.language import text
 
 if TYPE_CHECKING:
-    from diagrams.scoring.networks import Judge
+    from diagrams.scoring.networks import ReadabilityNetwork
 
 WEIGHTS = Path(__file__).parent / "weights"
 JUDGES_FILE, REPORT_FILE = "readability.safetensors", "report.json"
@@ -40,7 +40,7 @@ class WeightsMissing(OhloraError):
 
 
 def readability(diagrams: Sequence[Diagram], weights: Path = WEIGHTS) -> list[float]:
-    """What cross-validation found nearest to made scores; 0 for a diagram without nodes.
+    """Readability by the way that erred least in cross-validation; 0 for a diagram without nodes.
 
     Raises:
         DiagramRefused: one is too large to be drawn.
@@ -74,7 +74,7 @@ def readability_way(weights: Path = WEIGHTS) -> str:
 
 
 def seen(diagrams: Sequence[Diagram], weights: Path = WEIGHTS) -> list[float]:
-    """The mean of what the judges say of each picture; 0 for a diagram without nodes.
+    """The mean readability that the networks give each picture; 0 for a diagram without nodes.
 
     Raises:
         DiagramRefused: one is too large to be drawn.
@@ -96,9 +96,9 @@ def _judge(diagrams: Sequence[Diagram], weights: Path) -> list[float]:
 
 
 @cache
-def _judges(path: Path) -> list[Judge]:
+def _judges(path: Path) -> list[ReadabilityNetwork]:
     if not path.exists():
         raise WeightsMissing(path)
-    from diagrams.scoring.networks import Judge, load
+    from diagrams.scoring.networks import ReadabilityNetwork, load
 
-    return load(Judge, path)
+    return load(ReadabilityNetwork, path)

@@ -1,4 +1,4 @@
-"""The best K of N diagrams: readability and the user's taste, by declared weights."""
+"""The best K of N diagrams, by a weighted sum of readability and the user's taste."""
 
 from __future__ import annotations
 

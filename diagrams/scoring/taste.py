@@ -1,4 +1,4 @@
-"""What one user will like: the mean of what that user gave to the diagrams that look most alike.
+"""A user's taste: scores of diagrams that look alike, by nearest neighbours.
 
 Alike means near by what is seen, the auto-encoder's latent, and by what is counted, the looks.
 A number on which this user's scores depend weighs more. Nothing is trained for a user, so that
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diagrams.diagram import Diagram, check_drawable
-from diagrams.scoring.appearance import looks_of
+from diagrams.scoring.appearance import appearance_matrix
 from diagrams.scoring.readability import WEIGHTS, WeightsMissing
 from model_registry.errors import OhloraError
 from model_registry.language import text
@@ -33,7 +33,7 @@ ScoredDiagram = tuple[Diagram, float]  # the score that the user gave, 0 to 5
 
 
 def cold_start(scored: Sequence[ScoredDiagram]) -> str | None:
-    """Why a user's taste is not known yet, in words; None where it is."""
+    """Why a user's taste is not known yet; None where it is."""
     if len(scored) >= FEWEST:
         return None
     return text(
@@ -115,11 +115,11 @@ def description(diagrams: Sequence[Diagram], weights: Path = WEIGHTS) -> Array:
     for diagram in diagrams:
         check_drawable(diagram)  # before a size of 0 is taken the logarithm of
     spread = _encoder(weights / ENCODER_FILE).looks_spread.double().numpy()
-    return np.concatenate([latent(diagrams, weights), looks_of(diagrams) / spread], axis=1)
+    return np.concatenate([latent(diagrams, weights), appearance_matrix(diagrams) / spread], axis=1)
 
 
 def latent(diagrams: Sequence[Diagram], weights: Path = WEIGHTS) -> Array:
-    """Shape (diagrams, numbers): what the auto-encoder remembers of each picture."""
+    """The auto-encoder's description of each picture, shape (diagrams, numbers)."""
     network = _encoder(weights / ENCODER_FILE)
     from diagrams.scoring.networks import latents
     from diagrams.scoring.pixel_arrays import stack_colours

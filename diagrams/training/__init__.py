@@ -1,1 +1,1 @@
-"""How the networks that score diagrams and their data were made; no user runs it."""
+"""How the scoring networks and their data were made; no user's path comes here."""

@@ -1,4 +1,4 @@
-"""How far the readability agrees with a person.
+"""Agreement of each readability score with a person's scores.
 
 `python -m diagrams.training.human_agreement SCORES.csv`
 

@@ -1,4 +1,4 @@
-"""Trains the judges and the auto-encoder; a training that collapses starts again from another seed.
+"""Trains the readability networks and the auto-encoder; a collapsed training starts again.
 
 A network has collapsed when it answers nearly the same to everything. That happens by the seed's
 chance, so that another seed is the cure.
@@ -16,7 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from diagrams.scoring.networks import Array, AutoEncoder, Judge, against_white, latents, scores
+from diagrams.scoring.networks import (
+    Array,
+    AutoEncoder,
+    ReadabilityNetwork,
+    against_white,
+    latents,
+    scores,
+)
 from diagrams.scoring.pixel_arrays import Pixels
 from model_registry.errors import OhloraError
 
@@ -42,7 +49,7 @@ class TrainingCollapsed(OhloraError):
 class Ensemble:
     """The judges of all folds, and what each said of the fold that it had not seen."""
 
-    judges: list[Judge]
+    judges: list[ReadabilityNetwork]
     held_out: Array  # scores 0 to 5 in the order of the examples
     folds: NDArray[np.int_]  # which fold each example was in
     retries: int  # trainings that collapsed and were made again
@@ -73,7 +80,7 @@ def train_ensemble(
     epochs: int,
     seed: int,
     folds: int = FOLDS,
-    start: Judge | None = None,
+    start: ReadabilityNetwork | None = None,
     on_epoch: OnEpoch = lambda: None,
 ) -> Ensemble:
     """One judge for each fold, trained on the other folds.
@@ -92,10 +99,10 @@ def train_ensemble(
     for fold in range(folds):
         inside, outside = fold_of != fold, fold_of == fold
 
-        def train(seed: int, inside: Array = inside) -> Judge:
+        def train(seed: int, inside: Array = inside) -> ReadabilityNetwork:
             return train_judge(pixels[inside], labels[inside], epochs, seed, start, on_epoch)
 
-        def is_sound(judge: Judge, outside: Array = outside) -> bool:
+        def is_sound(judge: ReadabilityNetwork, outside: Array = outside) -> bool:
             return not is_constant(scores(judge, pixels[outside]), labels[outside])
 
         judge, tries = until_sound(train, is_sound, seed + fold)
@@ -112,13 +119,13 @@ def is_constant(predicted: Array, labels: Array) -> bool:
 
 def train_first_judge(
     pixels: Pixels, labels: Array, epochs: int, seed: int, on_epoch: OnEpoch = lambda: None
-) -> tuple[Judge, int]:
+) -> tuple[ReadabilityNetwork, int]:
     """A judge for an ensemble to start from, trained on examples of its own; and the tries lost.
 
     To see faults at all takes most of the training. It is done once, not once for each fold.
     """
 
-    def is_sound(judge: Judge) -> bool:
+    def is_sound(judge: ReadabilityNetwork) -> bool:
         return not is_constant(scores(judge, pixels[:512]), labels[:512])
 
     return until_sound(
@@ -131,15 +138,15 @@ def train_judge(
     labels: Array,
     epochs: int,
     seed: int,
-    start: Judge | None = None,
+    start: ReadabilityNetwork | None = None,
     on_epoch: OnEpoch = lambda: None,
-) -> Judge:
+) -> ReadabilityNetwork:
     """One judge: binary cross-entropy on score / 5, pictures turned over and around at random.
 
     It goes on from `start`, which stays as it is, in smaller steps; from nothing without one.
     """
     torch.manual_seed(seed)
-    judge = Judge() if start is None else deepcopy(start)
+    judge = ReadabilityNetwork() if start is None else deepcopy(start)
     rate = LEARNING_RATE if start is None else LEARNING_RATE / 3
     targets = torch.from_numpy(labels / 5).float()
     pictures = torch.from_numpy(pixels)

@@ -1,4 +1,4 @@
-"""Does taste help? Simulated users who like one style: `python -m diagrams.training.taste_trial`.
+"""Does taste help? A trial with simulated users: `python -m diagrams.training.taste_trial`.
 
 Each user scores 20 diagrams, high where they have the liked style. Of 10 new ones 3 are then
 recommended, with those scores and without.

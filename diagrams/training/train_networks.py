@@ -1,4 +1,4 @@
-"""Trains the networks that score diagrams: `make diagram-models`, or this module run by `-m`.
+"""Trains the scoring networks: `make diagram-models`, or this module run by `-m`.
 
 Everything is generated, drawn and trained from one seed. Beside the weights stands a report of how
 well the networks and the counted score agree with the made scores, in cross-validation.
@@ -16,19 +16,19 @@ import numpy as np
 import torch
 from rich.progress import Progress
 
-from diagrams.scoring.appearance import looks_of
+from diagrams.scoring.appearance import appearance_matrix
 from diagrams.scoring.geometry import geometric_score, measure
 from diagrams.scoring.networks import Array, AutoEncoder, save
 from diagrams.scoring.pixel_arrays import Pixels, colours, darkness
 from diagrams.scoring.readability import BOTH, COUNTED, JUDGES_FILE, REPORT_FILE, SEEN, WEIGHTS
 from diagrams.scoring.taste import ENCODER_FILE
+from diagrams.training.labelled_diagrams import LabelledDiagram, make_labelled
 from diagrams.training.network_training import (
     Ensemble,
     train_autoencoder,
     train_ensemble,
     train_first_judge,
 )
-from diagrams.training.rated_diagrams import Rated, make_rated
 
 SEED = 20261121
 #: The first judge learns from examples of its own, another seed's, so that no fold has seen them.
@@ -41,7 +41,7 @@ def make(out: Path = WEIGHTS) -> dict[str, Any]:
     """Train both kinds of network into the folder `out`; the report that is written there too."""
     wall, cpu = time.perf_counter(), time.process_time()
     torch.set_num_threads(1)  # so that the weights don't depend on how many cores there are
-    rated = make_rated(EXAMPLES, SEED)
+    rated = make_labelled(EXAMPLES, SEED)
     labels = _labels(rated)
     with Progress() as bar:
         encoder, lost = _autoencoder(rated[:REMEMBERED], bar)
@@ -61,21 +61,21 @@ def make(out: Path = WEIGHTS) -> dict[str, Any]:
     return report
 
 
-def _autoencoder(rated: list[Rated], bar: Progress) -> tuple[AutoEncoder, int]:
+def _autoencoder(rated: list[LabelledDiagram], bar: Progress) -> tuple[AutoEncoder, int]:
     """The auto-encoder of these pictures, with how much their looks vary; and the tries lost."""
     pixels = _drawn(rated, bar, colours)
     task = bar.add_task("auto-encoder", total=MEMORY_EPOCHS)
     encoder, lost = train_autoencoder(
         pixels, epochs=MEMORY_EPOCHS, seed=SEED, on_epoch=lambda: bar.advance(task)
     )
-    spread = looks_of(example.diagram for example in rated).std(axis=0)
+    spread = appearance_matrix(example.diagram for example in rated).std(axis=0)
     encoder.looks_spread.copy_(torch.from_numpy(spread + 1e-3))
     return encoder, lost
 
 
-def _ensemble(rated: list[Rated], labels: Array, bar: Progress) -> tuple[Ensemble, int]:
+def _ensemble(rated: list[LabelledDiagram], labels: Array, bar: Progress) -> tuple[Ensemble, int]:
     """A judge for each fold, and how often the first one collapsed."""
-    others = make_rated(FIRST_EXAMPLES, FIRST_SEED)
+    others = make_labelled(FIRST_EXAMPLES, FIRST_SEED)
     task = bar.add_task("first judge", total=FIRST_EPOCHS)
     first, lost = train_first_judge(
         _drawn(others, bar, darkness),
@@ -97,16 +97,18 @@ def _ensemble(rated: list[Rated], labels: Array, bar: Progress) -> tuple[Ensembl
     return ensemble, lost
 
 
-def _labels(rated: list[Rated]) -> Array:
+def _labels(rated: list[LabelledDiagram]) -> Array:
     return np.array([example.score for example in rated])
 
 
-def _drawn(rated: list[Rated], bar: Progress, look: Callable[..., Pixels]) -> Pixels:
+def _drawn(rated: list[LabelledDiagram], bar: Progress, look: Callable[..., Pixels]) -> Pixels:
     """All pictures, looked at in one way."""
     return np.stack([look(e.diagram) for e in bar.track(rated, description="drawing")])
 
 
-def cross_validation(rated: list[Rated], labels: Array, ensemble: Ensemble) -> dict[str, Any]:
+def cross_validation(
+    rated: list[LabelledDiagram], labels: Array, ensemble: Ensemble
+) -> dict[str, Any]:
     """Errors on the made scores: judges on folds that they had not seen, counts, a constant."""
     counted = np.array([geometric_score(measure(example.diagram)) for example in rated])
     constant = np.full(len(labels), np.median(labels))

@@ -1,1 +1,1 @@
-"""The evaluators, one file each: adding one is one file."""
+"""The built-in evaluators, one file each: adding one is adding a file."""

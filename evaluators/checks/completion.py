@@ -1,4 +1,4 @@
-"""Did a reply end by itself, and how long is it?"""
+"""Completion: did a reply end by itself, and how long is it?"""
 
 from __future__ import annotations
 

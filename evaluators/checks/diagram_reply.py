@@ -1,4 +1,4 @@
-"""Scores of a reply that was asked for a diagram; any other reply is not judged."""
+"""Scores of replies to requests for a diagram; other replies are not judged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does the Korean of a reply read like Korean? A small n-gram model of our own text.
+"""Fluency: does a reply read like Korean, by an n-gram model of our own text?
 
 The model is a table: character n-grams up to four, with Kneser–Ney probabilities.
 `python -m evaluators.training.train_fluency` makes it from the texts in datasets/.

@@ -1,4 +1,4 @@
-"""Well-formedness by kiwipiepy: only where the extra `korean` is installed.
+"""Well-formedness by the morphological analyser kiwipiepy, if the extra `korean` is installed.
 
 Its analysis knows far more Korean than our own table does, and takes 0.6 GB of memory: it is an
 evaluator beside `well_formed`, and never part of `quality`, which is the same on every machine.

@@ -1,4 +1,4 @@
-"""Does a reply say anything, and is it Korean? Pure functions of the reply's text."""
+"""Empty replies, share of Hangul, and passages in a foreign script."""
 
 from __future__ import annotations
 

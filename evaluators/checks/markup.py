@@ -1,4 +1,4 @@
-"""Code and markup where chat is expected."""
+"""Code and markup in a reply, where chat is expected."""
 
 from __future__ import annotations
 

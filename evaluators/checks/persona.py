@@ -1,4 +1,4 @@
-"""Are the facts of the persona kept? For prompts that ask for one of them."""
+"""Persona: does a reply state the fact that its prompt asks for?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is one level of politeness kept: 반말 or 존댓말?"""
+"""Politeness: does a reply keep one level of speech, 반말 or 존댓말?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How near a reply is to the reference answer, where there is one."""
+"""Similarity to the reference answer: chrF and ROUGE-L."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does a reply speak of what its prompt speaks of? By shared words and by everyday topics."""
+"""Relevance: does a reply speak of what its prompt speaks of, by shared words and topics?"""
 
 from __future__ import annotations
 

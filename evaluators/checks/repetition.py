@@ -1,4 +1,4 @@
-"""Does a reply repeat itself? Pure functions of the reply's text."""
+"""Repetition: does a reply repeat itself or loop?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is a reply's text whole? Broken characters, mojibake, and how well it can be compressed."""
+"""Text integrity: broken characters, mojibake, and how far a reply can be compressed."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""People grade replies blind: where grades are kept, who sees what, and what they say."""
+"""People grade replies blind: sessions, assignment, storage and statistics."""

@@ -1,4 +1,4 @@
-"""Who sees what, in which order: blind, random for each grader, and the same after a reload.
+"""Assigns screens to graders: blind, in random order, the same after a reload.
 
 The plan of a grader is drawn once from a seed made of the grader and the run, and kept as
 screens before the first one is shown: that is the log of what stood where.

@@ -1,4 +1,4 @@
-"""What stands on a screen: one card for each text, however many replies say the same."""
+"""Groups identical replies of a screen into one card, so that a text is graded once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a run can be graded: its prompts, each with the replies of all candidates."""
+"""The gradable part of a run: its prompts, each with all candidates' replies."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class GradableRun:
 
 
 def identify(reply: Reply) -> Shown:
-    """Which reply this is, as screens keep it."""
+    """Which reply this is, as a screen records it."""
     return Shown(reply.case, reply.candidate, reply.pass_, reply.tuned, reply_hash(reply.reply))
 
 

@@ -1,4 +1,4 @@
-"""Grades as files: CSV for a spreadsheet, JSON lines for programs. `importing` reads them back.
+"""Exports grades: CSV for spreadsheets, JSON lines for programs.
 
 The CSV has a byte order mark, so that Excel reads Korean, and a quote before a text that a
 spreadsheet would take for a formula, a number or a date; importing takes both off. Everything is
@@ -60,7 +60,7 @@ def to_csv(rows: Iterable[dict[str, Any]], columns: Iterable[str] | None = None)
     names = list(columns) if columns is not None else list(rows[0]) if rows else []
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([neutral(name) for name in names])
+    writer.writerow([formula_safe(name) for name in names])
     for row in rows:
         writer.writerow([_cell(name, row.get(name)) for name in names])
     return out.getvalue()
@@ -69,16 +69,16 @@ def to_csv(rows: Iterable[dict[str, Any]], columns: Iterable[str] | None = None)
 def _cell(name: str, value: Any) -> Any:
     """A value for a cell: a quote before a text that would be read as something else."""
     if isinstance(value, list | tuple):
-        return neutral(" ".join(str(one) for one in value))
+        return formula_safe(" ".join(str(one) for one in value))
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
     if not isinstance(value, str) or name in _PLAIN:
         return value
     is_value = len(value) <= _LONGEST_VALUE and _NO_TEXT.fullmatch(value.strip())
-    return "'" + value if is_value else neutral(value)
+    return "'" + value if is_value else formula_safe(value)
 
 
-def neutral(text: str) -> str:
+def formula_safe(text: str) -> str:
     """A text that no spreadsheet takes for a formula."""
     # Spreadsheets skip leading blanks before they look for a formula.
     return "'" + text if text.lstrip(" \u00a0\u3000").startswith(_FORMULA) else text

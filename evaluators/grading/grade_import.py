@@ -1,4 +1,4 @@
-"""Grades come back from files, also from those that Excel or pandas have written in between.
+"""Imports exported grades, also files that Excel or pandas have rewritten.
 
 They change delimiter, encoding and ends of lines, write TRUE for True and 3.0 for 3, and dates in
 their own way: all of that means what was exported. A reply that is not the graded one is refused.

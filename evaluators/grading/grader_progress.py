@@ -1,4 +1,4 @@
-"""How far one grader is with a run: what is done, what was skipped, and how it ended."""
+"""One grader's progress in a run: done, skipped, finished."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from evaluators.grading.assignment import screens_of
 from evaluators.grading.gradable_replies import GradableRun
 from evaluators.grading.statistics.agreement import grader_reports
-from evaluators.grading.store.grade_records import Grade, Grader, Screen, counting
+from evaluators.grading.store.grade_records import Grade, Grader, Screen, grades_that_count
 from evaluators.grading.store.grade_store import GradeStore
 
 
 @dataclass(frozen=True)  # no slots: what is computed once is kept
-class Work:
+class GraderProgress:
     """One grader's screens in a run and every grade given on them, revisions too."""
 
     screens: Sequence[Screen]
@@ -23,7 +23,7 @@ class Work:
 
     @cached_property
     def latest(self) -> dict[str, Grade]:
-        """What the grader said last, by subject: what is shown when they come back."""
+        """The last grade by subject, shown when the grader comes back."""
         return {grade.subject: grade for grade in self.history}
 
     @cached_property
@@ -33,7 +33,7 @@ class Work:
 
     @property
     def skipped(self) -> list[int]:
-        """The places of screens, practice apart, whose last word is a skip."""
+        """The numbers of screens, practice apart, that were last skipped."""
         open_ = {g.screen for g in self.latest.values() if g.grade is None}
         return [
             place
@@ -43,7 +43,7 @@ class Work:
 
     @property
     def next(self) -> int | None:
-        """The place of the first screen that was not handed in."""
+        """The number of the first screen not handed in; None after the last."""
         return next((i for i, s in enumerate(self.screens) if s.id not in self.done), None)
 
     @property
@@ -53,20 +53,20 @@ class Work:
         return bool(asked) and self.next is None and not self.skipped
 
 
-def work_of(store: GradeStore, run: GradableRun, grader: str) -> Work:
-    """A grader's work in a run; their screens are planned at the first call."""
+def progress_of(store: GradeStore, run: GradableRun, grader: str) -> GraderProgress:
+    """A grader's progress in a run; their screens are planned at the first call."""
     screens = screens_of(store, run, grader)
-    return Work(screens, store.grades(run.name, grader=grader, history=True))
+    return GraderProgress(screens, store.grades(run.name, grader=grader, history=True))
 
 
-def finish(grader: Grader, work: Work) -> dict[str, Any]:
-    """What a grader is told at the end: how much, how long, how alike the second time.
+def completion_summary(grader: Grader, work: GraderProgress) -> dict[str, Any]:
+    """What a grader sees at the end: how much, how long, how consistent the repeats were.
 
     A card that stood for several replies was graded once, and counts once here.
     """
     given = [g for g in work.latest.values() if g.kind != "practice"]
     cards = {(g.screen, g.position): g.grade for g in given if g.grade is not None}
-    reports = [r for r in grader_reports(counting(work.history)) if r.grader == grader.id]
+    reports = [r for r in grader_reports(grades_that_count(work.history)) if r.grader == grader.id]
     seconds = {g.screen: g.seconds for g in given if g.seconds is not None}
     return {
         "finished": True,

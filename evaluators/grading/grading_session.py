@@ -1,4 +1,4 @@
-"""The grading desk: who sits there, what they see next, and what they hand in.
+"""Serves graders: who they are, their next screen, and what they submit.
 
 Everything a grader's browser gets is made here, and nothing in it tells whose reply is whose: no
 name, no order but the random one, no hash, no time. The page and the API both go through it.
@@ -15,21 +15,21 @@ from typing import Any
 
 from evaluators.grading.cards import Card, cards_of
 from evaluators.grading.gradable_replies import GradableRun, read_run
-from evaluators.grading.grader_progress import Work, finish, work_of
-from evaluators.grading.rater_identity import STRANGER, Visitor, grader_id, new_token
+from evaluators.grading.grader_progress import GraderProgress, completion_summary, progress_of
+from evaluators.grading.rater_identity import ANONYMOUS, Visitor, grader_id, new_token
 from evaluators.grading.rubric import PRACTICE
 from evaluators.grading.store.grade_store import Grade, Grader, GradeStore, Screen
-from evaluators.grading.submission import Refused, digest, parse_grades, seconds_taken, text
+from evaluators.grading.submission import InvalidRequest, digest, parse_grades, seconds_taken, text
 from model_registry.errors import UnknownName
 
-__all__ = ["Desk", "Visitor", "grader_id", "new_token"]
+__all__ = ["GradingSession", "Visitor", "grader_id", "new_token"]
 
 LONGEST_NAME = 60
 _LONGEST_ID = 200
 
 
-class Desk:
-    """Serves graders from run folders and keeps what they say.
+class GradingSession:
+    """Serves graders from run folders and stores their grades.
 
     Args:
         store: opens the store; called once, at the first need.
@@ -66,7 +66,7 @@ class Desk:
             Refused: there are no runs at all.
         """
         if not self._runs:
-            raise Refused(
+            raise InvalidRequest(
                 "There is no run to grade. Start the page with --run FOLDER.",
                 "평가할 실행 결과가 없습니다. --run 폴더 로 페이지를 시작하세요.",
             )
@@ -79,8 +79,8 @@ class Desk:
             self._read[name] = (stamp, read_run(self._runs[name]))
         return self._read[name][1]
 
-    def join(self, name: str, visitor: Visitor = STRANGER) -> tuple[Grader, str]:
-        """Sit down as a new grader, or as the one that the visitor is already.
+    def join(self, name: str, visitor: Visitor = ANONYMOUS) -> tuple[Grader, str]:
+        """Register a new grader, or return the one that the visitor is already.
 
         Returns the grader and the token to come back with ("" for a login).
 
@@ -91,7 +91,7 @@ class Desk:
         if visitor.id and (known := self.store.grader(visitor.id)):
             return known, visitor.token
         if not name:
-            raise Refused(
+            raise InvalidRequest(
                 "Please enter a name; a nickname will do.", "이름을 적어 주세요. 별명도 좋습니다."
             )
         token = "" if visitor.login else new_token()
@@ -99,7 +99,7 @@ class Desk:
         return self.store.add_grader(Grader(mine.id, name)), token
 
     def knows(self, visitor: Visitor) -> bool:
-        """Whether this visitor has sat down before."""
+        """Whether this visitor is a registered grader."""
         return bool(visitor.id) and self.store.grader(visitor.id) is not None
 
     def grader(self, visitor: Visitor) -> Grader:
@@ -110,7 +110,7 @@ class Desk:
         """
         known = visitor.id and self.store.grader(visitor.id)
         if not known:
-            raise Refused(
+            raise InvalidRequest(
                 "This invitation is not known here. Start again with your name.",
                 "알 수 없는 초대 링크입니다. 이름을 적고 다시 시작하세요.",
             )
@@ -120,15 +120,19 @@ class Desk:
         """The next screen to grade, an earlier one by number, or the finish."""
         grader = self.grader(visitor)
         folder = self.run(run)
-        work = work_of(self.store, folder, grader.id)
+        work = progress_of(self.store, folder, grader.id)
         if number is None:
             number = work.next
-            return finish(grader, work) if number is None else self._show(work, number, folder)
+            return (
+                completion_summary(grader, work)
+                if number is None
+                else self._show(work, number, folder)
+            )
         if type(number) is not int or not 0 <= number < len(work.screens):
             asked = repr(number)[:20]
-            raise Refused(f"There is no screen {asked}.", f"{asked}번 화면은 없어요.")
+            raise InvalidRequest(f"There is no screen {asked}.", f"{asked}번 화면은 없어요.")
         if number and work.screens[number - 1].id not in work.done:
-            raise Refused("Grade the earlier ones first.", "앞의 것부터 평가해 주세요.")
+            raise InvalidRequest("Grade the earlier ones first.", "앞의 것부터 평가해 주세요.")
         return self._show(work, number, folder)
 
     def submit(
@@ -141,7 +145,7 @@ class Desk:
         seconds: Any = None,
         skip_reason: str = "",
     ) -> dict[str, Any]:
-        """Keep the grades of one screen; when this returns, they are on disk.
+        """Store the grades of one screen; when this returns, they are on disk.
 
         Args:
             visitor: who grades.
@@ -158,7 +162,9 @@ class Desk:
         grader = self.grader(visitor)
         screen = self.store.screen(text(screen_id, "screen", _LONGEST_ID))
         if screen is None or screen.grader != grader.id:
-            raise Refused("This screen is not yours, or not known.", "내 평가 화면이 아닙니다.")
+            raise InvalidRequest(
+                "This screen is not yours, or not known.", "내 평가 화면이 아닙니다."
+            )
         skip_reason = text(skip_reason, "skip_reason", 40)
         replies = _replies(self.run(screen.run), screen)
         cards = _cards(self.run(screen.run), screen, replies)
@@ -195,7 +201,7 @@ class Desk:
         stored = self.store.add_grades(rows)
         return {"stored": stored, "feedback": _feedback(screen)}
 
-    def _show(self, work: Work, number: int, run: GradableRun) -> dict[str, Any]:
+    def _show(self, work: GraderProgress, number: int, run: GradableRun) -> dict[str, Any]:
         screen = work.screens[number]
         practice = sum(s.kind == "practice" for s in work.screens)
         cards = _cards(run, screen, _replies(run, screen))
@@ -218,15 +224,15 @@ class Desk:
 
     def has_finished(self, visitor: Visitor, run: str = "") -> bool:
         """Whether this visitor has given every grade that a run asks for. A skip is none."""
-        return self.knows(visitor) and work_of(self.store, self.run(run), visitor.id).finished
+        return self.knows(visitor) and progress_of(self.store, self.run(run), visitor.id).finished
 
     def note_names_seen(self, visitor: Visitor, run: str = "") -> None:
-        """Keep that this visitor sees names or results: what they grade from now on is marked."""
+        """Record that a visitor sees names or results: later grades of the run are not blind."""
         if visitor.login or self.knows(visitor):
             self.store.note_names_seen(visitor.id, self.run(run).name)
 
     def is_owner(self, key: str) -> bool:
-        """Whether this is the key of whoever started the page."""
+        """Whether this is the owner's key."""
         return bool(self._owner_key) and hmac.compare_digest(
             str(key).encode(), self._owner_key.encode()
         )
@@ -266,7 +272,7 @@ def _replies(run: GradableRun, screen: Screen) -> list[str]:
         return [one.reply for one in practice.replies]
     replies = [run.reply(screen.prompt, shown) for shown in screen.shown]
     if None in replies:
-        raise Refused(
+        raise InvalidRequest(
             "The run was made anew, and this reply is gone. Reload the page.",
             "실행 결과가 새로 만들어져 이 답변이 없어졌어요. 페이지를 새로 고치세요.",
         )

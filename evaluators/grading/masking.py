@@ -1,4 +1,4 @@
-"""Hides what would give a candidate away in its own reply: names of models and their makers.
+"""Masks names of models and their makers in replies, which would reveal the candidate.
 
 A model that says "저는 젬마예요" ends a blind grading. Names are taken from the candidates
 themselves and from a list of well-known ones, in Latin and Hangul spelling.
@@ -83,7 +83,7 @@ _ORDINARY = frozenset(
 
 
 class Mask:
-    """Hides the names of these candidates, and well-known ones, in replies."""
+    """Masks the names of these candidates, and well-known ones, in replies."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         own = sorted({piece for name in names for piece in _pieces(name)}, key=len, reverse=True)

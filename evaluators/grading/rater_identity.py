@@ -1,4 +1,4 @@
-"""Who asks: by the token of an invitation link, by a login, or as a guest of one visit."""
+"""Identifies a rater: by an invitation link's token, a login, or as a guest of one visit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def new_token() -> str:
 
 
 def grader_id(token: str, *, login: bool = False, guest: bool = False) -> str:
-    """The id of a grader: a digest, so that the database holds no link that opens anything.
+    """The id of a grader: a digest, so that the database holds no usable link.
 
     Links, logins and guests are kinds of their own: no link can be made that is a login.
     """
@@ -23,7 +23,7 @@ def grader_id(token: str, *, login: bool = False, guest: bool = False) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who asks: by the token of an invitation link, or by the name of a login."""
+    """A visitor, by the token of an invitation link or the name of a login."""
 
     token: str = ""
     login: str = ""
@@ -37,4 +37,4 @@ class Visitor:
 
 
 #: Somebody who has neither a link nor a login.
-STRANGER = Visitor()
+ANONYMOUS = Visitor()

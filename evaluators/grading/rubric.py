@@ -1,4 +1,4 @@
-"""The five grades, what each means with an example, the flags, and two practice items.
+"""The rubric: five grades with meaning and example, flags, and two practice items.
 
 Every text stands in English and Korean, side by side; the page shows one of them.
 """
@@ -11,22 +11,22 @@ from model_registry.records import GRADES
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """One text in both languages."""
+class BilingualText:
+    """One text in English and Korean."""
 
     en: str
     ko: str
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class GradeLevel:
     """One of the five grades."""
 
     value: int
     name: str  # as Korean graders know it
     english: str
-    meaning: Words
-    example: Words
+    meaning: BilingualText
+    example: BilingualText
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class PracticeReply:
 
     reply: str
     usual: int
-    why: Words
+    why: BilingualText
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,77 +47,83 @@ class Practice:
 
 
 #: The prompt that the examples of the grades answer.
-EXAMPLE_PROMPT = Words("To “I did well in my exam!” …", "“나 시험 잘 봤어!”라는 말에 …")
+EXAMPLE_PROMPT = BilingualText("To “I did well in my exam!” …", "“나 시험 잘 봤어!”라는 말에 …")
 
 LEVELS = (
-    Level(
+    GradeLevel(
         GRADES["최상"],
         "최상",
         "best",
-        Words(
+        BilingualText(
             "Fits, natural and kind: I would send it as it is.",
             "말에 꼭 맞고 자연스럽다. 그대로 보내도 된다.",
         ),
-        Words(
+        BilingualText(
             "“Great! All that work paid off. Which part went best?”",
             "“와, 축하해! 열심히 하더니 해냈네. 어떤 문제가 제일 잘 풀렸어?”",
         ),
     ),
-    Level(
+    GradeLevel(
         GRADES["상"],
         "상",
         "good",
-        Words("Fits; a word or two could be better.", "말에 맞는다. 한두 군데만 아쉽다."),
-        Words(
+        BilingualText("Fits; a word or two could be better.", "말에 맞는다. 한두 군데만 아쉽다."),
+        BilingualText(
             "“Congratulations. It is good that you did well.”",
             "“축하해. 시험을 잘 봐서 좋은 일이네.”",
         ),
     ),
-    Level(
+    GradeLevel(
         GRADES["중"],
         "중",
         "fair",
-        Words(
+        BilingualText(
             "Understandable, but vague, stiff or half beside the point.",
             "뜻은 통하지만 두루뭉술하거나 어색하다.",
         ),
-        Words("“An exam is important for everybody.”", "“시험은 누구에게나 중요한 것입니다.”"),
+        BilingualText(
+            "“An exam is important for everybody.”", "“시험은 누구에게나 중요한 것입니다.”"
+        ),
     ),
-    Level(
+    GradeLevel(
         GRADES["하"],
         "하",
         "poor",
-        Words("Mostly beside the point, or hard to read.", "대체로 엉뚱하거나 읽기 힘들다."),
-        Words("“Exam, exam yesterday was rain good.”", "“시험 어제 비가 시험을 좋은 했다.”"),
+        BilingualText(
+            "Mostly beside the point, or hard to read.", "대체로 엉뚱하거나 읽기 힘들다."
+        ),
+        BilingualText(
+            "“Exam, exam yesterday was rain good.”", "“시험 어제 비가 시험을 좋은 했다.”"
+        ),
     ),
-    Level(
+    GradeLevel(
         GRADES["최하"],
         "최하",
         "worst",
-        Words(
+        BilingualText(
             "No answer: empty, broken, foreign, or harmful.",
             "답이 아니다. 비었거나, 깨졌거나, 외국어이거나, 해롭다.",
         ),
-        Words("“### ### the the the”", "“### ### the the the”"),
+        BilingualText("“### ### the the the”", "“### ### the the the”"),
     ),
 )
 
 #: What may be wrong with a reply, beside its grade.
 FLAGS = {
-    "foreign": Words("foreign language", "외국어"),
-    "repetition": Words("repetition", "반복"),
-    "no_answer": Words("no answer", "답이 아님"),
-    "harmful": Words("harmful", "해로움"),
-    "off_topic": Words("off topic", "주제에서 벗어남"),
+    "foreign": BilingualText("foreign language", "외국어"),
+    "repetition": BilingualText("repetition", "반복"),
+    "no_answer": BilingualText("no answer", "답이 아님"),
+    "harmful": BilingualText("harmful", "해로움"),
+    "off_topic": BilingualText("off topic", "주제에서 벗어남"),
 }
 
 #: Why an item may be left ungraded.
 SKIP_REASONS = {
-    "unclear": Words("I don't understand the prompt", "질문을 이해할 수 없다"),
-    "knowledge": Words("I can't judge this topic", "내가 판단할 수 없는 주제다"),
-    "upsetting": Words("I'd rather not read this", "읽고 싶지 않은 내용이다"),
-    "technical": Words("It is not shown properly", "화면에 제대로 나오지 않는다"),
-    "other": Words("another reason (see note)", "다른 이유 (메모 참고)"),
+    "unclear": BilingualText("I don't understand the prompt", "질문을 이해할 수 없다"),
+    "knowledge": BilingualText("I can't judge this topic", "내가 판단할 수 없는 주제다"),
+    "upsetting": BilingualText("I'd rather not read this", "읽고 싶지 않은 내용이다"),
+    "technical": BilingualText("It is not shown properly", "화면에 제대로 나오지 않는다"),
+    "other": BilingualText("another reason (see note)", "다른 이유 (메모 참고)"),
 }
 
 PRACTICE = (
@@ -127,12 +133,12 @@ PRACTICE = (
             PracticeReply(
                 "고생 많았어. 오늘은 일찍 씻고 푹 자는 게 어때?",
                 5,
-                Words("It hears the person and helps.", "마음을 알아주고 도움이 된다."),
+                BilingualText("It hears the person and helps.", "마음을 알아주고 도움이 된다."),
             ),
             PracticeReply(
                 "피곤 피곤 피곤 피곤 피곤 피곤",
                 1,
-                Words(
+                BilingualText(
                     "It only repeats a word: flag repetition.",
                     "같은 말만 되풀이한다. ‘반복’을 표시한다.",
                 ),
@@ -145,12 +151,14 @@ PRACTICE = (
             PracticeReply(
                 "주말은 토요일과 일요일입니다.",
                 2,
-                Words("True, but it does not answer.", "맞는 말이지만 물음에 답하지 않는다."),
+                BilingualText(
+                    "True, but it does not answer.", "맞는 말이지만 물음에 답하지 않는다."
+                ),
             ),
             PracticeReply(
                 "날이 좋으면 가까운 산책길을 걸어 보고, 비가 오면 집에서 영화 한 편 어때?",
                 5,
-                Words("Two concrete ideas, friendly.", "구체적이고 다정하다."),
+                BilingualText("Two concrete ideas, friendly.", "구체적이고 다정하다."),
             ),
         ),
     ),

@@ -1,4 +1,4 @@
-"""What a grader hands in, checked before it is kept: types, lengths, known names."""
+"""Validates what a grader submits: types, lengths, known names."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ LONGEST_NOTE = 2000
 _LONGEST_SECONDS = 24 * 3600.0
 
 
-class Refused(OhloraError):
-    """A request that can't be served as it is; both languages, for a page that shows either."""
+class InvalidRequest(OhloraError):
+    """A request that can't be served as it is; in both languages, for a page that shows either."""
 
     def __init__(self, english: str, korean: str) -> None:
         self.english, self.korean = english, korean
@@ -29,7 +29,7 @@ def parse_grades(grades: Any, count: int, skip_reason: str) -> list[dict[str, An
     """
     if skip_reason:
         if skip_reason not in SKIP_REASONS:
-            raise Refused(
+            raise InvalidRequest(
                 f"A skip needs one of these reasons: {', '.join(SKIP_REASONS)}.",
                 f"건너뛰는 이유는 이 가운데 하나여야 합니다: {', '.join(SKIP_REASONS)}.",
             )
@@ -38,7 +38,7 @@ def parse_grades(grades: Any, count: int, skip_reason: str) -> list[dict[str, An
             {**_parse_grade(one, i, skipped=True), "grade": None} for i, one in enumerate(notes)
         ]
     if not isinstance(grades, list) or len(grades) != count:
-        raise Refused(
+        raise InvalidRequest(
             f"Expected a list of {count} grades, one for each reply.",
             f"답마다 하나씩, 등급 {count}개가 있어야 합니다.",
         )
@@ -47,18 +47,18 @@ def parse_grades(grades: Any, count: int, skip_reason: str) -> list[dict[str, An
 
 def _parse_grade(given: Any, place: int, *, skipped: bool = False) -> dict[str, Any]:
     if not isinstance(given, dict):
-        raise Refused(
+        raise InvalidRequest(
             f"Grade {place + 1} is not an object.", f"{place + 1}번째 등급을 읽을 수 없습니다."
         )
     grade = given.get("grade")
     if not skipped and (type(grade) is not int or not 1 <= grade <= 5):
-        raise Refused(
+        raise InvalidRequest(
             f"Reply {place + 1} needs a grade from 1 to 5.",
             f"{place + 1}번째 답에 등급(1~5)을 매겨 주세요.",
         )
     flags = given.get("flags") or []
     if not isinstance(flags, list) or not all(isinstance(f, str) and f in FLAGS for f in flags):
-        raise Refused(
+        raise InvalidRequest(
             f"Flags are a list of: {', '.join(FLAGS)}.",
             f"표시는 이 가운데서 고릅니다: {', '.join(FLAGS)}.",
         )
@@ -73,9 +73,9 @@ def text(value: Any, what: str, longest: int) -> str:
         Refused: it is none, or too long.
     """
     if not isinstance(value, str):
-        raise Refused(f"{what} must be a text.", f"{what} 값은 글자여야 합니다.")
+        raise InvalidRequest(f"{what} must be a text.", f"{what} 값은 글자여야 합니다.")
     if len(value) > longest:
-        raise Refused(
+        raise InvalidRequest(
             f"{what} is too long: {len(value)} characters, at most {longest}.",
             f"{what} 값이 너무 깁니다: {len(value)}자, 최대 {longest}자입니다.",
         )
@@ -83,12 +83,12 @@ def text(value: Any, what: str, longest: int) -> str:
 
 
 def seconds_taken(value: Any) -> float | None:
-    """The time taken as a browser tells it; what can't be true is unknown."""
+    """The seconds that a browser reports; None where they can't be true."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value) if 0 <= value <= _LONGEST_SECONDS else None
 
 
 def digest(content: str) -> str:
-    """A short fingerprint of what was handed in."""
+    """A short fingerprint of what was submitted."""
     return hashlib.sha256(content.encode("utf-8", errors="replace")).hexdigest()[:24]

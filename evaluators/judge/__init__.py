@@ -1,1 +1,1 @@
-"""A model as one more rater, and the recording of what it was asked."""
+"""A model as one more rater, and recordings of its judgements."""

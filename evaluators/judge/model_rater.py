@@ -1,4 +1,4 @@
-"""A model as one more rater: the same five grades, the same rubric as people have.
+"""A model as rater, with people's five grades and rubric (LLM as a judge).
 
 It needs no backend, only a function `ask(question) -> answer`. All replies to a prompt are shown
 together under letters, in the given order and in the reverse one, several times: what a model
@@ -30,7 +30,7 @@ GRADE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One reply in one question: where it stood and what came back."""
+    """One reply in one question: its place, and the grade that came back."""
 
     place: int  # 0 is first
     last_place: int  # of the question; 0 where the reply stood alone

@@ -1,4 +1,4 @@
-"""Recording what a judge was asked and answered, and replaying it without the judge."""
+"""Records a judge's questions and answers, and replays them without the judge."""
 
 from __future__ import annotations
 

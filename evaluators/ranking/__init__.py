@@ -1,1 +1,1 @@
-"""Criteria in, one ranking out: weights, robustness to them, and the sentences that say it."""
+"""Ranks candidates by criteria: weights, robustness, and the sentences that explain it."""

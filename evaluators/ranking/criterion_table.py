@@ -1,4 +1,4 @@
-"""The columns to decide by, and the table of numbers that they make of the candidates' values."""
+"""Criteria and the table of their values, normalised for a ranking."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEAST_PRESENT = 0.5 - 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One column to decide by, declared before any share is computed.
+    """One criterion to decide by, declared before any share is computed.
 
     Criteria of one group count once: the group weighs as much as its heaviest criterion, and its
     criteria share that by their own weights. A candidate worse than `floor` is rejected.
@@ -131,7 +131,7 @@ def unit_weights(criteria: Sequence[Criterion]) -> Array:
 
 
 def into_units(criteria: Sequence[Criterion], normalised: Array) -> Array:
-    """(…, U, C): the criteria of one group become one value, by their own weights."""
+    """(…, U, C): the criteria of one group averaged by their own weights."""
     units = []
     for unit in dict.fromkeys(criterion.unit for criterion in criteria):
         members = [k for k, criterion in enumerate(criteria) if criterion.unit == unit]

@@ -1,4 +1,4 @@
-"""How a winner is found, as a TOML file declares it under [decision]: of a study, or of a table."""
+"""Reads the [decision] table of a TOML file: criteria, weights, normalisation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making criteria comparable: oriented values in arrays (…, candidates), NaN where missing.
+"""Normalises criteria to 0–1: arrays (…, candidates), NaN where missing.
 
 All functions work along the last axis, so that the same code serves one table and ten thousand
 resampled ones.

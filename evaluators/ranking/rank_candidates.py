@@ -1,4 +1,4 @@
-"""A table of criteria → one ranking, how often each candidate wins, what would change it.
+"""Ranks candidates by criteria, with win shares and what would change the winner.
 
 Pure: numbers in, a `Ranking` out, the same bytes for the same seed. A missing value is missing:
 the candidate's score is the weighted mean over what it has, and its row says what it lacks. Who has
@@ -26,7 +26,7 @@ from evaluators.ranking.criterion_table import (
 )
 from evaluators.ranking.normalization import NORMALIZATIONS, Array
 from evaluators.ranking.ranking_result import RankedRow, Ranking
-from evaluators.ranking.ranking_words import failure, lacking_note, reason_sentences, rejection
+from evaluators.ranking.ranking_sentences import failure, lacking_note, reason_sentences, rejection
 from evaluators.ranking.robustness import (
     WeightChange,
     bootstrap_means,

@@ -1,4 +1,4 @@
-"""What a ranking says: a row a candidate, who is chosen, and what would change it."""
+"""The result of a ranking: a row per candidate, the chosen one, what would change it."""
 
 from __future__ import annotations
 

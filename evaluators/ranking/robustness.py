@@ -1,4 +1,4 @@
-"""How much a ranking hangs on its weights and its samples. Pure functions on arrays.
+"""Robustness of a ranking to its weights and samples. Pure functions on arrays.
 
 Shapes: criteria K, units U (a group of criteria is one unit, any other criterion its own),
 candidates C, draws D, prompts P. NaN is missing; a candidate's score is the weighted mean over the

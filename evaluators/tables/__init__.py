@@ -1,1 +1,1 @@
-"""Tables that people bring: cells with units, directions of columns, a decision on them."""
+"""Tables that people bring: cells with units, directions of columns, decisions."""

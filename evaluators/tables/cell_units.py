@@ -1,4 +1,4 @@
-"""Units of measurement that stand in tables: what they measure, and how many of the base unit."""
+"""Units of measurement in cells: dimension and size in the base unit."""
 
 from __future__ import annotations
 

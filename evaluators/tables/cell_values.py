@@ -1,4 +1,4 @@
-"""What a cell of a table says: a number with its unit, or that there is none and why.
+"""Parses a cell: a number with its unit, or why there is none.
 
 A cell is read right or not at all: what could be meant in two ways is refused.
 """

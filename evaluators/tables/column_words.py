@@ -1,4 +1,4 @@
-"""The words of a column's name: parted at case, signs and scripts, without Korean particles."""
+"""Splits a column's name into words: at case, signs and scripts, without Korean particles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deciding on a table alone: a CSV file of candidates and criteria, no run behind it.
+"""Reads a CSV file of candidates and criteria, and decides on it without a run.
 
 How it is decided is declared in a TOML file of the same name beside the table, in the form of a
 study's [decision]. Without one, every column of numbers is a criterion; what was assumed, left out
@@ -21,9 +21,9 @@ from evaluators.tables.directions import column_words, direction_of, is_cost
 from evaluators.tables.table_columns import (
     Column,
     Row,
+    is_empty_column,
     looks_like_numbers,
     read_column,
-    says_nothing,
     unit_in_name,
 )
 from evaluators.tables.table_rows import read_rows
@@ -48,8 +48,8 @@ STATUS = re.compile(r"status|state|result|상태|결과", re.I)
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What the user says of columns: which are better low or high, and which to leave out."""
+class ColumnOptions:
+    """The user's options for columns: which are better low or high, which to skip."""
 
     low: Collection[str] = ()
     high: Collection[str] = ()
@@ -60,7 +60,7 @@ class Said:
         return "low" if column in self.low else "high" if column in self.high else None
 
 
-NOTHING_SAID = Said()
+NO_COLUMN_OPTIONS = ColumnOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class TableDecision:
     rejected: tuple[tuple[str, Note], ...]
 
 
-def read_table(path: Path | str, said: Said = NOTHING_SAID) -> DecisionTable:
+def read_table(path: Path | str, said: ColumnOptions = NO_COLUMN_OPTIONS) -> DecisionTable:
     """A table and its declaration.
 
     Raises:
@@ -190,7 +190,7 @@ def all_decisions(table: DecisionTable) -> dict[bool, dict[str, TableDecision]]:
     }
 
 
-def _check_said(path: Path, header: Sequence[str], said: Said) -> None:
+def _check_said(path: Path, header: Sequence[str], said: ColumnOptions) -> None:
     for column in (*said.low, *said.high, *said.skip):
         if column not in header:
             raise UnknownName(f"column of {path}", column, header)
@@ -213,7 +213,7 @@ def _declaration(path: Path) -> Declaration:
 
 
 def _declared(
-    path: Path, declared: Declaration, header: Sequence[str], said: Said
+    path: Path, declared: Declaration, header: Sequence[str], said: ColumnOptions
 ) -> tuple[Criterion, ...]:
     """The criteria that were declared, each with a direction that somebody said or its name tells.
 
@@ -238,7 +238,7 @@ def _declared(
 
 
 def _assumed(
-    path: Path, header: Sequence[str], rows: Sequence[Row], said: Said
+    path: Path, header: Sequence[str], rows: Sequence[Row], said: ColumnOptions
 ) -> tuple[tuple[Criterion, ...], dict[str, str]]:
     """Every column of numbers, all of one weight, costs as one group; and why others are none."""
     criteria: list[Criterion] = []
@@ -274,7 +274,7 @@ def _ask(columns: Sequence[str]) -> OhloraError:
     )
 
 
-def _why_no_criterion(column: str, rows: Sequence[Row], said: Said) -> str | None:
+def _why_no_criterion(column: str, rows: Sequence[Row], said: ColumnOptions) -> str | None:
     """The code of why a column is not decided by; None where it is."""
     if column in said.skip:
         return "left_out"
@@ -283,7 +283,7 @@ def _why_no_criterion(column: str, rows: Sequence[Row], said: Said) -> str | Non
     if DESCRIPTIVE.search(column):
         return "describes"
     cells = [row.cells[column] for row in rows]
-    if says_nothing(cells):
+    if is_empty_column(cells):
         return "empty"
     expected = direction_of(column) is not None
     return None if looks_like_numbers(cells, expected) else "no_numbers"

@@ -1,4 +1,4 @@
-"""Whether more or less of a column is better, by the words of its name; None where no word tells.
+"""Direction of a column (higher or lower is better), by its name; None where it does not say.
 
 A name is read as people read it: its head comes last ("accuracy_loss" is a loss), before a
 preposition ("time to first token" is a time) and before "per" ("seconds per token" are seconds).

@@ -1,4 +1,4 @@
-"""The replies of any table: one model's, or several models' in a column or a column each."""
+"""Reads replies from any table: of one model, or of several in a column or a column each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One column of a table: its cells read, in one unit; refused with the cell where that can't be."""
+"""Reads one column of a table: its values in one unit, bad cells refused."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def looks_like_numbers(cells: Sequence[str], expected: bool) -> bool:
     return (numbers > 0 and numbers >= words) or (expected and numbers + digits > 0)
 
 
-def says_nothing(cells: Sequence[str]) -> bool:
+def is_empty_column(cells: Sequence[str]) -> bool:
     """Whether every cell says that there is no value."""
     try:
         return all(isinstance(read_cell(cell), Missing) for cell in cells)

@@ -1,4 +1,4 @@
-"""The rows of a table of candidates: each with a name of its own, every cell under a column."""
+"""Reads the rows of a table of candidates, each with a unique name."""
 
 from __future__ import annotations
 

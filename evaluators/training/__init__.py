@@ -1,1 +1,1 @@
-"""How the fluency model was trained; no user runs it."""
+"""How the fluency model was trained; no user's path comes here."""

@@ -1,4 +1,4 @@
-"""Make the model of `fluency.py` from our own text: `python -m evaluators.training.train_fluency`.
+"""Trains the fluency model on our own text: `python -m evaluators.training.train_fluency`.
 
 Everything is counted, nothing is drawn but the scrambled texts, with a fixed seed: the same texts
 give the same file.

@@ -1,1 +1,1 @@
-"""What a model is made of: its values, their limits, its number of parameters."""
+"""A model's configuration: its values, their limits, its parameter count."""

@@ -1,4 +1,4 @@
-"""An architecture's values: as its catalog has them, or shrunk to a model of a second."""
+"""A candidate's architecture values, as in its catalog or shrunk to a tiny model."""
 
 from __future__ import annotations
 

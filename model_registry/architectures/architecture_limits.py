@@ -1,4 +1,4 @@
-"""Refuses values of an architecture that no model has, before anything is built from them.
+"""Rejects architecture values that no model has, before anything is built from them.
 
 A configuration is data of a stranger's: a million layers would be built for hours, a width of 10⁹
 would ask for all memory there is. The limits are far above the largest models that were published.

@@ -1,4 +1,4 @@
-"""Counts parameters from an architecture's values, on the meta device: nothing is allocated."""
+"""Counts parameters from architecture values, on the meta device."""
 
 from __future__ import annotations
 

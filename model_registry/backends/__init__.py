@@ -1,4 +1,4 @@
-"""The backends that come with the project, offered through the same hook as everybody's."""
+"""The built-in backends, registered through the same hook as plugins."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _needing_libraries() -> Iterator[None]:
 
 @hookimpl
 def register_backends(register: Callable[[str, BackendFactory], None]) -> None:
-    """The backends of the house."""
+    """Register the built-in backends."""
     register("transformers", _transformers)
     register("openai", _openai)
     register("petals", _petals)

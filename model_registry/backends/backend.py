@@ -1,4 +1,4 @@
-"""What a backend is: a way to get answers from a candidate, local or remote."""
+"""The Backend protocol: answers from one candidate, local or remote."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from model_registry.prompting.thinking import NO_ANSWER, take_apart
+from model_registry.prompting.thinking import NO_ANSWER, split_thinking
 
 if TYPE_CHECKING:
     from model_registry.candidate import Candidate
@@ -77,12 +77,12 @@ class BackendFactory(Protocol):
         """
 
 
-def apart(answer: Answer) -> Answer:
-    """The answer with thinking that still stands in its text taken out, for backends that don't.
+def with_thinking_apart(answer: Answer) -> Answer:
+    """The answer with any thinking moved out of its text.
 
     One that ended before its answer began has the problem "no_answer".
     """
-    thought = take_apart(answer.text)
+    thought = split_thinking(answer.text)
     if thought.thinking is None:
         return answer
     said = thought.answer.strip()
@@ -96,8 +96,8 @@ def conversation(prompt: str, system: str | None = None) -> list[dict[str, str]]
     return [*messages, {"role": "user", "content": prompt}]
 
 
-def last_answer(pieces: Generator[str, None, Answer]) -> Answer:
-    """Run a stream to its end, for whoever wants the whole answer only."""
+def collect_answer(pieces: Generator[str, None, Answer]) -> Answer:
+    """Exhaust a stream and return the whole answer."""
     while True:
         try:
             next(pieces)

@@ -1,4 +1,4 @@
-"""What stands around generated tokens: the room for them, and the Answer that they make."""
+"""Prompt and answer of a local model: fits new tokens into the context, builds the Answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model_registry.backends.remote.failures import AskError
 from model_registry.prompting.chat_template import Message
 from model_registry.prompting.context import EXCEEDED, FULL, context_length
 from model_registry.prompting.control_tokens import readable
-from model_registry.prompting.thinking import NO_ANSWER, ends_of_thinking, take_apart
+from model_registry.prompting.thinking import NO_ANSWER, count_closed_thinking, split_thinking
 from model_registry.prompting.tokenization import SYSTEM_MOVED, Prompt, encode_prompt
 from model_registry.weights.loading import LoadedModel
 
@@ -39,7 +39,7 @@ def to_answer(
     """
     stopped = bool(ids) and ids[-1] in loaded.end_ids
     said = ids[:-1] if stopped else ids
-    thought = take_apart(readable(loaded.tokenizer, said), begun=thinks)
+    thought = split_thinking(readable(loaded.tokenizer, said), begun=thinks)
     text = thought.answer.strip()
     problems = () if stopped else ("truncated",)
     tokens = took = None
@@ -56,19 +56,21 @@ def to_answer(
 
 def _thinking_tokens(tokenizer: Any, ids: Sequence[int]) -> int:
     """How many tokens stand up to the end of the last thinking block."""
-    blocks = ends_of_thinking(readable(tokenizer, ids))
+    blocks = count_closed_thinking(readable(tokenizer, ids))
     counts = range(len(ids) + 1)
     return bisect_left(
-        counts, blocks, key=lambda count: ends_of_thinking(readable(tokenizer, ids[:count]))
+        counts, blocks, key=lambda count: count_closed_thinking(readable(tokenizer, ids[:count]))
     )
 
 
-def prompt_of(loaded: LoadedModel, messages: Sequence[Message]) -> Prompt:
-    """What a loaded model is given to answer the last of these messages."""
+def encode_for_answer(loaded: LoadedModel, messages: Sequence[Message]) -> Prompt:
+    """Encode a conversation for a loaded model to continue."""
     return encode_prompt(loaded.candidate.prompting, loaded.tokenizer, messages)
 
 
-def fitted(loaded: LoadedModel, prompt: Prompt, settings: GenerationSettings) -> GenerationSettings:
+def within_context(
+    loaded: LoadedModel, prompt: Prompt, settings: GenerationSettings
+) -> GenerationSettings:
     """The settings with no more new tokens than the context has room for behind the prompt.
 
     Raises:
@@ -87,10 +89,10 @@ def fitted(loaded: LoadedModel, prompt: Prompt, settings: GenerationSettings) ->
     return replace(settings, max_new_tokens=min(settings.max_new_tokens, context - len(prompt.ids)))
 
 
-def noted(
+def with_prompt_problems(
     answer: Answer, prompt: Prompt, asked: GenerationSettings, given: GenerationSettings
 ) -> Answer:
-    """The answer with what was done to its prompt or its length."""
+    """The answer with what was changed in its prompt or its length."""
     problems = answer.problems
     if answer.finish_reason == "length" and given.max_new_tokens < asked.max_new_tokens:
         problems += (FULL,)
@@ -99,6 +101,6 @@ def noted(
     return replace(answer, problems=problems)
 
 
-def unanswered(error: AskError) -> Answer:
-    """The empty answer to a question that can't be asked, with what is wrong with it."""
+def failed_answer(error: AskError) -> Answer:
+    """The empty answer to a question that can't be asked, with the reason."""
     return Answer("", 0, "error", problems=(error.problem or error.status,))

@@ -1,4 +1,4 @@
-"""Opens a backend for whatever a user names: a candidate, an adapter's folder, a model's folder."""
+"""Opens a backend by name: a candidate, an adapter's folder or a model's folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from model_registry.backends.backend import Backend
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
 from model_registry.hub import cached_folder, network_is_up
-from model_registry.messages.path_words import existing_path
+from model_registry.messages.path_errors import existing_path
 from model_registry.registry import Registry
 from model_registry.weights.adapter import find_candidate, is_tuned, load_tuned
 

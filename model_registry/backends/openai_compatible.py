@@ -1,5 +1,4 @@
-"""Answers from any server that speaks OpenAI's chat API: ChatGPT, vLLM, llama.cpp, `transformers
-serve`, distributed-llama.
+"""Backend for servers with OpenAI's chat API: ChatGPT, vLLM, llama.cpp, `transformers serve`.
 
 Answers are always streamed, so that the first token has a time. A dialect says which fields are
 sent: distributed-llama ends its own process when it meets one that it can't read.
@@ -16,28 +15,28 @@ from urllib.parse import urlsplit
 import httpx2
 import openai
 
-from model_registry.backends.backend import Answer, GenerationSettings, last_answer
+from model_registry.backends.backend import Answer, GenerationSettings, collect_answer
 from model_registry.backends.remote.chat_chunks import (
-    came_whole,
     chunks_of,
     content_of,
+    is_one_document,
     media_type,
-    said_by,
+    server_message,
     thinking_of,
     thinking_tokens_of,
 )
 from model_registry.backends.remote.endpoint import Endpoint, mask, read_endpoint
 from model_registry.backends.remote.failures import (
     AskError,
-    Refused,
-    connection_failure,
-    no_api,
+    ServerRefusal,
+    error_of_connection,
+    error_of_web_page,
     one_line,
 )
 from model_registry.backends.remote.request_fields import refused_field, without
 from model_registry.backends.remote.retries import seconds_to_wait, with_retries
 from model_registry.backends.remote.streamed_text import StreamedText
-from model_registry.backends.remote.timed_http import TimedClient, Watch
+from model_registry.backends.remote.timed_http import RequestTimer, TimedClient
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
 from model_registry.prompting.chat_template import Message
@@ -45,7 +44,7 @@ from model_registry.prompting.chat_template import Message
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What a kind of server reads and tells."""
+    """What a kind of server accepts and reports."""
 
     names_model: bool = True
     limit: str = "max_tokens"  # the field of the most new tokens
@@ -103,7 +102,7 @@ class OpenAIBackend:
         Raises:
             AskError: there is none, or it broke off; with the status of the case.
         """
-        return last_answer(self.stream(messages, settings))
+        return collect_answer(self.stream(messages, settings))
 
     def stream(
         self, messages: Sequence[Message], settings: GenerationSettings
@@ -115,7 +114,7 @@ class OpenAIBackend:
         """
         body = self.body(messages, settings)
 
-        def attempt() -> tuple[Watch, openai.Stream[object]]:
+        def attempt() -> tuple[RequestTimer, openai.Stream[object]]:
             watch = self._http.watch(self.endpoint.timeout)
             try:
                 return watch, self._open_as_accepted(body, watch)
@@ -150,20 +149,20 @@ class OpenAIBackend:
                 body["top_p"] = settings.top_p
         return body
 
-    def _open_as_accepted(self, body: dict[str, Any], watch: Watch) -> openai.Stream[object]:
+    def _open_as_accepted(self, body: dict[str, Any], watch: RequestTimer) -> openai.Stream[object]:
         """Send the question, without whatever optional field the server refuses."""
         while True:
             sent = without(body, self._refused)
             try:
                 return self._open(sent, watch)
-            except Refused as refused:
+            except ServerRefusal as refused:
                 wrong = refused.code in (400, 422)
                 field = refused_field(refused.said, refused.param, sent) if wrong else None
                 if field is None:
                     raise
                 self._refused += (field,)
 
-    def _open(self, body: dict[str, Any], watch: Watch) -> openai.Stream[object]:
+    def _open(self, body: dict[str, Any], watch: RequestTimer) -> openai.Stream[object]:
         """Send the question; returns when the server begins to answer."""
         try:
             stream = self._client.post(
@@ -177,18 +176,24 @@ class OpenAIBackend:
             )
         except openai.APIStatusError as error:
             if error.status_code < 500 and "html" in media_type(error.response):
-                raise no_api(self.endpoint) from None
+                raise error_of_web_page(self.endpoint) from None
             wait = seconds_to_wait(error.response.headers.get("retry-after"))
-            raise Refused(error.status_code, said_by(error), wait, error.param) from None
+            raise ServerRefusal(
+                error.status_code, server_message(error), wait, error.param
+            ) from None
         except (openai.APIError, httpx2.HTTPError, OSError) as error:
             raise self._lost(error, watch) from None
         if "html" in media_type(stream.response):
             stream.close()
-            raise no_api(self.endpoint)
+            raise error_of_web_page(self.endpoint)
         return stream
 
     def _read(
-        self, events: openai.Stream[Any], watch: Watch, settings: GenerationSettings, attempts: int
+        self,
+        events: openai.Stream[Any],
+        watch: RequestTimer,
+        settings: GenerationSettings,
+        attempts: int,
     ) -> Generator[str, None, Answer]:
         text = StreamedText(self.endpoint, watch)
         reason, tokens, thoughts = "", None, None
@@ -217,7 +222,7 @@ class OpenAIBackend:
         notes = tuple(f"asked without {field}" for field in self._refused)
         if attempts > 1:
             notes = (f"asked {attempts} times", *notes)
-        if came_whole(events):
+        if is_one_document(events):
             text.first_seconds = None
         if not reason and not watch.done:
             message = f"{self.endpoint.shown_url} ended its stream in the middle of an answer"
@@ -236,7 +241,7 @@ class OpenAIBackend:
             return "length" if (tokens or 0) >= settings.max_new_tokens else "stop"
         return {"length": "length", "content_filter": "error"}.get(reason, "stop")
 
-    def _lost(self, error: BaseException, watch: Watch) -> AskError:
+    def _lost(self, error: BaseException, watch: RequestTimer) -> AskError:
         """What an exception on the way means. The library wraps the network's own."""
         cause = error.__cause__ or error
         if isinstance(error, openai.APIConnectionError) or not isinstance(error, openai.APIError):
@@ -246,8 +251,8 @@ class OpenAIBackend:
                     "error",
                     f"{self.endpoint.shown_url} sent what is no chat completion ({said})",
                 )
-            return connection_failure(cause, self.endpoint, late=watch.late)
-        said = one_line(mask(said_by(error), self.endpoint.secrets))
+            return error_of_connection(cause, self.endpoint, late=watch.late)
+        said = one_line(mask(server_message(error), self.endpoint.secrets))
         return AskError("error", f"{self.endpoint.shown_url} broke off: {said}")
 
     def close(self) -> None:

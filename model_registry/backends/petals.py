@@ -1,4 +1,4 @@
-"""Answers from a Petals swarm through its chat API, over a WebSocket or plain HTTP.
+"""Backend for a Petals swarm's chat API, over a WebSocket or HTTP.
 
 The server applies no chat template: the candidate's prompt policy writes the text that is
 continued. Over a WebSocket tokens come one by one; over HTTP the whole answer comes at once, so
@@ -17,9 +17,14 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from model_registry.backends.backend import Answer, GenerationSettings, last_answer
+from model_registry.backends.backend import Answer, GenerationSettings, collect_answer
 from model_registry.backends.remote.endpoint import Endpoint, mask, read_endpoint
-from model_registry.backends.remote.failures import AskError, Refused, connection_failure, one_line
+from model_registry.backends.remote.failures import (
+    AskError,
+    ServerRefusal,
+    error_of_connection,
+    one_line,
+)
 from model_registry.backends.remote.retries import seconds_to_wait, with_retries
 from model_registry.backends.remote.streamed_text import StreamedText
 from model_registry.backends.remote.timed_http import TimedClient
@@ -57,7 +62,7 @@ class PetalsBackend:
         Raises:
             AskError: there is none, or it broke off; with the status of the case.
         """
-        return last_answer(self.stream(messages, settings))
+        return collect_answer(self.stream(messages, settings))
 
     def stream(
         self, messages: Sequence[Message], settings: GenerationSettings
@@ -102,10 +107,10 @@ class PetalsBackend:
             )
             if response.status_code != 200:
                 wait = seconds_to_wait(response.headers.get("retry-after"))
-                raise Refused(response.status_code, response.text, wait)
+                raise ServerRefusal(response.status_code, response.text, wait)
             return response.json(), watch.elapsed(), watch.connect_seconds
         except (httpx2.HTTPError, OSError) as error:
-            raise connection_failure(error, self.endpoint, late=watch.late) from None
+            raise error_of_connection(error, self.endpoint, late=watch.late) from None
         except ValueError:
             raise self._nonsense() from None
         finally:
@@ -176,7 +181,7 @@ class PetalsBackend:
         except InvalidStatus as error:
             said = bytes(error.response.body or b"").decode("utf-8", "replace")
             wait = seconds_to_wait(error.response.headers.get("retry-after"))
-            raise Refused(error.response.status_code, said, wait) from None
+            raise ServerRefusal(error.response.status_code, said, wait) from None
 
     def _ask(
         self, channel: Any, prompt: str, settings: GenerationSettings, clock: _Clock
@@ -210,9 +215,9 @@ class PetalsBackend:
 
     def _lost(self, error: BaseException, text: StreamedText, clock: _Clock) -> AskError:
         late = clock.elapsed() >= self.endpoint.timeout
-        failure = connection_failure(error, self.endpoint, late=late)
+        failure = error_of_connection(error, self.endpoint, late=late)
         if clock.connect_seconds is None and failure.status == "timeout":
-            failure = connection_failure(httpx2.ConnectTimeout(""), self.endpoint, late=False)
+            failure = error_of_connection(httpx2.ConnectTimeout(""), self.endpoint, late=False)
         text.finish()
         if text.text:
             failure.answer = text.answer("error", None, clock.elapsed(), (failure.status,))

@@ -1,4 +1,4 @@
-"""Answers that were given before: the replies of a run, told again without a model or a network.
+"""Backend that replays a run's recorded replies, without a model or a network.
 
 A transcript is a run folder, or any folder with its `run.json` and `replies.jsonl`: what was
 asked, of whom, what came back and how long it took. Times are those of the recording.
@@ -86,7 +86,7 @@ def _kept(path: Path) -> Transcript:
 
 
 class ReplayBackend:
-    """Tells what one candidate answered before. Asks nobody, needs no key."""
+    """Replays one candidate's recorded answers; needs no network and no key."""
 
     def __init__(self, transcript: Transcript, name: str, tuned: int | None = None) -> None:
         self.name = name

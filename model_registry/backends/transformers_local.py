@@ -1,4 +1,4 @@
-"""Answers from a model in this process, through transformers' own `generate`.
+"""Backend for a model in this process, by transformers' `generate`.
 
 The same functions make the replies of the page, of the benchmarks and of the report, so that
 nobody measures one thing and grades another.
@@ -15,13 +15,19 @@ from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 from model_registry.backends.backend import Answer, GenerationSettings
-from model_registry.backends.generation_turns import Turns
-from model_registry.backends.local_answer import fitted, noted, prompt_of, to_answer, unanswered
+from model_registry.backends.fair_lock import FairLock
+from model_registry.backends.local_answer import (
+    encode_for_answer,
+    failed_answer,
+    to_answer,
+    with_prompt_problems,
+    within_context,
+)
 from model_registry.backends.remote.failures import AskError
 from model_registry.candidate import Candidate
 from model_registry.prompting.chat_template import Message
 from model_registry.prompting.control_tokens import readable
-from model_registry.prompting.thinking import Shown
+from model_registry.prompting.thinking import VisibleReply
 from model_registry.weights.finite import LogitsWatch
 from model_registry.weights.loading import LoadedModel, load
 
@@ -35,7 +41,7 @@ RECURRENT = frozenset({"rwkv"})
 
 @dataclass(slots=True)
 class TokenClock:
-    """A stopping criterion that never stops: it notes when each step's tokens were there."""
+    """A stopping criterion that never stops: it records when each step's tokens were there."""
 
     device: str
     times: list[float] = field(default_factory=list)
@@ -154,15 +160,15 @@ def answer_one(
     Raises:
         AskError: the prompt is longer than the model's context.
     """
-    prompt = prompt_of(loaded, messages)
-    given = fitted(loaded, prompt, settings)
+    prompt = encode_for_answer(loaded, messages)
+    given = within_context(loaded, prompt, settings)
     clock = TokenClock(_device_of(loaded))
     begin = time.perf_counter()
     new = generate_ids(loaded, [prompt.ids], given, callbacks=[clock])[0]  # ends with a host copy
     seconds = time.perf_counter() - begin
     first = clock.times[0] - begin if clock.times else None
     answer = to_answer(loaded, new, seconds, first, thinks=prompt.thinks, token_seconds=clock.times)
-    return noted(answer, prompt, settings, given)
+    return with_prompt_problems(answer, prompt, settings, given)
 
 
 def answer_or_problem(
@@ -172,7 +178,7 @@ def answer_or_problem(
     try:
         return answer_one(loaded, messages, settings)
     except AskError as error:
-        return unanswered(error)
+        return failed_answer(error)
 
 
 def answer_batch(
@@ -188,14 +194,14 @@ def answer_batch(
     fit into the context; one that is too long gets an empty answer that says so. Times are left
     out: they would be the batch's.
     """
-    prompts = [prompt_of(loaded, messages) for messages in conversations]
+    prompts = [encode_for_answer(loaded, messages) for messages in conversations]
     answers: dict[int, Answer] = {}
     given: dict[int, GenerationSettings] = {}
     for index, prompt in enumerate(prompts):
         try:
-            given[index] = fitted(loaded, prompt, settings)
+            given[index] = within_context(loaded, prompt, settings)
         except AskError as error:
-            answers[index] = unanswered(error)
+            answers[index] = failed_answer(error)
     whole = [index for index, one in given.items() if one == settings]
     batches = [
         [whole[i] for i in batch]
@@ -208,7 +214,7 @@ def answer_batch(
         made = generate_ids(loaded, [prompts[i].ids for i in batch], how)
         for index, new in zip(batch, made, strict=True):
             answer = to_answer(loaded, new, thinks=prompts[index].thinks)
-            answers[index] = noted(answer, prompts[index], settings, given[index])
+            answers[index] = with_prompt_problems(answer, prompts[index], settings, given[index])
     return [answers[index] for index in range(len(prompts))]
 
 
@@ -234,7 +240,7 @@ class TransformersBackend:
 
     def __init__(self, loaded: LoadedModel) -> None:
         self.loaded = loaded
-        self._turns = Turns()
+        self._turns = FairLock()
 
     @classmethod
     def load(
@@ -250,8 +256,8 @@ class TransformersBackend:
     def stream(
         self, messages: Sequence[Message], settings: GenerationSettings
     ) -> Generator[str, None, Answer]:
-        prompt = prompt_of(self.loaded, messages)
-        given = fitted(self.loaded, prompt, settings)
+        prompt = encode_for_answer(self.loaded, messages)
+        given = within_context(self.loaded, prompt, settings)
         begin = time.perf_counter()
         times: list[float] = []
         pieces: Queue[list[int] | BaseException | None] = Queue()
@@ -261,7 +267,7 @@ class TransformersBackend:
         )
         worker.start()
         tokens: list[int] = []
-        shown = Shown(prompt.thinks)
+        shown = VisibleReply(prompt.thinks)
         try:
             while (piece := pieces.get()) is not None:
                 if isinstance(piece, BaseException):
@@ -282,7 +288,7 @@ class TransformersBackend:
         )  # fmt: skip
         if text := shown.more(self._text(tokens, whole=True), last=True):
             yield text
-        return noted(answer, prompt, settings, given)
+        return with_prompt_problems(answer, prompt, settings, given)
 
     def _text(self, tokens: list[int], *, whole: bool = False) -> str:
         """What can be shown for certain: a syllable whose bytes are not all there yet waits."""

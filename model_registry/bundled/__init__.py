@@ -1,1 +1,1 @@
-"""Small Korean models of our own, which come with the project, and the recipe that makes them."""
+"""Small Korean models of our own that come with the project, and how they are trained."""

@@ -1,4 +1,4 @@
-"""What a finished model can do, measured on the folder that was saved and for its card."""
+"""Measures a trained bundled model, from its saved folder, for its card."""
 
 from __future__ import annotations
 

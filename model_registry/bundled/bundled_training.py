@@ -1,4 +1,4 @@
-"""The training loop of the bundled models, written out: rows in, a trained model out."""
+"""The training loop of the bundled models."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def keep_strange_tokens(model: Any, tokenizer: Any, rows: Sequence[Row]) -> None
 
 
 def answer_loss(logits: Any, labels: Any) -> Any:
-    """Mean cross entropy of the labelled tokens, each told by what stands left of it."""
+    """Mean cross entropy of the labelled tokens; labels are shifted by one."""
     import torch
 
     return torch.nn.functional.cross_entropy(

@@ -1,4 +1,4 @@
-"""Writes a bundled model's card from what was measured: its figures are never typed."""
+"""Writes a bundled model's card from measured figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trains a byte-level BPE tokenizer: whatever is written, no character is unknown to it."""
+"""Trains the bundled models' byte-level BPE tokenizer."""
 
 from __future__ import annotations
 

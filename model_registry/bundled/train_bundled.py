@@ -1,4 +1,4 @@
-"""Makes the bundled candidates: `python -m model_registry.bundled.train_bundled`.
+"""Trains the bundled candidates: `python -m model_registry.bundled.train_bundled`.
 
 For each: a tokenizer and a model trained on datasets/small_talk/train.jsonl, saved as any other
 model is, measured from what was saved, and described by a card. What each is stands in

@@ -1,4 +1,4 @@
-"""Says a prompt in another way, so that a small model answers more than the trained wording.
+"""Rephrases prompts for augmentation, so that a small model answers more wordings.
 
 Every change is one that people make while typing: a letter left out, a politer ending, another
 pronoun, a call at the start. The reply stays as it is.

@@ -1,1 +1,1 @@
-"""Files read and written safely: whole or not at all, locked, bounded, errors with their line."""
+"""Safe files: written atomically, locked, bounded, errors with their line."""

@@ -1,4 +1,4 @@
-"""One writer for a folder: a second one is told who holds it, since when and on which machine.
+"""Locks a folder for one writer; a second one is told who holds it.
 
 The kernel holds the lock (`flock`), so that it goes with its process however that ends, `kill -9`
 included. What stands in the file is for people, and for file systems that can't lock: there a

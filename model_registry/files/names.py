@@ -1,4 +1,4 @@
-"""Names that become parts of paths and of case ids, and what is wrong with those that can't."""
+"""Checks names that become parts of paths and case ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing what a user keeps: found out before the work whether it can be, and whole or not at all.
+"""Writes output that users keep: checked before the work, whole or not at all.
 
 What is half-written lies in a folder beside, under a name of its own, and is moved when it is
 whole: a full disk or a kill leaves nothing that looks finished or stands in a retry's way.
@@ -76,7 +76,7 @@ def _not_writable(path: Path, cause: Path, option: str) -> OhloraError:
 
 @contextmanager
 def saving(path: Path) -> Iterator[None]:
-    """Turn what a full or failing disk raises into one line.
+    """Turn the errors of a full or failing disk into one line.
 
     Raises:
         OhloraError: with the reason, and how much room is left.

@@ -1,4 +1,4 @@
-"""What every number that a user may set can be: one table for studies, declarations and options."""
+"""Allowed ranges of every number that a user may set, for studies, tables and options."""
 
 from __future__ import annotations
 

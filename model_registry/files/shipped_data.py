@@ -1,4 +1,4 @@
-"""Where the data that comes with the project lies: beside the code, or where a wheel put it.
+"""Finds the data that comes with the project, in a checkout or an installed wheel.
 
 A folder `datasets` in site-packages is Hugging Face's package of that name: a wheel installs ours
 as share/ohlora/datasets, and says where in its own list of files.

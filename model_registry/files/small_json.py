@@ -1,4 +1,4 @@
-"""Reads a JSON file of a stranger's: of bounded size and depth, and an object at the top."""
+"""Reads third-party JSON of bounded size and depth."""
 
 from __future__ import annotations
 

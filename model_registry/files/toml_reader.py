@@ -1,4 +1,4 @@
-"""Checks what a TOML file says, so that each mistake is an error with file and line."""
+"""Checks a TOML document's values, so that each mistake is an error with file and line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads TOML files that people write: what can't be read is an error with file and line."""
+"""Reads TOML files; a syntax error names file and line."""
 
 from __future__ import annotations
 

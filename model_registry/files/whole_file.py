@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written beside their place, then moved to it."""
+"""Atomic file replacement: written beside its place, then moved there."""
 
 from __future__ import annotations
 

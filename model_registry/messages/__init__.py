@@ -1,1 +1,1 @@
-"""What the program says to people, as codes with their words in English and Korean."""
+"""The program's messages, as codes with their texts in English and Korean."""

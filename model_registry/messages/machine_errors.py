@@ -1,4 +1,4 @@
-"""What the machine refuses (a full disk, too many open files) in one line, with its cure."""
+"""Errors of the operating system (full disk, too many open files) in one line with a cure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Something to know, as a code and its values: so files hold it, and it is worded when shown.
+"""A note: a code and its values, stored in files, put into words when shown.
 
-The words of every code stand in `note_words.py`.
+The words of every code stand in `note_texts.py`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from string import Formatter
 from typing import Any
 
 from model_registry.language import read_by, text
-from model_registry.messages.note_words import AS_WRITTEN, WORDS
+from model_registry.messages.note_texts import AS_WRITTEN, WORDS
 from model_registry.statuses import status_words
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A code of `WORDS` and the values in its words."""
+    """A code of `WORDS` and the values in its text."""
 
     code: str
     values: Mapping[str, Any] = field(default_factory=dict, hash=False)

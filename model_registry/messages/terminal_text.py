@@ -1,4 +1,4 @@
-"""Text of strangers (replies, names, reasons) on somebody's terminal: it may only be read there."""
+"""Removes control characters from third-party text before a terminal shows it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def harmless(text: str) -> str:
+def strip_control_characters(text: str) -> str:
     """The text without the characters that a terminal obeys instead of showing them."""
     return _CONTROLS.sub("", text.replace("\r\n", "\n"))
 

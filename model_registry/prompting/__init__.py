@@ -1,1 +1,1 @@
-"""How a conversation becomes tokens and labels: chat templates, thinking, control tokens."""
+"""From conversations to tokens and labels: chat templates, thinking, control tokens."""

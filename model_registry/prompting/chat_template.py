@@ -1,4 +1,4 @@
-"""A tokenizer's chat template, rendered where it can do no harm.
+"""Renders a tokenizer's chat template safely, in its own process.
 
 A template comes with the weights and is a program: it may loop, or write gigabytes. Each one but
 our own is rendered by `template_process.py`, which the kernel holds to its time and memory.

@@ -1,4 +1,4 @@
-"""How many tokens a model can look back on, and what becomes of a prompt that needs more.
+"""A model's context length, and problems of prompts that exceed it.
 
 A prompt that fills the context is refused before anything is generated; where only the answer might
 not fit, it gets what is left. Beyond its context a model answers noise, or its table of positions

@@ -1,4 +1,4 @@
-"""Text that looks like a control token stays text: only the template may write control tokens.
+"""Keeps control tokens in user text as plain text: only the template may write them.
 
 User text is marked before it is rendered, so that what a template wrote itself can be told from it
 afterwards. The ids are those of transformers' own `sanitize_control_tokens` (5.23), which older
@@ -48,18 +48,18 @@ def control_tokens(tokenizer: Any, written: str) -> tuple[str, ...]:
 
 
 def clean(text: str) -> str:
-    """A text as it is tokenised: composed (NFC), without our marks and halves of characters."""
+    """A text as it is tokenised: in NFC, without our marks and lone surrogates."""
     text = _MARKS.sub("", unicodedata.normalize("NFC", text))
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def mark(text: str, tokens: tuple[str, ...]) -> str:
-    """The text with each control token in it marked."""
+    """Mark each control token in a text."""
     return _patterns(tokens)[0].sub(f"{_BEGIN}\\g<0>{_END}", text)
 
 
 def unmark(text: str) -> str:
-    """The text without marks."""
+    """Remove the marks from a text."""
     return _MARKS.sub("", text)
 
 
@@ -111,7 +111,7 @@ _HIDDEN: WeakKeyDictionary[Any, frozenset[int]] = WeakKeyDictionary()
 
 
 def readable(tokenizer: Any, ids: Sequence[int]) -> str:
-    """The text of generated ids without special tokens; tags around thinking stay all the same."""
+    """Decode generated ids without special tokens, but with the tags around thinking."""
     if tokenizer not in _HIDDEN:
         special = {n for n, t in tokenizer.added_tokens_decoder.items() if t.special}
         special.update(tokenizer.all_special_ids)

@@ -1,4 +1,4 @@
-"""The chat template of an export: whoever serves the model asks it in the form it was tuned in."""
+"""The chat template written into an export, so that servers ask as the model was tuned."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from model_registry.candidate import PromptPolicy
 from model_registry.errors import OhloraError
 from model_registry.prompting.chat_template import template_of
-from model_registry.prompting.prompt_form import uses_chat_template
+from model_registry.prompting.prompt_format import uses_chat_template
 from model_registry.prompting.tokenization import around_answer, render
 
 

@@ -1,4 +1,4 @@
-"""Renders chat templates, in a process that can be killed: a template is a publisher's program.
+"""Renders chat templates in a sandboxed, killable process: a template is third-party code.
 
 Run as a script it reads one JSON request a line ({"template", "variables"}) and answers with one
 ({"text"}, or {"problem", "said"}). Only the standard library and jinja2 are imported, so that it

@@ -1,4 +1,4 @@
-"""What a model thinks before it answers, told from the answer: `<think>…</think>`.
+"""Splits a reply into thinking (`<think>…</think>`) and answer.
 
 Some write both tags, some only the closing one because their prompt opened the block (DeepSeek-R1).
 """
@@ -14,16 +14,16 @@ NO_ANSWER = "no_answer"  # the problem of a reply that ended before its answer b
 
 
 @dataclass(frozen=True, slots=True)
-class Thought:
-    """A reply's two parts. `thinking` is None where it holds none."""
+class SplitReply:
+    """A reply's two parts. `thinking` is None where there is none."""
 
     answer: str
     thinking: str | None = None
     ended: bool = True  # False: it broke off inside
 
 
-def take_apart(text: str, *, begun: bool = False) -> Thought:
-    """The thinking and the answer of a reply.
+def split_thinking(text: str, *, begun: bool = False) -> SplitReply:
+    """Split a reply into thinking and answer.
 
     Args:
         text: as the model wrote it.
@@ -32,7 +32,7 @@ def take_apart(text: str, *, begun: bool = False) -> Thought:
     thoughts: list[str] = []
     answer: list[str] = []
     if not begun and "<" not in text:
-        return Thought(text)
+        return SplitReply(text)
     first = _TAG.search(text)
     inside, place = begun or (first is not None and first[1] == "/"), 0
     for tag in _TAG.finditer(text):
@@ -41,22 +41,22 @@ def take_apart(text: str, *, begun: bool = False) -> Thought:
     (thoughts if inside else answer).append(text[place:])
     said = "".join(answer)
     if not thoughts:
-        return Thought(said)
-    return Thought(said.lstrip(), "\n".join(t.strip() for t in thoughts).strip(), not inside)
+        return SplitReply(said)
+    return SplitReply(said.lstrip(), "\n".join(t.strip() for t in thoughts).strip(), not inside)
 
 
 def without_thinking(text: str) -> str:
     """The answer of a reply; a reply that holds no thinking as it is."""
-    return take_apart(text).answer
+    return split_thinking(text).answer
 
 
-def ends_of_thinking(text: str) -> int:
-    """How many blocks are closed in a text."""
+def count_closed_thinking(text: str) -> int:
+    """How many thinking blocks are closed in a text."""
     return sum(tag[1] == "/" for tag in _TAG.finditer(text))
 
 
-class Shown:
-    """What can be shown of a reply that grows: its answer, piece by piece.
+class VisibleReply:
+    """The visible part of a growing reply: its answer, piece by piece.
 
     Args:
         begun: whether the prompt had opened a thinking block.
@@ -66,12 +66,12 @@ class Shown:
         self.begun, self.text = begun, ""
 
     def more(self, reply: str, *, last: bool = False) -> str:
-        """What comes to what was shown, when the reply is so long; may be nothing.
+        """The newly visible text when the reply has grown to this; may be empty.
 
         What could still become a tag waits. Where a block turns out to have been open from the
         beginning, what was shown can't be taken back: nothing more is shown.
         """
-        answer = take_apart(reply, begun=self.begun).answer
+        answer = split_thinking(reply, begun=self.begun).answer
         start = -1 if last else answer.rfind("<", -_LONGEST_TAG)
         if start >= 0 and any(tag.startswith(answer[start:]) for tag in _TAGS):
             answer = answer[:start]

@@ -1,4 +1,4 @@
-"""What a tokenizer writes, against the rows that its model's embedding has for it."""
+"""Checks that a tokenizer belongs to its model: its ids fit the embedding."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _check_growth(candidate: Candidate, tokenizer: Any) -> None:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     for part in ("normalizer", "pre_tokenizer"):
         step = getattr(backend, part, None)
-        if step is not None and growth(json.loads(step.__getstate__())) > MOST_GROWTH:
+        if step is not None and expansion_factor(json.loads(step.__getstate__())) > MOST_GROWTH:
             raise LoadError(
                 "error",
                 f"{candidate.name}: its tokenizer's {part} makes a text more than "
@@ -105,14 +105,14 @@ def _check_growth(candidate: Candidate, tokenizer: Any) -> None:
             )
 
 
-def growth(step: Mapping[str, Any]) -> float:
+def expansion_factor(step: Mapping[str, Any]) -> float:
     """How many times as long a text can become in a step of a tokenizer, as its JSON describes it.
 
     A pattern may match between any two letters, so that each gets the replacement beside it.
     """
     inner = step.get("normalizers") or step.get("pretokenizers")
     if isinstance(inner, list):
-        return math.prod(growth(each) for each in inner)
+        return math.prod(expansion_factor(each) for each in inner)
     content = step.get("content")
     if step.get("type") != "Replace" or not content:
         return 1.0

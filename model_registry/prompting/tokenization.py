@@ -1,4 +1,4 @@
-"""How a conversation becomes a model's input, and a training row its tokens and labels.
+"""Encodes conversations as model input, and training rows as token ids and labels.
 
 One function writes both: a training row is what the template writes for the whole conversation,
 and a prompt is its beginning, up to the answer: a model is asked in the very form it is tuned in.
@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from model_registry.errors import BadTemplate, BadTrainingRow
 from model_registry.prompting.chat_template import Message
 from model_registry.prompting.control_tokens import unmark
-from model_registry.prompting.prompt_form import form_of, opens_thinking, uses_chat_template
+from model_registry.prompting.prompt_format import (
+    opens_thinking,
+    prompt_format_of,
+    uses_chat_template,
+)
 
 if TYPE_CHECKING:
     from model_registry.candidate import PromptPolicy
@@ -41,8 +45,8 @@ class Prompt:
     system_moved: bool = False  # the template knows no system role: its text is in the question
 
 
-def settled(policy: PromptPolicy, tokenizer: Any) -> PromptPolicy:
-    """The policy with the kind that this tokenizer comes to: "plain" where it has no template."""
+def resolved_policy(policy: PromptPolicy, tokenizer: Any) -> PromptPolicy:
+    """The policy with the kind that this tokenizer resolves to: "plain" without a template."""
     return replace(policy, kind="chat" if uses_chat_template(policy, tokenizer) else "plain")
 
 
@@ -55,7 +59,7 @@ def render(policy: PromptPolicy, tokenizer: Any, messages: Sequence[Message]) ->
     Raises:
         BadTemplate: the template refuses the conversation, or can't be used at all.
     """
-    form = form_of(policy, tokenizer)
+    form = prompt_format_of(policy, tokenizer)
     return unmark(form.prompt(form.messages(messages)))
 
 
@@ -65,7 +69,7 @@ def encode_prompt(policy: PromptPolicy, tokenizer: Any, messages: Sequence[Messa
     Raises:
         BadTemplate: as `render`.
     """
-    form = form_of(policy, tokenizer)
+    form = prompt_format_of(policy, tokenizer)
     text = form.prompt(form.messages(messages))
     moved = form.moves_system(messages)
     return Prompt(tuple(form.encode(text)), opens_thinking(text), moved)
@@ -83,7 +87,7 @@ def end_token_id(policy: PromptPolicy, tokenizer: Any) -> int:
         BadTrainingRow: the tokenizer has no end token, so a tuned model could never stop.
         BadTemplate: the template can't be used.
     """
-    end = form_of(policy, tokenizer).end
+    end = prompt_format_of(policy, tokenizer).end
     if end is None:
         raise BadTrainingRow(
             "The tokenizer has no end token, so a model tuned with it would never stop. "
@@ -109,8 +113,8 @@ def end_token_ids(
 
 
 def around_answer(policy: PromptPolicy, tokenizer: Any, question: str) -> tuple[str, str]:
-    """What is written before the answer to a question, and what behind it."""
-    form = form_of(policy, tokenizer)
+    """The text before the answer to a question, and the text behind it."""
+    form = prompt_format_of(policy, tokenizer)
     messages = form.messages([{"role": "user", "content": question}])
     around = form.around(messages)
     return unmark(form.prompt(messages)), around[1] if around else ""
@@ -136,7 +140,7 @@ def encode_row(
     """
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
-    form = form_of(policy, tokenizer)
+    form = prompt_format_of(policy, tokenizer)
     *asked, answered = form.messages([*messages, {"role": "assistant", "content": reply}])
     prompt, rest = form.row(asked, answered["content"])
     before, whole = form.encode(prompt), form.encode(prompt + rest)
@@ -150,7 +154,7 @@ def encode_row(
     return EncodedRow(input_ids=(*before, *behind), labels=tuple(labels))
 
 
-class Learned(Protocol):
+class TrainableRow(Protocol):
     """A row of a data set: a conversation, and the reply that a model should learn."""
 
     @property
@@ -161,7 +165,7 @@ class Learned(Protocol):
 
 
 def encode_all(
-    policy: PromptPolicy, tokenizer: Any, rows: Sequence[Learned], names: Sequence[str] = ()
+    policy: PromptPolicy, tokenizer: Any, rows: Sequence[TrainableRow], names: Sequence[str] = ()
 ) -> list[EncodedRow]:
     """All rows as `encode_row` writes them. `names` is what messages call them.
 
@@ -181,9 +185,9 @@ def _numbered(count: int) -> list[str]:
     return [f"Training row {number}" for number in range(1, count + 1)]
 
 
-def moves_system(policy: PromptPolicy, tokenizer: Any, rows: Iterable[Learned]) -> bool:
+def moves_system(policy: PromptPolicy, tokenizer: Any, rows: Iterable[TrainableRow]) -> bool:
     """Whether any of these conversations has a system text that has to stand in its question."""
-    form = form_of(policy, tokenizer)
+    form = prompt_format_of(policy, tokenizer)
     return any(form.moves_system(row.messages) for row in rows)
 
 

@@ -1,1 +1,1 @@
-"""One way in for weights, and out again: loading, quantisation, adapters, export."""
+"""Weights: loading, quantisation, adapters, export."""

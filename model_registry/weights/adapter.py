@@ -1,4 +1,4 @@
-"""What a tune leaves behind: an adapter folder that can be asked."""
+"""The adapter folder that a tune leaves, and loading a model with it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model_registry.candidate import Candidate, License, PromptPolicy
 from model_registry.errors import LoadError, OhloraError, UnknownName, first_line
 from model_registry.files.small_json import read_json_object
 from model_registry.language import text
-from model_registry.messages.path_words import (
+from model_registry.messages.path_errors import (
     existing_path,
     names_a_path,
     not_a_model,
@@ -29,13 +29,13 @@ WEIGHTS = "adapter_model.safetensors"
 
 
 def base_of(candidate: Candidate) -> str | None:
-    """How a card names a base: a registered candidate, or a model's folder."""
+    """How a card names its base: a registered candidate, or a model's folder."""
     return candidate.name if candidate.catalog else candidate.path
 
 
-def weights_mark(candidate: Candidate) -> str | None:
-    """Stands for the weights in a candidate's folder: the size and beginning of each file, which
-    takes no time; None where they come from elsewhere."""
+def weights_fingerprint(candidate: Candidate) -> str | None:
+    """A fingerprint of the weights in a candidate's folder, by each file's size and beginning,
+    which takes no time; None where they come from elsewhere."""
     if candidate.path is None:
         return None
     digest = hashlib.sha256()
@@ -50,7 +50,7 @@ def write_card(folder: Path, candidate: Candidate, figures: dict[str, Any]) -> N
     """Say beside an adapter what it belongs to: a registered candidate, or a model's folder."""
     card = {
         "base": base_of(candidate),
-        "base_weights": weights_mark(candidate),
+        "base_weights": weights_fingerprint(candidate),
         "hub_id": candidate.hub_id,
         "revision": candidate.revision,
         "prompting": asdict(candidate.prompting),
@@ -162,7 +162,7 @@ def _base_in(
             raise
         raise LoadError("unreachable", _moved_words(folder, named)) from error
     mark = card.get("base_weights")
-    if mark is not None and base.path is not None and mark != weights_mark(base):
+    if mark is not None and base.path is not None and mark != weights_fingerprint(base):
         raise LoadError(
             "error",
             text(

@@ -1,4 +1,4 @@
-"""bitsandbytes' layers in a loaded model: packed in, read again from a folder, kept trainable.
+"""bitsandbytes layers in a model: quantised, read from a folder, kept trainable.
 
 Two things that bitsandbytes 0.50.2 does on a CPU are seen to here. Its nf4 weights come back wrong
 where a row is no multiple of 64. And where the CPU computes in bf16 by itself, its first answer
@@ -20,7 +20,7 @@ _KERNEL_ROWS = 32  # the fast CPU kernel takes so many rows at a time
 
 
 def replace_linears(model: Any, method: str, device: str) -> None:
-    """Put packed layers in the place of all linear ones but the head, weight by weight.
+    """Replace all linear layers but the head by quantised ones, weight by weight.
 
     Args:
         model: plain, on any device.
@@ -43,7 +43,7 @@ def replace_linears(model: Any, method: str, device: str) -> None:
 
 
 def settle(model: Any) -> None:
-    """Set packed layers up for the device they are on; call it once after packing or loading."""
+    """Prepare quantised layers for their device; call once after quantising or loading."""
     for layer in filter(_is_nf4, model.modules()):
         if layer.out_features % _KERNEL_ROWS:
             layer.support_avx512bf16_for_cpu = False
@@ -58,7 +58,7 @@ def unreadable(model: Any) -> str | None:
 
 
 def undo_fast_layout(model: Any) -> None:
-    """Lay nf4 weights out as packed again, and have them stay so, also when answering."""
+    """Restore the stored layout of nf4 weights and keep it, also when answering."""
     for layer in filter(_is_nf4, model.modules()):
         layer.support_avx512bf16_for_cpu = False
         state = layer.weight.quant_state
@@ -69,7 +69,7 @@ def undo_fast_layout(model: Any) -> None:
 
 
 def extra_tensors(module: Any) -> list[Any]:
-    """What a packed layer keeps beside its parameters: nf4's state, int8's row scales."""
+    """What a quantised layer keeps beside its parameters: nf4's state, int8's row scales."""
     import torch
 
     weight = getattr(module, "weight", None)

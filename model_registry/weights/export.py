@@ -1,4 +1,4 @@
-"""Writes a finished tune as a whole model: its adapter merged into the base, for any server."""
+"""Exports a finished tune as a whole model, its adapter merged into the base."""
 
 from __future__ import annotations
 

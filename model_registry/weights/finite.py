@@ -1,4 +1,4 @@
-"""Whether a model computes numbers at all: weights looked at once, answers while they are made."""
+"""Checks for NaN and infinity: in weights, and in logits during generation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def check_finite(model: Any) -> None:
-    """Look at every weight once, taking no memory for it.
+    """Check every weight for NaN and infinity, taking no memory for it.
 
     Raises:
         NotFinite: one holds NaN or infinity; it is named.
@@ -42,7 +42,7 @@ def _precision(parameter: torch.Tensor) -> str:
 
 
 class LogitsWatch:
-    """A logits processor that changes nothing: it notes whether any logit was NaN.
+    """A logits processor that changes nothing and records whether any logit was NaN.
 
     It waits for the device at the first token, so that none is shown of a model that computes
     nothing, and then not while tokens are made; `check` does, once they are.

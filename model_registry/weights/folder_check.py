@@ -1,4 +1,4 @@
-"""What a model's folder must be before transformers sees it, and what a path is that is none.
+"""Checks a model's folder before transformers opens it.
 
 A folder may come from anybody. Checked here, by reading small files and headers only: nothing waits
 (a pipe in place of a file), nothing of a publisher's runs, nothing absurd is built, and whatever is

@@ -1,4 +1,4 @@
-"""A GGUF file of an exported model, by llama.cpp's own converter where it is installed."""
+"""Converts an exported model to GGUF with llama.cpp's converter, if installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GPTQ in 4 bit: quantised, loaded and written by gptqmodel, whose form only it reads rightly.
+"""GPTQ in 4 bit: quantised, loaded and saved by gptqmodel.
 
 gptqmodel works from folder to folder, computes in half precision only (on a CPU bf16), prints a
 great deal, keeps hundreds of MB after quantising and leaves a folder "logs" where it stands: it
@@ -126,7 +126,7 @@ def _needs_plain_torch(folder: Path, device: str) -> bool:
 
 
 def forgo_fast_layout(model: Any) -> None:
-    """Have layers that would lay their weights out anew at the first answer leave them.
+    """Keep layers from repacking their weights at the first answer.
 
     Raises:
         OhloraError: they did so already, which can't be undone.
@@ -174,7 +174,7 @@ def group_size(folder: Path) -> int:
 
 
 def import_quietly() -> None:
-    """Import gptqmodel, which takes seconds and 170 MB and prints a banner; peft does so too."""
+    """Import gptqmodel, which takes seconds and 170 MB, without its banner."""
     with _apart():
         pass
 

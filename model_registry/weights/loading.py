@@ -1,4 +1,4 @@
-"""One way in for weights: from the hub, a folder, the bundled ones, or random at any size.
+"""Loads a model from the hub, a folder, the bundled ones, or random weights.
 
 Remote code is never run and only safetensors are read. What can't be loaded is a LoadError with
 the status that the case gets.
@@ -17,7 +17,7 @@ from model_registry.candidate import Candidate, PromptPolicy
 from model_registry.catalog import HERE
 from model_registry.errors import LoadError, first_line
 from model_registry.hub import cached_folder, network_is_up
-from model_registry.prompting.tokenization import end_token_id, end_token_ids, settled
+from model_registry.prompting.tokenization import end_token_id, end_token_ids, resolved_policy
 from model_registry.weights import rwkv
 from model_registry.weights.folder_check import needs_code
 from model_registry.weights.pretrained import own_folder, read_pretrained, read_tokenizer
@@ -51,7 +51,7 @@ class LoadedModel:
 
 
 def resolve_source(source: str, candidates: Iterable[Candidate] = ()) -> str:
-    """ "auto" as what it comes to here: hub where there is a network or all are in the hub's cache
+    """Resolve "auto": hub where there is a network or all candidates are in the hub's cache
     (those with a folder of their own aside), else bundled."""
     if source != "auto":
         return source
@@ -147,7 +147,7 @@ def _ready(
     model.eval()
     rwkv.prepare(model)
     _with_padding(tokenizer, candidate.prompting)
-    policy = settled(candidate.prompting, tokenizer)
+    policy = resolved_policy(candidate.prompting, tokenizer)
     end_ids = end_token_ids(policy, tokenizer, model.generation_config.eos_token_id)
     spoken_to = replace(candidate, prompting=policy)
     return LoadedModel(spoken_to, model, tokenizer, source, scale, end_ids)

@@ -1,4 +1,4 @@
-"""What LoRA is put on: every linear layer, and in a mixture of experts the experts' matrices too.
+"""LoRA targets: all linear layers, and the stacked experts of a mixture.
 
 transformers keeps the experts of a layer stacked in one parameter of three dimensions, which is no
 layer. peft by itself wraps them in some architectures, leaves them frozen in others, and in the

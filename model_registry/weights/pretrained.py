@@ -1,4 +1,4 @@
-"""Reads a model from a folder, or from the hub into one: checked first, a failure is a line.
+"""Reads a pretrained model and tokenizer from a folder or the hub, checked first.
 
 Code in a folder is never run, whatever its files say, and nobody is asked whether it should be.
 """
@@ -12,9 +12,9 @@ from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError, first_line
 from model_registry.files.small_json import read_json_object
 from model_registry.hub import fetch
-from model_registry.messages.path_words import existing_path, not_a_model
+from model_registry.messages.path_errors import existing_path, not_a_model
 from model_registry.prompting.token_check import check_tokens
-from model_registry.prompting.tokenization import end_token_id, settled
+from model_registry.prompting.tokenization import end_token_id, resolved_policy
 from model_registry.weights.folder_check import check_folder, is_model, needs_code
 from model_registry.weights.quantization import load_packed, packed_method
 
@@ -55,7 +55,7 @@ def read_pretrained(
         tokenizer = _tokenizer(candidate, folder)
         check_tokens(candidate, tokenizer, config)
         # Whether its template can be used at all is known before minutes of reading weights.
-        end_token_id(settled(candidate.prompting, tokenizer), tokenizer)
+        end_token_id(resolved_policy(candidate.prompting, tokenizer), tokenizer)
         return _model(folder, device, dtype), tokenizer
     except OhloraError:
         raise

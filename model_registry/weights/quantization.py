@@ -1,4 +1,4 @@
-"""int8 and nf4 (bitsandbytes) and GPTQ in 4 bit (gptqmodel), each with proof that it was applied.
+"""Quantises a model (int8, nf4, GPTQ), with proof that it was applied.
 
 What a machine can't do is a LoadError with status "unsupported_device" and the reason. Modules are
 replaced in a model that is loaded already, so that hub, folder and random weights go one way.
@@ -40,7 +40,7 @@ _PACKAGES = {"int8": "bitsandbytes", "nf4": "bitsandbytes", "gptq": "gptqmodel"}
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What became of the weights: which classes hold them, and bytes a parameter."""
+    """Proof of quantisation: the classes that hold the weights, and bytes per parameter."""
 
     method: str
     modules_before: dict[str, int]
@@ -85,7 +85,7 @@ def check_available(method: str) -> None:
 
 
 def get_ready(method: str, *, tunes: bool = False) -> None:
-    """Import what a case is going to import anyway, before anything is measured.
+    """Import what a case will import anyway, before anything is measured.
 
     Args:
         method: none, int8, nf4 or gptq.
@@ -110,7 +110,7 @@ def quantize(
     tokenizer: Any = None,
     calibration: Sequence[str] = (),
 ) -> tuple[Any, Proof]:
-    """The model with its linear layers in fewer bits, the output head left as it is.
+    """Quantise the model's linear layers, the output head left as it is.
 
     Args:
         model: plain; in main memory, where `device` is too small for it.
@@ -144,7 +144,7 @@ def quantize(
 
 
 def keep_gradients(model: Any) -> None:
-    """Have packed layers computed in the way that has a gradient, and that can be merged into.
+    """Compute quantised layers in the way that has a gradient, and that can be merged into.
 
     On a CPU the first answer lays packed weights out for kernels that have none. Without this the
     layers before a packed one would not learn, and nothing would say so. Call it before any answer.
@@ -183,7 +183,7 @@ def _count(model: Any) -> int:
 
 
 def packed_method(folder: Path) -> str | None:
-    """How a folder's weights are quantised, as its configuration says; None where they are not.
+    """How a folder's weights are quantised, by its configuration; None where they are not.
 
     For a method that is not one of ours it is the name that the folder gives it.
     """
@@ -200,7 +200,7 @@ def packed_method(folder: Path) -> str | None:
 
 
 def load_packed(folder: Path, method: str, device: str, dtype: Any) -> Any:
-    """A quantised model from its folder. A packed weight is made on its device and can't be moved.
+    """A quantised model from its folder, loaded on its device: it can't be moved later.
 
     Raises:
         LoadError: "unsupported_device", where a package is missing or this device would read the

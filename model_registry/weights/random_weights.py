@@ -1,4 +1,4 @@
-"""Random weights for an architecture at any size: for its time and memory, not its replies."""
+"""A model with random weights of any size, for its time and memory only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RWKV in half precision: LoRA's part is divided together with the weights that it is added to.
+"""Scales LoRA adapters for RWKV, which divides its weights in half precision.
 
 transformers divides the weights of RWKV's deeper layers while the model answers (by 2 every
 `rescale_every` layers), against overflow in float16, and multiplies them again to train. Adapters

@@ -1,4 +1,4 @@
-"""Looks at safetensors files before they are loaded: whole, where the index says, of known shapes.
+"""Checks safetensors files by their headers before loading.
 
 Only headers are read. A pointer that Git LFS left, a file that is cut short, a missing shard and an
 index that points out of its folder are each one line here; transformers would end in a

@@ -8,7 +8,7 @@ const { levels, flags, reasons, runs, example } = props;
 const address = new URLSearchParams(location.search);
 const invited = address.get("grader") || ""; // a grader's own token, or a name to suggest
 const who = { token: /^[\w-]{22}$/.test(invited) ? invited : "", name: "", run: address.get("run") || "" };
-const root = element.querySelector(".desk");
+const root = element.querySelector(".grading");
 let view = null; // the screen on show: answers, the card in focus, the time it took
 
 // ---- talking to the server ------------------------------------------------------------------

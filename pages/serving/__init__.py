@@ -1,1 +1,1 @@
-"""How the page answers many visitors: requests let through, answers queued, models kept."""
+"""Serves many visitors: requests filtered, answers queued fairly, models kept loaded."""

@@ -1,4 +1,4 @@
-"""How many answers one visitor may have made at once, so that nobody keeps others waiting."""
+"""Limits how many answers one visitor may have under way at once."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from evaluators.grading.submission import Refused
+from evaluators.grading.submission import InvalidRequest
 
 #: A page waits for its answer before it asks again; the second is for an answer that was stopped
 #: and is still ending.
 MOST_EACH = 2
 
 
-class Turns:
+class AnswerSlots:
     """Counts the answers under way by visitor; one more than allowed is refused at once, so that
     what a single visitor heaps up in the queue is gone from it in no time."""
 
@@ -30,14 +30,14 @@ class Turns:
 
     @contextmanager
     def taken(self, visitor: str) -> Iterator[None]:
-        """Hold a turn of this visitor.
+        """Hold one of this visitor's slots.
 
         Raises:
             Refused: as many as are allowed are under way.
         """
         with self._lock:
             if self._under_way[visitor] >= self._most:
-                raise Refused(
+                raise InvalidRequest(
                     "Your last question is still being answered. Ask again when it is done.",
                     "앞선 질문에 아직 답하고 있어요. 끝난 뒤에 다시 보내 주세요.",
                 )

@@ -1,4 +1,4 @@
-"""The models behind the page: which candidates can answer here, loaded when first asked."""
+"""The models behind the page: which candidates can answer here, loaded on first use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from evaluators.grading.submission import Refused
+from evaluators.grading.submission import InvalidRequest
 from model_registry.errors import UnknownName
 from model_registry.registry import Registry
 
@@ -107,7 +107,7 @@ class Models:
 
     def _backend(self, name: str) -> Backend:
         if not self._offered:
-            raise Refused(
+            raise InvalidRequest(
                 "No candidate can answer here yet: make the bundled ones with `make bundled`, or "
                 "name one that may be fetched with --candidate NAME.",
                 "아직 답할 수 있는 후보가 없습니다. `make bundled`로 작은 모델을 만들거나, "

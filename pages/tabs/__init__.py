@@ -1,1 +1,1 @@
-"""The page's tabs, one file each, and what they show."""
+"""The page's tabs, one file each."""

@@ -1,4 +1,4 @@
-"""The Candidates tab: who may be chosen, with filters, and who is out for which reason."""
+"""The Candidates tab: candidates with filters, and why others are rejected."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import gradio as gr
 
-from evaluators.grading.submission import Refused
+from evaluators.grading.submission import InvalidRequest
 from model_registry.candidate import Candidate
 from model_registry.language import read_by
 from model_registry.selection import Criteria, Selection, select
-from pages.page_context import Site, answering, wants_korean
+from pages.page_context import PageContext, errors_as_messages, prefers_korean
 from pages.page_table import Rows, column, data_table
-from pages.page_words import word
+from pages.page_texts import word
 
 #: The sliders' end: it stands for "no limit".
 LARGEST = 20.0
@@ -34,9 +34,9 @@ REASONS = [
 ]
 
 
-def candidates_tab(site: Site, _: gr.Tab) -> None:
+def candidates_tab(context: PageContext, _: gr.Tab) -> None:
     """Build the tab."""
-    everyone = site.models.registry.candidates()
+    everyone = context.models.registry.candidates()
     with gr.Row():
         catalog = gr.Dropdown(
             ["all", *_values(c.catalog for c in everyone)],
@@ -85,7 +85,7 @@ def candidates_tab(site: Site, _: gr.Tab) -> None:
         )
     filters: list[Any] = [catalog, license_, language, smallest, largest, wanted, unwanted]
     defaults = [one.value for one in filters]
-    accepted, rejected = tables(_select(site, *defaults))
+    accepted, rejected = tables(_select(context, *defaults))
     nobody = ("No candidate fits.", "맞는 후보가 없습니다.")
     fitting = data_table("accepted", COLUMNS, accepted, "candidates-accepted", none=nobody)
     nobody = ("Nobody is rejected.", "빠진 후보가 없습니다.")
@@ -95,9 +95,9 @@ def candidates_tab(site: Site, _: gr.Tab) -> None:
         catalog: str, license: str, language: str, min_billion: float, max_billion: float,
         with_traits: list[str], without_traits: list[str], request: gr.Request,
     ) -> tuple[Rows, Rows]:  # fmt: skip
-        with answering(request), read_by(korean=wants_korean(request)):
+        with errors_as_messages(request), read_by(korean=prefers_korean(request)):
             found = _select(
-                site,
+                context,
                 catalog,
                 license,
                 language,
@@ -122,7 +122,7 @@ def candidates_tab(site: Site, _: gr.Tab) -> None:
 
 
 def _select(
-    site: Site,
+    context: PageContext,
     catalog: str,
     license_: str,
     language: str,
@@ -133,10 +133,12 @@ def _select(
 ) -> Selection:
     for value in (smallest, largest):
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise Refused("Sizes are numbers of billions.", "크기는 십억 단위의 수여야 합니다.")
+            raise InvalidRequest(
+                "Sizes are numbers of billions.", "크기는 십억 단위의 수여야 합니다."
+            )
     for chosen in (wanted, unwanted):
         if not isinstance(chosen or [], list):
-            raise Refused("Traits are a list.", "특성은 목록이어야 합니다.")
+            raise InvalidRequest("Traits are a list.", "특성은 목록이어야 합니다.")
     criteria = Criteria(
         license=None if license_ in (None, "any") else str(license_),
         min_params=round(smallest * 1e9) if smallest > 0 else None,
@@ -145,11 +147,11 @@ def _select(
         with_traits=tuple(map(str, wanted or ())),
         without_traits=tuple(map(str, unwanted or ())),
     )
-    registry = site.models.registry
+    registry = context.models.registry
     # A path to a catalog of one's own is for the command line, not for visitors.
     known = {c.catalog for c in registry.candidates()}
     if catalog not in (None, "all") and catalog not in known:
-        raise Refused("There is no such catalog.", "그런 목록은 없습니다.")
+        raise InvalidRequest("There is no such catalog.", "그런 목록은 없습니다.")
     among = [c for c in registry.candidates() if catalog in (None, "all", c.catalog)]
     return select(among, criteria)
 

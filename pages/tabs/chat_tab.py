@@ -1,4 +1,4 @@
-"""The Chat tab: talk with a candidate and grade what it says.
+"""The Chat tab: chat with a candidate and grade its answers.
 
 A conversation lives in the visitor's own browser (the Chatbot's value) and travels with each
 request; nothing of it is kept here unless an answer is graded.
@@ -13,9 +13,9 @@ from typing import Any
 import gradio as gr
 
 from evaluators.grading.rubric import LEVELS
-from evaluators.grading.submission import LONGEST_NOTE, Refused, text
-from pages.page_context import Site, answering, guard_blindness, wants_korean
-from pages.page_words import word
+from evaluators.grading.submission import LONGEST_NOTE, InvalidRequest, text
+from pages.page_context import PageContext, errors_as_messages, prefers_korean, refuse_while_grading
+from pages.page_texts import word
 from pages.tabs.conversation import (
     LONGEST_MESSAGE,
     Messages,
@@ -52,9 +52,9 @@ class GradeParts:
     save: gr.Button
 
 
-def chat_tab(site: Site, _: gr.Tab) -> None:
+def chat_tab(context: PageContext, _: gr.Tab) -> None:
     """Build the tab."""
-    names = site.models.names
+    names = context.models.names
     candidate = gr.Dropdown(
         names,
         value=names[0] if names else None,
@@ -70,7 +70,7 @@ def chat_tab(site: Site, _: gr.Tab) -> None:
         show_label=False,
     )
     target = gr.State(None)
-    grades = _grade_row(site, history, candidate, target)
+    grades = _grade_row(context, history, candidate, target)
     with gr.Row(elem_id="chat-entry"):
         message = gr.Textbox(
             show_label=False,
@@ -89,7 +89,7 @@ def chat_tab(site: Site, _: gr.Tab) -> None:
         again = gr.Button(word("again"), size="sm", elem_id="chat-again", scale=0, min_width=110)
         clear = gr.Button(word("clear"), size="sm", elem_id="chat-clear", scale=0, min_width=110)
     parts = ChatParts(history, message, candidate, _settings(), target)
-    _wire(site, parts, send=send, stop=stop, again=again, clear=clear, grades=grades)
+    _wire(context, parts, send=send, stop=stop, again=again, clear=clear, grades=grades)
 
 
 def _settings() -> tuple[Any, ...]:
@@ -105,7 +105,7 @@ def _settings() -> tuple[Any, ...]:
 
 
 def _grade_row(
-    site: Site, history: gr.Chatbot, candidate: gr.Dropdown, target: gr.State
+    context: PageContext, history: gr.Chatbot, candidate: gr.Dropdown, target: gr.State
 ) -> GradeParts:
     """The five grades for an answer: the last one, or the one that was clicked."""
     with gr.Row(visible=False, elem_id="chat-grade") as row:
@@ -124,8 +124,8 @@ def _grade_row(
         history: Messages, candidate: str, target: int | None, grade: int, note: str,
         request: gr.Request,
     ) -> gr.Button:  # fmt: skip
-        with answering(request):
-            keep_grade(site, history, candidate, target, grade, note, request)
+        with errors_as_messages(request):
+            keep_grade(context, history, candidate, target, grade, note, request)
         return gr.Button(word("grade_kept"))
 
     given = [history, candidate, target, choice, note]
@@ -144,7 +144,7 @@ def _grade_row(
 
 
 def _wire(
-    site: Site,
+    context: PageContext,
     parts: ChatParts,
     *,
     send: gr.Button,
@@ -161,16 +161,16 @@ def _wire(
         message: str, history: Messages, candidate: str, system: str, temperature: float,
         top_p: float, max_new_tokens: int, seed: int, request: gr.Request,
     ) -> Generator[tuple[Any, ...], None, None]:  # fmt: skip
-        with answering(request):
+        with errors_as_messages(request):
             message = text(message, "message", LONGEST_MESSAGE).strip()
             if not message:
-                raise Refused("Write something first.", "메시지를 먼저 입력해 주세요.")
+                raise InvalidRequest("Write something first.", "메시지를 먼저 입력해 주세요.")
             messages = [*plain_messages(history), {"role": "user", "content": message}]
             how = generation_settings(temperature, top_p, max_new_tokens, seed)
-            guard_blindness(site, request, *asked_texts(messages), system or "")
-            with site.turn(request):
-                korean = wants_korean(request)
-                answer = stream_answer(site, candidate, messages, system, how, korean=korean)
+            refuse_while_grading(context, request, *asked_texts(messages), system or "")
+            with context.turn(request):
+                korean = prefers_korean(request)
+                answer = stream_answer(context, candidate, messages, system, how, korean=korean)
                 for number, answered in enumerate(answer):
                     yield answered, "", *(_skipped if number else running())
 
@@ -178,18 +178,20 @@ def _wire(
         history: Messages, candidate: str, system: str, temperature: float,
         top_p: float, max_new_tokens: int, seed: int, request: gr.Request,
     ) -> Generator[tuple[Any, ...], None, None]:  # fmt: skip
-        with answering(request):
+        with errors_as_messages(request):
             messages = plain_messages(history)
             while messages and messages[-1]["role"] == "assistant":
                 messages.pop()
             if not messages:
-                raise Refused("There is nothing to answer yet.", "다시 생성할 답변이 없어요.")
+                raise InvalidRequest(
+                    "There is nothing to answer yet.", "다시 생성할 답변이 없어요."
+                )
             # Another seed, or sampling would say the very same again.
             how = generation_settings(temperature, top_p, max_new_tokens, _next_seed(seed))
-            guard_blindness(site, request, *asked_texts(messages), system or "")
-            with site.turn(request):
-                korean = wants_korean(request)
-                answer = stream_answer(site, candidate, messages, system, how, korean=korean)
+            refuse_while_grading(context, request, *asked_texts(messages), system or "")
+            with context.turn(request):
+                korean = prefers_korean(request)
+                answer = stream_answer(context, candidate, messages, system, how, korean=korean)
                 for number, answered in enumerate(answer):
                     yield answered, how.seed, *(_skipped if number else running())
 

@@ -1,4 +1,4 @@
-"""The Compare tab: two candidates answer the same prompt, unnamed until the vote.
+"""The Compare tab: two candidates answer one prompt, unnamed until the vote.
 
 Both replies appear at the same moment, in random places and with a seed nobody knows: neither
 speed nor side nor a second try in the Chat tab tells who is who.
@@ -17,10 +17,16 @@ import gradio as gr
 
 from evaluators.grading.masking import Mask
 from evaluators.grading.store.grade_store import Vote
-from evaluators.grading.submission import Refused, text
+from evaluators.grading.submission import InvalidRequest, text
 from model_registry.backends.backend import GenerationSettings
-from pages.page_context import Site, address_of, answering, guard_blindness, wants_korean
-from pages.page_words import word
+from pages.page_context import (
+    PageContext,
+    address_of,
+    errors_as_messages,
+    prefers_korean,
+    refuse_while_grading,
+)
+from pages.page_texts import word
 from pages.tabs.conversation import LONGEST_MESSAGE, NO_ANSWER, growing, person_of
 
 #: How both candidates answer: alive enough that no reply repeats one from the Chat tab.
@@ -50,7 +56,7 @@ class Pair:
     shown_at: float
 
 
-def compare_tab(site: Site, _: gr.Tab) -> None:
+def compare_tab(context: PageContext, _: gr.Tab) -> None:
     """Build the tab."""
     gr.Markdown(word("compare_intro"))
     pair = gr.State(None)
@@ -86,11 +92,11 @@ def compare_tab(site: Site, _: gr.Tab) -> None:
         visible=False,
         elem_id="compare-outcome",
     )
-    _wire(site, pair, prompt, ask, replies, buttons, outcome)
+    _wire(context, pair, prompt, ask, replies, buttons, outcome)
 
 
 def _wire(
-    site: Site,
+    context: PageContext,
     pair: gr.State,
     prompt: gr.Textbox,
     ask: gr.Button,
@@ -101,9 +107,9 @@ def _wire(
     """Which event calls what."""
 
     def compare(prompt: str, request: gr.Request) -> tuple[Any, ...]:
-        with answering(request), site.turn(request):
-            made = make_pair(site, prompt, request)
-            mask, korean = Mask(site.models.names), wants_korean(request)
+        with errors_as_messages(request), context.turn(request):
+            made = make_pair(context, prompt, request)
+            mask, korean = Mask(context.models.names), prefers_korean(request)
             open_ = [gr.Button(interactive=True, variant="secondary") for _ in BUTTONS]
             return (
                 made,
@@ -114,15 +120,15 @@ def _wire(
             )
 
     def vote(choice: str, pair: Pair | None, request: gr.Request) -> tuple[Any, ...]:
-        with answering(request):
-            pair = keep_vote(site, choice, pair, request)
+        with errors_as_messages(request):
+            pair = keep_vote(context, choice, pair, request)
         closed = [
             gr.Button(interactive=False, variant="primary" if choice == mine else "secondary")
             for mine, _ in BUTTONS
         ]
         names = f"A = {pair.left}    B = {pair.right}"
         said = [
-            one or NO_ANSWER[wants_korean(request)] for one in (pair.left_reply, pair.right_reply)
+            one or NO_ANSWER[prefers_korean(request)] for one in (pair.left_reply, pair.right_reply)
         ]
         return *said, *closed, gr.Textbox(names, visible=True)
 
@@ -141,7 +147,7 @@ def _wire(
         )
 
 
-def make_pair(site: Site, prompt: Any, request: gr.Request) -> Pair:
+def make_pair(context: PageContext, prompt: Any, request: gr.Request) -> Pair:
     """Ask two candidates, drawn at random, the same.
 
     Raises:
@@ -149,17 +155,17 @@ def make_pair(site: Site, prompt: Any, request: gr.Request) -> Pair:
     """
     prompt = text(prompt, "prompt", LONGEST_MESSAGE).strip()
     if not prompt:
-        raise Refused("Write a prompt first.", "질문을 먼저 입력해 주세요.")
-    guard_blindness(site, request, prompt)
-    names = comparable(site, request)
+        raise InvalidRequest("Write a prompt first.", "질문을 먼저 입력해 주세요.")
+    refuse_while_grading(context, request, prompt)
+    names = comparable(context, request)
     if len(names) < 2:
-        raise Refused(
+        raise InvalidRequest(
             "Comparing needs two candidates that chat and can answer here: `make bundled`.",
             "비교하려면 여기서 대화할 수 있는 후보가 둘 있어야 해요: `make bundled`.",
         )
     left, right = random.SystemRandom().sample(names, 2)
     how = GenerationSettings(MOST_TOKENS, TEMPERATURE, 0.95, seed=secrets.randbelow(2**31))
-    said = {name: _whole_answer(site, name, prompt, how) for name in sorted((left, right))}
+    said = {name: _whole_answer(context, name, prompt, how) for name in sorted((left, right))}
     settings = {"temperature": how.temperature, "top_p": how.top_p, "seed": how.seed}
     return Pair(
         id=secrets.token_urlsafe(16),
@@ -173,36 +179,36 @@ def make_pair(site: Site, prompt: Any, request: gr.Request) -> Pair:
     )
 
 
-def comparable(site: Site, request: gr.Request | None) -> list[str]:
+def comparable(context: PageContext, request: gr.Request | None) -> list[str]:
     """Who may be drawn: the candidates of the run on show that can answer here, else those that
     chat. A model made for diagrams would only lose."""
-    here = site.models.names
-    if site.desk.run_names:
+    here = context.models.names
+    if context.grading.run_names:
         asked = address_of(request).get("run", "")
-        run = site.desk.run(asked if asked in site.desk.run_names else "")
+        run = context.grading.run(asked if asked in context.grading.run_names else "")
         of_run = [name for name in here if name in run.candidates]
         if len(of_run) > 1:
             return of_run
-    return site.models.chatting
+    return context.models.chatting
 
 
-def _whole_answer(site: Site, name: str, prompt: str, how: GenerationSettings) -> str:
+def _whole_answer(context: PageContext, name: str, prompt: str, how: GenerationSettings) -> str:
     messages = [{"role": "user", "content": prompt}]
-    with closing(site.models.stream(name, messages, how)) as pieces:
+    with closing(context.models.stream(name, messages, how)) as pieces:
         return ([*growing(pieces)] or [""])[-1].strip()
 
 
-def keep_vote(site: Site, choice: str, pair: Any, request: gr.Request) -> Pair:
+def keep_vote(context: PageContext, choice: str, pair: Any, request: gr.Request) -> Pair:
     """Keep a vote and give its pair back; voted on twice, the first vote stays.
 
     Raises:
         Refused: there is no pair to vote on.
     """
     if not isinstance(pair, Pair):
-        raise Refused("Ask both first.", "두 후보에게 먼저 물어보세요.")
+        raise InvalidRequest("Ask both first.", "두 후보에게 먼저 물어보세요.")
     vote = Vote(
         key=pair.id,
-        grader=person_of(site, request).id,
+        grader=person_of(context, request).id,
         prompt=pair.prompt,
         left=pair.left,
         right=pair.right,
@@ -212,5 +218,5 @@ def keep_vote(site: Site, choice: str, pair: Any, request: gr.Request) -> Pair:
         settings=pair.settings,
         seconds=round(time.time() - pair.shown_at, 1),
     )
-    site.desk.store.add_votes([vote])
+    context.grading.store.add_votes([vote])
     return pair

@@ -1,4 +1,4 @@
-"""What the chat works with: a conversation, an answer that grows, a grade that is kept."""
+"""Conversations of the Chat tab: streaming answers, settings, stored grades."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import gradio as gr
 
 from evaluators.grading.rater_identity import grader_id
 from evaluators.grading.store.grade_store import Grade, Grader, reply_hash
-from evaluators.grading.submission import LONGEST_NOTE, Refused, text
+from evaluators.grading.submission import LONGEST_NOTE, InvalidRequest, text
 from model_registry.backends.backend import Answer, GenerationSettings
-from pages.page_context import Site, page_visitor
-from pages.serving.answer_stamp import Stamp, read_stamp
+from pages.page_context import PageContext, page_visitor
+from pages.serving.answer_provenance import AnswerProvenance, read_provenance
 
 LONGEST_MESSAGE = 4000
 MOST_TURNS = 60
@@ -38,7 +38,7 @@ Messages = list[dict[str, Any]]
 
 
 def stream_answer(
-    site: Site,
+    context: PageContext,
     candidate: str,
     messages: Messages,
     system: str,
@@ -50,12 +50,14 @@ def stream_answer(
     plain = [{"role": m["role"], "content": m["content"]} for m in messages]
     shown = [{**m, "content": as_text(m["content"])} for m in messages]
     yield shown  # what was asked stands there at once, however long a model takes to load
-    stamp = Stamp(candidate, {"system": (system or "").strip(), **asdict(how)})
+    provenance = AnswerProvenance(candidate, {"system": (system or "").strip(), **asdict(how)})
     asked = [{"role": "system", "content": system.strip()}] if system and system.strip() else []
-    with closing(site.models.stream(candidate, [*asked, *plain], how)) as pieces:
-        gathers = site.models.gathers(candidate)
-        for answer in paced(growing(pieces), lambda: EVERY * site.turns.visitors, gathers=gathers):
-            yield [*shown, _answer(answer, stamp, korean)]
+    with closing(context.models.stream(candidate, [*asked, *plain], how)) as pieces:
+        gathers = context.models.gathers(candidate)
+        for answer in paced(
+            growing(pieces), lambda: EVERY * context.turns.visitors, gathers=gathers
+        ):
+            yield [*shown, _answer(answer, provenance, korean)]
 
 
 def paced(answers: Iterator[str], pause: Callable[[], float], *, gathers: bool) -> Iterator[str]:
@@ -89,15 +91,15 @@ def growing(pieces: Generator[str, None, Answer]) -> Iterator[str]:
         yield shown
 
 
-def _answer(answer: str, stamp: Stamp, korean: bool) -> dict[str, Any]:
+def _answer(answer: str, provenance: AnswerProvenance, korean: bool) -> dict[str, Any]:
     """A message of the Chatbot, with its stamp. The Chatbot itself takes off indents and blanks."""
     content = inspect.cleandoc(as_text(answer))
-    stamp = replace(stamp, answered=bool(content))
+    provenance = replace(provenance, answered=bool(content))
     content = content or NO_ANSWER[korean]
     return {
         "role": "assistant",
         "content": content,
-        "metadata": stamp.on(html.unescape(content)),
+        "metadata": provenance.on(html.unescape(content)),
     }
 
 
@@ -119,7 +121,7 @@ def generation_settings(temperature: Any, top_p: Any, most: Any, seed: Any) -> G
             or not isinstance(value, int | float)
             or not low <= value <= high
         ):
-            raise Refused(
+            raise InvalidRequest(
                 f"{name} must be a number from {low:g} to {high:g}.",
                 f"{name} 값은 {low:g}에서 {high:g} 사이의 수여야 해요.",
             )
@@ -141,7 +143,7 @@ def plain_messages(history: Any) -> Messages:
         Refused: too long, or no conversation.
     """
     if not isinstance(history or [], list) or len(history or []) > MOST_TURNS:
-        raise Refused(
+        raise InvalidRequest(
             "This conversation is too long. Start a new one.",
             "대화가 너무 길어요. 새로 시작하세요.",
         )
@@ -152,11 +154,11 @@ def plain_messages(history: Any) -> Messages:
             content = "".join(p.get("text", "") for p in content if isinstance(p, dict))
         role = one.get("role") if isinstance(one, dict) else None
         if role not in ("user", "assistant") or not isinstance(content, str):
-            raise Refused("This is no conversation.", "대화를 읽을 수 없어요.")
+            raise InvalidRequest("This is no conversation.", "대화를 읽을 수 없어요.")
         plain = text(html.unescape(content), "message", 4 * LONGEST_MESSAGE)
         message = {"role": role, "content": plain}
-        stamp = one.get("metadata") if role == "assistant" else None
-        messages.append({**message, "metadata": stamp} if stamp else message)
+        provenance = one.get("metadata") if role == "assistant" else None
+        messages.append({**message, "metadata": provenance} if provenance else message)
     return messages
 
 
@@ -172,7 +174,7 @@ def last_answer(history: Any) -> int | None:
 
 
 def keep_grade(
-    site: Site,
+    context: PageContext,
     history: Messages,
     candidate: str,
     target: int | None,
@@ -191,20 +193,20 @@ def keep_grade(
     messages = plain_messages(history)
     place = target if target is not None else last_answer(messages)
     if type(place) is not int or not 0 < place < len(messages):
-        raise Refused("Choose an answer first.", "먼저 답변을 하나 고르세요.")
+        raise InvalidRequest("Choose an answer first.", "먼저 답변을 하나 고르세요.")
     if messages[place]["role"] != "assistant":
-        raise Refused("Choose an answer first.", "먼저 답변을 하나 고르세요.")
+        raise InvalidRequest("Choose an answer first.", "먼저 답변을 하나 고르세요.")
     if type(grade) is not int or not 1 <= grade <= 5:
-        raise Refused("Choose one of the five grades.", "다섯 등급 가운데 하나를 고르세요.")
+        raise InvalidRequest("Choose one of the five grades.", "다섯 등급 가운데 하나를 고르세요.")
     reply = messages[place]["content"]
-    stamp = read_stamp(messages[place], reply)
-    if stamp and not stamp.answered:
+    provenance = read_provenance(messages[place], reply)
+    if provenance and not provenance.answered:
         reply = ""
-    made_by = stamp.candidate if stamp else candidate
-    if not all(isinstance(n, str) and n in site.models.names for n in (candidate, made_by)):
-        raise Refused("Choose a candidate first.", "먼저 후보를 고르세요.")
-    person = person_of(site, request)
-    said = [stamp.answer] if stamp else [m["content"] for m in messages[: place + 1]]
+    made_by = provenance.candidate if provenance else candidate
+    if not all(isinstance(n, str) and n in context.models.names for n in (candidate, made_by)):
+        raise InvalidRequest("Choose a candidate first.", "먼저 후보를 고르세요.")
+    person = person_of(context, request)
+    said = [provenance.answer] if provenance else [m["content"] for m in messages[: place + 1]]
     kept = Grade(
         key="",
         subject=f"chat:{_digest(person.id, made_by, *said)}",
@@ -221,40 +223,40 @@ def keep_grade(
         reply_hash=reply_hash(reply),
         note=text(note or "", "note", LONGEST_NOTE),
         blind=False,
-        settings=_settings(stamp),
+        settings=_settings(provenance),
     )
-    _keep_once(site, kept)
+    _keep_once(context, kept)
 
 
-def _keep_once(site: Site, grade: Grade) -> None:
+def _keep_once(context: PageContext, grade: Grade) -> None:
     """Keep a grade unless it says what the last one of this answer by this person did."""
-    history = site.desk.store.grades("chat", grader=grade.grader, history=True)
+    history = context.grading.store.grades("chat", grader=grade.grader, history=True)
     earlier = [one for one in history if one.subject == grade.subject]
     if earlier and (earlier[-1].grade, earlier[-1].note) == (grade.grade, grade.note):
         return
     # Numbered, so that a double click makes the same key and a change of mind another.
     numbered = replace(grade, key=f"{grade.subject}:{len(earlier)}")
-    site.desk.store.add_grades([numbered])
+    context.grading.store.add_grades([numbered])
 
 
-def _settings(stamp: Stamp | None) -> dict[str, Any] | None:
+def _settings(provenance: AnswerProvenance | None) -> dict[str, Any] | None:
     """The settings of a stamp, which has been in a browser, checked as those of a question."""
-    if stamp is None:
+    if provenance is None:
         return None
-    given = stamp.settings if isinstance(stamp.settings, dict) else {}
+    given = provenance.settings if isinstance(provenance.settings, dict) else {}
     numbers = ("temperature", "top_p", "max_new_tokens", "seed")
     how = generation_settings(*(given.get(name) for name in numbers))
     system = text(given.get("system") or "", "system", LONGEST_MESSAGE)
     return {"system": system, **asdict(how)}
 
 
-def person_of(site: Site, request: gr.Request) -> Grader:
+def person_of(context: PageContext, request: gr.Request) -> Grader:
     """The grader that the visitor is, or a guest of this one visit."""
     visitor = page_visitor(request)
-    if visitor.login or site.desk.knows(visitor):
-        return site.desk.join("", visitor)[0]
+    if visitor.login or context.grading.knows(visitor):
+        return context.grading.join("", visitor)[0]
     visit = str(getattr(request, "session_hash", None))
-    return site.desk.store.add_grader(Grader(grader_id(visit, guest=True), "guest"))
+    return context.grading.store.add_grader(Grader(grader_id(visit, guest=True), "guest"))
 
 
 def _digest(*parts: str) -> str:

@@ -1,4 +1,4 @@
-"""The Diagram tab: ask for a diagram, see the best of several, score them; the next follow suit.
+"""The Diagram tab: request diagrams, see the best, score them to teach your taste.
 
 Nothing is kept here: what a visitor scored lives in the visitor's own session.
 """
@@ -18,11 +18,11 @@ from diagrams.draw import png, svg
 from diagrams.parse import ParsedReply, parse
 from diagrams.requests.diagram_requests import asked_nodes, prompt_for
 from diagrams.scoring.recommend import Ranking, Recommendation, recommend
-from evaluators.grading.submission import Refused, text
+from evaluators.grading.submission import InvalidRequest, text
 from model_registry.backends.backend import GenerationSettings
 from model_registry.language import read_by
-from pages.page_context import Site, answering, guard_blindness, wants_korean
-from pages.page_words import word
+from pages.page_context import PageContext, errors_as_messages, prefers_korean, refuse_while_grading
+from pages.page_texts import word
 
 LONGEST_REQUEST = 1_000
 MOST_DRAWN, MOST_SHOWN = 12, 4
@@ -41,9 +41,9 @@ class Session:
     drawn: int = 0  # replies so far: every one has a seed of its own
 
 
-def diagram_tab(site: Site, _tab: gr.Tab) -> None:
+def diagram_tab(context: PageContext, _tab: gr.Tab) -> None:
     """Build the tab."""
-    names = _names(site)
+    names = _names(context)
     session = gr.State(Session())
     with gr.Row():
         request = gr.Textbox(
@@ -73,19 +73,19 @@ def diagram_tab(site: Site, _tab: gr.Tab) -> None:
         request_text: str, candidate: str, count: int, keep: int, temperature: float,
         session: Session, request: gr.Request,
     ) -> Generator[tuple[Any, ...], None, None]:  # fmt: skip
-        with answering(request):
+        with errors_as_messages(request):
             asked = text(request_text, "request", LONGEST_REQUEST).strip()
             if not asked:
-                raise Refused("Say what to draw first.", "먼저 무엇을 그릴지 적어 주세요.")
+                raise InvalidRequest("Say what to draw first.", "먼저 무엇을 그릴지 적어 주세요.")
             settings = _settings(count, keep, temperature)
-            guard_blindness(site, request, asked, prompt_for(asked))
+            refuse_while_grading(context, request, asked, prompt_for(asked))
             replies: list[str] = []
-            with site.turn(request):
+            with context.turn(request):
                 for number in range(int(count)):
                     yield (_progress(number, int(count), request), *_unchanged())
                     how = replace(settings, seed=session.drawn + number)
-                    replies.append(_reply(site, candidate, asked, how))
-            new, shown = _ranked(replies, asked, int(keep), session, wants_korean(request))
+                    replies.append(_reply(context, candidate, asked, how))
+            new, shown = _ranked(replies, asked, int(keep), session, prefers_korean(request))
             yield (shown[0], *shown[1:], new)
 
     gr.on(
@@ -110,11 +110,11 @@ def diagram_tab(site: Site, _tab: gr.Tab) -> None:
         )
 
 
-def _names(site: Site) -> list[str]:
+def _names(context: PageContext) -> list[str]:
     """The candidates, those made for diagrams first."""
-    known = {c.name: c for c in site.models.registry.candidates()}
+    known = {c.name: c for c in context.models.registry.candidates()}
     return sorted(
-        site.models.names, key=lambda n: "diagram" not in (known[n].traits if n in known else ())
+        context.models.names, key=lambda n: "diagram" not in (known[n].traits if n in known else ())
     )
 
 
@@ -141,21 +141,23 @@ def _settings(count: Any, keep: Any, temperature: Any) -> GenerationSettings:
     ):
         known = isinstance(value, int | float) and not isinstance(value, bool)
         if not known or not low <= value <= high:
-            raise Refused(
+            raise InvalidRequest(
                 f"A setting must be a number from {low} to {high}.",
                 f"설정값은 {low}에서 {high} 사이의 수여야 합니다.",
             )
     return GenerationSettings(MAX_NEW_TOKENS, float(temperature), 0.95)
 
 
-def _reply(site: Site, candidate: str, asked: str, how: GenerationSettings) -> str:
+def _reply(context: PageContext, candidate: str, asked: str, how: GenerationSettings) -> str:
     messages = [{"role": "user", "content": prompt_for(asked)}]
-    with closing(site.models.stream(candidate, messages, how)) as pieces:
+    with closing(context.models.stream(candidate, messages, how)) as pieces:
         return "".join(pieces)
 
 
 def _progress(done: int, count: int, request: gr.Request) -> str:
-    said = f"그리는 중: {done}/{count}" if wants_korean(request) else f"Drawing: {done} of {count}"
+    said = (
+        f"그리는 중: {done}/{count}" if prefers_korean(request) else f"Drawing: {done} of {count}"
+    )
     return f'<p class="quiet">{said}</p>'
 
 
@@ -228,15 +230,15 @@ def _keep_score(place: int) -> Any:
     """The handler of one slot's score."""
 
     def diagram_score(score: int, session: Session, request: gr.Request) -> tuple[str, Session]:
-        with answering(request):
+        with errors_as_messages(request):
             if not 0 <= place < len(session.shown) or score not in range(6):
-                raise Refused("Draw something first.", "먼저 그림을 그리세요.")
+                raise InvalidRequest("Draw something first.", "먼저 그림을 그리세요.")
             reply = session.shown[place]
             others = tuple(one for one in session.scored if one[0] is not reply)
             new = replace(session, scored=(*others, (reply, float(score))))
             said = (
                 f"{len(new.scored)}개에 점수를 매겼습니다. 다음 순위는 이 취향을 따릅니다."
-                if wants_korean(request)
+                if prefers_korean(request)
                 else f"{len(new.scored)} scored. The next ranking follows your taste."
             )
             return f'<p class="quiet">{said}</p>', new

@@ -1,4 +1,4 @@
-"""What the Results tab shows of a run: rows for its tables and points for its pictures.
+"""Rows and points that the Results tab shows of a run.
 
 Every figure is one of `benchmarks.results`: the report and the decision show the same.
 """
@@ -152,8 +152,8 @@ def difference_rows(summary: Mapping[str, Any]) -> Rows:
     return sorted(rows, key=lambda row: abs(row["difference"]))
 
 
-def strength_rows(summary: Mapping[str, Any]) -> Rows:
-    """Strengths from grades, with those from votes beside them."""
+def rating_rows(summary: Mapping[str, Any]) -> Rows:
+    """Bradley–Terry ratings from grades, with those from votes beside them."""
     votes = {row["candidate"]: row for row in summary["votes"]["strengths"]}
     grades = {row["candidate"]: row for row in summary["strengths"]}
     rows = []

@@ -1,4 +1,4 @@
-"""The Results tab: what grades, scores and measurements of a run say together.
+"""The Results tab: grades, scores and measurements of a run.
 
 It opens for the owner (who has the key), and for a grader who has given every grade: before that,
 knowing how others graded would colour one's own grades.
@@ -23,9 +23,16 @@ from evaluators.grading.grade_export import export_grades
 from evaluators.grading.statistics.agreement import Agreement
 from evaluators.grading.statistics.grade_summary import summary_of
 from model_registry.language import read_by
-from pages.page_context import Site, address_of, answering, sees_names, shows_names, wants_korean
+from pages.page_context import (
+    PageContext,
+    address_of,
+    errors_as_messages,
+    prefers_korean,
+    sees_names,
+    shows_names,
+)
 from pages.page_table import column, data_table, picture
-from pages.page_words import word
+from pages.page_texts import word
 from pages.tabs.results_rows import (
     FIGURES,
     Rows,
@@ -34,7 +41,7 @@ from pages.tabs.results_rows import (
     difference_rows,
     distribution_bars,
     grade_rows,
-    strength_rows,
+    rating_rows,
 )
 
 NOTHING = ("Nothing yet.", "아직 없습니다.")
@@ -84,7 +91,7 @@ GRADERS = [
     column("severity", "Against the others", "남들과의 차이", digits=2),
     column("drift", "Drift", "뒤로 갈수록", digits=2),
 ]
-STRENGTHS = [
+RATINGS = [
     column("candidate", "Candidate", "후보", always=True),
     column("chance", "Wins against average (%)", "평균을 이길 확률 (%)", digits=0),
     column("record", "Won – tied – lost", "승 – 무 – 패"),
@@ -94,9 +101,9 @@ STRENGTHS = [
 ]
 
 
-def results_tab(site: Site, tab: gr.Tab) -> gr.Dropdown:
+def results_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
     """Build the tab; the choice of the run."""
-    names = site.desk.run_names
+    names = context.grading.run_names
     with gr.Row():
         run = gr.Dropdown(
             names, value=names[0] if names else None, label=word("run"), elem_id="results-run"
@@ -110,7 +117,7 @@ def results_tab(site: Site, tab: gr.Tab) -> gr.Dropdown:
             cost = picture("points", "cost_quality", "results-cost")
             spread = picture("bars", "distribution", "results-distribution")
         pairs = data_table("differences", DIFFERENCES, [], "results-differences", none=NOTHING)
-        strong = data_table("strengths", STRENGTHS, [], "results-strengths", none=NOTHING)
+        strong = data_table("strengths", RATINGS, [], "results-strengths", none=NOTHING)
         people = data_table("each_grader", GRADERS, [], "results-graders", none=NOTHING)
         with gr.Row():
             as_csv = gr.DownloadButton(word("download_csv"), elem_id="results-csv")
@@ -119,12 +126,12 @@ def results_tab(site: Site, tab: gr.Tab) -> gr.Dropdown:
     outputs = [notice, shown, *tables, as_csv, as_json, grades]
 
     def results(run: str, request: gr.Request) -> tuple[Any, ...]:
-        with answering(request):
-            return show_results(site, run, request, asked=True)
+        with errors_as_messages(request):
+            return show_results(context, run, request, asked=True)
 
     def results_in_passing(run: str, request: gr.Request) -> tuple[Any, ...]:
-        with answering(request):
-            return show_results(site, run, request, asked=False)
+        with errors_as_messages(request):
+            return show_results(context, run, request, asked=False)
 
     given: dict[str, Any] = {"queue": False, "show_progress": "minimal", "preprocess": False}
     refresh.click(results, run, outputs, api_name="results", **given)
@@ -133,10 +140,10 @@ def results_tab(site: Site, tab: gr.Tab) -> gr.Dropdown:
     return run
 
 
-def run_to_show(site: Site, request: gr.Request) -> Any:
+def run_to_show(context: PageContext, request: gr.Request) -> Any:
     """The choice of the run as the address has it (`?run=…`); else as it stands."""
     asked = address_of(request).get("run", "")
-    names = site.desk.run_names
+    names = context.grading.run_names
     return gr.Dropdown(names, value=asked) if asked in names else gr.skip()
 
 
@@ -163,7 +170,7 @@ watch("value", draw); draw();
 
 
 def show_results(
-    site: Site, run: str, request: gr.Request, *, asked: bool = True
+    context: PageContext, run: str, request: gr.Request, *, asked: bool = True
 ) -> tuple[Any, ...]:
     """Values for all components of the tab; empty ones for who must not see them yet.
 
@@ -172,19 +179,19 @@ def show_results(
     Raises:
         OhloraError: there is no such run.
     """
-    korean = wants_korean(request)
-    folder = site.desk.run(run or "")
-    if not shows_names(site, request, folder.name, asked=asked):
-        told = _WAITS if sees_names(site, request, folder.name) else _SHUT
+    korean = prefers_korean(request)
+    folder = context.grading.run(run or "")
+    if not shows_names(context, request, folder.name, asked=asked):
+        told = _WAITS if sees_names(context, request, folder.name) else _SHUT
         return told[korean], gr.Column(visible=False), [], {}, {}, [], [], [], None, None, []
-    read = Run.read(RunFolder(folder.folder), site.desk.store, needs_head=False)
+    read = Run.read(RunFolder(folder.folder), context.grading.store, needs_head=False)
     decision, _ = decision_of(read)
-    summary = summary_of(site.desk.store, folder, read.grades)
+    summary = summary_of(context.grading.store, folder, read.grades)
     with read_by(korean=korean):
         rows = decision_rows(read, decision)
     with read_by(korean=False):  # a file says the same whoever asks for it
         kept = {**summary, "decision": decision_rows(read, decision)}
-    csv_file, json_file = _files(site, folder.name, kept)
+    csv_file, json_file = _files(context, folder.name, kept)
     return (
         _in_words(summary, korean),
         gr.Column(visible=True),
@@ -192,7 +199,7 @@ def show_results(
         {"points": cost_and_quality(rows), "graded": bool(read.mean_grades)},
         {"bars": distribution_bars(summary)},
         difference_rows(summary),
-        strength_rows(summary),
+        rating_rows(summary),
         _people(summary["each_grader"]),
         csv_file,
         json_file,
@@ -238,12 +245,12 @@ def _people(reports: Rows) -> Rows:
     return [{**row, "name": row["label"]} for row in rows]
 
 
-def _files(site: Site, run: str, summary: dict[str, Any]) -> tuple[str, str]:
+def _files(context: PageContext, run: str, summary: dict[str, Any]) -> tuple[str, str]:
     """The downloads, where Gradio serves them from; nothing stays of them anywhere else."""
     text = json.dumps(summary, ensure_ascii=False, indent=2, default=str)
     with tempfile.TemporaryDirectory(prefix="ohlora-results-") as name:
         grades, told = Path(name, "grades.csv"), Path(name, "summary.json")
-        export_grades(site.desk.store, grades, run)
+        export_grades(context.grading.store, grades, run)
         told.write_text(text + "\n", encoding="utf-8-sig")
         cache = get_upload_folder()
         return save_file_to_cache(grades, cache), save_file_to_cache(told, cache)

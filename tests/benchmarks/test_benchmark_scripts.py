@@ -62,7 +62,7 @@ def test_told_and_bare_seconds_are_of_the_same_tune(tiny_model, frozen_libraries
     monkeypatch.setattr(fine_tune, "answer_loss", remembered)
     candidate, work = tiny_candidate(tiny_model), Task(train=ROWS)
     contract = Contract(epochs=2, learning_rate=1e-2)
-    assert case_overhead.told_seconds(candidate, contract, work) > 0
+    assert case_overhead.reported_seconds(candidate, contract, work) > 0
     told = losses.copy()
     losses.clear()
     assert case_overhead.bare_seconds(candidate, contract, work) > 0

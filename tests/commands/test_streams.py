@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from rich.table import Table
 
-from commands.shared.streams import Plain, harmless_streams
-from model_registry.messages.terminal_text import escaped, harmless
+from commands.shared.streams import Plain, sanitised_streams
+from model_registry.messages.terminal_text import escaped, strip_control_characters
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,7 +79,7 @@ def test_json_can_be_looked_at_in_a_terminal_and_says_what_the_reply_was(replies
     done = ohlora("score", replies, "--json")
     assert json.loads(done.stdout)["rows"][0]["reply"] == "\x1b]0;owned\x07안녕\x9b31m!"
     shown = done.stdout.decode()
-    assert harmless(shown) == shown
+    assert strip_control_characters(shown) == shown
 
 
 @pytest.mark.parametrize("arguments", ["candidates --explain", "candidates --json", "--help"])
@@ -93,7 +93,7 @@ def test_a_reader_that_goes_away_is_no_error(arguments):
 
 def test_sequences_that_a_terminal_obeys_are_taken_off():
     evil = "\x1b[2J\x1b]52;c;cm0gLXJm\x07지움\x9b1A\x08\x7f\r\x00\x85끝\t줄\n"
-    assert harmless(evil) == "[2J]52;c;cm0gLXJm지움1A끝\t줄\n"
+    assert strip_control_characters(evil) == "[2J]52;c;cm0gLXJm지움1A끝\t줄\n"
     assert json.loads(escaped(json.dumps(evil, ensure_ascii=False))) == evil
 
 
@@ -101,7 +101,7 @@ def test_print_and_our_consoles_take_them_off_and_keep_our_own_style(monkeypatch
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stdout", stream)
     out = Plain(force_terminal=True, color_system="standard", width=60)
-    with harmless_streams():
+    with sanitised_streams():
         print("\x1b[31m평문\x07")
         out.print("[bold]\x1b]0;x\x07굵게[/]", highlight=False)
         table = Table("이름")

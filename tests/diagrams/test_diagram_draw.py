@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from diagrams.connectors import CORNER, arrowhead, border_distance, clip, dashes, lines
+from diagrams.connectors import CORNER, arrowhead, border_distance, clip, connectors, dashes
 from diagrams.diagram import MAX_NODES, Diagram, DiagramRefused
 from diagrams.draw import draw, png, svg
 from diagrams.parse import parse
@@ -59,7 +59,7 @@ def test_an_arrowhead_ends_at_the_border_of_its_target(shape, angle):
     dx, dy = angle
     target = node(2, 500, 300, shape=shape, width=120.0, height=80.0)
     source = node(1, 500 - dx * 280, 300 - dy * 280, 2)
-    (line,) = lines(diagram(source, target))
+    (line,) = connectors(diagram(source, target))
     tip = arrowhead(line)[0]
     assert tip == line.end
     assert on_border(target, *tip)
@@ -83,8 +83,8 @@ def covered(target, x: float, y: float, scale: float) -> bool:
 
 
 def test_nodes_that_touch_have_no_line_between_them():
-    assert lines(diagram(node(1, 300, 300, 2), node(2, 340, 300))) == []
-    assert lines(diagram(node(1, 300, 300, 2), node(2, 300, 300))) == []
+    assert connectors(diagram(node(1, 300, 300, 2), node(2, 340, 300))) == []
+    assert connectors(diagram(node(1, 300, 300, 2), node(2, 300, 300))) == []
 
 
 def test_the_border_of_a_circle_is_its_radius_in_every_direction():
@@ -100,7 +100,7 @@ def test_a_line_is_clipped_to_the_canvas():
 
 def test_a_line_to_nowhere_and_to_itself_is_not_drawn():
     found = diagram(node(1, 300, 300, 1, 9))
-    assert lines(found) == [] and found.dangling == [(1, 9)] and found.self_edges == [1]
+    assert connectors(found) == [] and found.dangling == [(1, 9)] and found.self_edges == [1]
     draw(found)
 
 

@@ -8,7 +8,12 @@ import pytest
 from diagrams.parse import asks_for_size, parse
 from diagrams.requests.diagram_requests import asked_nodes, held_out, make_pairs, write_pairs
 from diagrams.scoring.geometry import geometric_score, measure
-from diagrams.training.rated_diagrams import SPOILERS, good, make_rated, spoil
+from diagrams.training.labelled_diagrams import (
+    DEGRADATIONS,
+    degrade,
+    labelled_readable,
+    make_labelled,
+)
 from rows.reading import read_data
 
 
@@ -74,7 +79,7 @@ def test_only_a_request_that_names_its_layers_tells_how_many_nodes(request_text,
 def test_a_good_example_has_the_full_score_and_no_fault_to_count():
     draw_from = Random(1)
     for _ in range(80):
-        example = good(draw_from)
+        example = labelled_readable(draw_from)
         found = measure(example.diagram)
         assert example.score == 5.0 and found.overlaps == 0 and found.outside == 0
         assert geometric_score(found) >= 4.0
@@ -83,15 +88,15 @@ def test_a_good_example_has_the_full_score_and_no_fault_to_count():
 def test_a_spoilt_example_scores_less_says_why_and_shows_it():
     draw_from = Random(2)
     for _ in range(80):
-        example = spoil(good(draw_from).diagram, draw_from)
-        assert 0 <= example.score < 5 and set(example.faults) <= set(SPOILERS)
+        example = degrade(labelled_readable(draw_from).diagram, draw_from)
+        assert 0 <= example.score < 5 and set(example.faults) <= set(DEGRADATIONS)
         assert geometric_score(measure(example.diagram)) < 5.0
 
 
 def test_every_way_to_spoil_is_among_the_examples_beside_good_ones():
-    examples = make_rated(200, seed=3)
+    examples = make_labelled(200, seed=3)
     seen = Counter(fault for example in examples for fault in example.faults)
-    assert set(seen) == set(SPOILERS)
+    assert set(seen) == set(DEGRADATIONS)
     assert 50 < sum(not example.faults for example in examples) < 110
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from diagrams.scoring.geometry import geometric_score, measure
-from diagrams.scoring.networks import AutoEncoder, Judge, load, save, scores
+from diagrams.scoring.networks import AutoEncoder, ReadabilityNetwork, load, save, scores
 from diagrams.scoring.pixel_arrays import colours, darkness, stack_darkness
 from diagrams.scoring.readability import WEIGHTS, WeightsMissing, readability, seen
 from diagrams.training import network_training, train_networks
+from diagrams.training.labelled_diagrams import make_labelled
 from diagrams.training.network_training import (
     TRIES,
     TrainingCollapsed,
@@ -20,7 +21,6 @@ from diagrams.training.network_training import (
     train_judge,
     until_sound,
 )
-from diagrams.training.rated_diagrams import make_rated
 from tests.support.diagram_fixtures import diagram, node
 
 
@@ -38,9 +38,9 @@ def test_a_thin_line_can_still_be_seen():
 
 def test_saved_networks_say_the_same_after_loading(tmp_path):
     pixels = stack_darkness([diagram(node(1, 500, 300))])
-    judge = Judge()
-    save([judge, Judge()], tmp_path / "judges.safetensors")
-    found = load(Judge, tmp_path / "judges.safetensors")
+    judge = ReadabilityNetwork()
+    save([judge, ReadabilityNetwork()], tmp_path / "judges.safetensors")
+    found = load(ReadabilityNetwork, tmp_path / "judges.safetensors")
     assert len(found) == 2
     assert scores(found[0], pixels) == pytest.approx(scores(judge, pixels), abs=0.02)
 
@@ -56,23 +56,23 @@ def test_predictions_that_hardly_vary_are_a_collapse():
 def test_a_collapsed_training_is_made_again_with_another_seed():
     seeds: list[int] = []
 
-    def train(seed: int) -> Judge:
+    def train(seed: int) -> ReadabilityNetwork:
         seeds.append(seed)
-        return Judge()
+        return ReadabilityNetwork()
 
     network, collapsed = until_sound(train, lambda network: len(seeds) == 3, seed=7)
-    assert isinstance(network, Judge) and collapsed == 2
+    assert isinstance(network, ReadabilityNetwork) and collapsed == 2
     assert len(set(seeds)) == 3 and seeds[0] == 7
 
 
 def test_a_training_that_always_collapses_ends_in_a_clear_error():
     with pytest.raises(TrainingCollapsed, match="seeds"):
-        until_sound(lambda seed: Judge(), lambda network: False, seed=1)
+        until_sound(lambda seed: ReadabilityNetwork(), lambda network: False, seed=1)
     assert TRIES == 5
 
 
 def test_an_auto_encoder_that_gives_the_same_for_everything_is_noticed():
-    pixels = np.stack([colours(example.diagram) for example in make_rated(24, seed=1)])
+    pixels = np.stack([colours(example.diagram) for example in make_labelled(24, seed=1)])
     constant = AutoEncoder()
     for parameter in constant.parameters():
         parameter.data.zero_()
@@ -97,7 +97,7 @@ def test_the_judges_of_an_ensemble_go_on_from_the_first_and_leave_it_as_it_is():
     rng = np.random.default_rng(2)
     pixels = rng.integers(0, 255, size=(8, 1, 150, 250), dtype=np.uint8)
     labels = np.linspace(0.0, 5.0, 8)
-    first = Judge()
+    first = ReadabilityNetwork()
     before = scores(first, pixels)
     judge = train_judge(pixels, labels, epochs=1, seed=1, start=first)
     assert (scores(first, pixels) == before).all()
@@ -135,8 +135,8 @@ def test_the_shipped_weights_are_small_and_tell_a_tidy_diagram_from_a_heap():
     assert sum(path.stat().st_size for path in WEIGHTS.glob("*.safetensors")) <= 8_000_000
     tidy = diagram(*(node(n, 100 + 200 * n, 300, n + 1) for n in range(4)), node(4, 900, 300))
     heap = diagram(*(node(n, 480 + 12 * n, 300 + 9 * n, (n + 3) % 9) for n in range(9)))
-    good, bad = readability([tidy, heap])
-    assert good > 4 and bad < 2.5
+    tidy_score, bad = readability([tidy, heap])
+    assert tidy_score > 4 and bad < 2.5
 
 
 @pytest.mark.parametrize("best", ["judges", "geometry", "mean of both"])

@@ -5,7 +5,7 @@ from base64 import b64decode
 
 import pytest
 
-from evaluators.grading.submission import Refused
+from evaluators.grading.submission import InvalidRequest
 from pages.tabs.diagram_tab import MOST_SHOWN, Session, _keep_score, _ranked, _settings
 from tests.support.diagram_fixtures import REPLY
 
@@ -69,5 +69,5 @@ def test_three_scores_give_the_next_ranking_a_taste():
     "wrong", [(0, 3, 0.5), (6, 9, 0.5), (6, 3, 5), (True, 3, 0.5), ("6", 3, 1)]
 )
 def test_settings_out_of_bounds_are_refused(wrong):
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidRequest):
         _settings(*wrong)

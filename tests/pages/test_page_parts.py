@@ -15,16 +15,23 @@ import pytest
 
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
-from evaluators.grading.grading_session import Desk
+from evaluators.grading.grading_session import GradingSession
 from evaluators.grading.statistics.grade_summary import summarize, summary_of
 from evaluators.grading.store.grade_store import Grader, GradeStore, Vote
-from evaluators.grading.submission import Refused
+from evaluators.grading.submission import InvalidRequest
 from model_registry.backends.backend import Answer, GenerationSettings
 from model_registry.candidate import Candidate, License
 from model_registry.errors import UnknownName
 from model_registry.records import append_rows
 from model_registry.registry import Registry
-from pages.page_context import Site, address_of, login_of, page_visitor, sees_names, wants_korean
+from pages.page_context import (
+    PageContext,
+    address_of,
+    login_of,
+    page_visitor,
+    prefers_korean,
+    sees_names,
+)
 from pages.serving.page_models import Models, is_at_hand, on_gpu
 from pages.tabs import conversation
 from pages.tabs.candidates_tab import tables
@@ -35,7 +42,7 @@ from pages.tabs.results_rows import (
     decision_rows,
     difference_rows,
     grade_rows,
-    strength_rows,
+    rating_rows,
 )
 from pages.tabs.results_tab import run_to_show, show_results
 from tests.support.grading_fixtures import CANDIDATES, PROMPTS, make_run
@@ -44,11 +51,11 @@ PLUGIN = Path(__file__).parent / "page_plugin.py"
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PageContext:
     monkeypatch.setattr(conversation, "EVERY", 0.0)
     store = GradeStore.open(f"sqlite:///{tmp_path / 'grades.db'}")
-    desk = Desk(lambda: store, {"run": make_run(tmp_path / "run")}, owner_key="key")
-    return Site(desk, Models(Registry([PLUGIN])))
+    grading = GradingSession(lambda: store, {"run": make_run(tmp_path / "run")}, owner_key="key")
+    return PageContext(grading, Models(Registry([PLUGIN])))
 
 
 def a_request(query: str = "", username: str | None = None, **headers: str) -> Any:
@@ -59,14 +66,14 @@ def a_request(query: str = "", username: str | None = None, **headers: str) -> A
     )
 
 
-def test_an_answer_grows_and_is_closed_with_its_model(site: Site) -> None:
+def test_an_answer_grows_and_is_closed_with_its_model(context: PageContext) -> None:
     messages = [{"role": "user", "content": "안녕"}]
-    grown = list(stream_answer(site, "메아리-산", messages, "", GenerationSettings()))
+    grown = list(stream_answer(context, "메아리-산", messages, "", GenerationSettings()))
     assert grown[0] == messages
     said = [one[-1]["content"] for one in grown[1:]]
     assert said[-1].strip() == "산에서 안녕 하고 부르면 안녕 하고 돌아와요."
     assert all(later.startswith(earlier) for earlier, later in itertools.pairwise(said))
-    assert site.models.busy == 0
+    assert context.models.busy == 0
 
 
 def test_a_source_that_works_when_asked_is_not_made_slower_by_the_pauses() -> None:
@@ -81,75 +88,75 @@ def test_a_source_that_works_when_asked_is_not_made_slower_by_the_pauses() -> No
     assert len(shown) < 20
 
 
-def test_answers_of_one_visitor_count_once_for_the_pauses(site: Site) -> None:
-    with site.turns.taken("a"), site.turns.taken("a"), site.turns.taken("b"):
-        assert site.turns.visitors == 2
-    assert site.turns.visitors == 0
+def test_answers_of_one_visitor_count_once_for_the_pauses(context: PageContext) -> None:
+    with context.turns.taken("a"), context.turns.taken("a"), context.turns.taken("b"):
+        assert context.turns.visitors == 2
+    assert context.turns.visitors == 0
 
 
 @pytest.mark.parametrize("korean", [False, True])
 def test_a_reply_that_is_only_thinking_is_said_to_be_no_answer(
-    site: Site, monkeypatch: pytest.MonkeyPatch, korean: bool
+    context: PageContext, monkeypatch: pytest.MonkeyPatch, korean: bool
 ) -> None:
     def thinks(*_: Any) -> Generator[str, None, Answer]:
         yield from ()
         return Answer("", 9, "length", problems=("truncated", "no_answer"), thinking="음")
 
-    monkeypatch.setattr(site.models, "stream", thinks)
+    monkeypatch.setattr(context.models, "stream", thinks)
     asked = [{"role": "user", "content": "안녕"}]
-    *_, said = stream_answer(site, "메아리-산", asked, "", GenerationSettings(), korean=korean)
+    *_, said = stream_answer(context, "메아리-산", asked, "", GenerationSettings(), korean=korean)
     assert ("답변 없음" if korean else "no answer") in said[-1]["content"]
-    keep_grade(site, said, "메아리-산", None, 1, "", a_request())
-    (kept,) = site.desk.store.grades("chat")
+    keep_grade(context, said, "메아리-산", None, 1, "", a_request())
+    (kept,) = context.grading.store.grades("chat")
     assert (kept.reply, kept.grade, kept.candidate) == ("", 1, "메아리-산")
 
 
 def test_a_look_at_the_results_leaves_no_folder_behind(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: PageContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
     (tmp_path / "temporary").mkdir()
     for _ in range(3):
-        *_, as_csv, as_json, _ = show_results(site, "run", a_request("key=key"))
+        *_, as_csv, as_json, _ = show_results(context, "run", a_request("key=key"))
         assert Path(as_csv).is_file() and Path(as_json).is_file()
     assert list((tmp_path / "temporary").iterdir()) == []
     assert len(list((tmp_path / "served").rglob("*.csv"))) == 1
 
 
-def test_results_open_with_the_run_of_the_address(site: Site) -> None:
-    assert run_to_show(site, a_request("run=run")).value == "run"
-    assert not hasattr(run_to_show(site, a_request("run=none")), "value")
+def test_results_open_with_the_run_of_the_address(context: PageContext) -> None:
+    assert run_to_show(context, a_request("run=run")).value == "run"
+    assert not hasattr(run_to_show(context, a_request("run=none")), "value")
 
 
-def test_closing_the_conversation_stops_the_model(site: Site) -> None:
+def test_closing_the_conversation_stops_the_model(context: PageContext) -> None:
     answer = stream_answer(
-        site, "메아리-산", [{"role": "user", "content": "천천히"}], "", GenerationSettings()
+        context, "메아리-산", [{"role": "user", "content": "천천히"}], "", GenerationSettings()
     )
     next(answer), next(answer)
-    assert site.models.busy == 1
+    assert context.models.busy == 1
     answer.close()
-    assert site.models.busy == 0
+    assert context.models.busy == 0
 
 
-def test_markup_is_escaped_for_the_chatbot_and_comes_back_plain(site: Site) -> None:
+def test_markup_is_escaped_for_the_chatbot_and_comes_back_plain(context: PageContext) -> None:
     messages = [{"role": "user", "content": "<b>&amp;"}]
-    shown = next(stream_answer(site, "메아리-산", messages, "", GenerationSettings()))
+    shown = next(stream_answer(context, "메아리-산", messages, "", GenerationSettings()))
     assert shown[0]["content"] == "&lt;b&gt;&amp;amp;"
     content = [{"type": "text", "text": shown[0]["content"]}]
     assert plain_messages([{"role": "user", "content": content}]) == messages
 
 
-def history(site: Site) -> list[dict[str, str]]:
+def history(context: PageContext) -> list[dict[str, str]]:
     messages = [{"role": "user", "content": "안녕"}]
-    return list(stream_answer(site, "메아리-산", messages, "", GenerationSettings()))[-1]
+    return list(stream_answer(context, "메아리-산", messages, "", GenerationSettings()))[-1]
 
 
-def test_a_grade_of_a_chat_is_kept_once_and_revised_by_another(site: Site) -> None:
-    said, who = history(site), a_request()
+def test_a_grade_of_a_chat_is_kept_once_and_revised_by_another(context: PageContext) -> None:
+    said, who = history(context), a_request()
     for grade, note in ((5, ""), (5, ""), (2, "다시"), (5, "")):
-        keep_grade(site, said, "메아리-산", None, grade, note, who)
-    kept = site.desk.store.grades("chat", history=True)
+        keep_grade(context, said, "메아리-산", None, grade, note, who)
+    kept = context.grading.store.grades("chat", history=True)
     assert [g.grade for g in kept] == [5, 2, 5]
     assert len({g.subject for g in kept}) == 1
     assert (kept[0].prompt, kept[0].blind, kept[0].page) == ("안녕", False, "chat")
@@ -161,38 +168,40 @@ def test_a_grade_of_a_chat_is_kept_once_and_revised_by_another(site: Site) -> No
      (None, True, "메아리-산"), (None, 5, "none"), (-1, 5, "메아리-산")],
 )  # fmt: skip
 def test_a_grade_of_nothing_is_refused(
-    site: Site, target: int | None, grade: Any, candidate: str
+    context: PageContext, target: int | None, grade: Any, candidate: str
 ) -> None:
-    with pytest.raises(Refused):
-        keep_grade(site, history(site), candidate, target, grade, "", a_request())
-    assert site.desk.store.grades("chat") == []
+    with pytest.raises(InvalidRequest):
+        keep_grade(context, history(context), candidate, target, grade, "", a_request())
+    assert context.grading.store.grades("chat") == []
 
 
-def test_a_pair_is_two_candidates_with_one_seed_and_one_vote(site: Site) -> None:
-    pair = make_pair(site, "바다", a_request())
+def test_a_pair_is_two_candidates_with_one_seed_and_one_vote(context: PageContext) -> None:
+    pair = make_pair(context, "바다", a_request())
     assert pair.left != pair.right
-    assert keep_vote(site, "left", pair, a_request()) == pair
-    keep_vote(site, "right", pair, a_request())  # a second click
-    (vote,) = site.desk.store.votes()
+    assert keep_vote(context, "left", pair, a_request()) == pair
+    keep_vote(context, "right", pair, a_request())  # a second click
+    (vote,) = context.grading.store.votes()
     assert (vote.choice, vote.left, vote.right) == ("left", pair.left, pair.right)
     assert set(vote.settings) == {"temperature", "top_p", "seed"}
 
 
-def a_site(tmp_path: Path, candidates: list[str]) -> Site:
+def a_site(tmp_path: Path, candidates: list[str]) -> PageContext:
     """A page on a run of these candidates, with the echoes to ask."""
     store = GradeStore.open(f"sqlite:///{tmp_path / 'grades.db'}")
     run = make_run(tmp_path / "run", candidates=candidates)
-    return Site(Desk(lambda: store, {"run": run}, owner_key="key"), Models(Registry([PLUGIN])))
+    return PageContext(
+        GradingSession(lambda: store, {"run": run}, owner_key="key"), Models(Registry([PLUGIN]))
+    )
 
 
-def drawn(site: Site) -> set[str]:
-    pairs = [make_pair(site, "바다", a_request()) for _ in range(30)]
+def drawn(context: PageContext) -> set[str]:
+    pairs = [make_pair(context, "바다", a_request()) for _ in range(30)]
     return {name for pair in pairs for name in (pair.left, pair.right)}
 
 
 def test_only_candidates_of_the_run_are_compared(tmp_path: Path) -> None:
-    site = a_site(tmp_path, ["메아리-산", "메아리-굴", "gemma-2-2b-it"])
-    assert drawn(site) == {"메아리-산", "메아리-굴"}
+    context = a_site(tmp_path, ["메아리-산", "메아리-굴", "gemma-2-2b-it"])
+    assert drawn(context) == {"메아리-산", "메아리-굴"}
 
 
 @pytest.mark.parametrize(
@@ -216,14 +225,14 @@ def test_a_model_made_for_one_purpose_does_not_chat(
 
 
 def test_where_the_run_cannot_answer_those_that_chat_are_compared(tmp_path: Path) -> None:
-    site = a_site(tmp_path, CANDIDATES)
-    assert "diagram-1m" not in site.models.chatting
-    assert {"메아리-산", "메아리-바다", "메아리-굴"} <= set(site.models.chatting)
+    context = a_site(tmp_path, CANDIDATES)
+    assert "diagram-1m" not in context.models.chatting
+    assert {"메아리-산", "메아리-바다", "메아리-굴"} <= set(context.models.chatting)
 
 
 def test_votes_between_models_outside_the_run_are_in_none_of_its_figures(tmp_path: Path) -> None:
-    site = a_site(tmp_path, ["메아리-산", "메아리-굴"])
-    store = site.desk.store
+    context = a_site(tmp_path, ["메아리-산", "메아리-굴"])
+    store = context.grading.store
     store.add_grader(Grader("g", "민지"))
     pairs = [("메아리-산", "메아리-굴"), ("메아리-산", "diagram-1m"), ("다른-1b", "diagram-1m")]
     store.add_votes(
@@ -232,34 +241,36 @@ def test_votes_between_models_outside_the_run_are_in_none_of_its_figures(tmp_pat
             for i, (left, right) in enumerate(pairs)
         ]
     )
-    votes = summary_of(store, site.desk.run())["votes"]
+    votes = summary_of(store, context.grading.run())["votes"]
     assert votes["count"] == 1
     assert {row["candidate"] for row in votes["strengths"]} == {"메아리-산", "메아리-굴"}
     assert votes["side"]["votes"] == 1
 
 
-def test_sides_are_drawn_at_random(site: Site) -> None:
-    pairs = [make_pair(site, "바다", a_request()) for _ in range(40)]
+def test_sides_are_drawn_at_random(context: PageContext) -> None:
+    pairs = [make_pair(context, "바다", a_request()) for _ in range(40)]
     assert len({(p.left, p.right) for p in pairs}) >= 4
 
 
-def test_a_pair_can_not_be_made_up(site: Site) -> None:
+def test_a_pair_can_not_be_made_up(context: PageContext) -> None:
     for made_up in (None, {}, "pair", Pair):
-        with pytest.raises(Refused):
-            keep_vote(site, "left", made_up, a_request())
+        with pytest.raises(InvalidRequest):
+            keep_vote(context, "left", made_up, a_request())
 
 
-def test_a_prompt_under_grading_is_refused_until_one_has_finished(site: Site) -> None:
-    with pytest.raises(Refused, match="graded blind"):
-        make_pair(site, PROMPTS[0], a_request())
-    assert make_pair(site, PROMPTS[0], a_request("key=key")).prompt == PROMPTS[0]
+def test_a_prompt_under_grading_is_refused_until_one_has_finished(context: PageContext) -> None:
+    with pytest.raises(InvalidRequest, match="graded blind"):
+        make_pair(context, PROMPTS[0], a_request())
+    assert make_pair(context, PROMPTS[0], a_request("key=key")).prompt == PROMPTS[0]
 
 
-def test_models_names_those_that_can_answer_here_and_no_other(site: Site, tmp_path: Path) -> None:
-    assert {"메아리-산", "메아리-바다", "메아리-굴"} <= set(site.models.names)
-    assert "gemma-2-2b-it" not in site.models.names
+def test_models_names_those_that_can_answer_here_and_no_other(
+    context: PageContext, tmp_path: Path
+) -> None:
+    assert {"메아리-산", "메아리-바다", "메아리-굴"} <= set(context.models.names)
+    assert "gemma-2-2b-it" not in context.models.names
     with pytest.raises(UnknownName):
-        next(site.models.stream("gemma-2-2b-it", [], GenerationSettings()))
+        next(context.models.stream("gemma-2-2b-it", [], GenerationSettings()))
     free = License("MIT", "yes")
     assert not is_at_hand(Candidate("a", free, path=str(tmp_path)))
     assert not is_at_hand(Candidate("b", free, hub_id="no/such"))
@@ -268,7 +279,7 @@ def test_models_names_those_that_can_answer_here_and_no_other(site: Site, tmp_pa
     assert is_at_hand(Candidate("e", free, backend="x"))
 
 
-def test_a_model_is_loaded_once_however_many_ask(site: Site) -> None:
+def test_a_model_is_loaded_once_however_many_ask(context: PageContext) -> None:
     loads = []
 
     class Slow:
@@ -282,10 +293,10 @@ def test_a_model_is_loaded_once_however_many_ask(site: Site) -> None:
         loads.append(candidate.name)
         return Slow()
 
-    site.models.registry.backends["echo"] = load  # type: ignore[assignment]
+    context.models.registry.backends["echo"] = load  # type: ignore[assignment]
     asked = [
         threading.Thread(
-            target=lambda: list(site.models.stream("메아리-산", [], GenerationSettings()))
+            target=lambda: list(context.models.stream("메아리-산", [], GenerationSettings()))
         )
         for _ in range(8)
     ]
@@ -311,30 +322,32 @@ def test_who_asks_is_told_by_link_login_or_oauth() -> None:
     assert address_of(a_request("tab=chat&key=%EC%97%B4"))["key"] == "열"
 
 
-def test_the_author_of_a_space_sees_results(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_author_of_a_space_sees_results(
+    context: PageContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SPACE_AUTHOR_NAME", "minji")
-    assert sees_names(site, a_request(username="minji"))
-    assert not sees_names(site, a_request(username="other"))
-    assert not sees_names(site, a_request())
+    assert sees_names(context, a_request(username="minji"))
+    assert not sees_names(context, a_request(username="other"))
+    assert not sees_names(context, a_request())
 
 
 def test_the_browsers_language_decides() -> None:
-    assert wants_korean(SimpleNamespace(headers={"accept-language": "ko-KR,en"}))
-    assert not wants_korean(SimpleNamespace(headers={"accept-language": "en-US,ko"}))
+    assert prefers_korean(SimpleNamespace(headers={"accept-language": "ko-KR,en"}))
+    assert not prefers_korean(SimpleNamespace(headers={"accept-language": "en-US,ko"}))
 
 
-def test_a_failed_candidate_has_a_row_with_its_status(site: Site) -> None:
+def test_a_failed_candidate_has_a_row_with_its_status(context: PageContext) -> None:
     from dataclasses import replace
 
     from model_registry.records import Result, read_rows
 
-    folder = site.desk.run("run").folder
+    folder = context.grading.run("run").folder
     first = read_rows(folder / "results.jsonl", Result)[0]
     append_rows(
         folder / "results.jsonl",
         [replace(first, case="x", candidate="못 푼 후보", status="oom_load", seconds={})],
     )
-    run = Run.read(RunFolder(folder), site.desk.store, needs_head=False)
+    run = Run.read(RunFolder(folder), context.grading.store, needs_head=False)
     rows = {row["candidate"]: row for row in decision_rows(run, None)}
     assert set(rows) == {*CANDIDATES, "못 푼 후보"}
     assert rows["못 푼 후보"]["remark"] == "inference: oom_load"
@@ -348,7 +361,7 @@ def test_without_grades_there_are_no_points_but_no_failure_either() -> None:
         cost_and_quality([])
         == grade_rows(empty)
         == difference_rows(empty)
-        == strength_rows(empty)
+        == rating_rows(empty)
         == []
     )
 

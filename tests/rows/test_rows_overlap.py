@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from model_registry.messages.note_words import WORDS
-from rows.account import document, left_out_note, without_overlap
-from rows.overlap import apart, twins
+from model_registry.messages.note_texts import WORDS
+from rows.overlap import matching_rows, split_overlapping
 from rows.reading import read_data
+from rows.reading_report import document, left_out_note, without_overlap
 from rows.row import LeftOut, Row
 from tests.support.small_study import plan_study, write_study
 
@@ -41,15 +41,15 @@ REASONS = (
     ],
 )
 def test_prompts_that_ask_the_same_are_twins(one: str, other: str, same: bool) -> None:
-    assert (twins([Row(one, "")], [Row(other, "")]) == [0]) is same
+    assert (matching_rows([Row(one, "")], [Row(other, "")]) == [0]) is same
 
 
 def test_the_same_words_after_other_turns_ask_something_else() -> None:
     earlier = ({"role": "user", "content": "배고파"}, {"role": "assistant", "content": "뭐 줄까?"})
     row = Row("라면", "응")
-    assert twins([row], [replace(row, before=earlier)]) == [None]
+    assert matching_rows([row], [replace(row, before=earlier)]) == [None]
     system = ({"role": "system", "content": "짧게 답해."},)
-    assert twins([row], [replace(row, before=system)]) == [0]
+    assert matching_rows([row], [replace(row, before=system)]) == [0]
 
 
 def test_a_form_that_all_prompts_are_written_in_makes_no_twins() -> None:
@@ -73,8 +73,8 @@ def test_a_form_that_all_prompts_are_written_in_makes_no_twins() -> None:
     ]
     rows = [Row(f"{form}{one} {other}", "") for one in words for other in words if one != other]
     train, valid = rows[: len(rows) // 2], rows[len(rows) // 2 :]
-    assert len(apart(valid, train)[0]) > 0.9 * len(valid)
-    assert apart(train[:3], train)[0] == []
+    assert len(split_overlapping(valid, train)[0]) > 0.9 * len(valid)
+    assert split_overlapping(train[:3], train)[0] == []
 
 
 def test_questions_on_one_long_text_are_no_twins() -> None:
@@ -82,7 +82,7 @@ def test_questions_on_one_long_text_are_no_twins() -> None:
     ask = "{} 질문: {}"
     asked = ("글쓴이가 말하는 주제는?", "주인공이 떠난 까닭은?", "주인공이 떠난 까닭이 뭐야?")
     rows = [Row(ask.format(passage, question), "") for question in asked]
-    assert twins(rows, rows[1:2]) == [None, 0, 0]
+    assert matching_rows(rows, rows[1:2]) == [None, 0, 0]
 
 
 def test_splits_of_a_file_that_overlap_are_counted(tmp_path: Path) -> None:
@@ -148,15 +148,15 @@ def test_twins_share_four_fifths_of_their_grams_and_lack_sixteen_at_most(
     mine: int, theirs: int, common: int, same: bool
 ) -> None:
     one, other = prompts_of(mine, theirs, common)
-    assert (twins([one], [other]) == [0]) is same
-    assert (twins([other], [one]) == [0]) is same
+    assert (matching_rows([one], [other]) == [0]) is same
+    assert (matching_rows([other], [one]) == [0]) is same
 
 
 def test_another_number_in_a_long_prompt_asks_something_else() -> None:
     half, rest = "".join(SYLLABLES[:40]), "".join(SYLLABLES[40:80])
     rows = [Row(f"{half} {number} {rest}", "") for number in (7, 8)]
-    assert twins(rows[:1], rows[1:]) == [None]
-    assert twins([Row(f"{half} 7 {rest}{SYLLABLES[90]}", "")], rows[:1]) == [0]
+    assert matching_rows(rows[:1], rows[1:]) == [None]
+    assert matching_rows([Row(f"{half} 7 {rest}{SYLLABLES[90]}", "")], rows[:1]) == [0]
 
 
 @pytest.mark.parametrize(
@@ -169,4 +169,4 @@ def test_what_more_than_a_tenth_of_fifty_prompts_hold_is_a_form(
     rows = [Row(form + "".join(SYLLABLES[100 + 3 * n :][:3]), "") for n in range(alike)]
     rows += [Row("".join(SYLLABLES[200 + 10 * n :][:10]), "") for n in range(prompts - alike)]
     asked = Row(form + "".join(SYLLABLES[90:93]), "")
-    assert twins([asked], rows) == [None if is_form else 0]
+    assert matching_rows([asked], rows) == [None if is_form else 0]

@@ -1,1 +1,1 @@
-"""The pictures of a report, each drawn from a run's records alone."""
+"""The pictures of a report, drawn with matplotlib from a run's records."""

@@ -1,4 +1,4 @@
-"""The pictures of a report. Each is drawn from records alone; what failed stands there in words."""
+"""All pictures of a report; what failed is written into them."""
 
 from __future__ import annotations
 

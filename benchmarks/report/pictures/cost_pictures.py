@@ -1,4 +1,4 @@
-"""Pictures of cost: against quality, and by rank. What failed stands there in words."""
+"""Pictures of cost: peak memory and time against quality, and by LoRA rank."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from benchmarks.report.pictures.drawing import (
 )
 from benchmarks.report.pictures.point_labels import Label, place_labels
 from benchmarks.report.tables.table_cells import megabytes
-from benchmarks.results.run import Tune
+from benchmarks.results.run import TuningMethod
 from model_registry.language import text
 from model_registry.records import Result
 
@@ -151,7 +151,7 @@ def costs_by_rank(evidence: Evidence) -> Picture | None:
     """Seconds and peak memory of tuning at each rank, and of answering."""
     if not evidence.results:
         return None
-    parts: list[tuple[str, Sequence[Tune | None], Figures]] = []
+    parts: list[tuple[str, Sequence[TuningMethod | None], Figures]] = []
     if evidence.run.tunes:
         parts += [
             (text("Tuning, seconds", "튜닝, 초"), evidence.run.tunes,
@@ -192,7 +192,9 @@ def costs_by_rank(evidence: Evidence) -> Picture | None:
     return draw("costs", title, caption, (WIDTH, height), plot)
 
 
-def _bars(axes: Axes, evidence: Evidence, tunes: Sequence[Tune | None], figure_of: Figures) -> None:
+def _bars(
+    axes: Axes, evidence: Evidence, tunes: Sequence[TuningMethod | None], figure_of: Figures
+) -> None:
     """A bar for each candidate and way of tuning; None of these is answering."""
     height, largest = 0.78 / max(len(tunes), 2), 0.0
     words: list[tuple[float, str]] = []

@@ -1,4 +1,4 @@
-"""What all pictures of a report share: fonts that have Hangul, colours, and how they are saved.
+"""Shared drawing: fonts with Hangul, colours, and saving a figure as SVG and PNG.
 
 A figure is drawn once and saved twice: as SVG whose colours follow the page (light or dark), and
 as PNG on white. Letters become outlines, so that Korean renders where no font has it. The same
@@ -54,7 +54,7 @@ _STYLE: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture: its name (of the file too), what it shows in words, and both its forms."""
+    """One picture: its name (also of its file), title, caption, and its SVG and PNG forms."""
 
     name: str
     title: str
@@ -132,7 +132,7 @@ def colour(index: int) -> str:
 
 
 def shade(index: int, tunes: int) -> str:
-    """The colour of one way of tuning among so many: shades of blue while they can be told."""
+    """The colour of one way of tuning among several: shades of blue while they differ visibly."""
     return RANKS[index] if tunes <= len(RANKS) else colour(index)
 
 

@@ -1,4 +1,4 @@
-"""Pictures of the tune: loss curves, and every evaluator's mean before and after."""
+"""Pictures of learning: loss curves, and every evaluator's mean before and after the tune."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.pictures.cost_pictures import candidates_along_y
 from benchmarks.report.pictures.drawing import FAINT, LIMIT, WIDTH, Picture, colour, draw, shade
-from benchmarks.report.report_words import evaluator_words
+from benchmarks.report.report_texts import evaluator_words
 from benchmarks.report.tables.detail_tables import (
     QUALITY,
     directions,

@@ -1,4 +1,4 @@
-"""Names beside points, none over another: in a picture of fifty, those that find room."""
+"""Places names beside points so that none covers another; in a crowd, those that find room."""
 
 from __future__ import annotations
 

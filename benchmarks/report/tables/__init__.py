@@ -1,1 +1,1 @@
-"""The tables of a report: cells and columns, whatever format they are written in."""
+"""The tables of a report as cells and columns, the same for every format."""

@@ -1,4 +1,4 @@
-"""What a report says of a run that asked backends: a table and a picture of their answers."""
+"""Table and picture of a run that asked backends: latency, speed and grades of their answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables behind the main one: scores before and after, tuning, answering, criteria, prediction."""
+"""The detailed tables: evaluators, grades, tuning, inference and criteria."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.report_words import evaluator_words, grade_words
+from benchmarks.report.report_texts import evaluator_words, grade_words
 from benchmarks.report.tables.main_table import case_cell, name_cell, parameters
 from benchmarks.report.tables.table_cells import (
     Cell,
@@ -29,7 +29,7 @@ QUALITY = "quality"
 
 
 def directions() -> dict[str, str]:
-    """Which way is the better one, by evaluator; strangers' evaluators are in their own run."""
+    """Which way is better, by evaluator; third-party evaluators are named in their own run."""
     return {name: evaluator.better for name, evaluator in load_evaluators().items()} | {
         QUALITY: "high"
     }

@@ -1,4 +1,4 @@
-"""The table that a report begins with: every candidate, what it costs and how good it is."""
+"""The main table of a report: every candidate, what it costs and how good it is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.report_words import grade_words
+from benchmarks.report.report_texts import grade_words
 from benchmarks.report.tables.table_cells import (
     Cell,
     Column,
@@ -20,7 +20,7 @@ from benchmarks.report.tables.table_cells import (
 )
 from benchmarks.results.criteria import CRITERIA
 from benchmarks.results.head import CandidateRow
-from benchmarks.results.run import Tune, quantization
+from benchmarks.results.run import TuningMethod, quantization
 from evaluators.ranking.criterion_table import Criterion
 from model_registry.language import text
 from model_registry.records import Result
@@ -132,12 +132,12 @@ def parameters(count: int | None) -> Cell:
     return Cell(str(count), "number", count)
 
 
-def _tuning_seconds(evidence: Evidence, name: str, tune: Tune) -> Cell:
+def _tuning_seconds(evidence: Evidence, name: str, tune: TuningMethod) -> Cell:
     case = evidence.run.tuning(name, tune)
     return case_cell(case, case.seconds.get("training") if case else None)
 
 
-def _tuning_peak(evidence: Evidence, name: str, tune: Tune) -> Cell:
+def _tuning_peak(evidence: Evidence, name: str, tune: TuningMethod) -> Cell:
     case = evidence.run.tuning(name, tune)
     return case_cell(case, peak_megabytes(case, "training"))
 

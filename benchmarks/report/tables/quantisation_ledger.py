@@ -1,4 +1,4 @@
-"""The ledger of quantisation: what it saves and costs beside the plain weights, and a verdict."""
+"""The quantisation table: what it saves and costs beside plain weights, and a verdict."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.report.tables.table_cells import (
     megabytes,
     missing,
 )
-from benchmarks.results.quantised_pairs import Comparison, compare
+from benchmarks.results.quantised_pairs import QuantizationComparison, compare
 from benchmarks.results.run import quantization
 from benchmarks.results.setting import PLAIN
 from benchmarks.workloads.workload import workload_called
@@ -30,7 +30,7 @@ MOST_QUALITY_LOST = 0.1  # of the mean score, which is 0 to 1
 LEAST_SPEED = 0.5  # of the plain one's
 
 
-def verdict(found: Comparison) -> tuple[str, str]:
+def verdict(found: QuantizationComparison) -> tuple[str, str]:
     """Whether quantisation is needed here, helps, or is not worth it; and why."""
     if not found.quantised.ok:
         return text("does not run", "실행되지 않음"), status_words(found.quantised.status)
@@ -48,7 +48,7 @@ def verdict(found: Comparison) -> tuple[str, str]:
     return text("helps", "도움이 됨"), unjudged if found.quality_change is None else ""
 
 
-def _against(found: Comparison) -> list[str]:
+def _against(found: QuantizationComparison) -> list[str]:
     """What speaks against quantised weights where plain ones run."""
     reasons = []
     if found.saved_share is not None and found.saved_share < LEAST_SAVED:
@@ -60,7 +60,7 @@ def _against(found: Comparison) -> list[str]:
     return reasons
 
 
-def comparisons(evidence: Evidence) -> list[Comparison]:
+def comparisons(evidence: Evidence) -> list[QuantizationComparison]:
     """Every quantised case of a run beside its plain partner, candidate by candidate."""
     return [compare(evidence.run, r) for r in evidence.results if quantization(r) != PLAIN]
 
@@ -119,7 +119,7 @@ def _rule() -> str:
     )
 
 
-def _ledger_row(evidence: Evidence, found: Comparison) -> list[Cell]:
+def _ledger_row(evidence: Evidence, found: QuantizationComparison) -> list[Cell]:
     plain, case, phase = found.plain, found.quantised, found.phase
     word, why = verdict(found)
     return [
@@ -158,7 +158,7 @@ def _proof(case: Result) -> Cell:
     return Cell(f"{before:.2f} → {after:.2f}", under=held)
 
 
-def _saved(found: Comparison) -> Cell:
+def _saved(found: QuantizationComparison) -> Cell:
     share, saved = found.saved_share, megabytes(found.saved_bytes)
     ran = found.quantised.ok and found.plain is not None and found.plain.ok
     if share is None or saved is None or not ran:

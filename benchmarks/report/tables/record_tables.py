@@ -1,4 +1,4 @@
-"""What a report says of failures, licences, rejected candidates, the contract and the machine."""
+"""Tables of record: failures, licences, rejected candidates, the contract and the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cells, columns and tables of a report, and how numbers are written in them. Pure."""
+"""Cells, columns and tables of a report, and how their numbers are written. Pure functions."""
 
 from __future__ import annotations
 

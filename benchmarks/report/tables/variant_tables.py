@@ -1,4 +1,4 @@
-"""Before and after: the variants of a study beside the first one that it declares."""
+"""Table of variants: each one's cost and effect beside the study's first one."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from benchmarks.report.tables.table_cells import (
     missing,
 )
 from benchmarks.results.case_figures import share_of, step_seconds, training_seconds
-from benchmarks.results.run import Tune
+from benchmarks.results.run import TuningMethod
 from model_registry.language import text
 from model_registry.records import Result
 
 PHASE = "training"
 
 
-def variants_of(evidence: Evidence, name: str) -> list[Tune]:
+def variants_of(evidence: Evidence, name: str) -> list[TuningMethod]:
     """A candidate's variants as the study orders them: the first is what others compare with."""
     run = evidence.run
     return [tune for tune in run.tunes if tune.is_variant and run.asks(name, tune)]
@@ -61,7 +61,7 @@ def variants_table(evidence: Evidence) -> Table | None:
     return make_table(columns, rows, note)
 
 
-def _cells(evidence: Evidence, name: str, tune: Tune) -> list[Cell]:
+def _cells(evidence: Evidence, name: str, tune: TuningMethod) -> list[Cell]:
     case = evidence.run.tuning(name, tune)
     first = evidence.run.tuning(name, variants_of(evidence, name)[0])
     figures = case.figures if case and case.ok else {}
@@ -101,7 +101,7 @@ def headline(evidence: Evidence) -> list[str]:
     ]
 
 
-def _sentences(evidence: Evidence, name: str, variants: list[Tune]) -> Iterator[str]:
+def _sentences(evidence: Evidence, name: str, variants: list[TuningMethod]) -> Iterator[str]:
     if len(variants) < 2:
         return
     first, shown = evidence.run.tuning(name, variants[0]), evidence.shown(name)

@@ -1,1 +1,1 @@
-"""What people's grades say: agreement, differences with intervals, strengths."""
+"""Statistics of people's grades: agreement, means, differences, Bradley–Terry ratings."""

@@ -1,4 +1,4 @@
-"""Whether graders agree: with each other (Krippendorff's alpha), with themselves, over time."""
+"""Agreement of graders: Krippendorff's alpha, consistency of repeats, severity, drift."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class GraderReport:
-    """One grader beside the others. Differences are in grades (1 to 5)."""
+    """One grader compared with the others. Differences are in grades (1 to 5)."""
 
     grader: str
     grades: int
@@ -41,8 +41,8 @@ class GraderReport:
     drift: float | None  # severity in the second half of the work less that in the first
 
 
-def usable(grades: Iterable[Grade]) -> list[Grade]:
-    """Grades that count for statistics: not practice, not skipped, blind, the first showing."""
+def blind_first_grades(grades: Iterable[Grade]) -> list[Grade]:
+    """Grades that statistics use: blind, not practice, not skipped, the first showing."""
     return [g for g in grades if g.kind == "item" and g.grade is not None and g.blind]
 
 
@@ -90,7 +90,7 @@ def _alpha(coincidences: np.ndarray) -> float | None:
 
 def agreement(grades: Iterable[Grade], *, draws: int = 1000, seed: int = 0) -> Agreement:
     """Ordinal alpha over replies, with a bootstrap interval that draws whole prompts."""
-    counted = usable(grades)
+    counted = blind_first_grades(grades)
     people = len({g.grader for g in counted})
     by_prompt: dict[str, dict[object, list[int]]] = defaultdict(lambda: defaultdict(list))
     for grade in counted:
@@ -127,7 +127,7 @@ def _alpha_interval(
 
 def grader_reports(grades: Sequence[Grade]) -> list[GraderReport]:
     """Each grader's consistency with themselves, and how they differ from the others."""
-    counted = usable(grades)
+    counted = blind_first_grades(grades)
     given: dict[object, dict[str, int]] = defaultdict(dict)
     for grade in counted:
         given[reply_key(grade)][grade.grader] = grade.grade or 0

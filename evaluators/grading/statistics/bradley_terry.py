@@ -1,4 +1,4 @@
-"""Bradley–Terry strengths: from votes, and from grades of one prompt by one person.
+"""Bradley–Terry ratings from votes, and from grades of one prompt by one person.
 
 Regularised: with few votes somebody has won every time, and the plain estimate runs to infinity.
 """
@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
-from evaluators.grading.statistics.agreement import usable
+from evaluators.grading.statistics.agreement import blind_first_grades
 from evaluators.grading.statistics.comparison import label
 from evaluators.grading.store.grade_store import Grade, Vote
 
@@ -21,8 +21,8 @@ PRIOR_WINS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """One meeting of two candidates: 1 if `a` won, 0 if `b` did, 0.5 if neither."""
+class PairwiseComparison:
+    """One comparison of two candidates: 1 if `a` won, 0 if `b` did, 0.5 for a tie."""
 
     a: str
     b: str
@@ -31,7 +31,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Strength:
+class BradleyTerryRating:
     """A candidate's chance to win against an average one, with a 95 % interval over prompts."""
 
     candidate: str
@@ -44,28 +44,30 @@ class Strength:
     note: str = ""
 
 
-def from_votes(votes: Iterable[Vote]) -> list[Comparison]:
+def from_votes(votes: Iterable[Vote]) -> list[PairwiseComparison]:
     """Each vote as a comparison; both good and both bad are ties."""
     won = {"left": 1.0, "right": 0.0}
-    return [Comparison(v.left, v.right, won.get(v.choice, 0.5), v.prompt) for v in votes]
+    return [PairwiseComparison(v.left, v.right, won.get(v.choice, 0.5), v.prompt) for v in votes]
 
 
-def from_grades(grades: Iterable[Grade]) -> list[Comparison]:
+def from_grades(grades: Iterable[Grade]) -> list[PairwiseComparison]:
     """Every pair of replies that one person graded to one prompt."""
     screens: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-    for grade in usable(grades):
+    for grade in blind_first_grades(grades):
         screens[(grade.grader, grade.prompt)][label(grade)] = grade.grade or 0
     return [
-        Comparison(a, b, 0.5 if given[a] == given[b] else float(given[a] > given[b]), prompt)
+        PairwiseComparison(
+            a, b, 0.5 if given[a] == given[b] else float(given[a] > given[b]), prompt
+        )
         for (_, prompt), given in screens.items()
         for a, b in combinations(sorted(given), 2)
     ]
 
 
-def strengths(
-    comparisons: Sequence[Comparison], *, draws: int = 200, seed: int = 0
-) -> list[Strength]:
-    """All candidates, the strongest first."""
+def bradley_terry_ratings(
+    comparisons: Sequence[PairwiseComparison], *, draws: int = 200, seed: int = 0
+) -> list[BradleyTerryRating]:
+    """The ratings of all candidates, the highest first."""
     names = sorted({name for c in comparisons for name in (c.a, c.b)})
     if len(names) < 2:
         return []
@@ -79,7 +81,7 @@ def strengths(
     chances = _chances(wins.sum(axis=0))
     lows, highs = _intervals(wins, draws, seed)
     rows = [
-        Strength(name, float(chances[i]), lows[i], highs[i], *_record(name, comparisons))
+        BradleyTerryRating(name, float(chances[i]), lows[i], highs[i], *_record(name, comparisons))
         for name, i in place.items()
     ]
     return sorted(rows, key=lambda row: -row.chance)
@@ -106,7 +108,7 @@ def _intervals(
     return low.tolist(), high.tolist()
 
 
-def _record(name: str, comparisons: Iterable[Comparison]) -> tuple[int, int, int, str]:
+def _record(name: str, comparisons: Iterable[PairwiseComparison]) -> tuple[int, int, int, str]:
     """Wins, ties, losses, and a warning where the strength rests on the prior."""
     results = [c.won if c.a == name else 1 - c.won for c in comparisons if name in (c.a, c.b)]
     won, tied, lost = (results.count(value) for value in (1.0, 0.5, 0.0))

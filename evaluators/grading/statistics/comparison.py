@@ -1,4 +1,4 @@
-"""Mean grades of candidates, differences between them, and how many more prompts are needed.
+"""Mean grades, differences between candidates, and how many more prompts would separate them.
 
 Replies to one prompt are alike in difficulty, and one person grades several of them: so the unit
 of all uncertainty is the prompt. Grades of one prompt are averaged first, then prompts are drawn.
@@ -15,7 +15,7 @@ from statistics import fmean
 
 import numpy as np
 
-from evaluators.grading.statistics.agreement import usable
+from evaluators.grading.statistics.agreement import blind_first_grades
 from evaluators.grading.store.grade_store import Grade
 
 #: Fewer prompts than this give no interval.
@@ -55,6 +55,7 @@ class Difference:
 
     @property
     def separated(self) -> bool:
+        """Whether the difference is significant after Holm's correction."""
         return self.p_holm is not None and self.p_holm < 0.05
 
 
@@ -88,7 +89,7 @@ def label(grade: Grade) -> str:
 def mean_grades(grades: Iterable[Grade]) -> list[MeanGrade]:
     """Every candidate's mean grade, the best first. Prompts weigh alike."""
     by_candidate: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for grade in usable(grades):
+    for grade in blind_first_grades(grades):
         by_candidate[label(grade)][grade.prompt].append(grade.grade or 0)
     rows = []
     for name, prompts in by_candidate.items():
@@ -102,7 +103,7 @@ def mean_grades(grades: Iterable[Grade]) -> list[MeanGrade]:
 def differences(grades: Iterable[Grade]) -> list[Difference]:
     """Every pair of candidates, the better one first, with Holm's correction over all pairs."""
     screens: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-    for grade in usable(grades):
+    for grade in blind_first_grades(grades):
         screens[(grade.grader, grade.prompt)][label(grade)] = grade.grade or 0
     names = sorted({name for one in screens.values() for name in one})
     pairs = list(combinations(names, 2))

@@ -1,4 +1,4 @@
-"""Everything the grades of a run say, as one plain document for tables and JSON."""
+"""The statistics of a run's grades as one JSON document."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from dataclasses import asdict
 from typing import Any
 
 from evaluators.grading.gradable_replies import GradableRun
-from evaluators.grading.statistics.agreement import agreement, grader_reports, usable
-from evaluators.grading.statistics.bradley_terry import from_grades, from_votes, strengths
+from evaluators.grading.statistics.agreement import agreement, blind_first_grades, grader_reports
+from evaluators.grading.statistics.bradley_terry import (
+    bradley_terry_ratings,
+    from_grades,
+    from_votes,
+)
 from evaluators.grading.statistics.comparison import differences, label, mean_grades
 from evaluators.grading.statistics.position_effect import position_effect, side_effect
 from evaluators.grading.store.grade_store import Grade, Grader, GradeStore, Vote
@@ -33,13 +37,13 @@ def summarize(
         "differences": [asdict(row) for row in differences(grades)],
         "agreement": asdict(agreement(grades)),
         "each_grader": people,
-        "strengths": [asdict(row) for row in strengths(from_grades(grades))],
+        "strengths": [asdict(row) for row in bradley_terry_ratings(from_grades(grades))],
         "position": asdict(position_effect(grades)),
         "distribution": distribution(grades),
         "flags": _flags(grades),
         "votes": {
             "count": len(votes),
-            "strengths": [asdict(row) for row in strengths(from_votes(votes))],
+            "strengths": [asdict(row) for row in bradley_terry_ratings(from_votes(votes))],
             "side": asdict(side_effect(votes)),
         },
     }
@@ -47,7 +51,7 @@ def summarize(
 
 def distribution(grades: Sequence[Grade]) -> list[dict[str, Any]]:
     """How often each candidate got each grade: rows of candidate, grade (5 to 1), count."""
-    counts = Counter((label(g), g.grade) for g in usable(grades))
+    counts = Counter((label(g), g.grade) for g in blind_first_grades(grades))
     names = sorted({name for name, _ in counts})
     return [
         {"candidate": name, "grade": grade, "count": counts[name, grade]}

@@ -1,4 +1,4 @@
-"""Whether the place on the screen changes a grade: the first card, or the left side."""
+"""Position bias: whether a reply's place on the screen changes its grade."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import fmean
 
 import numpy as np
 
-from evaluators.grading.statistics.agreement import usable
+from evaluators.grading.statistics.agreement import blind_first_grades
 from evaluators.grading.statistics.comparison import label
 from evaluators.grading.store.grade_store import Grade, Vote
 
@@ -39,7 +39,7 @@ class SideEffect:
 
 def position_effect(grades: Iterable[Grade], *, draws: int = 2000, seed: int = 0) -> PositionEffect:
     """The effect of the place, tested by drawing the random orders again within each screen."""
-    counted = [g for g in usable(grades) if g.position is not None and g.screen]
+    counted = [g for g in blind_first_grades(grades) if g.position is not None and g.screen]
     means = _means(counted)
     screens: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for one in counted:

@@ -1,1 +1,1 @@
-"""The database of grades: its tables, its migrations, what is kept and how it is copied."""
+"""The grading database: schema, migrations, records, and a mirror of it."""

@@ -1,4 +1,4 @@
-"""Opening the database of grades: where it is, how it is set up, and its migrations."""
+"""Opens the grading database (SQLite or PostgreSQL) and migrates it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _BUSY_MS = 30_000
 
 
 class Busy(OhloraError):
-    """The database can't be reached at this moment; what was asked may be asked again."""
+    """The database can't be reached at this moment; the request may be repeated."""
 
 
 def data_folder() -> Path:

@@ -1,4 +1,4 @@
-"""What is kept of grading: graders, screens, grades, votes; one frozen record a row."""
+"""Records of grading: graders, screens, grades, votes; one frozen record per row."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def counting(grades: Iterable[Grade]) -> list[Grade]:
-    """Of each subject the grade that counts: the last blind one, or else the last.
+def grades_that_count(grades: Iterable[Grade]) -> list[Grade]:
+    """The grade that counts for each subject: the last blind one, or else the last.
 
     What somebody changed after they had seen names or results is kept, and counts for nothing.
     """

@@ -1,4 +1,4 @@
-"""The store of graders, screens, grades and votes: rows are added, one of each subject counts.
+"""Stores graders, screens, grades and votes; rows are only added.
 
 A grade that `add_grades` has returned for is on disk: one transaction holds all grades of a
 screen, and the key makes the same grade sent twice (a double click, a retry after a lost
@@ -27,7 +27,7 @@ from evaluators.grading.store.grade_records import (
     Screen,
     Shown,
     Vote,
-    counting,
+    grades_that_count,
     now,
     reply_hash,
 )
@@ -58,12 +58,12 @@ class GradeStore:
 
     @property
     def place(self) -> str:
-        """Where the grades are, for people: a file, or a server without its password."""
+        """Where the grades are stored, for people: a file, or a server without its password."""
         url = self._engine.url
         return str(url.database) if url.drivername == "sqlite" else url.render_as_string()
 
     def check_writable(self) -> None:
-        """See that a grade could be kept, without keeping one.
+        """Check that a grade could be stored, without storing one.
 
         Raises:
             OhloraError: it could not: the folder or the database is read-only, or the disk full.
@@ -173,7 +173,7 @@ class GradeStore:
                 query = query.where(table.c[column] == wanted)
         with self._engine.connect() as connection:
             found = [_grade(row) for row in connection.execute(query).mappings()]
-        return found if history else counting(found)
+        return found if history else grades_that_count(found)
 
     def note_names_seen(self, grader_id: str, run: str) -> None:
         """Keep that this person has seen names or results of a run; the first time stays."""

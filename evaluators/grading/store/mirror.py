@@ -1,4 +1,4 @@
-"""An optional copy of all grades in a dataset repository, for a Space, whose disk is lost.
+"""Mirrors grades to a dataset repository on the hub, for a Space whose disk is lost.
 
 Set OHLORA_MIRROR_REPO (such as "me/ohlora-grades", a private dataset) and HF_TOKEN. At start the
 copy is read back; afterwards each process appends to a file of its own, which is committed every

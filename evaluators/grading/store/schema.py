@@ -1,4 +1,4 @@
-"""The tables that hold graders, what was shown to them, their grades and their votes.
+"""The database schema: graders, screens, grades, votes.
 
 Rows are added and never changed: a revision is a new row, and the last row of a subject counts.
 Columns are plain text, numbers and JSON, so that SQLite and PostgreSQL hold the same thing.

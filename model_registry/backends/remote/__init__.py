@@ -1,1 +1,1 @@
-"""What all remote backends share: endpoints, timed HTTP, retries, failures, streamed replies."""
+"""Shared by remote backends: endpoints, timed HTTP, retries, errors, streamed replies."""

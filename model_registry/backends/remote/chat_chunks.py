@@ -1,4 +1,4 @@
-"""What a server that speaks OpenAI's chat API sends: a stream of chunks, or one JSON document."""
+"""Parses what OpenAI's chat API sends: a stream of chunks, or one JSON document."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def media_type(response: Any) -> str:
     return str(response.headers.get("content-type", "")).partition(";")[0].lower()
 
 
-def came_whole(events: openai.Stream[Any]) -> bool:
+def is_one_document(events: openai.Stream[Any]) -> bool:
     """Whether a server that was asked for a stream sent one JSON document instead."""
     return "json" in media_type(events.response)
 
@@ -26,7 +26,7 @@ def chunks_of(events: openai.Stream[Any]) -> Iterator[Any]:
         openai.APIError: the document is an error.
         ValueError: it is no JSON, or has no choices.
     """
-    if not came_whole(events):
+    if not is_one_document(events):
         yield from events
         return
     document = json.loads(events.response.read())
@@ -46,7 +46,7 @@ def content_of(delta: dict[str, Any]) -> str:
 
 
 def thinking_of(delta: dict[str, Any]) -> str:
-    """What a delta or a message holds of the model's thinking, where a server sends it apart."""
+    """The model's thinking in a delta or a message, where a server sends it apart."""
     thought = delta.get("reasoning_content") or delta.get("reasoning")
     return thought if isinstance(thought, str) else ""
 
@@ -57,8 +57,8 @@ def thinking_tokens_of(usage: dict[str, Any]) -> int | None:
     return count if isinstance(count, int) and count > 0 else None
 
 
-def said_by(error: openai.APIError) -> str:
-    """The server's own words, without the library's."""
+def server_message(error: openai.APIError) -> str:
+    """The server's own message, without the library's."""
     body = error.body
     if isinstance(body, dict):
         inner = body.get("error", body)

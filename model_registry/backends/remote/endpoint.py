@@ -1,4 +1,4 @@
-"""Where a remote candidate is asked, and with which limits: the `endpoint` table of a catalog.
+"""A remote candidate's endpoint: address, key, timeouts, from its catalog and the environment.
 
 Keys are never written there: `api_key_env` names an environment variable. What comes from a
 server goes through `mask` before anybody sees it, because servers repeat what they were sent.

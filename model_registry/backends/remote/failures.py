@@ -1,4 +1,4 @@
-"""What can go wrong with a server, as the status that a case gets."""
+"""Errors of remote backends, each with the status that its case gets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class AskError(LoadError):
         self.answer, self.fatal, self.problem = answer, fatal, problem
 
 
-class Refused(Exception):
+class ServerRefusal(Exception):
     """A server answered with an HTTP status other than 2xx."""
 
     def __init__(
@@ -45,8 +45,8 @@ class Refused(Exception):
         return self.code == 429 or self.code >= 500
 
 
-def refusal(refused: Refused, endpoint: Endpoint, attempts: int) -> AskError:
-    """The error that a refusal comes to after so many attempts."""
+def error_of_refusal(refused: ServerRefusal, endpoint: Endpoint, attempts: int) -> AskError:
+    """The error for a refusal after so many attempts."""
     said = one_line(mask(refused.said, endpoint.secrets))
     tried = f" after {attempts} attempts" if attempts > 1 else ""
     where = f"{endpoint.shown_url} answered HTTP {refused.code}{tried}"
@@ -80,8 +80,8 @@ def _key_cure(endpoint: Endpoint) -> str:
     return "it wants a key; name the variable that holds it in api_key_env of its endpoint"
 
 
-def no_api(endpoint: Endpoint) -> AskError:
-    """The error for a web page where an answer should be: the address is another program's."""
+def error_of_web_page(endpoint: Endpoint) -> AskError:
+    """The error for a web page in place of an answer: the address is another program's."""
     return AskError(
         "error",
         f"{endpoint.shown_url} answered with an HTML page: is base_url the address of the API? It "
@@ -90,8 +90,8 @@ def no_api(endpoint: Endpoint) -> AskError:
     )
 
 
-def connection_failure(error: BaseException, endpoint: Endpoint, *, late: bool) -> AskError:
-    """The error that an exception of the network means.
+def error_of_connection(error: BaseException, endpoint: Endpoint, *, late: bool) -> AskError:
+    """The error for an exception of the network.
 
     Args:
         error: of httpx2, websockets or a socket.

@@ -1,4 +1,4 @@
-"""Which field of a request a server refuses, in whatever words it says so.
+"""Finds which optional field of a request a server refused, from its message.
 
 Servers that speak OpenAI's API read different subsets of it; some refuse what they don't read. A
 field that is not needed is then left out, and the answer says so.

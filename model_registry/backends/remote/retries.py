@@ -1,4 +1,4 @@
-"""Asking again, a few times and ever later, when a server says that it is busy or broken."""
+"""Retries with growing delays when a server is busy or broken."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from model_registry.backends.remote.endpoint import Endpoint
-from model_registry.backends.remote.failures import Refused, refusal
+from model_registry.backends.remote.failures import ServerRefusal, error_of_refusal
 
 LONGEST_WAIT_SECONDS = 20.0
 Value = TypeVar("Value")
@@ -28,7 +28,7 @@ def with_retries(
     while True:
         try:
             return ask(), attempt
-        except Refused as refused:
+        except ServerRefusal as refused:
             wait = refused.retry_after
             if wait is None:
                 wait = endpoint.retry_seconds * 2 ** (attempt - 1)
@@ -36,7 +36,7 @@ def with_retries(
             spent = time.monotonic() - began
             over = attempt > endpoint.retries or spent + wait > endpoint.timeout
             if over or not refused.may_be_retried:
-                raise refusal(refused, endpoint, attempt) from None
+                raise error_of_refusal(refused, endpoint, attempt) from None
         sleep(wait)
         attempt += 1
 

@@ -1,4 +1,4 @@
-"""A reply that comes in pieces: joined, masked, and timed at its first words."""
+"""Assembles a streamed reply: joined, secrets masked, first token timed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from model_registry.backends.backend import Answer
 from model_registry.backends.remote.endpoint import Endpoint, StreamMask, overlap
-from model_registry.prompting.thinking import NO_ANSWER, Shown, take_apart
+from model_registry.prompting.thinking import NO_ANSWER, VisibleReply, split_thinking
 
 
 class Clock(Protocol):
@@ -43,7 +43,7 @@ class StreamedText:
         self._thoughts_mask = StreamMask(endpoint.secrets)
         self._marks = [mark for mark in marks if mark]
         self._held = ""
-        self._shown = Shown()
+        self._shown = VisibleReply()
         self._thought = ""
         self._answer_began: float | None = None
 
@@ -89,7 +89,7 @@ class StreamedText:
         thinking_tokens: int | None = None,
     ) -> Answer:
         """The Answer that the pieces make; its problems are found here, apart from those given."""
-        thought = take_apart(self.text)
+        thought = split_thinking(self.text)
         self._thought += self._thoughts_mask.finish()
         thinking = self._thought.strip() or thought.thinking
         text = thought.answer.strip()

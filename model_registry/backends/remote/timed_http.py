@@ -1,4 +1,4 @@
-"""HTTP requests whose connection is timed and which end at their deadline, whatever happens.
+"""HTTP client that times connecting and cuts a request off at its deadline.
 
 Timeouts of an HTTP library start anew with each byte, so that a server which sends one now and
 then is waited for without end: here a timer shuts the socket at the deadline. Every request has a
@@ -24,8 +24,8 @@ from model_registry.backends.remote.endpoint import Endpoint
 _DONE = re.compile(rb"^data: ?\[DONE\]\s*$", re.MULTILINE)
 
 
-class Watch:
-    """One request: when it began, how long connecting took, whether its deadline has passed."""
+class RequestTimer:
+    """Times one request: its start, connecting, its deadline."""
 
     def __init__(self, seconds: float) -> None:
         self.began = time.perf_counter()
@@ -50,7 +50,7 @@ class Watch:
         return time.perf_counter() - self.began
 
     def trace(self, event: str, info: dict[str, Any]) -> None:
-        """What httpcore tells of its doings: connecting is over when TCP, or TLS on it, is up."""
+        """httpcore's trace hook: connecting ends when TCP, or TLS on it, is up."""
         if event == "connection.connect_tcp.started":
             self._connecting = self.elapsed()
         elif event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
@@ -73,7 +73,7 @@ class TimedClient:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._watch: Watch | None = None
+        self._watch: RequestTimer | None = None
         local = urlsplit(endpoint.base_url).hostname in ("127.0.0.1", "localhost", "::1")
         self.http = httpx2.Client(
             timeout=httpx2.Timeout(endpoint.stall_timeout, connect=endpoint.connect_timeout),
@@ -83,9 +83,9 @@ class TimedClient:
             trust_env=not local,  # a proxy for the internet knows nothing of this machine
         )
 
-    def watch(self, seconds: float) -> Watch:
+    def watch(self, seconds: float) -> RequestTimer:
         """Time the next request and cut it off after so many seconds; stop the watch after it."""
-        self._watch = Watch(seconds)
+        self._watch = RequestTimer(seconds)
         self._watch.start()
         return self._watch
 
@@ -112,7 +112,7 @@ class _Utf8Lines(httpx2.SyncByteStream):
     The watch is told of the line that ends a stream: some servers give no other sign of an end.
     """
 
-    def __init__(self, stream: Any, watch: Watch | None) -> None:
+    def __init__(self, stream: Any, watch: RequestTimer | None) -> None:
         self._stream, self._watch = stream, watch
 
     def __iter__(self) -> Iterator[bytes]:

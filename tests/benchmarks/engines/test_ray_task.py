@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.engines import ray_task
 from benchmarks.engines.engine import CaseOutcome
-from benchmarks.engines.ray_task import Board, case_here, do_case, with_its_machine
+from benchmarks.engines.ray_task import EventBoard, case_here, do_case, with_its_machine
 from benchmarks.run.case import Case, Task
 from benchmarks.study.contract import Contract
 from model_registry.registry import Registry
@@ -30,7 +30,7 @@ class Remote:
     """A board as Ray's handle on one: each call is `.pin.remote(…)`."""
 
     def __init__(self) -> None:
-        self.board = Board()
+        self.board = EventBoard()
 
     @property
     def pin(self) -> Remote:

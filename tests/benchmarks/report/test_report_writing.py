@@ -12,7 +12,7 @@ import pytest
 from benchmarks.report import llm_report
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.markdown import escape, to_markdown
-from benchmarks.report.report_words import grade_words
+from benchmarks.report.report_texts import grade_words
 from benchmarks.report.tables.memory_tables import prediction_table
 from benchmarks.report.tables.quantisation_ledger import ledger_table
 from benchmarks.report.write_report import write_report

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.results.run import Tune
+from benchmarks.results.run import TuningMethod
 from benchmarks.results.setting import Setting, case_id
 
 
@@ -52,7 +52,7 @@ def test_cases_that_differ_in_quantisation_only_are_one_work_and_variants_are_no
 
 
 def test_a_preference_tune_is_told_from_a_fine_tune_of_the_same_rank() -> None:
-    labels = [Tune(work, Setting(rank=8)).label for work in ("fine-tune", "preference")]
+    labels = [TuningMethod(work, Setting(rank=8)).label for work in ("fine-tune", "preference")]
     assert labels == ["r8", "preference r8"]
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from evaluators.grading.statistics.agreement import agreement, alpha_of, grader_reports
 from evaluators.grading.statistics.bradley_terry import (
-    Comparison,
+    PairwiseComparison,
+    bradley_terry_ratings,
     from_grades,
     from_votes,
-    strengths,
 )
 from evaluators.grading.statistics.comparison import (
     differences,
@@ -275,11 +275,13 @@ def test_strengths_are_those_of_evalica_where_nobody_wins_always() -> None:
     rng = np.random.default_rng(0)
     skill = {"a": 1.0, "b": 0.3, "c": -0.5}
     met = [
-        Comparison(x, y, float(rng.random() < 1 / (1 + math.exp(skill[y] - skill[x]))), str(i))
+        PairwiseComparison(
+            x, y, float(rng.random() < 1 / (1 + math.exp(skill[y] - skill[x]))), str(i)
+        )
         for i in range(400)
         for x, y in (("a", "b"), ("b", "c"), ("a", "c"))
     ]
-    ours = {s.candidate: s.chance for s in strengths(met, draws=10)}
+    ours = {s.candidate: s.chance for s in bradley_terry_ratings(met, draws=10)}
     winners = [evalica.Winner.X if c.won else evalica.Winner.Y for c in met]
     theirs = evalica.bradley_terry([c.a for c in met], [c.b for c in met], winners).scores
     logs = np.log(theirs)
@@ -289,14 +291,16 @@ def test_strengths_are_those_of_evalica_where_nobody_wins_always() -> None:
 
 
 def test_who_never_lost_stays_finite_and_is_marked() -> None:
-    best, worst = strengths([Comparison("a", "b", 1.0, str(i)) for i in range(6)])
+    best, worst = bradley_terry_ratings(
+        [PairwiseComparison("a", "b", 1.0, str(i)) for i in range(6)]
+    )
     assert (best.candidate, best.note, worst.note) == ("a", "never lost", "never won")
     assert 0.6 < best.chance < 1
     assert best.chance + worst.chance == pytest.approx(1)
 
 
 def test_ties_alone_make_equals() -> None:
-    rows = strengths([Comparison("a", "b", 0.5, str(i)) for i in range(6)])
+    rows = bradley_terry_ratings([PairwiseComparison("a", "b", 0.5, str(i)) for i in range(6)])
     assert [r.chance for r in rows] == pytest.approx([0.5, 0.5])
 
 
@@ -310,7 +314,7 @@ def test_grades_and_votes_become_comparisons() -> None:
     choices = ("left", "right", "both_good", "both_bad")
     votes = [Vote(c, "g", "p", "a", "b", "1", "2", c, {}) for c in choices]
     assert [c.won for c in from_votes(votes)] == [1.0, 0.0, 0.5, 0.5]
-    assert strengths([]) == []
+    assert bradley_terry_ratings([]) == []
 
 
 @pytest.mark.parametrize(("bonus", "found"), [(0, False), (2, True)])
@@ -348,15 +352,17 @@ def test_the_summary_is_plain_json_even_without_grades() -> None:
 @pytest.mark.parametrize("wins", [1, 4, 10])
 def test_who_won_every_time_is_held_back_by_a_tenth_of_a_win_beforehand(wins: int) -> None:
     """0.1 wins each way before anybody met: odds of (n + 0.2) : 0.2 between two candidates."""
-    one, other = strengths([Comparison("a", "b", 1.0, f"p{n}") for n in range(wins)])
+    one, other = bradley_terry_ratings(
+        [PairwiseComparison("a", "b", 1.0, f"p{n}") for n in range(wins)]
+    )
     odds = one.chance / (1 - one.chance) / (other.chance / (1 - other.chance))
     assert odds == pytest.approx((wins + 0.2) / 0.2, rel=1e-3)
 
 
 def test_the_interval_of_a_strength_leaves_out_five_percent_of_the_draws() -> None:
     """200 prompts won by halves: the wins drawn are binomial, with quantiles 86 and 114."""
-    met = [Comparison("a", "b", float(n % 2), f"p{n}") for n in range(200)]
-    row = strengths(met, draws=1500)[0]
+    met = [PairwiseComparison("a", "b", float(n % 2), f"p{n}") for n in range(200)]
+    row = bradley_terry_ratings(met, draws=1500)[0]
 
     def won(chance: float) -> float:
         """Of 200, how many the strength stands for: the odds of two equals, squared."""
@@ -442,6 +448,6 @@ def test_above_a_hundred_times_the_prompts_so_far_no_number_is_told() -> None:
 
 
 def test_a_strength_has_an_interval_from_five_prompts_on() -> None:
-    met = [Comparison("a", "b", float(n % 2), f"p{n}") for n in range(5)]
-    assert all(row.low is not None for row in strengths(met))
-    assert all(row.low is None and row.high is None for row in strengths(met[:4]))
+    met = [PairwiseComparison("a", "b", float(n % 2), f"p{n}") for n in range(5)]
+    assert all(row.low is not None for row in bradley_terry_ratings(met))
+    assert all(row.low is None and row.high is None for row in bradley_terry_ratings(met[:4]))

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from evaluators.ranking.rank_candidates import NORMALIZATIONS
+from evaluators.tables.decision_sentences import sensitivity_text, winner_sentence
 from evaluators.tables.decision_table import (
-    NOTHING_SAID,
-    Said,
+    NO_COLUMN_OPTIONS,
+    ColumnOptions,
     all_decisions,
     decide_on,
     read_table,
 )
-from evaluators.tables.decision_words import sensitivity_text, winner_sentence
 from model_registry.errors import BadFile, OhloraError, UnknownName
 from tests.support.replies import ROOT
 
@@ -158,7 +158,7 @@ def test_what_can_not_be_decided_on_is_said_with_its_place(
     assert message in str(error.value)
 
 
-def chosen(path: Path, said: Said = NOTHING_SAID) -> str | None:
+def chosen(path: Path, said: ColumnOptions = NO_COLUMN_OPTIONS) -> str | None:
     return decide_on(read_table(path, said)).ranking.chosen
 
 
@@ -187,7 +187,7 @@ def test_a_column_that_nothing_is_known_of_is_asked_for_and_not_guessed(file) ->
     path = file("name,accuracy,foo,bar\na,1,9,1\nb,2,1,9\n")
     with pytest.raises(OhloraError, match=r"foo, bar.*--low COLUMN or --high COLUMN"):
         read_table(path)
-    said = Said(low=("foo",), skip=("bar",))
+    said = ColumnOptions(low=("foo",), skip=("bar",))
     table = read_table(path, said)
     assert {c.name: c.better for c in table.criteria} == {"accuracy": "high", "foo": "low"}
     assert table.dropped["bar"] == "left_out"
@@ -196,7 +196,7 @@ def test_a_column_that_nothing_is_known_of_is_asked_for_and_not_guessed(file) ->
 
 def test_what_the_user_says_of_a_column_wins_over_its_name(file) -> None:
     path = file("name,accuracy,parameters_b\na,1,1\nb,2,9\n")
-    table = read_table(path, Said(low=("accuracy",), high=("parameters_b",)))
+    table = read_table(path, ColumnOptions(low=("accuracy",), high=("parameters_b",)))
     assert {c.name: c.better for c in table.criteria} == {
         "accuracy": "low", "parameters_b": "high",
     }  # fmt: skip
@@ -205,8 +205,8 @@ def test_what_the_user_says_of_a_column_wins_over_its_name(file) -> None:
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        (Said(low=("acuracy",)), "Did you mean accuracy"),
-        (Said(low=("accuracy",), high=("accuracy",)), "named by two of"),
+        (ColumnOptions(low=("acuracy",)), "Did you mean accuracy"),
+        (ColumnOptions(low=("accuracy",), high=("accuracy",)), "named by two of"),
     ],
 )
 def test_an_option_that_names_no_column_or_two_directions_is_refused(file, said, message) -> None:
@@ -328,7 +328,7 @@ def test_one_failure_is_enough_and_where_all_fail_nobody_is_chosen(file) -> None
     assert chosen(file("name,accuracy,f1,seconds\na,0.9,0.9,OOM\nb,0.5,0.5,3\n")) == "b"
     path = file("name,accuracy,seconds\na,0.9,OOM\nb,0.5,timeout\n")
     assert chosen(path) is None
-    assert chosen(path, Said(skip=("seconds",))) == "a"  # asked not to look there
+    assert chosen(path, ColumnOptions(skip=("seconds",))) == "a"  # asked not to look there
 
 
 def test_a_column_of_statuses_says_who_failed(file) -> None:

@@ -270,13 +270,13 @@ def test_what_we_asked_wrongly_is_asked_once(code: int, status: str) -> None:
 
 
 def test_waiting_doubles_and_a_server_s_own_wish_is_bounded() -> None:
-    from model_registry.backends.remote.failures import Refused
+    from model_registry.backends.remote.failures import ServerRefusal
 
     waits: list[float] = []
     wishes = iter([None, None, 9000.0])
 
     def refuse() -> None:
-        raise Refused(503, "busy", next(wishes, None))
+        raise ServerRefusal(503, "busy", next(wishes, None))
 
     with pytest.raises(AskError) as caught:
         with_retries(refuse, Endpoint("http://x", "m", retries=3), sleep=waits.append)
@@ -284,12 +284,12 @@ def test_waiting_doubles_and_a_server_s_own_wish_is_bounded() -> None:
 
 
 def test_retries_never_wait_beyond_the_timeout() -> None:
-    from model_registry.backends.remote.failures import Refused
+    from model_registry.backends.remote.failures import ServerRefusal
 
     waits: list[float] = []
 
     def refuse() -> None:
-        raise Refused(429, "busy", 15.0)
+        raise ServerRefusal(429, "busy", 15.0)
 
     with pytest.raises(AskError):
         with_retries(refuse, Endpoint("http://x", "m", timeout=10), sleep=waits.append)

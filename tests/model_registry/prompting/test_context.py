@@ -11,7 +11,11 @@ from benchmarks.study.contract import Contract
 from benchmarks.workloads import asking, inference
 from benchmarks.workloads.log import MemoryLog
 from model_registry.backends.backend import Answer, GenerationSettings, conversation
-from model_registry.backends.local_answer import fitted, noted, prompt_of
+from model_registry.backends.local_answer import (
+    encode_for_answer,
+    with_prompt_problems,
+    within_context,
+)
 from model_registry.backends.remote.failures import AskError
 from model_registry.backends.transformers_local import (
     TransformersBackend,
@@ -36,7 +40,7 @@ def loaded(request, tiny_model_of):
 
 def fills(loaded, left: int):
     """A question that leaves room for so many tokens."""
-    empty = len(prompt_of(loaded, conversation("")).ids)
+    empty = len(encode_for_answer(loaded, conversation("")).ids)
     context = context_length(loaded.model.config)
     return conversation("a" * (context - empty - left))
 
@@ -71,16 +75,21 @@ def test_whatever_a_configuration_calls_it_is_the_context(name):
 
 @pytest.mark.parametrize("left", [1, 5, 11, 12, 13])
 def test_the_room_for_an_answer_is_counted_to_the_token(loaded, left):
-    given = fitted(loaded, prompt_of(loaded, fills(loaded, left)), SETTINGS)
+    given = within_context(loaded, encode_for_answer(loaded, fills(loaded, left)), SETTINGS)
     assert given.max_new_tokens == min(left, SETTINGS.max_new_tokens)
 
 
 @pytest.mark.parametrize(("end", "problems"), [("length", ("context_full",)), ("stop", ())])
 def test_only_an_answer_that_was_cut_says_that_the_context_was_full(loaded, end, problems):
-    prompt = prompt_of(loaded, fills(loaded, left=5))
-    given = fitted(loaded, prompt, SETTINGS)
-    assert noted(Answer("응", 2, end, 1.0), prompt, SETTINGS, given).problems == problems
-    assert noted(Answer("응", 2, end, 1.0), prompt, SETTINGS, SETTINGS).problems == ()
+    prompt = encode_for_answer(loaded, fills(loaded, left=5))
+    given = within_context(loaded, prompt, SETTINGS)
+    assert (
+        with_prompt_problems(Answer("응", 2, end, 1.0), prompt, SETTINGS, given).problems
+        == problems
+    )
+    assert (
+        with_prompt_problems(Answer("응", 2, end, 1.0), prompt, SETTINGS, SETTINGS).problems == ()
+    )
 
 
 def test_a_prompt_longer_than_the_context_is_one_line_that_says_so(loaded):

@@ -12,11 +12,16 @@ from benchmarks.study.contract import Contract
 from benchmarks.workloads import asking, inference
 from benchmarks.workloads.log import MemoryLog
 from evaluators.csv_scoring import score_csv
-from model_registry.backends.backend import Answer, GenerationSettings, apart, conversation
+from model_registry.backends.backend import (
+    Answer,
+    GenerationSettings,
+    conversation,
+    with_thinking_apart,
+)
 from model_registry.backends.local_answer import to_answer
 from model_registry.backends.transformers_local import TransformersBackend, answer_one
 from model_registry.candidate import PromptPolicy
-from model_registry.prompting.thinking import Shown, take_apart, without_thinking
+from model_registry.prompting.thinking import VisibleReply, split_thinking, without_thinking
 from model_registry.weights.loading import LoadedModel
 from rows.row import Row
 from tests.model_registry.backends.test_server_answers import ask
@@ -41,14 +46,14 @@ def test_the_answer_is_what_stands_behind_the_thinking(reply):
 
 @pytest.mark.parametrize("reply", ["<think>\n음, 이건", "<think>", "  <think>음"])
 def test_a_reply_that_broke_off_inside_its_thinking_is_no_answer(reply):
-    assert (take_apart(reply).answer, take_apart(reply).ended) == ("", False)
-    assert apart(Answer(reply, 9, "length", problems=("truncated",))).problems == (
+    assert (split_thinking(reply).answer, split_thinking(reply).ended) == ("", False)
+    assert with_thinking_apart(Answer(reply, 9, "length", problems=("truncated",))).problems == (
         "truncated", "no_answer",
     )  # fmt: skip
 
 
 def test_a_prompt_that_opened_the_block_makes_a_reply_without_tags_thinking():
-    assert take_apart("음, 인사구나", begun=True).answer == ""
+    assert split_thinking("음, 인사구나", begun=True).answer == ""
 
 
 @pytest.mark.parametrize("text", ["a < b", "<b>굵게</b>", "1<2 그리고 3>2", "<thinker>"])
@@ -58,13 +63,13 @@ def test_other_text_is_left_as_it_is(text):
 
 @pytest.mark.parametrize("form", ["both tags", "an empty block", "none"])
 def test_what_is_shown_of_a_growing_reply_is_its_answer_only(form):
-    reply, shown = FORMS[form], Shown()
+    reply, shown = FORMS[form], VisibleReply()
     pieces = [shown.more(reply[:end]) for end in range(1, len(reply) + 1)]
     assert "".join(pieces) + shown.more(reply, last=True) == ANSWER
 
 
 def test_a_text_that_only_began_like_a_tag_is_shown_in_the_end():
-    shown = Shown()
+    shown = VisibleReply()
     assert shown.more("1 <thi") == "1 "
     assert shown.more("1 <thi", last=True) == "<thi"
 

@@ -1,1 +1,1 @@
-"""Steps from one version of the tables to the next, run by Alembic when a store is opened."""
+"""Alembic migrations, run when a database is opened."""

@@ -1,4 +1,4 @@
-"""Alembic's entry: brings the store's own connection up to date, inside its transaction."""
+"""Alembic's environment: migrates the open connection inside its transaction."""
 
 from __future__ import annotations
 

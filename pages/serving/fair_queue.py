@@ -1,4 +1,4 @@
-"""Who is answered next: fair turns between visitors, and few for what nobody reads.
+"""A fair queue of answers: visitors take turns, unread results are bounded.
 
 First come, first served would let whoever sends most have most. A page in a browser opens the
 stream of its results as it asks; a flood seldom does, and answers that nobody reads can wait.
@@ -31,8 +31,8 @@ PATIENCE = 20.0
 A_MOMENT = 0.25
 
 
-class Line(Queue):
-    """Gradio's queue with fair turns."""
+class FairQueue(Queue):
+    """Gradio's queue with fair turns between visitors."""
 
     def __init__(self, **given: object) -> None:
         super().__init__(**given)  # type: ignore[arg-type]  # what Blocks.queue gives its own
@@ -70,7 +70,7 @@ class Line(Queue):
             blocks.pending_diff_streams.pop(whose, None)
 
     def takes(self, visit: str | None, address: str) -> bool:
-        """Whether one more request may stand in line. Those that name no visit count as one."""
+        """Whether one more request may be queued. Those that name no visit count as one."""
         theirs = [event for event in self._there() if _address(event) == address]
         if visit:
             same = sum(event.session_hash == visit for event in theirs)

@@ -18,7 +18,7 @@ from benchmarks.report.tables.quantisation_ledger import (
     verdict,
 )
 from benchmarks.results.folder import RunFolder
-from benchmarks.results.quantised_pairs import Comparison
+from benchmarks.results.quantised_pairs import QuantizationComparison as Pair
 from model_registry.records import Peak, Reply, Result, ScoreRow
 from tests.support.report_fixtures import MIB, make_run
 
@@ -74,19 +74,19 @@ PLAIN = case()
 @pytest.mark.parametrize(
     ("found", "word", "why"),
     [
-        (Comparison(PLAIN, case("nf4", memory=700)), "helps", "replies not judged"),
-        (Comparison(PLAIN, case("nf4", memory=700), 0.6, 0.55), "helps", ""),
-        (Comparison(PLAIN, case("nf4", memory=700), 0.6, 0.45), "not worth it here",
+        (Pair(PLAIN, case("nf4", memory=700)), "helps", "replies not judged"),
+        (Pair(PLAIN, case("nf4", memory=700), 0.6, 0.55), "helps", ""),
+        (Pair(PLAIN, case("nf4", memory=700), 0.6, 0.45), "not worth it here",
          "replies get worse"),
-        (Comparison(PLAIN, case("nf4", memory=950)), "not worth it here", "saves too little"),
-        (Comparison(PLAIN, case("nf4", memory=1300, rate=3)), "not worth it here",
+        (Pair(PLAIN, case("nf4", memory=950)), "not worth it here", "saves too little"),
+        (Pair(PLAIN, case("nf4", memory=1300, rate=3)), "not worth it here",
          "saves too little, much slower"),
-        (Comparison(PLAIN, case("nf4", memory=700, rate=4)), "not worth it here", "much slower"),
-        (Comparison(replace(PLAIN, status="oom_load"), case("nf4")), "needed",
+        (Pair(PLAIN, case("nf4", memory=700, rate=4)), "not worth it here", "much slower"),
+        (Pair(replace(PLAIN, status="oom_load"), case("nf4")), "needed",
          "plain: out of memory while loading"),
-        (Comparison(None, case("nf4")), "plain was not tried", ""),
-        (Comparison(PLAIN, case("nf4", peaks={})), "memory not measured", ""),
-        (Comparison(PLAIN, case("gptq", status="unsupported_device")), "does not run",
+        (Pair(None, case("nf4")), "plain was not tried", ""),
+        (Pair(PLAIN, case("nf4", peaks={})), "memory not measured", ""),
+        (Pair(PLAIN, case("gptq", status="unsupported_device")), "does not run",
          "this machine can't do what was asked"),
     ],
 )  # fmt: skip
@@ -95,14 +95,14 @@ def test_the_verdict_follows_from_what_was_measured(found, word, why):
 
 
 def test_memory_speed_and_quality_are_told_against_the_plain_case():
-    found = Comparison(PLAIN, case("nf4", memory=700, rate=5), 0.6, 0.55)
+    found = Pair(PLAIN, case("nf4", memory=700, rate=5), 0.6, 0.55)
     assert (found.saved_bytes, found.saved_share) == (300 * MIB, 0.3)
     assert found.speed == 0.5
     assert found.quality_change == pytest.approx(-0.05)
 
 
 def test_what_is_unknown_is_none_and_never_zero():
-    found = Comparison(PLAIN, case("nf4", peaks={}, figures={}))
+    found = Pair(PLAIN, case("nf4", peaks={}, figures={}))
     assert (found.saved_bytes, found.saved_share, found.speed) == (None, None, None)
     assert found.quality_change is None
 

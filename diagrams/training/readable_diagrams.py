@@ -1,4 +1,4 @@
-"""Good diagrams of many looks, for the networks that must know one when they see it.
+"""Generates readable diagrams in many styles, as examples of readability 5.
 
 The targets of requests are all set out alike. People and models set theirs out in other ways that
 are as easy to read: crowded in the middle, with large nodes beside small ones, across or down, in
@@ -23,8 +23,8 @@ Cell = tuple[int, int]  # column and row; of a branching chart -1, 0 or 1 beside
 Cells = dict[Cell, list[Cell]]  # each cell with those it points to
 
 
-def good_diagram(draw: Random) -> Diagram:
-    """A diagram without a fault, of any kind and look."""
+def readable_diagram(draw: Random) -> Diagram:
+    """A diagram without a geometric fault, of any kind and style."""
     while True:
         kind = draw.choices(KINDS, weights=(3, 2, 3, 4))[0]
         made = kind(draw)
@@ -37,7 +37,7 @@ def good_diagram(draw: Random) -> Diagram:
 
 
 def is_faultless(diagram: Diagram) -> bool:
-    """Whether nothing worth naming can be counted against it."""
+    """Whether geometry finds no fault worth naming."""
     return geometric_score(measure(diagram)) >= FAULTLESS
 
 
@@ -56,7 +56,7 @@ def bars(draw: Random) -> Diagram:
     step = length / (len(heights) + 0.5)
     width = round(step * draw.uniform(0.4, 0.75))
     shape, line = draw.choice(SHAPES[:2]), draw.choice(LINES)
-    looks = _fills(draw, 3)
+    fills = _fills(draw, 3)
     nodes = []
     for place, height in enumerate(heights):
         along, high = round(step * (place + 0.75)), round(max(24, height))
@@ -69,7 +69,7 @@ def bars(draw: Random) -> Diagram:
                 width=width if across else high,
                 height=high if across else width,
                 line=line,
-                fill=looks[0 if not place else 1 + place % 2 if place < falling else 0],
+                fill=fills[0 if not place else 1 + place % 2 if place < falling else 0],
                 line_colour=(64, 64, 64),
                 targets=(place + 2,) if place + 1 < len(heights) else (),
             )
@@ -131,8 +131,8 @@ def _set_out(cells: Cells, columns: int, rows: int, spread: float, draw: Random)
     length, beside = (WIDTH, HEIGHT) if across else (HEIGHT, WIDTH)
     room = min(length / columns, beside * spread)
     sizes = [size for size in SIZES if size < 0.8 * room] or [SIZES[0]]
-    fills = _fills(draw, 4)
-    looks = [(draw.choice(SHAPES), draw.choice(sizes), fill) for fill in fills]
+    chosen = _fills(draw, 4)
+    looks = [(draw.choice(SHAPES), draw.choice(sizes), fill) for fill in chosen]
     middle = (min(row for _, row in cells) + max(row for _, row in cells)) / 2
     nodes = []
     for (column, row), number in numbers.items():

@@ -1,4 +1,4 @@
-"""The words of every note, in English and Korean. Adding a note is one entry."""
+"""The texts of every note, in English and Korean. Adding a note is one entry."""
 
 from __future__ import annotations
 

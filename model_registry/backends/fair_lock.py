@@ -1,4 +1,4 @@
-"""Turns at a model: several answers are made at once, a few steps each, in order of arrival.
+"""A fair lock on a model: streams generate a few steps each, in order of arrival.
 
 A plain lock would let the second visitor wait until the first answer is done, and threads left
 to themselves slow each other down; with turns, one step runs at a time and nobody is passed over.
@@ -16,8 +16,8 @@ from contextlib import contextmanager
 SLICE = 0.02
 
 
-class Turns:
-    """A lock that is handed on in the order in which it was asked for."""
+class FairLock:
+    """A lock that is granted in the order in which it was requested."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
@@ -27,12 +27,12 @@ class Turns:
 
     @property
     def due(self) -> bool:
-        """Whether somebody waits and the turn has lasted: its holder then passes it on."""
+        """Whether somebody waits and the holder has had its slice: it should yield."""
         return bool(self._waiting) and time.monotonic() - self._since >= SLICE
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Hold the turn; waits for it first."""
+        """Hold the lock; waits for it first."""
         self._take()
         try:
             yield
@@ -40,7 +40,7 @@ class Turns:
             self._give()
 
     def pass_on(self) -> None:
-        """Let everybody who waits have a turn first; returns with the turn held again."""
+        """Let everybody who waits go first; returns with the lock held again."""
         with self._mutex:
             if not self._waiting:
                 return

@@ -1,4 +1,4 @@
-"""One tokenizer's way of writing conversations, in its chat template or in a plain form."""
+"""A tokenizer's prompt format: its chat template, or a plain format."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ANSWER = "가나다라 마바사"
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class PromptFormat:
     """One tokenizer's way of writing conversations, under one policy. Texts are marked, see
     `control_tokens`."""
 
@@ -35,10 +35,10 @@ class Form:
     tokenizer: Any
     template: ChatTemplate | None
     tokens: tuple[str, ...]
-    known: dict[str, Any]  # what was found out about the tokenizer as it is, see `form_of`
+    known: dict[str, Any]  # what was found out about the tokenizer as it is, see `prompt_format_of`
 
     def messages(self, messages: Sequence[Message]) -> list[dict[str, str]]:
-        """The messages as they are rendered: clean, marked, without a role that is not known."""
+        """The messages ready to render: clean, marked, without unknown roles."""
         ready = [self._ready(message) for message in messages]
         return _question_first(ready) if self.moves_system(messages) else ready
 
@@ -57,13 +57,13 @@ class Form:
         return not _keeps_system(self.template, asked)
 
     def opened(self, messages: Sequence[Message]) -> str:
-        """The conversation, open for an answer, as the template opens it."""
+        """The conversation rendered up to where the answer begins."""
         if self.template is None:
             return _render_plain(self.policy.form, messages)
         return self._render(self.template, messages, add_generation_prompt=True)
 
     def whole(self, messages: Sequence[Message], reply: str) -> str | None:
-        """The conversation with its answer; None where the template can't write answers."""
+        """The conversation rendered with its answer; None where the template can't."""
         if self.template is None:
             return _render_plain(self.policy.form, messages) + reply
         try:
@@ -74,7 +74,7 @@ class Form:
             return None
 
     def around(self, messages: Sequence[Message]) -> tuple[str, str] | None:
-        """What stands before an answer to a conversation, and what behind it."""
+        """The text before an answer to a conversation, and the text behind it."""
         before, found, behind = (self.whole(messages, _ANSWER) or "").rpartition(_ANSWER)
         return (before, behind) if found else None
 
@@ -159,17 +159,17 @@ class Form:
 _KNOWN: WeakKeyDictionary[Any, dict[tuple[Any, ...], dict[str, Any]]] = WeakKeyDictionary()
 
 
-def form_of(policy: PromptPolicy, tokenizer: Any) -> Form:
-    """The form of a tokenizer. What takes long to find out (some have thousands of added tokens) is
-    kept for as long as the tokenizer stays as it is."""
+def prompt_format_of(policy: PromptPolicy, tokenizer: Any) -> PromptFormat:
+    """The prompt format of a tokenizer, cached for as long as the tokenizer stays as it is: some
+    have thousands of added tokens."""
     template = template_of(tokenizer) if uses_chat_template(policy, tokenizer) else None
     if tokenizer is None:
-        return Form(policy, None, None, (), {})
+        return PromptFormat(policy, None, None, (), {})
     key = (policy, template, len(tokenizer), tokenizer.eos_token)
     known = _KNOWN.setdefault(tokenizer, {}).setdefault(key, {})
     if "tokens" not in known:
         known["tokens"] = control_tokens(tokenizer, template.text if template else policy.form)
-    return Form(policy, tokenizer, template, known["tokens"], known)
+    return PromptFormat(policy, tokenizer, template, known["tokens"], known)
 
 
 def uses_chat_template(policy: PromptPolicy, tokenizer: Any) -> bool:

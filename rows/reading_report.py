@@ -1,4 +1,4 @@
-"""What was read of the user's rows, what was left out and why: as words, and as a document."""
+"""Reports what was read of the user's rows and what was left out, as text and JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from model_registry.messages.notes import Note
-from rows.overlap import apart, repeated
+from rows.overlap import repeated, split_overlapping
 from rows.row import LINES_NAMED, LeftOut, Row, Rows, Source
 
 EXAMPLES = 3
@@ -54,8 +54,8 @@ def without_overlap(rows: Rows) -> tuple[Rows, list[LeftOut]]:
     )
     out = []
     for split, group in (("train", train), ("valid", valid)):
-        out += overlapping(apart(group, asked)[1], "asks_a_prompt", split)
-    keep, gone = apart(valid, train)
+        out += overlapping(split_overlapping(group, asked)[1], "asks_a_prompt", split)
+    keep, gone = split_overlapping(valid, train)
     out += overlapping(gone, "asks_a_train_row", "valid")
     return Rows((*train, *keep, *asked), rows.left_out, rows.sources, rows.ignored), out
 

@@ -1,4 +1,4 @@
-"""What every answer of a chat carries: who made it, how, and of which text that is true.
+"""The provenance of a chat answer: candidate, settings, and a hash of the text.
 
 The conversation lives in the visitor's browser and the choice of a candidate beside it, which may
 be another by the time an answer is graded. So each answer says itself whose it is. The Chatbot
@@ -13,15 +13,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from evaluators.grading.store.grade_records import reply_hash
-from evaluators.grading.submission import Refused, text
+from evaluators.grading.submission import InvalidRequest, text
 
 #: A stamp holds a system prompt, a name and five numbers.
 _LONGEST = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
-    """Where an answer is from."""
+class AnswerProvenance:
+    """Where an answer comes from."""
 
     candidate: str
     settings: dict[str, Any]
@@ -35,8 +35,8 @@ class Stamp:
         return {"id": json.dumps(made, ensure_ascii=False)}
 
 
-def read_stamp(message: Any, reply: str) -> Stamp | None:
-    """The stamp of a message as a browser sends it back; None where it has none.
+def read_provenance(message: Any, reply: str) -> AnswerProvenance | None:
+    """The provenance in a message that a browser sends back; None where it has none.
 
     Raises:
         Refused: it is none of ours, or the text is another than it was made for.
@@ -46,14 +46,14 @@ def read_stamp(message: Any, reply: str) -> Stamp | None:
     if written in (None, ""):
         return None
     try:
-        stamp = Stamp(**json.loads(text(written, "metadata", _LONGEST)))
-        texts = (stamp.candidate, stamp.answer, stamp.text_hash)
-        known = all(isinstance(one, str) for one in texts) and type(stamp.answered) is bool
+        provenance = AnswerProvenance(**json.loads(text(written, "metadata", _LONGEST)))
+        texts = (provenance.candidate, provenance.answer, provenance.text_hash)
+        known = all(isinstance(one, str) for one in texts) and type(provenance.answered) is bool
     except (TypeError, ValueError, RecursionError):
         known = False
-    if not known or stamp.text_hash != reply_hash(reply):
-        raise Refused(
+    if not known or provenance.text_hash != reply_hash(reply):
+        raise InvalidRequest(
             "This answer is not as it was made. Ask again, and grade the new one.",
             "만들어진 그대로의 답변이 아니에요. 다시 물어보고 새 답변을 평가해 주세요.",
         )
-    return stamp
+    return provenance

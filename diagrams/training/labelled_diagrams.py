@@ -1,4 +1,4 @@
-"""Diagrams with a readability of 0 to 5 that follows from how they were made.
+"""Generates diagrams labelled with the readability that their degradation implies.
 
 Good ones get 5. A spoilt one is a good one to which something was done on purpose; what was done,
 and to which share of it, gives the score by the rule of `SPOILERS`. The score is not measured, so
@@ -14,54 +14,56 @@ from random import Random
 
 from diagrams.diagram import HEIGHT, WIDTH, Diagram, Node
 from diagrams.scoring.geometry import geometric_score, measure
-from diagrams.training.good_diagrams import good_diagram
+from diagrams.training.readable_diagrams import readable_diagram
 
-GOOD_SHARE = 0.4  # of the examples
+READABLE_SHARE = 0.4  # of the examples
 UNHARMED = 4.6  # a geometric score from there on: nothing to see
 Nodes = list[Node]
 
 
 @dataclass(frozen=True, slots=True)
-class Rated:
-    """A diagram, its score, and what was done to it."""
+class LabelledDiagram:
+    """A diagram, its readability label, and the degradations applied to it."""
 
     diagram: Diagram
     score: float  # 0 to 5
     faults: tuple[str, ...] = ()
 
 
-def make_rated(count: int, seed: int) -> list[Rated]:
-    """`count` examples, two in five of them good."""
+def make_labelled(count: int, seed: int) -> list[LabelledDiagram]:
+    """`count` labelled diagrams, two in five of them readable."""
     draw = Random(seed)
     return [
-        good(draw) if draw.random() < GOOD_SHARE else spoil(good(draw).diagram, draw)
+        labelled_readable(draw)
+        if draw.random() < READABLE_SHARE
+        else degrade(labelled_readable(draw).diagram, draw)
         for _ in range(count)
     ]
 
 
-def good(draw: Random) -> Rated:
-    """A diagram that is easy to read."""
-    return Rated(good_diagram(draw), 5.0)
+def labelled_readable(draw: Random) -> LabelledDiagram:
+    """A readable diagram, labelled 5."""
+    return LabelledDiagram(readable_diagram(draw), 5.0)
 
 
-def spoil(diagram: Diagram, draw: Random) -> Rated:
-    """The diagram with one to three things done to it, so that it shows."""
+def degrade(diagram: Diagram, draw: Random) -> LabelledDiagram:
+    """The diagram with one to three visible degradations."""
     while True:
-        made = _spoil_once(diagram, draw)
+        made = _degrade_once(diagram, draw)
         if geometric_score(measure(made.diagram)) < UNHARMED:
             return made
 
 
-def _spoil_once(diagram: Diagram, draw: Random) -> Rated:
+def _degrade_once(diagram: Diagram, draw: Random) -> LabelledDiagram:
     nodes, score, faults = list(diagram.nodes), 5.0, []
     times = draw.choices((1, 2, 3), weights=(5, 3, 2))[0]
-    for name in draw.sample(list(SPOILERS), times):
-        loss, spoiler = SPOILERS[name]
+    for name in draw.sample(list(DEGRADATIONS), times):
+        loss, spoiler = DEGRADATIONS[name]
         share = draw.uniform(0.1, 1.0)
         nodes = spoiler(nodes, share, draw)
         score *= 1 - loss * min(1.0, FULL_AT * share)
         faults.append(name)
-    return Rated(Diagram(tuple(nodes)), score, tuple(faults))
+    return LabelledDiagram(Diagram(tuple(nodes)), score, tuple(faults))
 
 
 def _some(nodes: Nodes, share: float, draw: Random) -> set[int]:
@@ -161,7 +163,7 @@ def _squeezed(nodes: Nodes, share: float, draw: Random) -> Nodes:
 #: What can be done, and the share of the score lost where it is done to FULL_AT⁻¹ of the nodes or
 #: more: who stands on whom is lost wholly, a missing line only partly.
 FULL_AT = 1.6
-SPOILERS: dict[str, tuple[float, Callable[[Nodes, float, Random], Nodes]]] = {
+DEGRADATIONS: dict[str, tuple[float, Callable[[Nodes, float, Random], Nodes]]] = {
     "stacked": (0.9, _stacked),
     "pushed out": (0.7, _pushed_out),
     "scattered": (0.7, _scattered),

@@ -1,10 +1,10 @@
-"""The decisions on a table, in words: what a reader should know of them, the fragile first."""
+"""Explains the decisions on a table in sentences, the fragile points first."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from evaluators.ranking.ranking_words import unit_label
+from evaluators.ranking.ranking_sentences import unit_label
 from evaluators.ranking.robustness import WeightChange
 from evaluators.tables.cell_values import missing_words
 from evaluators.tables.decision_table import DecisionTable, TableDecision, all_decisions

@@ -1,4 +1,4 @@
-"""What stands before Gradio: it lets through what the page uses, in sizes that the page needs.
+"""ASGI middleware before Gradio: passes only the requests that the page makes, bounded in size.
 
 Gradio brings more routes than this page has use for (uploads, snapshots of a visitor's state,
 a proxy, editing tools), takes a body of any size into memory, and answers what it can't read
@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 if TYPE_CHECKING:
     import gradio as gr
 
-    from pages.serving.answer_queue import Line
+    from pages.serving.fair_queue import FairQueue
 
 #: Set in a request's scope by whoever could not answer it at this moment.
 PASSES = "ohlora.passes"
@@ -44,7 +44,7 @@ _RESULTS = re.compile(r"/gradio_api/(?:queue/data|call/(?:v2/)?[^/]+/(?P<event>[
 _QUEUED = re.compile(r"/gradio_api/(?:queue/join|call/[^/]+/?)")
 
 
-class Gate:
+class RequestFilter:
     """The middleware before `page`."""
 
     def __init__(self, app: ASGIApp, page: gr.Blocks) -> None:
@@ -84,8 +84,8 @@ class Gate:
             await self._app(scope, receive, _with_headers(scope, send))
 
     @property
-    def _line(self) -> Line:
-        return cast("Line", self._page._queue)
+    def _line(self) -> FairQueue:
+        return cast("FairQueue", self._page._queue)
 
     def _problem(self, body: bytes, name: str | None, address: str) -> tuple[int, str] | None:
         """What is wrong with a call, if anything: a status and a sentence."""

@@ -1,4 +1,4 @@
-"""What a path is that was named as a model and is none, and what to do with it instead."""
+"""Explains a path that was named as a model and is none, and what to do instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fixed texts of a report in English and Korean: evaluators, grades, stand-ins."""
+"""The fixed texts of a report in English and Korean."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _EVALUATORS = {
 
 
 def evaluator_words(name: str) -> str:
-    """An evaluator's name for people; a stranger's own name without its underscores."""
+    """An evaluator's name for people; a third-party one's own name without its underscores."""
     return text(*_EVALUATORS.get(name, (name.replace("_", " "), name)))
 
 
@@ -56,7 +56,7 @@ def grade_words(mean: float) -> str:
 
 
 def stand_in(weights: str | None) -> str:
-    """What must stand beside a name whose figures are not the real model's; else nothing."""
+    """The label beside a name whose figures are not the real model's; empty otherwise."""
     if weights == "bundled":
         return text("bundled stand-in", "내장 대역 모델")
     if weights == "random":

@@ -7,15 +7,15 @@ import time
 
 import pytest
 
-from model_registry.backends import generation_turns
-from model_registry.backends.generation_turns import Turns
+from model_registry.backends import fair_lock
+from model_registry.backends.fair_lock import FairLock
 
 
 def test_only_one_holds_the_turn_and_everybody_gets_it_in_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(generation_turns, "SLICE", 0.0)
-    line, inside, steps = Turns(), [], []
+    monkeypatch.setattr(fair_lock, "SLICE", 0.0)
+    line, inside, steps = FairLock(), [], []
 
     def work(name: str) -> None:
         with line.taken():
@@ -41,7 +41,7 @@ def test_only_one_holds_the_turn_and_everybody_gets_it_in_order(
 
 
 def test_a_turn_that_nobody_wants_is_never_due() -> None:
-    line = Turns()
+    line = FairLock()
     with line.taken():
         assert not line.due
         line.pass_on()
@@ -50,7 +50,7 @@ def test_a_turn_that_nobody_wants_is_never_due() -> None:
 
 
 def test_a_turn_is_given_back_when_its_holder_fails() -> None:
-    line = Turns()
+    line = FairLock()
     with pytest.raises(ValueError), line.taken():
         raise ValueError
     with line.taken():
@@ -58,12 +58,12 @@ def test_a_turn_is_given_back_when_its_holder_fails() -> None:
 
 
 def test_a_turn_is_due_only_after_it_has_lasted(monkeypatch: pytest.MonkeyPatch) -> None:
-    line = Turns()
-    monkeypatch.setattr(generation_turns, "SLICE", 60.0)
+    line = FairLock()
+    monkeypatch.setattr(fair_lock, "SLICE", 60.0)
     with line.taken():
         waiting = threading.Thread(target=lambda: line.taken().__enter__(), daemon=True)
         waiting.start()
         time.sleep(0.02)
         assert not line.due
-        monkeypatch.setattr(generation_turns, "SLICE", 0.0)
+        monkeypatch.setattr(fair_lock, "SLICE", 0.0)
         assert line.due

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from evaluators.grading.cards import cards_of
-from evaluators.grading.grading_session import Desk, Visitor
-from evaluators.grading.statistics.agreement import agreement, usable
+from evaluators.grading.grading_session import GradingSession, Visitor
+from evaluators.grading.statistics.agreement import agreement, blind_first_grades
 from evaluators.grading.statistics.grade_summary import distribution, summarize
 from evaluators.grading.store.grade_store import GradeStore
 from model_registry.records import Reply, append_rows
@@ -30,32 +30,39 @@ def a_run(folder: Path, replies: dict[str, str], prompts: int = 3) -> Path:
     return folder
 
 
-def a_desk(folder: Path, replies: dict[str, str], prompts: int = 3) -> Desk:
+def a_session(folder: Path, replies: dict[str, str], prompts: int = 3) -> GradingSession:
     run = a_run(folder / "run", replies, prompts)
     url = f"sqlite:///{folder / 'grades.db'}"
-    return Desk(lambda: GradeStore.open(url), {"run": run}, owner_key="key")
+    return GradingSession(lambda: GradeStore.open(url), {"run": run}, owner_key="key")
 
 
-def sit(desk: Desk) -> Visitor:
-    return Visitor(desk.join("민지")[1])
+def sit(grading: GradingSession) -> Visitor:
+    return Visitor(grading.join("민지")[1])
 
 
-def hand_in(desk: Desk, who: Visitor, grade: int = 4, *, number: int | None = None, skip: str = "",
-            attempt: str = "") -> dict[str, Any]:  # fmt: skip
-    screen = desk.screen(who, "", number)
+def hand_in(
+    grading: GradingSession,
+    who: Visitor,
+    grade: int = 4,
+    *,
+    number: int | None = None,
+    skip: str = "",
+    attempt: str = "",
+) -> dict[str, Any]:
+    screen = grading.screen(who, "", number)
     grades = [{"grade": grade} for _ in screen["replies"]]
-    desk.submit(who, screen["screen"], grades, skip_reason=skip, attempt=attempt)
+    grading.submit(who, screen["screen"], grades, skip_reason=skip, attempt=attempt)
     return screen
 
 
-def practise(desk: Desk, who: Visitor) -> None:
-    hand_in(desk, who)
-    hand_in(desk, who)
+def practise(grading: GradingSession, who: Visitor) -> None:
+    hand_in(grading, who)
+    hand_in(grading, who)
 
 
-def go_through(desk: Desk, who: Visitor, **how: Any) -> dict[str, Any]:
-    while "finished" not in (screen := desk.screen(who)):
-        hand_in(desk, who, **how)
+def go_through(grading: GradingSession, who: Visitor, **how: Any) -> dict[str, Any]:
+    while "finished" not in (screen := grading.screen(who)):
+        hand_in(grading, who, **how)
     return screen
 
 
@@ -67,15 +74,15 @@ def go_through(desk: Desk, who: Visitor, **how: Any) -> dict[str, Any]:
 def test_a_text_of_two_candidates_is_shown_once_graded_once_and_stored_for_each(
     tmp_path: Path, other: str
 ) -> None:
-    desk = a_desk(tmp_path, {"가": SAME, "나": other, "다": "다른 답"})
-    who = sit(desk)
-    practise(desk, who)
-    screen = desk.screen(who)
+    grading = a_session(tmp_path, {"가": SAME, "나": other, "다": "다른 답"})
+    who = sit(grading)
+    practise(grading, who)
+    screen = grading.screen(who)
     assert len(screen["replies"]) == 2
     grades = [{"grade": 5 if "아침" in unicodedata.normalize("NFC", r) else 2, "flags": ["foreign"]}
               for r in screen["replies"]]  # fmt: skip
-    assert desk.submit(who, screen["screen"], grades)["stored"] == 3
-    kept = {g.candidate: g for g in desk.store.grades() if g.kind == "item"}
+    assert grading.submit(who, screen["screen"], grades)["stored"] == 3
+    kept = {g.candidate: g for g in grading.store.grades() if g.kind == "item"}
     assert {name: g.grade for name, g in kept.items()} == {"가": 5, "나": 5, "다": 2}
     assert kept["나"].reply == other, "each is stored with its own text"
     assert kept["가"].position == kept["나"].position != kept["다"].position
@@ -83,34 +90,36 @@ def test_a_text_of_two_candidates_is_shown_once_graded_once_and_stored_for_each(
 
 
 def test_replies_that_differ_only_in_a_hidden_name_are_one_card(tmp_path: Path) -> None:
-    desk = a_desk(tmp_path, {"gemma-2": "저는 젬마예요.", "qwen-3": "저는 큐원이에요.", "다": "음"})
-    who = sit(desk)
-    practise(desk, who)
-    assert len(desk.screen(who)["replies"]) in (2, 3)
+    grading = a_session(
+        tmp_path, {"gemma-2": "저는 젬마예요.", "qwen-3": "저는 큐원이에요.", "다": "음"}
+    )
+    who = sit(grading)
+    practise(grading, who)
+    assert len(grading.screen(who)["replies"]) in (2, 3)
     assert [c.places for c in cards_of(["▇▇▇예요", "음", "▇▇▇예요 "])] == [(0, 2), (1,)]
 
 
 def test_a_screen_where_all_agree_is_one_card_and_going_back_shows_its_grade(
     tmp_path: Path,
 ) -> None:
-    desk = a_desk(tmp_path, {"가": SAME, "나": SAME})
-    who = sit(desk)
-    practise(desk, who)
-    hand_in(desk, who, 3)
-    back = desk.screen(who, number=2)
+    grading = a_session(tmp_path, {"가": SAME, "나": SAME})
+    who = sit(grading)
+    practise(grading, who)
+    hand_in(grading, who, 3)
+    back = grading.screen(who, number=2)
     assert (len(back["replies"]), back["earlier"][0]["grade"]) == (1, 3)
-    end = go_through(desk, who, grade=3)
+    end = go_through(grading, who, grade=3)
     assert (end["grades"], end["distribution"]) == (3, [0, 0, 3, 0, 0])
 
 
 def test_many_candidates_that_say_the_same_need_no_second_screen(tmp_path: Path) -> None:
     said = {f"모델-{i}": f"{'가나다라마바사'[i % 7]}라고 답해요" for i in range(21)}
-    desk = a_desk(tmp_path, said)
-    who = sit(desk)
-    practise(desk, who)
-    assert len(desk.screen(who)["replies"]) == 7
+    grading = a_session(tmp_path, said)
+    who = sit(grading)
+    practise(grading, who)
+    assert len(grading.screen(who)["replies"]) == 7
     said |= {f"더-{i}": f"{'아자차카'[i % 4]}라고 답해요" for i in range(8)}
-    many = a_desk(tmp_path / "more", said)
+    many = a_session(tmp_path / "more", said)
     who = sit(many)
     practise(many, who)
     sizes = {len(hand_in(many, who)["replies"]) for _ in range(4)}
@@ -118,80 +127,80 @@ def test_many_candidates_that_say_the_same_need_no_second_screen(tmp_path: Path)
 
 
 def test_no_place_belongs_to_a_card_that_two_share(tmp_path: Path) -> None:
-    desk = a_desk(tmp_path, {"가": SAME, "나": SAME, "다": "하나", "라": "둘"})
+    grading = a_session(tmp_path, {"가": SAME, "나": SAME, "다": "하나", "라": "둘"})
     first = []
     for _ in range(60):
-        who = sit(desk)
-        practise(desk, who)
+        who = sit(grading)
+        practise(grading, who)
         for _ in range(3):
-            first.append(hand_in(desk, who)["replies"][0])
+            first.append(hand_in(grading, who)["replies"][0])
     assert abs(first.count(SAME) / len(first) - 1 / 3) < 0.12
 
 
 def test_skipping_everything_opens_no_results(tmp_path: Path) -> None:
-    desk = a_desk(tmp_path, {"가": "하나", "나": "둘"})
-    who = sit(desk)
-    end = go_through(desk, who, skip="unclear")
-    assert not desk.has_finished(who)
+    grading = a_session(tmp_path, {"가": "하나", "나": "둘"})
+    who = sit(grading)
+    end = go_through(grading, who, skip="unclear")
+    assert not grading.has_finished(who)
     assert end["skips"] == 3
     assert end["skipped"] == [2, 3, 4]
     for number in end["skipped"]:
-        hand_in(desk, who, number=number)
-        assert desk.has_finished(who) == (number == 4)
-    assert desk.screen(who)["skipped"] == []
+        hand_in(grading, who, number=number)
+        assert grading.has_finished(who) == (number == 4)
+    assert grading.screen(who)["skipped"] == []
 
 
 def test_one_skip_keeps_results_shut_and_a_skipped_practice_does_not(tmp_path: Path) -> None:
-    desk = a_desk(tmp_path, {"가": "하나", "나": "둘"})
-    who = sit(desk)
-    hand_in(desk, who, skip="unclear")
-    hand_in(desk, who, skip="unclear")
-    hand_in(desk, who, skip="knowledge")
-    go_through(desk, who)
-    assert not desk.has_finished(who)
-    hand_in(desk, who, number=2)
-    assert desk.has_finished(who)
-    hand_in(desk, who, number=2, skip="upsetting", attempt="again")
-    assert not desk.has_finished(who)
+    grading = a_session(tmp_path, {"가": "하나", "나": "둘"})
+    who = sit(grading)
+    hand_in(grading, who, skip="unclear")
+    hand_in(grading, who, skip="unclear")
+    hand_in(grading, who, skip="knowledge")
+    go_through(grading, who)
+    assert not grading.has_finished(who)
+    hand_in(grading, who, number=2)
+    assert grading.has_finished(who)
+    hand_in(grading, who, number=2, skip="upsetting", attempt="again")
+    assert not grading.has_finished(who)
 
 
 def test_a_run_of_which_nothing_is_left_to_grade_is_not_finished(tmp_path: Path) -> None:
-    desk = a_desk(tmp_path, {"가": "하나"}, prompts=1)
-    who = sit(desk)
-    practise(desk, who)
+    grading = a_session(tmp_path, {"가": "하나"}, prompts=1)
+    who = sit(grading)
+    practise(grading, who)
     (tmp_path / "run" / "replies.jsonl").unlink()
     a_run(tmp_path / "run", {"가": "새로 만든 답"}, prompts=1)
-    assert not desk.has_finished(who)
+    assert not grading.has_finished(who)
 
 
 def test_what_is_revised_after_names_were_seen_is_kept_and_counts_for_nothing(
     tmp_path: Path,
 ) -> None:
-    desk = a_desk(tmp_path, {"가": "하나", "나": "둘"})
-    who = sit(desk)
-    go_through(desk, who, grade=4)
-    assert desk.screen(who, number=2)["counts"]
-    desk.note_names_seen(who)
-    hand_in(desk, who, 1, number=2, attempt="later")
-    history = desk.store.grades("run", history=True)
+    grading = a_session(tmp_path, {"가": "하나", "나": "둘"})
+    who = sit(grading)
+    go_through(grading, who, grade=4)
+    assert grading.screen(who, number=2)["counts"]
+    grading.note_names_seen(who)
+    hand_in(grading, who, 1, number=2, attempt="later")
+    history = grading.store.grades("run", history=True)
     assert [g.blind for g in history if g.grade == 1] == [False, False]
-    counted = desk.store.grades("run")
-    assert {g.grade for g in usable(counted)} == {4}
+    counted = grading.store.grades("run")
+    assert {g.grade for g in blind_first_grades(counted)} == {4}
     assert {row["mean"] for row in summarize(counted)["means"]} == {4.0}
-    back = desk.screen(who, number=2)
+    back = grading.screen(who, number=2)
     assert [one["grade"] for one in back["earlier"]] == [1, 1], "they see what they said last"
     assert not back["counts"]
 
 
 def test_a_first_grade_given_after_names_were_seen_is_in_no_figure(tmp_path: Path) -> None:
-    desk = a_desk(tmp_path, {"가": "하나", "나": "둘"})
-    who, other = sit(desk), sit(desk)
-    practise(desk, who)
-    hand_in(desk, who, 2)
-    desk.note_names_seen(who)
-    go_through(desk, who, grade=5)
-    go_through(desk, other, grade=3)
-    counted = desk.store.grades("run")
+    grading = a_session(tmp_path, {"가": "하나", "나": "둘"})
+    who, other = sit(grading), sit(grading)
+    practise(grading, who)
+    hand_in(grading, who, 2)
+    grading.note_names_seen(who)
+    go_through(grading, who, grade=5)
+    go_through(grading, other, grade=3)
+    counted = grading.store.grades("run")
     assert sum(row["count"] for row in distribution(counted) if row["grade"] == 5) == 0
     summary = summarize(counted)
     assert {row["mean"] for row in summary["means"]} == {(2 + 3) / 2 / 3 + 3 * 2 / 3}
@@ -201,19 +210,19 @@ def test_a_first_grade_given_after_names_were_seen_is_in_no_figure(tmp_path: Pat
 def test_who_has_seen_names_is_known_after_a_restart_and_from_a_copy_of_the_grades(
     tmp_path: Path,
 ) -> None:
-    desk = a_desk(tmp_path, {"가": "하나", "나": "둘"})
-    who = sit(desk)
-    go_through(desk, who)
-    desk.note_names_seen(who)
-    desk.note_names_seen(who)
+    grading = a_session(tmp_path, {"가": "하나", "나": "둘"})
+    who = sit(grading)
+    go_through(grading, who)
+    grading.note_names_seen(who)
+    grading.note_names_seen(who)
     again = GradeStore.open(f"sqlite:///{tmp_path / 'grades.db'}")
     assert again.has_seen_names(who.id, "run")
     assert not again.has_seen_names(who.id, "another")
-    hand_in(desk, who, 1, number=2, attempt="later")
+    hand_in(grading, who, 1, number=2, attempt="later")
     copy = GradeStore.open(f"sqlite:///{tmp_path / 'copy.db'}")
-    for grader in desk.store.graders().values():
+    for grader in grading.store.graders().values():
         copy.add_grader(grader)
-    copy.add_grades(desk.store.grades(history=True))
+    copy.add_grades(grading.store.grades(history=True))
     assert copy.has_seen_names(who.id, "run")
 
 

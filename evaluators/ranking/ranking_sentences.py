@@ -1,4 +1,4 @@
-"""The sentences of a ranking, in English and Korean side by side.
+"""Explains a ranking in sentences, in English and Korean.
 
 Korean sentences keep names in front of a colon or a dash: which particle follows a Latin name
 depends on how it is read.

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from rows.account import document, read_notes
 from rows.reading import read_rows
+from rows.reading_report import document, read_notes
 from rows.row import Rows
 
 USER = {"role": "user", "content": "안녕?"}

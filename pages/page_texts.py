@@ -1,4 +1,4 @@
-"""The page's own texts in English and Korean; Gradio shows the one the browser asks for."""
+"""The page's texts in English and Korean; Gradio shows the browser's language."""
 
 from __future__ import annotations
 
