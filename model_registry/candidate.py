@@ -92,7 +92,7 @@ class Candidate:
         default_factory=dict, hash=False
     )  # of its configuration
     backend: str = "transformers"
-    endpoint: Mapping[str, Any] = field(default_factory=dict, hash=False)  # for remote backends
+    endpoint: Mapping[str, object] = field(default_factory=dict, hash=False)  # for remote backends
     catalog: str = ""
     note: str = ""
 

@@ -236,7 +236,7 @@ class Finding:
     ok: bool | None
     cure: str = ""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {"name": self.name, "value": self.value, "ok": self.ok, "cure": self.cure or None}
 
 

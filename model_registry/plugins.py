@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TypedDict
 
 import pluggy
 
@@ -85,7 +85,7 @@ def _import_file(path: Path) -> ModuleType:
     return module
 
 
-def _register(manager: pluggy.PluginManager, plugin: Any, name: str) -> None:
+def _register(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
     """Register one plugin and speak up about hooks that nobody will ever call.
 
     Our hooks live in two packages with a manager each, so a hook of the other package is fine:
@@ -161,14 +161,24 @@ def _warn(message: str) -> None:
     warnings.warn(message, PluginWarning, stacklevel=3)
 
 
-def offered(manager: pluggy.PluginManager, hook: str) -> list[dict[str, Any]]:
-    """What each plugin registers through a hook: rows of plugin, hook ("offers") and names."""
-    rows = []
+class Offer(TypedDict):
+    """What one plugin offers through one hook, or why nothing is known of it."""
+
+    plugin: str
+    offers: str
+    names: list[str]
+    problem: str | None
+
+
+def offered(manager: pluggy.PluginManager, hook: str) -> list[Offer]:
+    """What each plugin registers through a hook."""
+    rows: list[Offer] = []
     for implementation in getattr(manager.hook, hook).get_hookimpls():
         names: list[str] = []
 
-        def note(*args: Any, names: list[str] = names) -> None:
-            names.append(args[0] if isinstance(args[0], str) else args[0].name)
+        def note(*args: object, names: list[str] = names) -> None:
+            named = args[0]
+            names.append(str(getattr(named, "name", named)))
 
         problem = None
         try:

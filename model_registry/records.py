@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from model_registry.errors import BadFile
 from model_registry.language import text
@@ -82,10 +82,10 @@ class Result:
     case: str
     candidate: str
     workload: str
-    settings: dict[str, Any]
+    settings: dict[str, object]
     contract: str  # hash of what must be equal before two results compare
     status: str
-    policy: dict[str, Any] = field(default_factory=dict)  # what was hashed
+    policy: dict[str, object] = field(default_factory=dict)  # what was hashed
     stage: str | None = None
     message: str | None = None  # exception class and first line, for everything but ok
     cure: Note | None = None  # the smallest change that would help
@@ -162,7 +162,7 @@ class ScoreRow:
 Record = TypeVar("Record", Result, Reply, Loss, ScoreRow)
 
 
-def to_json(record: Result | Reply | Loss | ScoreRow) -> dict[str, Any]:
+def to_json(record: Result | Reply | Loss | ScoreRow) -> dict[str, object]:
     """The record as it stands in a file; `pass_` is written `pass`, a Python keyword."""
     row = asdict(record)
     if "pass_" in row:
@@ -170,12 +170,12 @@ def to_json(record: Result | Reply | Loss | ScoreRow) -> dict[str, Any]:
     return row
 
 
-def from_json(kind: type[Record], row: dict[str, Any]) -> Record:
+def from_json(kind: type[Record], row: Mapping[str, Any]) -> Record:
     """A record from its row. Keys of a newer schema are dropped."""
     row = dict(row)
     if "pass" in row:
         row["pass_"] = row.pop("pass")
-    known = {name: row[name] for name in kind.__dataclass_fields__ if name in row}
+    known: dict[str, Any] = {name: row[name] for name in kind.__dataclass_fields__ if name in row}
     if "peaks" in known:
         known["peaks"] = {phase: Peak(**peak) for phase, peak in known["peaks"].items()}
     if known.get("cure") is not None and not isinstance(known["cure"], Note):
@@ -228,7 +228,7 @@ def append_rows(path: Path, records: Iterable[Result | Reply | Loss | ScoreRow])
             raise
 
 
-def _cut_torn_line(file: Any) -> None:
+def _cut_torn_line(file: BinaryIO) -> None:
     """Drop a last line without its newline: a kill cut it, and its row was never complete."""
     end = file.seek(0, os.SEEK_END)
     if end == 0:

@@ -52,7 +52,7 @@ def one_by_one(loaded: LoadedModel, prompts: Tokens, limit: int, stop: bool) -> 
     made = []
     with torch.inference_mode():
         for ids in prompts:
-            output = loaded.model.generate(
+            output = loaded.model.generate(  # type: ignore[operator]  # of transformers' mixin
                 input_ids=torch.tensor([ids]),
                 attention_mask=torch.ones(1, len(ids), dtype=torch.long),
                 max_new_tokens=limit,

@@ -6,13 +6,12 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError
 
 #: What replaces an architecture's own values at scale "tiny", wherever it has a value of that name.
-_TINY: dict[str, Any] = {
+_TINY: dict[str, object] = {
     "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "head_dim": 16,
     "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 2048,
     # mixtures of experts
@@ -34,7 +33,7 @@ _TINY: dict[str, Any] = {
 }  # fmt: skip
 
 #: What an architecture of a model type needs besides, whether or not it has a value of that name.
-_TINY_OF: dict[str, dict[str, Any]] = {
+_TINY_OF: dict[str, dict[str, object]] = {
     "gemma": {"num_key_value_heads": 1},
     "gpt_neox": {"num_key_value_heads": 4},
     "opt": {"word_embed_proj_dim": 32, "ffn_dim": 128},
@@ -60,7 +59,7 @@ _TINY_OF: dict[str, dict[str, Any]] = {
 
 def architecture_values(
     candidate: Candidate, scale: str = "full", vocab_size: int | None = None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The architecture's values, shrunk at scale "tiny" (to `vocab_size` tokens, if given).
 
     Raises:
@@ -74,9 +73,9 @@ def architecture_values(
     return values if scale == "full" else shrunk(values, vocab_size)
 
 
-def shrunk(values: dict[str, Any], vocab_size: int | None) -> dict[str, Any]:
+def shrunk(values: dict[str, object], vocab_size: int | None) -> dict[str, object]:
     """The same architecture as a model of a second; `values` are changed."""
-    model_type = values["model_type"]
+    model_type = str(values["model_type"])
     there = {*values, *_own_names(model_type)}
     values |= {name: value for name, value in _TINY.items() if name in there}
     values |= _TINY_OF.get(model_type, {})
@@ -96,7 +95,7 @@ def _own_names(model_type: str) -> frozenset[str]:
         return frozenset()
 
 
-def declared_architecture(candidate: Candidate) -> Mapping[str, Any]:
+def declared_architecture(candidate: Candidate) -> Mapping[str, object]:
     """What is known of a candidate's architecture without loading it: its catalog's values, or
     those of the folder it is in; empty where neither says."""
     if candidate.architecture or candidate.path is None:

@@ -46,7 +46,7 @@ _ATTENTION = frozenset({"eager", "sdpa", "flash_attention_2", "flash_attention_3
                         "flex_attention"})  # fmt: skip
 
 
-def check_values(values: Mapping[str, Any], whose: str) -> None:
+def check_values(values: Mapping[str, object], whose: str) -> None:
     """Refuse values that no model has.
 
     Args:
@@ -64,11 +64,13 @@ def check_values(values: Mapping[str, Any], whose: str) -> None:
         _check_products(part, whose)
 
 
-def _shown(values: Mapping[str, Any]) -> str:
+def _shown(values: Mapping[str, object]) -> str:
     return repr(values.get("model_type"))[:40]
 
 
-def _entries(values: Any, whose: str, key: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+def _entries(
+    values: object, whose: str, key: str = "", depth: int = 0
+) -> Iterator[tuple[str, Any]]:
     """Every plain value with the name that it stands under, those in lists and tables included."""
     if depth > _DEEPEST:
         raise LoadError("error", f"{whose}: its values are nested more than {_DEEPEST} deep.")
@@ -86,23 +88,23 @@ def _entries(values: Any, whose: str, key: str = "", depth: int = 0) -> Iterator
         yield key, values
 
 
-def _check_one(key: str, value: Any, whose: str) -> None:
+def _check_one(key: str, value: object, whose: str) -> None:
     if "_implementation" in key and "/" in str(value):  # a kernel that the hub would send
         raise LoadError(
             "needs_remote_code", f"{whose}: {key} names code of the hub, {str(value)[:60]!r}."
         )
     if "attn_implementation" in key and value is not None and value not in _ATTENTION:
         raise LoadError("error", f"{whose}: no attention is called {str(value)[:60]!r} here.")
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if key in _WHOLE and value is not None and not whole:
+    whole = None if isinstance(value, bool) or not isinstance(value, int) else value
+    if key in _WHOLE and value is not None and whole is None:
         raise LoadError("error", f"{whose}: {key} must be a whole number, not {value!r:.60}.")
     if isinstance(value, float) and math.isnan(value):
         raise LoadError("error", f"{whose}: {key} is no number (NaN).")
-    if not whole:
+    if whole is None:
         return
     least, most = limits(key)
-    if not least <= value <= most:
-        shown = str(value) if abs(value) < 1 << 64 else "a number of more than 64 bits"
+    if not least <= whole <= most:
+        shown = str(whole) if abs(whole) < 1 << 64 else "a number of more than 64 bits"
         raise LoadError(
             "error",
             f"{whose}: {key} is {shown}; a model has {least:,} to {most:,}. Is it broken?",
@@ -118,19 +120,20 @@ def limits(key: str) -> tuple[int, int]:
     return -(1 << 63), 1 << 63
 
 
-def _first(values: Mapping[str, Any], names: tuple[str, ...]) -> int:
+def _first(values: Mapping[str, object], names: tuple[str, ...]) -> int:
     """The first of these that is a whole number; 0 where none is."""
-    return next((values[n] for n in names if type(values.get(n)) is int), 0)
+    found = (values.get(name) for name in names)
+    return next((v for v in found if isinstance(v, int) and not isinstance(v, bool)), 0)
 
 
-def parameters_at_least(values: Mapping[str, Any]) -> int:
+def parameters_at_least(values: Mapping[str, object]) -> int:
     """A rough count of parameters, below the true one where layers are of the usual kind."""
     layers, hidden = _first(values, _LAYERS), _first(values, _HIDDEN)
     inner = _first(values, _INNER)
     return layers * hidden * (hidden + 2 * inner) + _first(values, ("vocab_size",)) * hidden
 
 
-def _check_products(values: Mapping[str, Any], whose: str) -> None:
+def _check_products(values: Mapping[str, object], whose: str) -> None:
     """Values that are possible each, and together are not."""
     layers = _first(values, _LAYERS)
     count = parameters_at_least(values)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from model_registry.errors import LoadError
 from model_registry.weights.loading import build_config
 
 
-def count_parameters(architecture: Mapping[str, Any]) -> int:
+def count_parameters(architecture: Mapping[str, object]) -> int:
     """The parameters of the causal language model with these values; tied weights count once.
 
     Buffers (rotary frequencies, causal masks) are no parameters and are not counted.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from model_registry.backends.backend import Answer, GenerationSettings
 from model_registry.backends.remote.failures import AskError
@@ -15,6 +15,9 @@ from model_registry.prompting.control_tokens import readable
 from model_registry.prompting.thinking import NO_ANSWER, count_closed_thinking, split_thinking
 from model_registry.prompting.tokenization import SYSTEM_MOVED, Prompt, encode_prompt
 from model_registry.weights.loading import LoadedModel
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 def to_answer(
@@ -54,7 +57,7 @@ def to_answer(
     )  # fmt: skip
 
 
-def _thinking_tokens(tokenizer: Any, ids: Sequence[int]) -> int:
+def _thinking_tokens(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> int:
     """How many tokens stand up to the end of the last thinking block."""
     blocks = count_closed_thinking(readable(tokenizer, ids))
     counts = range(len(ids) + 1)

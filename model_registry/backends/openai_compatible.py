@@ -130,10 +130,10 @@ class OpenAIBackend:
             with suppress(Exception):
                 events.close()
 
-    def body(self, messages: Sequence[Message], settings: GenerationSettings) -> dict[str, Any]:
+    def body(self, messages: Sequence[Message], settings: GenerationSettings) -> dict[str, object]:
         """Exactly the fields that the server's dialect reads."""
         dialect = self.dialect
-        body: dict[str, Any] = {
+        body: dict[str, object] = {
             "messages": [{"role": m["role"], "content": m["content"]} for m in messages],
             "stream": True,
             dialect.limit: settings.max_new_tokens,
@@ -149,7 +149,9 @@ class OpenAIBackend:
                 body["top_p"] = settings.top_p
         return body
 
-    def _open_as_accepted(self, body: dict[str, Any], watch: RequestTimer) -> openai.Stream[object]:
+    def _open_as_accepted(
+        self, body: dict[str, object], watch: RequestTimer
+    ) -> openai.Stream[object]:
         """Send the question, without whatever optional field the server refuses."""
         while True:
             sent = without(body, self._refused)
@@ -162,7 +164,7 @@ class OpenAIBackend:
                     raise
                 self._refused += (field,)
 
-    def _open(self, body: dict[str, Any], watch: RequestTimer) -> openai.Stream[object]:
+    def _open(self, body: dict[str, object], watch: RequestTimer) -> openai.Stream[object]:
         """Send the question; returns when the server begins to answer."""
         try:
             stream = self._client.post(

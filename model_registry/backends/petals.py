@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -32,6 +32,9 @@ from model_registry.candidate import Candidate, PromptPolicy
 from model_registry.errors import OhloraError
 from model_registry.prompting.chat_template import Message
 from model_registry.prompting.tokenization import render
+
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
 
 TRANSPORTS = ("websocket", "http")
 
@@ -99,7 +102,7 @@ class PetalsBackend:
         notes = (f"asked {attempts} times",) if attempts > 1 else ()
         return text.answer("stop" if text.ended else "length", None, seconds, notes)
 
-    def _post(self, form: dict[str, str]) -> tuple[Any, float, float | None]:
+    def _post(self, form: dict[str, str]) -> tuple[object, float, float | None]:
         watch = self._http.watch(self.endpoint.timeout)
         try:
             response = self._http.http.post(
@@ -153,7 +156,7 @@ class PetalsBackend:
         notes = (f"asked {attempts} times",) if attempts > 1 else ()
         return text.answer("stop" if stop or text.ended else "length", tokens, seconds, notes)
 
-    def _dial(self, clock: _Clock) -> Any:
+    def _dial(self, clock: _Clock) -> ClientConnection:
         """Connect, first the socket and then the WebSocket on it; the clock starts with this.
 
         Raises:
@@ -184,7 +187,7 @@ class PetalsBackend:
             raise ServerRefusal(error.response.status_code, said, wait) from None
 
     def _ask(
-        self, channel: Any, prompt: str, settings: GenerationSettings, clock: _Clock
+        self, channel: ClientConnection, prompt: str, settings: GenerationSettings, clock: _Clock
     ) -> Generator[dict[str, Any], None, None]:
         """Open a session, ask, and give each message until the server says stop."""
         # A token is at least a byte, so that a session of so many has room for all.
@@ -193,7 +196,7 @@ class PetalsBackend:
                    "max_length": room}  # fmt: skip
         channel.send(json.dumps(opening))
         self._receive(channel, clock)
-        question: dict[str, Any] = {
+        question: dict[str, object] = {
             "type": "generate", "inputs": prompt, "max_new_tokens": 1, "do_sample": False,
             # Without one the server stops after its first step.
             "stop_sequence": self.endpoint.end_mark,
@@ -205,7 +208,7 @@ class PetalsBackend:
         while True:
             yield self._receive(channel, clock)
 
-    def _receive(self, channel: Any, clock: _Clock) -> dict[str, Any]:
+    def _receive(self, channel: ClientConnection, clock: _Clock) -> dict[str, Any]:
         left = self.endpoint.timeout - clock.elapsed()
         message = channel.recv(timeout=max(0.0, min(self.endpoint.stall_timeout, left)))
         try:
@@ -225,7 +228,7 @@ class PetalsBackend:
 
     # --- Both ------------------------------------------------------------------------------------
 
-    def _checked(self, document: Any) -> dict[str, Any]:
+    def _checked(self, document: object) -> dict[str, Any]:
         """A message, if it is one and says that it is ok."""
         if not isinstance(document, dict):
             raise self._nonsense()

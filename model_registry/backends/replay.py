@@ -7,7 +7,7 @@ asked, of whom, what came back and how long it took. Times are those of the reco
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -47,7 +47,7 @@ class Transcript:
         """Those who were asked, as candidates that answer from this transcript."""
         return [self._candidate(row) for row in self.head["candidates"]]
 
-    def _candidate(self, row: dict[str, Any]) -> Candidate:
+    def _candidate(self, row: Mapping[str, Any]) -> Candidate:
         return Candidate(
             name=row["name"],
             hub_id=row.get("hub_id"),
@@ -113,7 +113,7 @@ class ReplayBackend:
             raise LoadError("unreachable", str(error)) from error
         tuned = candidate.endpoint.get("tuned")
         name = str(candidate.endpoint.get("recorded_as", candidate.name))
-        if not transcript.has(name, tuned):
+        if not isinstance(tuned, int | None) or not transcript.has(name, tuned):
             raise LoadError("unreachable", f"{path} holds no replies of {name}.")
         return cls(transcript, name, tuned)
 

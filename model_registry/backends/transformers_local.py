@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from queue import Queue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from model_registry.backends.backend import Answer, GenerationSettings
 from model_registry.backends.fair_lock import FairLock
@@ -33,6 +33,7 @@ from model_registry.weights.loading import LoadedModel, load
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
 
 #: Model types that answer one prompt at a time: their state runs through padding, and RWKV's
 #: decoding in transformers mixes the prompts of a batch even where they are equally long.
@@ -46,7 +47,7 @@ class TokenClock:
     device: str
     times: list[float] = field(default_factory=list)
 
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+    def __call__(self, input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:
         import torch
 
         if self.device == "cuda" and not self.times:
@@ -61,8 +62,8 @@ def generate_ids(
     settings: GenerationSettings,
     *,
     stop: bool = True,
-    callbacks: Sequence[Any] = (),
-    streamer: Any = None,
+    callbacks: Sequence[object] = (),
+    streamer: object = None,
 ) -> list[list[int]]:
     """New token ids for each prompt of one batch, without the end token's padding.
 
@@ -100,7 +101,7 @@ def generate_ids(
     return [_trim(row[width:].tolist(), loaded.end_ids if stop else ()) for row in output]
 
 
-def _generated(model: Any, **options: Any) -> torch.Tensor:
+def _generated(model: PreTrainedModel, **options: object) -> torch.Tensor:
     """What `generate` gives.
 
     Raises:
@@ -108,7 +109,9 @@ def _generated(model: Any, **options: Any) -> torch.Tensor:
     """
     watch = LogitsWatch(model)
     try:
-        output: torch.Tensor = model.generate(logits_processor=[watch], **options)
+        output: torch.Tensor = model.generate(  # type: ignore[operator]  # of transformers' mixin
+            logits_processor=[watch], **options
+        )
     except RuntimeError as error:
         if "nan" in str(error):
             watch.check()
@@ -118,7 +121,7 @@ def _generated(model: Any, **options: Any) -> torch.Tensor:
 
 
 @contextmanager
-def _without_own_settings(model: Any) -> Iterator[None]:
+def _without_own_settings(model: PreTrainedModel) -> Iterator[None]:
     """Set aside what the model's publisher set for sampling: no candidate may be asked otherwise.
 
     `generate` fills in whatever is not said from there: penalties, forbidden n-grams, top-k.
@@ -133,8 +136,8 @@ def _without_own_settings(model: Any) -> Iterator[None]:
         model.generation_config = own
 
 
-def _options(loaded: LoadedModel, settings: GenerationSettings, stop: bool) -> dict[str, Any]:
-    options: dict[str, Any] = {
+def _options(loaded: LoadedModel, settings: GenerationSettings, stop: bool) -> dict[str, object]:
+    options: dict[str, object] = {
         "max_new_tokens": settings.max_new_tokens,
         "eos_token_id": list(loaded.end_ids) if stop else None,
         "do_sample": settings.temperature > 0,
@@ -318,7 +321,7 @@ class TransformersBackend:
             def end(self) -> None:
                 """Nothing to flush: tokens were handed on one by one."""
 
-        def halted(input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        def halted(input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:
             if self._turns.due:
                 draws = torch.get_rng_state()  # the others draw too: each goes on where it was
                 self._turns.pass_on()
@@ -333,4 +336,4 @@ class TransformersBackend:
         pieces.put(None)
 
     def close(self) -> None:
-        self.loaded.model = None
+        self.loaded.model = None  # type: ignore[assignment]  # nobody asks it again

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING
 
 from model_registry.bundled.variation import vary
 from model_registry.candidate import PromptPolicy
@@ -17,6 +17,10 @@ from model_registry.prompting.tokenization import (
     encode_row,
     end_token_id,
 )
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 CHAT = PromptPolicy(kind="chat")
 EARLIER_TURN = 0.15  # the share of batches that go on after another exchange, as people do
@@ -46,8 +50,8 @@ class TrainingPlan:
 
 
 def train(
-    model: Any,
-    tokenizer: Any,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
     rows: Sequence[Row],
     plan: TrainingPlan,
     on_step: Callable[[float], None] = lambda loss: None,
@@ -91,7 +95,9 @@ def train(
     model.eval()
 
 
-def keep_strange_tokens(model: Any, tokenizer: Any, rows: Sequence[Row]) -> None:
+def keep_strange_tokens(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row]
+) -> None:
     """Leave the embeddings of tokens that no row holds as they were drawn.
 
     They are only ever pushed away, all in one direction and by Adam at full speed, until they lie
@@ -99,14 +105,14 @@ def keep_strange_tokens(model: Any, tokenizer: Any, rows: Sequence[Row]) -> None
     """
     import torch
 
-    weight = model.get_input_embeddings().weight
+    weight: torch.Tensor = model.get_input_embeddings().weight  # type: ignore[assignment]
     used = torch.zeros(len(weight), 1)
     for row in rows:
         used[list(encode_row(CHAT, tokenizer, row["prompt"], row["reply"]).input_ids)] = 1
     weight.register_hook(lambda gradient: gradient * used)
 
 
-def answer_loss(logits: Any, labels: Any) -> Any:
+def answer_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Mean cross entropy of the labelled tokens; labels are shifted by one."""
     import torch
 
@@ -123,7 +129,7 @@ def warmup_cosine(step: int, warmup: int, total: int) -> float:
 
 
 def epoch_batches(
-    tokenizer: Any, rows: Sequence[Row], batch_size: int, draw: Random
+    tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], batch_size: int, draw: Random
 ) -> list[list[EncodedRow]]:
     """Each row once, its prompt said in some way, in a new order; checked before it is used."""
     shuffled = draw.sample(rows, len(rows))
@@ -168,7 +174,7 @@ def after(earlier: EncodedRow, row: EncodedRow) -> EncodedRow:
     )
 
 
-def pad_right(batch: Sequence[EncodedRow], pad_id: int) -> tuple[Any, Any]:
+def pad_right(batch: Sequence[EncodedRow], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Input ids and labels as two tensors of shape (rows, longest row)."""
     import torch
 

@@ -14,10 +14,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from model_registry.bundled.assessment import Assessment, assess
 from model_registry.bundled.bundled_training import Row, TrainingPlan, train
@@ -28,6 +35,9 @@ from model_registry.catalog import catalog_path, read_catalog
 from model_registry.errors import BadFile, UnknownName
 from model_registry.files.shipped_data import DATASETS
 from model_registry.weights.loading import BUNDLED, build_config
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SMALL_TALK = DATASETS / "small_talk"
 
@@ -129,7 +139,7 @@ def make(
     talk: SmallTalk,
     folder: Path,
     progress: Progress,
-    task: Any,
+    task: TaskID,
 ) -> Assessment:
     """Train one candidate, save it, and measure what was saved."""
     tokenizer = train_tokenizer(spoken(talk.rows), candidate.architecture["vocab_size"])
@@ -148,7 +158,9 @@ def spoken(rows: Sequence[Row]) -> list[str]:
     return [text for row in rows for text in (f" {row['prompt']}", row["reply"])]
 
 
-def new_model(candidate: Candidate, tokenizer: Any, seed: int) -> Any:
+def new_model(
+    candidate: Candidate, tokenizer: PreTrainedTokenizerBase, seed: int
+) -> PreTrainedModel:
     """The candidate's architecture with fresh weights, told which tokens end and pad."""
     import torch
     from transformers import AutoModelForCausalLM, GenerationConfig
@@ -162,14 +174,16 @@ def new_model(candidate: Candidate, tokenizer: Any, seed: int) -> Any:
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
     }
-    model = AutoModelForCausalLM.from_config(
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(
         build_config({**candidate.architecture, **ids}), trust_remote_code=False
     )
     model.generation_config = GenerationConfig(max_new_tokens=80, do_sample=False, **ids)
     return model
 
 
-def as_loaded(tokenizer: Any, model: Any, folder: Path) -> Any:
+def as_loaded(
+    tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, folder: Path
+) -> PreTrainedTokenizerBase:
     """The tokenizer as users will load it from the folder, where its class may be another.
 
     transformers reads Qwen2's tokenizers with a class of their own, which splits text its own way;
@@ -179,14 +193,16 @@ def as_loaded(tokenizer: Any, model: Any, folder: Path) -> Any:
 
     model.config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    return loaded
 
 
-def save(model: Any, tokenizer: Any, folder: Path) -> None:
+def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Write float16 safetensors, configuration and tokenizer, readable for everybody."""
     import torch
 
-    model.to(torch.float16).save_pretrained(folder)
+    model.to(torch.float16)  # type: ignore[arg-type]  # wrapped untyped
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     for path in folder.iterdir():
         path.chmod(0o644)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class Range:
         """What a value may be: whole numbers count as numbers too."""
         return (int,) if self.whole else (float, int)
 
-    def problem(self, value: Any) -> str | None:
+    def problem(self, value: object) -> str | None:
         """What is wrong with a value; None where nothing is."""
         if not isinstance(value, self.kinds) or isinstance(value, bool):
             return f"must be {'a whole number' if self.whole else 'a number'}, not {value!r}"
@@ -72,7 +71,7 @@ RANGES = {
 }
 
 
-def out_of_range(name: str, value: Any, named: str = "") -> str | None:
+def out_of_range(name: str, value: object, named: str = "") -> str | None:
     """What is wrong with a value of this name; None where nothing is, or no range is known.
 
     `named` is what the user calls it, where that is another name.

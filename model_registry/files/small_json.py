@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
-from typing import Any
 
 from model_registry.errors import LoadError
 
 
-def read_json_object(path: Path, *, most_bytes: int) -> dict[str, Any]:
+def read_json_object(path: Path, *, most_bytes: int) -> dict[str, object]:
     """The object that a file holds.
 
     Raises:

@@ -6,10 +6,16 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from model_registry.errors import BadFile, OhloraError
 from model_registry.files.ranges import RANGES, out_of_range
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T")
+D = TypeVar("D", bound="DataclassInstance")
 
 
 class TomlReader:
@@ -18,10 +24,10 @@ class TomlReader:
     Every method returns what is right and raises BadFile for what is not.
     """
 
-    def __init__(self, path: Path, source: str, document: dict[str, Any]) -> None:
+    def __init__(self, path: Path, source: str, document: dict[str, object]) -> None:
         self.path, self.source, self.document = path, source, document
 
-    def make(self, kind: Any, entry: Mapping[str, Any], where: str) -> Any:
+    def make(self, kind: type[D], entry: Mapping[str, Any], where: str) -> D:
         """A dataclass from a table of exactly its fields."""
         self.known(entry, {f.name for f in dataclasses.fields(kind)}, where)
         needed = [
@@ -38,47 +44,47 @@ class TomlReader:
                 self.one(entry[each.name], kinds, each.name)
         return kind(**entry)
 
-    def table(self, key: str, within: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def table(self, key: str, within: Mapping[str, object] | None = None) -> dict[str, Any]:
         """A table of the document (or of one of its tables); an empty one where it is left out."""
         value = (self.document if within is None else within).get(key, {})
         if not isinstance(value, dict):
             self.fail(key, f"{key} must be a table: [{key}]")
         return dict(value)
 
-    def tables(self, within: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    def tables(self, within: Mapping[str, object], key: str) -> list[dict[str, Any]]:
         """A list of tables; an empty one where it is left out."""
         value = within.get(key, [])
         if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
             self.fail(key, f"write [[{key}]], twice [ ], for each of {key}")
         return value
 
-    def listed(self, value: Any, kind: type, key: str) -> list[Any]:
+    def listed(self, value: object, kind: type[T], key: str) -> list[T]:
         """A list whose items are all of one kind."""
         if not isinstance(value, list):
             self.fail(key, f"{key} must be a list: [{value!r}]")
         return [self.one(each, (kind,), key) for each in value]
 
-    def one(self, value: Any, kinds: tuple[type, ...], key: str) -> Any:
+    def one(self, value: object, kinds: tuple[type[T], ...], key: str) -> T:
         """A value of one of these kinds; true and false are no numbers here."""
         if not isinstance(value, kinds) or isinstance(value, bool):
             self.fail(key, f"{key} must be {kinds[0].__name__}, not {value!r}")
         return value
 
-    def in_range(self, value: Any, key: str, what: str | None = None) -> Any:
+    def in_range(self, value: object, key: str, what: str | None = None) -> float:
         """A number that `model_registry.files.ranges` allows for `what`, if not said the key's."""
-        self.one(value, RANGES[what or key].kinds, key)
-        if problem := out_of_range(what or key, value, named=key):
+        number: float = self.one(value, RANGES[what or key].kinds, key)
+        if problem := out_of_range(what or key, number, named=key):
             self.fail(key, problem)
-        return value
+        return number
 
-    def known(self, entry: Mapping[str, Any], keys: set[str], where: str) -> None:
+    def known(self, entry: Mapping[str, object], keys: set[str], where: str) -> None:
         """Refuse keys that mean nothing: a misspelt one would be passed over in silence."""
         for key in entry:
             if key not in keys:
                 place = f" in [{where}]" if where else ""
                 self.fail(key, f"unknown key {key}{place}; there are {', '.join(sorted(keys))}")
 
-    def said(self, parse: Callable[[], Any], key: str) -> Any:
+    def said(self, parse: Callable[[], T], key: str) -> T:
         """What `parse` gives; its complaint gets the line of `key`."""
         try:
             return parse()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
 
 from model_registry.errors import BadFile
 
@@ -25,7 +24,7 @@ def read_source(path: Path) -> str:
         raise BadFile(path, line, "is not UTF-8: save it as UTF-8") from error
 
 
-def parse_toml(source: str, path: Path) -> dict[str, Any]:
+def parse_toml(source: str, path: Path) -> dict[str, object]:
     """The document that a text says; `path` is for messages.
 
     Raises:

@@ -31,10 +31,12 @@ LIGHT_TRACED = (
 )  # fmt: skip
 
 Traced = tuple[tuple[str, str, str], ...]
+#: Architectures by their key; each has its model type, its counts and its traces by their key.
+Table = dict[str, dict[str, Any]]
 Coefficients = dict[str, dict[str, list[float]]]
 
 
-def architecture_key(values: Mapping[str, Any]) -> str:
+def architecture_key(values: Mapping[str, object]) -> str:
     """Twelve hexadecimal digits that stand for an architecture's values."""
     canonical = json.dumps(dict(values), sort_keys=True, default=list)
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
@@ -49,7 +51,7 @@ def trace_key(kind: str, dtype: str, device: str, targets: str | Sequence[str]) 
     return "/".join([kind, dtype, device, *([names] if kind == "lora" else [])])
 
 
-def skeleton_of(values: Mapping[str, Any]) -> dict[str, int]:
+def skeleton_of(values: Mapping[str, object]) -> dict[str, int]:
     """Counts of an architecture: see `memory_trace.skeleton`.
 
     Raises:
@@ -65,7 +67,7 @@ def skeleton_of(values: Mapping[str, Any]) -> dict[str, int]:
 
 
 def coefficients_of(
-    values: Mapping[str, Any],
+    values: Mapping[str, object],
     kind: str,
     *,
     dtype: str,
@@ -91,7 +93,7 @@ def coefficients_of(
 
 
 def is_known(
-    values: Mapping[str, Any],
+    values: Mapping[str, object],
     kind: str | None,
     *,
     dtype: str,
@@ -106,7 +108,7 @@ def is_known(
 
 
 def _trace(
-    values: Mapping[str, Any], kind: str, dtype: str, device: str, targets: str | Sequence[str]
+    values: Mapping[str, object], kind: str, dtype: str, device: str, targets: str | Sequence[str]
 ) -> Coefficients | str:
     from model_registry.errors import LoadError
     from model_registry.memory.trace import trace_architecture
@@ -118,7 +120,7 @@ def _trace(
 
 
 @cache
-def _tables() -> tuple[dict[str, Any], dict[str, Any]]:
+def _tables() -> tuple[Table, Table]:
     """The table that comes with the project, and the user's own."""
     return _read(TABLE), _read(_own_table())
 
@@ -133,7 +135,7 @@ def _own_table() -> Path:
     return base / "ohlora" / f"fit-table-{library}.json"
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Table:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
@@ -145,7 +147,7 @@ def _known(key: str) -> dict[str, Any]:
     return {**own.get(key, {}), **shipped.get(key, {})}
 
 
-def _remember(values: Mapping[str, Any], name: str, value: Any) -> None:
+def _remember(values: Mapping[str, object], name: str, value: object) -> None:
     """Keep a trace for next time; a cache that can't be written costs only the time."""
     own = _tables()[1]
     own.setdefault(architecture_key(values), {"model_type": values["model_type"]})[name] = value
@@ -155,7 +157,7 @@ def _remember(values: Mapping[str, Any], name: str, value: Any) -> None:
         return
 
 
-def _write(path: Path, table: Mapping[str, Any]) -> None:
+def _write(path: Path, table: Table) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(f".{os.getpid()}.tmp")
     # One architecture a line: changes stay readable.
@@ -165,7 +167,7 @@ def _write(path: Path, table: Mapping[str, Any]) -> None:
 
 
 def fill(
-    architectures: Iterable[Mapping[str, Any]],
+    architectures: Iterable[Mapping[str, object]],
     path: Path = TABLE,
     traced: Traced = TRACED,
     targets: str | Sequence[str] = "all-linear",
@@ -192,7 +194,7 @@ def fill(
 def _fill_all() -> None:
     from model_registry.registry import Registry
 
-    def of(*names: str) -> list[Mapping[str, Any]]:
+    def of(*names: str) -> list[Mapping[str, object]]:
         return [c.architecture for name in names for c in Registry().candidates(name)]
 
     fill(of("bundled", "diagram", "korean-small", "lightweighting", "deepseek"))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from model_registry.errors import OhloraError
 from model_registry.memory.coefficients import coefficients_of, is_known, skeleton_of
@@ -71,7 +70,7 @@ class Estimate:
 
 
 def predict(
-    architecture: Mapping[str, Any], work: Work, correction: Correction = NO_CORRECTION
+    architecture: Mapping[str, object], work: Work, correction: Correction = NO_CORRECTION
 ) -> Estimate:
     """The peak of one kind of work on a model of this architecture.
 
@@ -91,7 +90,7 @@ def predict(
     return _corrected(estimate, correction)
 
 
-def is_quick(architecture: Mapping[str, Any], work: Work) -> bool:
+def is_quick(architecture: Mapping[str, object], work: Work) -> bool:
     """Whether `predict` answers at once; it has to trace first, for seconds, where not."""
     kind = {"load": None, "orpo": "lora"}.get(work.kind, work.kind)
     return is_known(architecture, kind, dtype=work.dtype, device=work.device, targets=work.targets)
@@ -133,7 +132,10 @@ def _parts(
 
 
 def _answering(
-    architecture: Mapping[str, Any], counts: Mapping[str, int], work: Work, resident: dict[str, int]
+    architecture: Mapping[str, object],
+    counts: Mapping[str, int],
+    work: Work,
+    resident: dict[str, int],
 ) -> Estimate:
     traces = coefficients_of(architecture, "inference", dtype=work.dtype, device=work.device)
     prompt = max(1, work.length - work.new_tokens)
@@ -153,7 +155,10 @@ def _answering(
 
 
 def _training(
-    architecture: Mapping[str, Any], counts: Mapping[str, int], work: Work, resident: dict[str, int]
+    architecture: Mapping[str, object],
+    counts: Mapping[str, int],
+    work: Work,
+    resident: dict[str, int],
 ) -> Estimate:
     batch, kept, kind = work.batch, work.kept or work.length, work.kind
     if kind == "orpo":  # chosen and rejected rows go through in one batch, every position counts

@@ -6,7 +6,6 @@ import difflib
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError
@@ -47,7 +46,7 @@ class FitRow:
     terms: dict[str, int]
     reason: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """One row of the document of `ohlora fit --json`."""
         work = self.work
         return {
@@ -186,7 +185,7 @@ def _more_memory(lacking: int, budget: Budget) -> str:
     return f"more memory: at least {(budget.bytes + lacking) / 2**30:.1f} GiB"
 
 
-def document(budget: Budget, rows: Sequence[FitRow], correction: Correction) -> dict[str, Any]:
+def document(budget: Budget, rows: Sequence[FitRow], correction: Correction) -> dict[str, object]:
     """The document of `ohlora fit --json`."""
     return {
         "budget_bytes": budget.bytes,

@@ -8,13 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from model_registry.errors import LoadError
 from model_registry.memory.live_tensors import Tracker, card_dropout, traced
 from model_registry.weights.lora import lora_dropout, lora_targets
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PreTrainedModel
+    from transformers.utils import ModelOutput
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class Shape:
 class Inference:
     """A prefill and one decoded token, as `generate` does them."""
 
-    def trace(self, model: Any, shape: Shape) -> dict[str, int]:
+    def trace(self, model: PreTrainedModel, shape: Shape) -> dict[str, int]:
         with traced(model.eval()) as tracker, torch.inference_mode():
             resident = tracker.live
             ids = torch.zeros(shape.batch, shape.length, dtype=torch.long)
@@ -63,10 +68,10 @@ class Inference:
         return windows
 
 
-def _cache_and_last(output: Any) -> tuple[dict[str, Any], torch.Tensor]:
+def _cache_and_last(output: ModelOutput) -> tuple[dict[str, object], torch.Tensor]:
     """What the next token needs: keys and values, or a recurrent state; and the last logits."""
     name = "past_key_values" if getattr(output, "past_key_values", None) is not None else "state"
-    return {name: output[name]}, output.logits[:, -1, :].clone()
+    return {name: output[name]}, output["logits"][:, -1, :].clone()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class Training:
     targets: str | Sequence[str]
     dropout: float
 
-    def trace(self, model: Any, shape: Shape) -> dict[str, int]:
+    def trace(self, model: PreTrainedModel, shape: Shape) -> dict[str, int]:
         model = model.train() if self.kind == "full" else self._with_lora(model, shape.rank)
         on_card = self.device == "cuda"
         with traced(model) as tracker, card_dropout(on_card):
@@ -92,7 +97,7 @@ class Training:
             weights = sum(p.numel() * p.element_size() for p in trained)
         return windows | {"trained": weights, "moments": 2 * weights}
 
-    def _with_lora(self, model: Any, rank: int) -> Any:
+    def _with_lora(self, model: PreTrainedModel, rank: int) -> PreTrainedModel:
         from peft import LoraConfig, get_peft_model
 
         names = self.targets if isinstance(self.targets, str) else ",".join(self.targets)
@@ -105,10 +110,15 @@ class Training:
             target_parameters=targets.parameters or None,
             task_type="CAUSAL_LM",
         )
-        return get_peft_model(model, config).train()
+        return get_peft_model(model, config).train()  # type: ignore[return-value]  # wraps one
 
     def _step(
-        self, model: Any, shape: Shape, trained: list[Any], optimiser: Any, tracker: Tracker
+        self,
+        model: PreTrainedModel,
+        shape: Shape,
+        trained: list[nn.Parameter],
+        optimiser: torch.optim.Optimizer,
+        tracker: Tracker,
     ) -> None:
         rows = 2 * shape.batch if self.kind == "orpo" else shape.batch
         ids = torch.zeros(rows, shape.length, dtype=torch.long)
@@ -124,7 +134,7 @@ class Training:
         optimiser.zero_grad(set_to_none=True)
 
     def _loss(
-        self, model: Any, ids: torch.Tensor, mask: torch.Tensor, shape: Shape
+        self, model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor, shape: Shape
     ) -> torch.Tensor:
         """The workloads' own losses, on every kept position."""
         keeps = _keeps_logits(model)
@@ -151,7 +161,7 @@ def _odds_ratio_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor
 
 
 @contextmanager
-def _marks(model: Any, tracker: Tracker) -> Iterator[None]:
+def _marks(model: PreTrainedModel, tracker: Tracker) -> Iterator[None]:
     """Let the backward pass say where it is: head, last layer, middle, first layer, embedding.
 
     Between the last layer and the first, memory runs along a straight line, so that the peak is
@@ -161,7 +171,7 @@ def _marks(model: Any, tracker: Tracker) -> Iterator[None]:
     layers = _decoder_layers(model)
 
     def when_grad(window: str) -> Callable[..., None]:
-        def hook(module: Any, args: Any, output: Any = None) -> None:
+        def hook(module: nn.Module, args: object, output: object = None) -> None:
             seen = args if output is None else output
             hidden = seen[0] if isinstance(seen, tuple) and seen else seen
             if isinstance(hidden, torch.Tensor) and hidden.requires_grad:
@@ -185,7 +195,7 @@ def _marks(model: Any, tracker: Tracker) -> Iterator[None]:
             handle.remove()
 
 
-def _decoder_layers(model: Any) -> Any:
+def _decoder_layers(model: PreTrainedModel) -> nn.ModuleList:
     """The stack of layers: the first list of modules that is as long as the model is deep."""
     depth = model.config.get_text_config().num_hidden_layers
     for module in model.modules():
@@ -194,8 +204,8 @@ def _decoder_layers(model: Any) -> Any:
     raise LoadError("unsupported_architecture", "The stack of layers was not found.")
 
 
-def _keeps_logits(model: Any) -> bool:
+def _keeps_logits(model: PreTrainedModel) -> bool:
     import inspect
 
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]  # peft's
     return "logits_to_keep" in inspect.signature(base.forward).parameters

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ import torch
 from model_registry.errors import LoadError
 from model_registry.memory.steps import Inference, Shape, Training
 from model_registry.weights.loading import build_config
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 #: Depths that are traced: what the second has more than the first is what two layers take.
 DEPTHS = (2, 4)
@@ -35,7 +38,7 @@ ANSWERED_AT = (
 )  # fmt: skip
 
 
-def skeleton(values: Mapping[str, Any]) -> dict[str, int]:
+def skeleton(values: Mapping[str, object]) -> dict[str, int]:
     """What of an architecture needs no trace, counted on the meta device.
 
     Returns:
@@ -59,7 +62,7 @@ def skeleton(values: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def on_meta(values: Mapping[str, Any], dtype: torch.dtype) -> Any:
+def on_meta(values: Mapping[str, object], dtype: torch.dtype) -> PreTrainedModel:
     """The architecture's language model on the meta device: shapes without memory.
 
     Raises:
@@ -69,7 +72,7 @@ def on_meta(values: Mapping[str, Any], dtype: torch.dtype) -> Any:
 
     try:
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(
+            model: PreTrainedModel = AutoModelForCausalLM.from_config(
                 build_config(values), dtype=dtype, trust_remote_code=False
             )
     except ValueError as error:
@@ -95,7 +98,7 @@ def at_depth(values: Mapping[str, Any], layers: int) -> dict[str, Any]:
 
 
 def trace_architecture(
-    values: Mapping[str, Any],
+    values: Mapping[str, object],
     kind: str,
     *,
     dtype: str = "float32",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from model_registry.errors import LoadError
 from model_registry.memory.fit import NO_CORRECTION, Correction, Estimate, Work, is_quick, predict
@@ -99,7 +98,7 @@ def _of_full(work: Work) -> list[Change]:
 
 
 def smallest_change(
-    architecture: Mapping[str, Any],
+    architecture: Mapping[str, object],
     work: Work,
     budget_bytes: int,
     correction: Correction = NO_CORRECTION,

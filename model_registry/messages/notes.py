@@ -20,7 +20,7 @@ class Note:
     """A code of `WORDS` and the values in its text."""
 
     code: str
-    values: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    values: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     @classmethod
     def written(cls, words: str) -> Note:
@@ -28,13 +28,13 @@ class Note:
         return cls(AS_WRITTEN, {"words": words})
 
     @classmethod
-    def from_json(cls, value: Any) -> Note:
+    def from_json(cls, value: object) -> Note:
         """The note of a file; older files hold sentences."""
         if not isinstance(value, Mapping) or "code" not in value:
             return cls.written(str(value))
         return cls(str(value["code"]), dict(value.get("values") or {}))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Code and values, the same whatever language anybody reads."""
         return {"code": self.code, "values": {n: _plain(v) for n, v in self.values.items()}}
 
@@ -59,15 +59,15 @@ def all_words(notes: Iterable[Note]) -> str:
     return "; ".join(note.words for note in notes)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return value.to_json() if isinstance(value, Note) else value
 
 
 class _Wording(Formatter):
     """Writes values by the forms that the words name: {size:parameters}."""
 
-    def format_field(self, value: Any, form: str) -> Any:
-        return FORMS[form](value) if form in FORMS else super().format_field(value, form)
+    def format_field(self, value: object, form: str) -> str:
+        return FORMS[form](value) if form in FORMS else str(super().format_field(value, form))
 
 
 _WORDING = _Wording()
@@ -77,7 +77,7 @@ def _parameters(count: float) -> str:
     return f"{count / 1e9:.2f} B" if count >= 1e9 else f"{count / 1e6:.0f} M"
 
 
-def _said(value: Any) -> str:
+def _said(value: object) -> str:
     """A value that may be a note itself, or nothing."""
     if isinstance(value, Note):
         return value.words

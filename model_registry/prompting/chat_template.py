@@ -18,10 +18,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from model_registry.errors import BadTemplate
 from model_registry.prompting import template_process
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 Message = Mapping[str, str]
 LARGEST = 1 << 20  # characters of a template; the longest known has 20,000
@@ -32,9 +35,9 @@ class ChatTemplate:
     """A template and the special tokens that it may write, by their names in it."""
 
     text: str
-    tokens: tuple[tuple[str, Any], ...] = ()
+    tokens: tuple[tuple[str, object], ...] = ()
 
-    def render(self, messages: Sequence[Message], **variables: Any) -> str:
+    def render(self, messages: Sequence[Message], **variables: object) -> str:
         """What the template writes for a conversation, as transformers would render it.
 
         Args:
@@ -50,7 +53,9 @@ class ChatTemplate:
             return self._render([_in_parts(message) for message in messages], variables)
         return self._render([dict(message) for message in messages], variables)
 
-    def _render(self, messages: list[dict[str, Any]], variables: Mapping[str, Any]) -> str:
+    def _render(
+        self, messages: Sequence[Mapping[str, object]], variables: Mapping[str, object]
+    ) -> str:
         told = {"tools": None, "documents": None, "add_generation_prompt": False}
         known = {**told, **dict(self.tokens), **variables, "messages": messages}
         request = {"template": self.text, "variables": known}
@@ -67,7 +72,7 @@ class ChatTemplate:
         return self.text == CHAT_TEMPLATE
 
 
-def _in_parts(message: Message) -> dict[str, Any]:
+def _in_parts(message: Message) -> dict[str, object]:
     """The message as models that see are given it: its text is one part of several."""
     return {**message, "content": [{"type": "text", "text": message["content"]}]}
 
@@ -78,7 +83,7 @@ def _reads_parts(template: ChatTemplate) -> bool:
     is given, and the letters of a text are no parts."""
     asked = {"role": "user", "content": "가나다라"}
 
-    def writes(message: dict[str, Any]) -> bool:
+    def writes(message: Mapping[str, object]) -> bool:
         try:
             return asked["content"] in template._render([message], {"add_generation_prompt": True})
         except BadTemplate as error:
@@ -89,7 +94,7 @@ def _reads_parts(template: ChatTemplate) -> bool:
     return not writes(asked) and writes(_in_parts(asked))
 
 
-def template_of(tokenizer: Any) -> ChatTemplate | None:
+def template_of(tokenizer: PreTrainedTokenizerBase) -> ChatTemplate | None:
     """The template that transformers would take: inside the tokenizer's configuration or in a file
     of its own, the one called "default" where there are several. None where there is none."""
     text = getattr(tokenizer, "chat_template", None)
@@ -112,9 +117,9 @@ class _Process:
         self._running: subprocess.Popen[bytes] | None = None
         self._killers: dict[str, str] = {}  # templates that ended it, with what they did
 
-    def ask(self, request: dict[str, Any]) -> dict[str, str]:
+    def ask(self, request: Mapping[str, object]) -> dict[str, str]:
         """The answer to one request; a template that ended the process is not tried again."""
-        template = request["template"]
+        template = str(request["template"])
         with self._lock:
             for _ in range(2):  # whoever ends it from outside costs nobody an answer
                 if template in self._killers:

@@ -8,7 +8,10 @@ ends.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 #: As configurations name it, the one that counts first.
 _NAMES = (
@@ -19,7 +22,7 @@ EXCEEDED = "context_exceeded"  # the problem of a reply that was never begun
 FULL = "context_full"  # of one that was cut where the context ended
 
 
-def context_length(config: Any) -> int | None:
+def context_length(config: PreTrainedConfig) -> int | None:
     """The most tokens of prompt and answer together; None for models that read without end."""
     if getattr(config, "model_type", "") == "rwkv":
         return None  # its state has one size, however much was read
@@ -27,7 +30,7 @@ def context_length(config: Any) -> int | None:
     return _first(getattr(inner, name, None) for name in _NAMES)
 
 
-def context_of(architecture: Mapping[str, Any]) -> int | None:
+def context_of(architecture: Mapping[str, object]) -> int | None:
     """As `context_length`, from an architecture's values alone; None where they don't say."""
     if architecture.get("model_type") == "rwkv":
         return None
@@ -36,5 +39,5 @@ def context_of(architecture: Mapping[str, Any]) -> int | None:
     return _first(values.get(name) for name in _NAMES)
 
 
-def _first(values: Iterable[Any]) -> int | None:
+def _first(values: Iterable[object]) -> int | None:
     return next((v for v in values if isinstance(v, int) and v > 0), None)

@@ -11,8 +11,11 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 #: Around a control token in a user's text; of a private plane, which no text is written in.
 _BEGIN, _END = "\U000f0000", "\U000f0001"
@@ -25,7 +28,7 @@ THINK_TAGS = ("<think>", "</think>")
 _LOOKS = re.compile(r"[<\[][|｜].+[|｜][>\]]|</?[a-z]+(_[a-z0-9]+)+>|</?think>|<unused\d+>")
 
 
-def control_tokens(tokenizer: Any, written: str) -> tuple[str, ...]:
+def control_tokens(tokenizer: PreTrainedTokenizerBase, written: str) -> tuple[str, ...]:
     """The added tokens that are special, look so, or are named in the template (or form) `written`.
 
     Runs of blanks are ordinary text to every template, as are tokens such as `<table>`, which many
@@ -72,7 +75,7 @@ def _patterns(tokens: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]
 
 
 def encode(
-    tokenizer: Any,
+    tokenizer: PreTrainedTokenizerBase,
     text: str,
     tokens: tuple[str, ...],
     *,
@@ -100,39 +103,41 @@ def encode(
     return ids
 
 
-def encode_within(tokenizer: Any, piece: str, *, as_text: bool = False) -> list[int]:
+def encode_within(
+    tokenizer: PreTrainedTokenizerBase, piece: str, *, as_text: bool = False
+) -> list[int]:
     """Ids of a text that stands behind another: SentencePiece begins texts with a blank."""
     encode = _as_text if as_text else _as_written
     before, ids = encode(tokenizer, "\n"), encode(tokenizer, "\n" + piece)
     return ids[len(before) :] if ids[: len(before)] == before else encode(tokenizer, piece)
 
 
-_HIDDEN: WeakKeyDictionary[Any, frozenset[int]] = WeakKeyDictionary()
+_HIDDEN: WeakKeyDictionary[object, frozenset[int]] = WeakKeyDictionary()
 
 
-def readable(tokenizer: Any, ids: Sequence[int]) -> str:
+def readable(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
     """Decode generated ids without special tokens, but with the tags around thinking."""
     if tokenizer not in _HIDDEN:
         special = {n for n, t in tokenizer.added_tokens_decoder.items() if t.special}
         special.update(tokenizer.all_special_ids)
-        tags = set(tokenizer.convert_tokens_to_ids(list(THINK_TAGS)))
+        tags = {tokenizer.convert_tokens_to_ids(tag) for tag in THINK_TAGS}
         _HIDDEN[tokenizer] = frozenset(special - tags if special & tags else ())
     hidden = _HIDDEN[tokenizer]
     if not hidden:  # no tag is special
-        return str(tokenizer.decode(ids, skip_special_tokens=True))
+        return str(tokenizer.decode(list(ids), skip_special_tokens=True))
     return str(tokenizer.decode([i for i in ids if i not in hidden], skip_special_tokens=False))
 
 
-def _as_written(tokenizer: Any, text: str) -> list[int]:
+def _as_written(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def _as_text(tokenizer: Any, text: str) -> list[int]:
+def _as_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     """Ids without any added token."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         words = tokenizer.tokenize(text, split_special_tokens=True)
-        return list(tokenizer.convert_tokens_to_ids(words))
+        return list(tokenizer.convert_tokens_to_ids(words))  # type: ignore[arg-type]  # a list
     if backend.normalizer is not None:
         text = backend.normalizer.normalize_str(text)
     parts = [text]

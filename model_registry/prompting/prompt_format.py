@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 from weakref import WeakKeyDictionary
 
 from model_registry.errors import BadTemplate, BadTrainingRow
@@ -20,10 +20,19 @@ from model_registry.prompting.control_tokens import (
 )
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from model_registry.candidate import PromptPolicy
 
 #: Stands for an answer where a template is asked what it writes around one.
 _ANSWER = "가나다라 마바사"
+
+
+class _Known(TypedDict, total=False):
+    """What was found out about a tokenizer and its template, which takes long with some."""
+
+    end: int | None
+    tokens: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +41,10 @@ class PromptFormat:
     `control_tokens`."""
 
     policy: PromptPolicy
-    tokenizer: Any
+    tokenizer: PreTrainedTokenizerBase
     template: ChatTemplate | None
     tokens: tuple[str, ...]
-    known: dict[str, Any]  # what was found out about the tokenizer as it is, see `prompt_format_of`
+    known: _Known  # what was found out about the tokenizer as it is, see `prompt_format_of`
 
     def messages(self, messages: Sequence[Message]) -> list[dict[str, str]]:
         """The messages ready to render: clean, marked, without unknown roles."""
@@ -78,7 +87,9 @@ class PromptFormat:
         before, found, behind = (self.whole(messages, _ANSWER) or "").rpartition(_ANSWER)
         return (before, behind) if found else None
 
-    def _render(self, template: ChatTemplate, messages: Sequence[Message], **variables: Any) -> str:
+    def _render(
+        self, template: ChatTemplate, messages: Sequence[Message], **variables: object
+    ) -> str:
         if self.policy.thinking != "template":
             on = self.policy.thinking == "on"
             variables |= {"enable_thinking": on, "thinking": on}  # what Qwen and DeepSeek read
@@ -156,15 +167,17 @@ class PromptFormat:
         return next((number for number in ids if number in known or alone), None)
 
 
-_KNOWN: WeakKeyDictionary[Any, dict[tuple[Any, ...], dict[str, Any]]] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[object, dict[Hashable, _Known]] = WeakKeyDictionary()
 
 
-def prompt_format_of(policy: PromptPolicy, tokenizer: Any) -> PromptFormat:
+def prompt_format_of(
+    policy: PromptPolicy, tokenizer: PreTrainedTokenizerBase | None
+) -> PromptFormat:
     """The prompt format of a tokenizer, cached for as long as the tokenizer stays as it is: some
     have thousands of added tokens."""
-    template = template_of(tokenizer) if uses_chat_template(policy, tokenizer) else None
     if tokenizer is None:
-        return PromptFormat(policy, None, None, (), {})
+        return PromptFormat(policy, None, None, (), {})  # type: ignore[arg-type]  # the plain form needs none
+    template = template_of(tokenizer) if uses_chat_template(policy, tokenizer) else None
     key = (policy, template, len(tokenizer), tokenizer.eos_token)
     known = _KNOWN.setdefault(tokenizer, {}).setdefault(key, {})
     if "tokens" not in known:
@@ -172,7 +185,7 @@ def prompt_format_of(policy: PromptPolicy, tokenizer: Any) -> PromptFormat:
     return PromptFormat(policy, tokenizer, template, known["tokens"], known)
 
 
-def uses_chat_template(policy: PromptPolicy, tokenizer: Any) -> bool:
+def uses_chat_template(policy: PromptPolicy, tokenizer: PreTrainedTokenizerBase | None) -> bool:
     """Whether prompts of this policy go through the tokenizer's chat template."""
     return policy.kind == "chat" and bool(getattr(tokenizer, "chat_template", None))
 

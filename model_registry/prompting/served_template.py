@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from model_registry.candidate import PromptPolicy
 from model_registry.errors import OhloraError
@@ -11,8 +11,11 @@ from model_registry.prompting.chat_template import template_of
 from model_registry.prompting.prompt_format import uses_chat_template
 from model_registry.prompting.tokenization import around_answer, render
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
-def served_template(policy: PromptPolicy, tokenizer: Any) -> str:
+
+def served_template(policy: PromptPolicy, tokenizer: PreTrainedTokenizerBase) -> str:
     """The chat template that asks, by itself, as this policy does.
 
     The plain form becomes one. A template that would let the model think where the policy does not
@@ -59,7 +62,7 @@ def plain_template(form: str) -> str:
     )
 
 
-def response_template(tokenizer: Any) -> dict[str, Any]:
+def response_template(tokenizer: PreTrainedTokenizerBase) -> dict[str, object]:
     """Where an answer begins and ends in this tokenizer's chat template, for servers.
 
     Without it `transformers serve` takes every model of Qwen's family for one that writes ChatML,

@@ -10,12 +10,16 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import jinja2
+from jinja2 import Template
 from jinja2.ext import Extension, loopcontrols
+from jinja2.nodes import Node
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 SECONDS = 5.0  # for one conversation; a real template needs milliseconds for a megabyte
@@ -33,13 +37,13 @@ class _Generation(Extension):
 
     tags = {"generation"}  # noqa: RUF012 - as jinja2 declares it
 
-    def parse(self, parser: Any) -> Any:
+    def parse(self, parser: Parser) -> Node:
         line = next(parser.stream).lineno
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
         call = self.call_method("_written")
         return jinja2.nodes.CallBlock(call, [], [], body).set_lineno(line)
 
-    def _written(self, caller: Any) -> str:
+    def _written(self, caller: Callable[[], str]) -> str:
         return str(caller())
 
 
@@ -56,14 +60,14 @@ class _Dict:
 class _Namespace(jinja2.utils.Namespace):
     """`namespace` for templates, without names that begin with an underscore."""
 
-    def __init__(*given: Any, **named: Any) -> None:
+    def __init__(*given: object, **named: object) -> None:
         self, *rest = given
         values = dict(*rest, **named)
         for name in values:
             _public(name)
         jinja2.utils.Namespace.__init__(self, values)
 
-    def __setitem__(self, name: str, value: Any) -> None:
+    def __setitem__(self, name: str, value: object) -> None:
         _public(name)
         super().__setitem__(name, value)
 
@@ -77,12 +81,12 @@ def _refuse(message: str) -> None:
     raise jinja2.exceptions.TemplateError(message)
 
 
-def _to_json(value: Any, ensure_ascii: bool = False, **options: Any) -> str:
+def _to_json(value: object, ensure_ascii: bool = False, **options: Any) -> str:
     return json.dumps(value, ensure_ascii=ensure_ascii, **options)
 
 
 @lru_cache(maxsize=16)
-def _compiled(template: str) -> Any:
+def _compiled(template: str) -> Template:
     """The template in the environment that transformers gives its templates."""
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
@@ -97,7 +101,7 @@ def _compiled(template: str) -> Any:
     return environment.from_string(template)
 
 
-def render(template: str, variables: dict[str, Any]) -> str:
+def render(template: str, variables: Mapping[str, Any]) -> str:
     """What the template writes.
 
     Raises:
@@ -114,7 +118,7 @@ def render(template: str, variables: dict[str, Any]) -> str:
     return "".join(pieces)
 
 
-def answer(request: dict[str, Any]) -> dict[str, str]:
+def answer(request: Mapping[str, Any]) -> dict[str, str]:
     """The answer to one request: a text, or what is wrong in a word and in the library's words."""
     try:
         return {"text": render(request["template"], request["variables"])}

@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError, first_line
 from model_registry.prompting.tokenization import end_token_id, prompt_ids, render
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 _SAMPLE = "가 a 1"
 MOST_GROWTH = 1 << 16  # times that a normaliser may lengthen a text
 
 
-def check_tokens(candidate: Candidate, tokenizer: Any, config: Mapping[str, Any]) -> None:
+def check_tokens(
+    candidate: Candidate, tokenizer: PreTrainedTokenizerBase, config: Mapping[str, object]
+) -> None:
     """Refuse a tokenizer that does not belong to its model, or would take all memory.
 
     A few tokens that no text contains may lie beyond the embedding, as Gemma 3's picture token
@@ -63,20 +68,22 @@ def check_tokens(candidate: Candidate, tokenizer: Any, config: Mapping[str, Any]
         )
 
 
-def _rows(config: Mapping[str, Any]) -> int | None:
+def _rows(config: Mapping[str, object]) -> int | None:
     """How many tokens the embedding has; None where the configuration does not say."""
     inner = config.get("text_config")
     rows = config.get("vocab_size") or (inner.get("vocab_size") if isinstance(inner, dict) else 0)
     return rows if isinstance(rows, int) and rows else None
 
 
-def _asks(candidate: Candidate, tokenizer: Any) -> bool:
+def _asks(candidate: Candidate, tokenizer: PreTrainedTokenizerBase) -> bool:
     """Whether a question comes out of the template; one that refuses to be asked says so itself."""
     question = [{"role": "user", "content": "가나다라"}]
     return "가나다라" in render(candidate.prompting, tokenizer, question)
 
 
-def _written(candidate: Candidate, tokenizer: Any) -> tuple[Sequence[int], Sequence[int]]:
+def _written(
+    candidate: Candidate, tokenizer: PreTrainedTokenizerBase
+) -> tuple[Sequence[int], Sequence[int]]:
     """The tokens of a short text, and those of a question with it and of the answer's end."""
     question = [{"role": "user", "content": _SAMPLE}]
     try:
@@ -92,7 +99,7 @@ def _written(candidate: Candidate, tokenizer: Any) -> tuple[Sequence[int], Seque
         ) from error
 
 
-def _check_growth(candidate: Candidate, tokenizer: Any) -> None:
+def _check_growth(candidate: Candidate, tokenizer: PreTrainedTokenizerBase) -> None:
     """Refuse replacements of replacements that would make terabytes of one letter."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     for part in ("normalizer", "pre_tokenizer"):

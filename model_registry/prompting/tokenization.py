@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from model_registry.errors import BadTemplate, BadTrainingRow
 from model_registry.prompting.chat_template import Message
@@ -20,6 +20,8 @@ from model_registry.prompting.prompt_format import (
 )
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from model_registry.candidate import PromptPolicy
 
 IGNORED = -100  # torch's cross entropy leaves labels of this value out
@@ -45,12 +47,14 @@ class Prompt:
     system_moved: bool = False  # the template knows no system role: its text is in the question
 
 
-def resolved_policy(policy: PromptPolicy, tokenizer: Any) -> PromptPolicy:
+def resolved_policy(policy: PromptPolicy, tokenizer: PreTrainedTokenizerBase) -> PromptPolicy:
     """The policy with the kind that this tokenizer resolves to: "plain" without a template."""
     return replace(policy, kind="chat" if uses_chat_template(policy, tokenizer) else "plain")
 
 
-def render(policy: PromptPolicy, tokenizer: Any, messages: Sequence[Message]) -> str:
+def render(
+    policy: PromptPolicy, tokenizer: PreTrainedTokenizerBase | None, messages: Sequence[Message]
+) -> str:
     """The text that the model continues.
 
     A chat template without a system role gets the system text in front of the question. A
@@ -63,7 +67,9 @@ def render(policy: PromptPolicy, tokenizer: Any, messages: Sequence[Message]) ->
     return unmark(form.prompt(form.messages(messages)))
 
 
-def encode_prompt(policy: PromptPolicy, tokenizer: Any, messages: Sequence[Message]) -> Prompt:
+def encode_prompt(
+    policy: PromptPolicy, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]
+) -> Prompt:
     """The rendered prompt's tokens, with the special ones that its form needs.
 
     Raises:
@@ -75,12 +81,14 @@ def encode_prompt(policy: PromptPolicy, tokenizer: Any, messages: Sequence[Messa
     return Prompt(tuple(form.encode(text)), opens_thinking(text), moved)
 
 
-def prompt_ids(policy: PromptPolicy, tokenizer: Any, messages: Sequence[Message]) -> list[int]:
+def prompt_ids(
+    policy: PromptPolicy, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]
+) -> list[int]:
     """Token ids of the rendered prompt."""
     return list(encode_prompt(policy, tokenizer, messages).ids)
 
 
-def end_token_id(policy: PromptPolicy, tokenizer: Any) -> int:
+def end_token_id(policy: PromptPolicy, tokenizer: PreTrainedTokenizerBase) -> int:
     """The token that ends an answer: the one that the template writes behind it, else end of text.
 
     Raises:
@@ -97,7 +105,7 @@ def end_token_id(policy: PromptPolicy, tokenizer: Any) -> int:
 
 
 def end_token_ids(
-    policy: PromptPolicy, tokenizer: Any, configured: int | Sequence[int] | None
+    policy: PromptPolicy, tokenizer: PreTrainedTokenizerBase, configured: int | Sequence[int] | None
 ) -> tuple[int, ...]:
     """Every token at which an answer ends: the template's, end of text, and those that the
     generation configuration lists.
@@ -112,7 +120,9 @@ def end_token_ids(
     return tuple(sorted(ids))
 
 
-def around_answer(policy: PromptPolicy, tokenizer: Any, question: str) -> tuple[str, str]:
+def around_answer(
+    policy: PromptPolicy, tokenizer: PreTrainedTokenizerBase, question: str
+) -> tuple[str, str]:
     """The text before the answer to a question, and the text behind it."""
     form = prompt_format_of(policy, tokenizer)
     messages = form.messages([{"role": "user", "content": question}])
@@ -121,7 +131,10 @@ def around_answer(policy: PromptPolicy, tokenizer: Any, question: str) -> tuple[
 
 
 def encode_row(
-    policy: PromptPolicy, tokenizer: Any, messages: Sequence[Message] | str, reply: str
+    policy: PromptPolicy,
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message] | str,
+    reply: str,
 ) -> EncodedRow:
     """One training row: what the template writes for the conversation and its reply.
 
@@ -165,7 +178,10 @@ class TrainableRow(Protocol):
 
 
 def encode_all(
-    policy: PromptPolicy, tokenizer: Any, rows: Sequence[TrainableRow], names: Sequence[str] = ()
+    policy: PromptPolicy,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[TrainableRow],
+    names: Sequence[str] = (),
 ) -> list[EncodedRow]:
     """All rows as `encode_row` writes them. `names` is what messages call them.
 
@@ -185,7 +201,9 @@ def _numbered(count: int) -> list[str]:
     return [f"Training row {number}" for number in range(1, count + 1)]
 
 
-def moves_system(policy: PromptPolicy, tokenizer: Any, rows: Iterable[TrainableRow]) -> bool:
+def moves_system(
+    policy: PromptPolicy, tokenizer: PreTrainedTokenizerBase, rows: Iterable[TrainableRow]
+) -> bool:
     """Whether any of these conversations has a system text that has to stand in its question."""
     form = prompt_format_of(policy, tokenizer)
     return any(form.moves_system(row.messages) for row in rows)

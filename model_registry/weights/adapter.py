@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model_registry.candidate import Candidate, License, PromptPolicy
 from model_registry.errors import LoadError, OhloraError, UnknownName, first_line
@@ -22,6 +23,9 @@ from model_registry.registry import Registry
 from model_registry.weights.folder_check import check_adapter, is_model, read_architecture
 from model_registry.weights.loading import LoadedModel, load
 from model_registry.weights.weight_files import tensor_shapes
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 CARD = "ohlora_tune.json"  # beside the adapter: which base, asked in which form
 _MARKED_BYTES = 1 << 20
@@ -46,7 +50,7 @@ def weights_fingerprint(candidate: Candidate) -> str | None:
     return digest.hexdigest()[:12]
 
 
-def write_card(folder: Path, candidate: Candidate, figures: dict[str, Any]) -> None:
+def write_card(folder: Path, candidate: Candidate, figures: dict[str, object]) -> None:
     """Say beside an adapter what it belongs to: a registered candidate, or a model's folder."""
     card = {
         "base": base_of(candidate),
@@ -151,7 +155,7 @@ def load_tuned(
 
 
 def _base_in(
-    card: dict[str, Any], folder: Path, registry: Registry, base_folder: Path | None
+    card: Mapping[str, Any], folder: Path, registry: Registry, base_folder: Path | None
 ) -> Candidate:
     """The base that a card names, or the folder that a user names for it."""
     named = card["base"] if base_folder is None else str(base_folder)
@@ -184,7 +188,7 @@ def _moved_words(folder: Path, named: str) -> str:
     )
 
 
-def _policy(path: Path, said: Any) -> PromptPolicy:
+def _policy(path: Path, said: object) -> PromptPolicy:
     """The form that a card says.
 
     Raises:
@@ -198,7 +202,7 @@ def _policy(path: Path, said: Any) -> PromptPolicy:
     return PromptPolicy(**said)
 
 
-def _with_adapter(model: Any, folder: Path) -> Any:
+def _with_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     """The model with the adapter on it, each of its matrices in its place.
 
     Raises:
@@ -224,4 +228,4 @@ def _with_adapter(model: Any, folder: Path) -> Any:
             f"The adapter in {folder} does not fit its base: {len(stored - placed)} of its "
             f"{len(stored)} matrices have no place, {len(placed - stored)} places none. {wrong}",
         )
-    return tuned
+    return tuned  # type: ignore[return-value]  # it passes on what it does not know to the model

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 import importlib
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+if TYPE_CHECKING:
+    import torch
+    from bitsandbytes.nn.modules import Linear4bit, Params4bit
+    from torch import nn
+    from transformers import BitsAndBytesConfig, PreTrainedModel
 
 # It tells of a cast that int8 always does, a line for every layer and token, and, when imported,
 # of a kernel on the hub that nobody asked for.
@@ -19,7 +25,7 @@ _BLOCK = 64  # weights that share one of nf4's scales
 _KERNEL_ROWS = 32  # the fast CPU kernel takes so many rows at a time
 
 
-def replace_linears(model: Any, method: str, device: str) -> None:
+def replace_linears(model: PreTrainedModel, method: str, device: str) -> None:
     """Replace all linear layers but the head by quantised ones, weight by weight.
 
     Args:
@@ -32,24 +38,26 @@ def replace_linears(model: Any, method: str, device: str) -> None:
     head = model.get_output_embeddings()
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
-            plain = type(child) is torch.nn.Linear and child is not head
-            if plain and _can_pack(child, method, device):
+            if type(child) is not torch.nn.Linear or child is head:
+                continue
+            if _can_pack(child, method, device):
                 setattr(parent, name, _packed(child, method, device))
-    model.to(device)
+    model.to(device)  # type: ignore[arg-type]  # wrapped untyped
     settle(model)
-    model.is_loaded_in_4bit = method == "nf4"  # peft asks for these names
-    model.is_loaded_in_8bit = method == "int8"
+    # peft asks for these names; for torch, what a module holds are tensors and modules.
+    model.is_loaded_in_4bit = method == "nf4"  # type: ignore[assignment]
+    model.is_loaded_in_8bit = method == "int8"  # type: ignore[assignment]
     model.config.quantization_config = _config(method, model.dtype, _plain_linears(model))
 
 
-def settle(model: Any) -> None:
+def settle(model: PreTrainedModel) -> None:
     """Prepare quantised layers for their device; call once after quantising or loading."""
     for layer in filter(_is_nf4, model.modules()):
         if layer.out_features % _KERNEL_ROWS:
             layer.support_avx512bf16_for_cpu = False
 
 
-def unreadable(model: Any) -> str | None:
+def unreadable(model: PreTrainedModel) -> str | None:
     """The first layer that this device would read wrongly, None where there is none."""
     for name, layer in model.named_modules():
         if _is_nf4(layer) and layer.in_features % _BLOCK and layer.weight.device.type == "cpu":
@@ -57,18 +65,19 @@ def unreadable(model: Any) -> str | None:
     return None
 
 
-def undo_fast_layout(model: Any) -> None:
+def undo_fast_layout(model: PreTrainedModel) -> None:
     """Restore the stored layout of nf4 weights and keep it, also when answering."""
     for layer in filter(_is_nf4, model.modules()):
         layer.support_avx512bf16_for_cpu = False
-        state = layer.weight.quant_state
+        weight: Params4bit = layer.weight  # type: ignore[assignment]  # declared as any tensor
+        state = weight.quant_state
         if getattr(state, "packing_format_for_cpu", False):
             from bitsandbytes.functional import _convert_weight_packed_for_cpu_inverse as undo
 
-            layer.weight.data, layer.weight.quant_state = undo(layer.weight.data, state)
+            weight.data, weight.quant_state = undo(weight.data, state)
 
 
-def extra_tensors(module: Any) -> list[Any]:
+def extra_tensors(module: nn.Module) -> list[torch.Tensor]:
     """What a quantised layer keeps beside its parameters: nf4's state, int8's row scales."""
     import torch
 
@@ -84,20 +93,20 @@ def extra_tensors(module: Any) -> list[Any]:
     return [tensor for tensor in held if isinstance(tensor, torch.Tensor)]
 
 
-def _is_nf4(module: Any) -> bool:
+def _is_nf4(module: nn.Module) -> TypeGuard[Linear4bit]:
     """By name: bitsandbytes need not be there to find none. peft's layer around it has it too."""
     kind = type(module)
     return kind.__name__ == "Linear4bit" and kind.__module__.startswith("bitsandbytes")
 
 
-def _plain_linears(model: Any) -> list[str]:
+def _plain_linears(model: PreTrainedModel) -> list[str]:
     """The linear layers that stayed as they were, by name."""
     import torch
 
     return [name for name, module in model.named_modules() if type(module) is torch.nn.Linear]
 
 
-def _config(method: str, dtype: Any, plain: list[str]) -> Any:
+def _config(method: str, dtype: torch.dtype, plain: list[str]) -> BitsAndBytesConfig:
     """What tells transformers how to load the folder that this model is written to."""
     from transformers import BitsAndBytesConfig
 
@@ -112,11 +121,11 @@ def _config(method: str, dtype: Any, plain: list[str]) -> Any:
     )
 
 
-def _can_pack(linear: Any, method: str, device: str) -> bool:
+def _can_pack(linear: nn.Linear, method: str, device: str) -> bool:
     return method != "nf4" or device != "cpu" or linear.in_features % _BLOCK == 0
 
 
-def _packed(linear: Any, method: str, device: str) -> Any:
+def _packed(linear: nn.Linear, method: str, device: str) -> nn.Module:
     """One layer in bitsandbytes' form; moving the weight to its device is what packs it."""
     import torch
 
@@ -145,5 +154,5 @@ def _packed(linear: Any, method: str, device: str) -> Any:
         ).to(device)
     if linear.bias is not None:
         made.bias = torch.nn.Parameter(linear.bias.detach().to(device), requires_grad=False)
-    made.training = linear.training
-    return made
+    packed: nn.Module = made.train(linear.training)
+    return packed

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from model_registry import machine
 from model_registry.errors import OhloraError
@@ -18,6 +19,10 @@ from model_registry.weights.loading import LoadedModel
 from model_registry.weights.quantization import export as write
 from model_registry.weights.quantization import keep_gradients, quantize
 from model_registry.weights.weight_files import stored_dtype
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 
 def export(
@@ -78,13 +83,13 @@ def export(
     return out
 
 
-def _torch() -> Any:
+def _torch() -> ModuleType:
     import torch
 
     return torch
 
 
-def _known_dtype(said: Any) -> str:
+def _known_dtype(said: object) -> str:
     return said if said in machine.DTYPES else "auto"
 
 
@@ -98,8 +103,9 @@ def _written_in(loaded: LoadedModel, dtype: str) -> str:
     return stored_dtype(Path(folder)) or loaded.dtype
 
 
-def _merged(loaded: LoadedModel, method: str | None) -> Any:
-    base = loaded.model.get_base_model()
+def _merged(loaded: LoadedModel, method: str | None) -> PreTrainedModel:
+    model: PeftModel = loaded.model  # type: ignore[assignment]  # with an adapter it is one
+    base: PreTrainedModel = model.get_base_model()  # type: ignore[assignment]
     if is_gptq(base):
         raise OhloraError(
             "Nothing can be merged into a GPTQ base. Tune the plain model, then export it with "
@@ -108,4 +114,5 @@ def _merged(loaded: LoadedModel, method: str | None) -> Any:
     if method is not None and getattr(base.config, "quantization_config", None) is not None:
         raise OhloraError("The base is quantised already: export it without --quantization.")
     keep_gradients(base)
-    return loaded.model.merge_and_unload()
+    merged: PreTrainedModel = model.merge_and_unload()
+    return merged

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from model_registry.errors import NotFinite
 from model_registry.language import text
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
 
 
-def check_finite(model: Any) -> None:
+def check_finite(model: PreTrainedModel) -> None:
     """Check every weight for NaN and infinity, taking no memory for it.
 
     Raises:
@@ -48,7 +49,7 @@ class LogitsWatch:
     nothing, and then not while tokens are made; `check` does, once they are.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
         self._seen: torch.Tensor | None = None
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from model_registry.architectures.architecture_limits import check_values, parameters_at_least
 from model_registry.errors import LoadError
@@ -54,7 +53,7 @@ _NO_ARCHITECTURE = frozenset({"architectures", "auto_map", "quantization_config"
                               "torch_dtype", "transformers_version", "_name_or_path"})  # fmt: skip
 
 
-def read_architecture(folder: Path) -> dict[str, Any]:
+def read_architecture(folder: Path) -> dict[str, object]:
     """The values of a folder's architecture, as a catalog would hold them.
 
     Raises:
@@ -66,7 +65,7 @@ def read_architecture(folder: Path) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in _NO_ARCHITECTURE}
 
 
-def check_folder(folder: Path, *, weights: bool = True) -> Mapping[str, Any]:
+def check_folder(folder: Path, *, weights: bool = True) -> Mapping[str, object]:
     """Refuse a model's folder that can't be loaded, or should not be.
 
     Args:
@@ -80,7 +79,7 @@ def check_folder(folder: Path, *, weights: bool = True) -> Mapping[str, Any]:
         LoadError: "needs_remote_code", or "error" with one line that names the file and the cure.
     """
     check_files(folder)
-    config: dict[str, Any] = {}
+    config: dict[str, object] = {}
     for path in _configurations(folder):
         values = read_json_object(path, most_bytes=8 << 20)
         check_values(values, str(path))
@@ -191,7 +190,7 @@ def check_adapter(folder: Path) -> None:
         raise LoadError("error", f"{path}: r is {rank}, its weights are of no such rank.")
 
 
-def _check_code(values: Mapping[str, Any], path: Path) -> None:
+def _check_code(values: Mapping[str, object], path: Path) -> None:
     """Refuse a model that runs only with code of its publisher; what transformers knows may stay.
 
     A folder may name such code (`auto_map`) beside an architecture that transformers has itself:
@@ -215,13 +214,13 @@ def needs_code(name: str, why: str) -> LoadError:
     )
 
 
-def _check_quantization(config: Mapping[str, Any], folder: Path) -> None:
+def _check_quantization(config: Mapping[str, object], folder: Path) -> None:
     said = config.get("quantization_config")
     if said is not None and not isinstance(said, dict):
         raise LoadError("error", f"{folder / 'config.json'}: quantization_config must be a table.")
 
 
-def _check_size(config: Mapping[str, Any], headers: Headers, folder: Path) -> None:
+def _check_size(config: Mapping[str, object], headers: Headers, folder: Path) -> None:
     """Refuse a configuration of a far larger model than the weights are: the rest would be noise.
 
     Packed weights hold up to eight numbers in one, hence the wide margin.

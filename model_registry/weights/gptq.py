@@ -21,15 +21,24 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from model_registry.errors import LoadError, OhloraError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _FOLDER = "_gptq_folder"  # the folder that a model was loaded from stays with it
 _TEXTS = "calibration.json"
 
 
-def quantize_gptq(model: Any, tokenizer: Any, calibration: Sequence[str], device: str) -> Any:
+def quantize_gptq(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase | None,
+    calibration: Sequence[str],
+    device: str,
+) -> PreTrainedModel:
     """The model in 4 bit, loaded anew.
 
     Args:
@@ -107,12 +116,12 @@ def _die_with_parent() -> None:
         ctypes.CDLL("libc.so.6").prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
-def load_gptq(folder: Path, device: str) -> Any:
+def load_gptq(folder: Path, device: str) -> PreTrainedModel:
     """A GPTQ model from its folder, in bf16 on a CPU and in the folder's own dtype elsewhere."""
     folder = folder.resolve()
     with _apart() as gptqmodel:
         backend = gptqmodel.BACKEND.TORCH if _needs_plain_torch(folder, device) else "auto"
-        model = gptqmodel.GPTQModel.load(
+        model: PreTrainedModel = gptqmodel.GPTQModel.load(
             str(folder), device=device, backend=backend, trust_remote_code=False
         ).model
     vars(model)[_FOLDER] = folder
@@ -125,7 +134,7 @@ def _needs_plain_torch(folder: Path, device: str) -> bool:
     return device == "cpu" and config.get("quantization_config", {}).get("group_size") == 16
 
 
-def forgo_fast_layout(model: Any) -> None:
+def forgo_fast_layout(model: PreTrainedModel) -> None:
     """Keep layers from repacking their weights at the first answer.
 
     Raises:
@@ -137,22 +146,22 @@ def forgo_fast_layout(model: Any) -> None:
                 "This GPTQ model has answered: its layers have no gradient any more. Load it again."
             )
         if type(layer).__module__.startswith("gptqmodel") and hasattr(layer, "linear_mode"):
-            layer.linear_mode = "train"
+            layer.linear_mode = "train"  # type: ignore[assignment]  # as gptqmodel has it
 
 
-def is_gptq(model: Any) -> bool:
+def is_gptq(model: PreTrainedModel) -> bool:
     """Whether this module made the model."""
     return _FOLDER in vars(model)
 
 
-def gptq_layers(model: Any) -> list[str]:
+def gptq_layers(model: PreTrainedModel) -> list[str]:
     """The names of the layers in 4 bit, without those of what they are in; none elsewhere."""
     found = (name for name, module in model.named_modules()
              if type(module).__module__.startswith("gptqmodel"))  # fmt: skip
     return sorted({name.rpartition(".")[2] for name in found})
 
 
-def save_gptq(model: Any, out: Path) -> None:
+def save_gptq(model: PreTrainedModel, out: Path) -> None:
     """Write such a model: the folder it was loaded from, copied.
 
     transformers would write the zero points as they lie in memory, one higher than the format has
@@ -187,7 +196,7 @@ class _Nowhere(io.TextIOBase):
 
 
 @contextlib.contextmanager
-def _apart() -> Iterator[Any]:
+def _apart() -> Iterator[ModuleType]:
     """gptqmodel, silent, with a working directory of its own; the loggers stay as they were."""
     # It wants at least two on a machine of two cores, where it would take one.
     os.environ.setdefault("GPTQMODEL_CPU_WORKERS", str(max(2, os.cpu_count() or 2)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from model_registry import machine
 from model_registry.architectures.architecture import architecture_values
@@ -25,6 +25,7 @@ from model_registry.weights.random_weights import random_model
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 SOURCES = ("auto", "hub", "path", "bundled", "random")
 BUNDLED = HERE / "bundled" / "weights"
@@ -38,8 +39,8 @@ class LoadedModel:
     """A model ready to work, with what it takes to speak to it."""
 
     candidate: Candidate
-    model: Any  # transformers.PreTrainedModel
-    tokenizer: Any
+    model: PreTrainedModel  # transformers.PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
     source: str  # hub, path, bundled or random: what it really is
     scale: str  # full or tiny
     end_ids: tuple[int, ...]  # tokens at which an answer ends
@@ -102,7 +103,7 @@ def load(
     return _load_pretrained(candidate, candidate.hub_id, "hub", device, kind)
 
 
-def load_tokenizer(candidate: Candidate, *, source: str = "hub") -> Any:
+def load_tokenizer(candidate: Candidate, *, source: str = "hub") -> PreTrainedTokenizerBase:
     """The tokenizer that `load` would give, without the weights.
 
     Raises:
@@ -119,7 +120,9 @@ def load_tokenizer(candidate: Candidate, *, source: str = "hub") -> Any:
     return _with_padding(read_tokenizer(candidate, cached_folder(candidate)), candidate.prompting)
 
 
-def _with_padding(tokenizer: Any, policy: PromptPolicy) -> Any:
+def _with_padding(
+    tokenizer: PreTrainedTokenizerBase, policy: PromptPolicy
+) -> PreTrainedTokenizerBase:
     """The tokenizer, padding with what ends its texts, or else its answers, where it says none."""
     if tokenizer.pad_token_id is None:
         end = tokenizer.eos_token_id
@@ -127,7 +130,7 @@ def _with_padding(tokenizer: Any, policy: PromptPolicy) -> Any:
     return tokenizer
 
 
-def _stand_in_tokenizer() -> Any:
+def _stand_in_tokenizer() -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(str(BUNDLED / STAND_IN_TOKENIZER), trust_remote_code=False)
@@ -142,7 +145,11 @@ def _load_pretrained(
 
 
 def _ready(
-    candidate: Candidate, model: Any, tokenizer: Any, source: str, scale: str
+    candidate: Candidate,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    source: str,
+    scale: str,
 ) -> LoadedModel:
     model.eval()
     rwkv.prepare(model)
@@ -153,7 +160,7 @@ def _ready(
     return LoadedModel(spoken_to, model, tokenizer, source, scale, end_ids)
 
 
-def build_config(values: Mapping[str, Any]) -> Any:
+def build_config(values: Mapping[str, object]) -> PreTrainedConfig:
     """A transformers configuration from an architecture's values.
 
     Raises:
@@ -164,14 +171,15 @@ def build_config(values: Mapping[str, Any]) -> Any:
     from transformers import CONFIG_MAPPING, AutoConfig
 
     check_values(values, "This architecture")
-    if values["model_type"] not in CONFIG_MAPPING:
+    model_type = str(values["model_type"])
+    if model_type not in CONFIG_MAPPING:
         raise LoadError(
             "unsupported_architecture",
-            f"transformers does not know the model type {values['model_type']}.",
+            f"transformers does not know the model type {model_type}.",
         )
     rest = {key: value for key, value in values.items() if key != "model_type"}
     try:
-        return AutoConfig.for_model(values["model_type"], **rest)
+        return AutoConfig.for_model(model_type, **rest)
     except StrictDataclassError as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise LoadError("error", f"An architecture can't have these values: {reason}") from error

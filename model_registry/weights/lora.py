@@ -7,13 +7,16 @@ first forgets the layers beside them that bear their old names: so what is tuned
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from model_registry.errors import LoadError, OhloraError
 from model_registry.language import text
 from model_registry.weights.gptq import gptq_layers
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 ALL_LINEAR = "all-linear"
 
@@ -31,13 +34,13 @@ class LoraTargets:
     parameters: list[str]
 
 
-def is_mixture(values: dict[str, Any] | Any) -> bool:
+def is_mixture(values: Mapping[str, object]) -> bool:
     """Whether an architecture's values speak of several experts."""
     counts = (values.get(name) for name in _COUNTS)
     return any(isinstance(count, int) and count > 1 for count in counts)
 
 
-def lora_targets(model: Any, targets: str) -> LoraTargets:
+def lora_targets(model: PreTrainedModel, targets: str) -> LoraTargets:
     """What a policy's targets are in a model.
 
     Args:
@@ -70,20 +73,20 @@ def lora_targets(model: Any, targets: str) -> LoraTargets:
     return LoraTargets(modules, [*experts, *sorted(set(beside))])
 
 
-def lora_dropout(model: Any, targets: str, wanted: float) -> float:
+def lora_dropout(model: PreTrainedModel, targets: str, wanted: float) -> float:
     """The dropout that LoRA can have there: none on parameters."""
     return 0.0 if lora_targets(model, targets).parameters else wanted
 
 
-def check_rank(model: Any, rank: int) -> None:
+def check_rank(model: PreTrainedModel, rank: int) -> None:
     """Refuse a rank that no layer can use; in layers that are smaller than it, it is allowed.
 
     Raises:
         OhloraError: with the largest rank that any layer can use.
     """
     head = model.get_output_embeddings()
-    sizes = [
-        min(module.in_features, module.out_features)
+    sizes: list[int] = [
+        min(module.in_features, module.out_features)  # type: ignore[type-var,misc]  # whole numbers
         for module in model.modules()
         if hasattr(module, "in_features") and hasattr(module, "out_features") and module is not head
     ]
@@ -99,7 +102,7 @@ def check_rank(model: Any, rank: int) -> None:
         )
 
 
-def stacked_experts(model: Any) -> list[str]:
+def stacked_experts(model: PreTrainedModel) -> list[str]:
     """The parameters that hold a layer's experts, without what differs between layers."""
     import torch
 
@@ -113,7 +116,7 @@ def stacked_experts(model: Any) -> list[str]:
     return sorted(found)
 
 
-def _linears(model: Any) -> list[str]:
+def _linears(model: PreTrainedModel) -> list[str]:
     """Names of the linear layers, the output head left out."""
     import torch
 

@@ -20,6 +20,7 @@ from model_registry.weights.quantization import load_packed, packed_method
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def own_folder(where: str, source: str) -> Path:
@@ -40,7 +41,7 @@ def own_folder(where: str, source: str) -> Path:
 
 def read_pretrained(
     candidate: Candidate, folder: Path | None, device: str, dtype: torch.dtype
-) -> tuple[Any, Any]:
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model and the tokenizer of a folder; of the hub's repository, where there is none.
 
     Raises:
@@ -65,7 +66,7 @@ def read_pretrained(
         raise load_error(candidate, error) or _unknown_failure(candidate, error) from error
 
 
-def read_tokenizer(candidate: Candidate, folder: Path | None) -> Any:
+def read_tokenizer(candidate: Candidate, folder: Path | None) -> PreTrainedTokenizerBase:
     """The tokenizer alone: of a folder, or of the hub, which sends no weights for it.
 
     Raises:
@@ -83,7 +84,7 @@ def read_tokenizer(candidate: Candidate, folder: Path | None) -> Any:
         raise load_error(candidate, error) or _unknown_failure(candidate, error) from error
 
 
-def _tokenizer(candidate: Candidate, folder: Path) -> Any:
+def _tokenizer(candidate: Candidate, folder: Path) -> PreTrainedTokenizerBase:
     """The folder's tokenizer.
 
     Raises:
@@ -109,7 +110,7 @@ def _tokenizer(candidate: Candidate, folder: Path) -> Any:
     return tokenizer
 
 
-def _model(folder: Path, device: str, dtype: torch.dtype) -> Any:
+def _model(folder: Path, device: str, dtype: torch.dtype) -> PreTrainedModel:
     """The folder's model, every weight of it from the folder.
 
     Raises:
@@ -120,10 +121,12 @@ def _model(folder: Path, device: str, dtype: torch.dtype) -> Any:
     packed = packed_method(folder)
     if packed is not None:
         return load_packed(folder, packed, device, dtype)
+    # With the second argument it is a pair: (model, what was loaded).
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         str(folder), dtype=dtype, use_safetensors=True, trust_remote_code=False,
         output_loading_info=True,
     )  # fmt: skip
+    model: PreTrainedModel
     model, told = loaded
     missing = sorted(told["missing_keys"])
     if missing:
@@ -134,7 +137,8 @@ def _model(folder: Path, device: str, dtype: torch.dtype) -> Any:
             f"{folder}: config.json에 필요한 텐서 {len(missing)}개({missing[0]} 등)가 가중치에 "
             "없습니다. 서로 다른 모델의 파일입니다.",
         )
-    return model.to(device)
+    model.to(device)  # type: ignore[arg-type]  # wrapped untyped
+    return model
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from model_registry.errors import LoadError, OhloraError
 from model_registry.files.folder_lock import NAME as LOCK
@@ -32,6 +32,10 @@ from model_registry.weights.gptq import (
     quantize_gptq,
     save_gptq,
 )
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 QUANTIZATIONS = ("int8", "nf4", "gptq")
 
@@ -55,7 +59,7 @@ class Proof:
         changed = self.modules_before != self.modules_after
         return changed and self.bytes_after < self.bytes_before
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As a result's figures hold it."""
         return {
             **asdict(self),
@@ -103,13 +107,13 @@ def get_ready(method: str, *, tunes: bool = False) -> None:
 
 
 def quantize(
-    model: Any,
+    model: PreTrainedModel,
     method: str,
     *,
     device: str = "cpu",
-    tokenizer: Any = None,
+    tokenizer: PreTrainedTokenizerBase | None = None,
     calibration: Sequence[str] = (),
-) -> tuple[Any, Proof]:
+) -> tuple[PreTrainedModel, Proof]:
     """Quantise the model's linear layers, the output head left as it is.
 
     Args:
@@ -143,7 +147,7 @@ def quantize(
     return model, proof
 
 
-def keep_gradients(model: Any) -> None:
+def keep_gradients(model: PreTrainedModel) -> None:
     """Compute quantised layers in the way that has a gradient, and that can be merged into.
 
     On a CPU the first answer lays packed weights out for kernels that have none. Without this the
@@ -156,19 +160,18 @@ def keep_gradients(model: Any) -> None:
     forgo_fast_layout(model)
 
 
-def weight_bytes(model: Any) -> int:
+def weight_bytes(model: PreTrainedModel) -> int:
     """Bytes of all parameters and buffers as they lie in memory, quantisation's scales included."""
-    tensors: dict[int, Any] = {}
+    tensors: dict[int, torch.Tensor] = {}
     for module in model.modules():
-        for tensor in (*module._parameters.values(), *module._buffers.values()):
+        held = [*module._parameters.values(), *module._buffers.values(), *extra_tensors(module)]
+        for tensor in held:
             if tensor is not None:
                 tensors[tensor.data_ptr() or id(tensor)] = tensor
-        for tensor in extra_tensors(module):
-            tensors[tensor.data_ptr() or id(tensor)] = tensor
     return sum(t.numel() * t.element_size() for t in tensors.values())
 
 
-def _classes(model: Any) -> dict[str, int]:
+def _classes(model: PreTrainedModel) -> dict[str, int]:
     """How many modules with weights of their own there are, by class."""
     counts = Counter(
         f"{type(m).__module__.partition('.')[0]}.{type(m).__name__}"
@@ -178,7 +181,7 @@ def _classes(model: Any) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _count(model: Any) -> int:
+def _count(model: PreTrainedModel) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
@@ -199,7 +202,7 @@ def packed_method(folder: Path) -> str | None:
     return str(said.get("quant_method", "unknown"))
 
 
-def load_packed(folder: Path, method: str, device: str, dtype: Any) -> Any:
+def load_packed(folder: Path, method: str, device: str, dtype: torch.dtype) -> PreTrainedModel:
     """A quantised model from its folder, loaded on its device: it can't be moved later.
 
     Raises:
@@ -212,7 +215,7 @@ def load_packed(folder: Path, method: str, device: str, dtype: Any) -> Any:
         return load_gptq(folder, device)
     from transformers import AutoModelForCausalLM
 
-    model: Any = AutoModelForCausalLM.from_pretrained(
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         str(folder), dtype=dtype, use_safetensors=True, trust_remote_code=False,
         device_map={"": device},
     )  # fmt: skip
@@ -224,11 +227,11 @@ def load_packed(folder: Path, method: str, device: str, dtype: Any) -> Any:
     settle(model)
     # What turned the file's tensors into packed ones can't be undone (transformers 5.23): it would
     # refuse to write the model again. None has it write them as they are.
-    model._weight_conversions = None
+    model._weight_conversions = None  # type: ignore[assignment]  # none of transformers' annotations
     return model
 
 
-def export(model: Any, tokenizer: Any, out: Path) -> Path:
+def export(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, out: Path) -> Path:
     """Write a quantised model to a folder that `path` loads again.
 
     Raises:

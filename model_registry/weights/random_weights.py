@@ -10,11 +10,15 @@ from model_registry.errors import LoadError
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 _NOT_YET = -12_345  # marks whole numbers that nobody has set; NaN marks the others
 
 
-def random_model(config: Any, device: str, dtype: torch.dtype, seed: int) -> Any:
+def random_model(
+    config: PreTrainedConfig, device: str, dtype: torch.dtype, seed: int
+) -> PreTrainedModel:
     """A model of this configuration with random weights, about ten times as fast as drawing each.
 
     Large matrices are filled by repeating one block of draws from N(0, 0.02²); norms, biases and
@@ -27,7 +31,9 @@ def random_model(config: Any, device: str, dtype: torch.dtype, seed: int) -> Any
     from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(
+            config, dtype=dtype, trust_remote_code=False
+        )
     model.to_empty(device=device)
     model.tie_weights()
     block = torch.empty(1 << 20, dtype=dtype, device=device)
@@ -42,14 +48,14 @@ def random_model(config: Any, device: str, dtype: torch.dtype, seed: int) -> Any
                 for parameter in own:
                     _fill(parameter, block)
                     # transformers leaves such a tensor as it is, and does the module's buffers.
-                    parameter._is_hf_initialized = True
+                    vars(parameter)["_is_hf_initialized"] = True
             model._init_weights(module)
         _set_what_is_left(model, config)
     model.tie_weights()
     return model
 
 
-def _own_tensors(model: Any) -> Iterator[tuple[Any, str, torch.Tensor]]:
+def _own_tensors(model: PreTrainedModel) -> Iterator[tuple[nn.Module, str, torch.Tensor]]:
     """Each module's own parameters and buffers, with the module and the name in it."""
     for module in model.modules():
         for name, tensor in (
@@ -77,7 +83,7 @@ def _is_marked(tensor: torch.Tensor) -> bool:
     return bool(first.isnan() if tensor.is_floating_point() else first == _NOT_YET)
 
 
-def _set_what_is_left(model: Any, config: Any) -> None:
+def _set_what_is_left(model: PreTrainedModel, config: PreTrainedConfig) -> None:
     """Give tensors that transformers sets only while it builds a module (an activation with
     parameters of its own) what they have in a model of a second."""
     left = [(m, name, tensor) for m, name, tensor in _own_tensors(model) if _is_marked(tensor)]
@@ -97,13 +103,14 @@ def _set_what_is_left(model: Any, config: Any) -> None:
         tensor.copy_(value)
 
 
-def _small(config: Any) -> Any:
+def _small(config: PreTrainedConfig) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
 
-    values = shrunk(config.to_dict(), vocab_size=512)
+    values: dict[str, Any] = shrunk(config.to_dict(), vocab_size=512)
     ids = ("bos_token_id", "eos_token_id", "pad_token_id")
     small = type(config)(**values | dict.fromkeys(ids, 0))
-    return AutoModelForCausalLM.from_config(small, trust_remote_code=False)
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(small, trust_remote_code=False)
+    return model
 
 
 def _fill(parameter: torch.Tensor, block: torch.Tensor) -> None:

@@ -8,10 +8,14 @@ it does not know of: undivided, a tuned model answers wrongly.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PreTrainedModel
 
 
-def prepare(model: Any) -> None:
+def prepare(model: PreTrainedModel) -> None:
     """Make a loaded model answer rightly with adapters; nothing to do for other architectures.
 
     Where numbers reach as far as in float32, bfloat16 included, nothing overflows and nothing need
@@ -27,11 +31,11 @@ def prepare(model: Any) -> None:
     divide_adapters(model)
 
 
-def divide_adapters(model: Any) -> None:
+def divide_adapters(model: PreTrainedModel) -> None:
     """Before each forward pass, set the adapters' scaling to what their layers' weights will be."""
     every = model.config.rescale_every
 
-    def follow(module: Any, *_: Any) -> None:
+    def follow(module: nn.Module, *_: object) -> None:
         for depth, layer in _adapted(module):
             plain = layer.__dict__.setdefault("_plain_scaling", {})
             for name, scaling in layer.scaling.items():
@@ -42,9 +46,9 @@ def divide_adapters(model: Any) -> None:
     model.base_model.register_forward_pre_hook(follow)
 
 
-def _adapted(module: Any) -> Iterator[tuple[int, Any]]:
+def _adapted(module: nn.Module) -> Iterator[tuple[int, Any]]:
     """(depth, layer) of those layers that transformers divides and that bear an adapter."""
-    for depth, block in enumerate(module.blocks):
+    for depth, block in enumerate(module.blocks):  # type: ignore[arg-type]  # a ModuleList
         for layer in (block.attention.output, block.feed_forward.value):
             if hasattr(layer, "scaling"):
                 yield depth, layer

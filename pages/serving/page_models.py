@@ -163,9 +163,9 @@ def is_at_hand(candidate: Candidate) -> bool:
     return _is_cached(candidate.hub_id)
 
 
-def _is_served(endpoint: Mapping[str, str]) -> bool:
+def _is_served(endpoint: Mapping[str, object]) -> bool:
     """Whether the environment says where a server is; one without an endpoint needs none."""
-    needed = [endpoint[key] for key in ("base_url_env", "api_key_env") if key in endpoint]
+    needed = [str(endpoint[key]) for key in ("base_url_env", "api_key_env") if key in endpoint]
     return all(os.environ.get(variable) for variable in needed)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import httpx2
 import openai
 
 
-def media_type(response: Any) -> str:
+def media_type(response: httpx2.Response) -> str:
     """What a response says that it is, such as "text/html"; "" where it says nothing."""
     return str(response.headers.get("content-type", "")).partition(";")[0].lower()
 
@@ -19,7 +20,7 @@ def is_one_document(events: openai.Stream[Any]) -> bool:
     return "json" in media_type(events.response)
 
 
-def chunks_of(events: openai.Stream[Any]) -> Iterator[Any]:
+def chunks_of(events: openai.Stream[Any]) -> Iterator[dict[str, Any]]:
     """The chunks of a stream; an answer that came whole is one chunk.
 
     Raises:
@@ -37,21 +38,21 @@ def chunks_of(events: openai.Stream[Any]) -> Iterator[Any]:
     yield {**document, "choices": [{**c, "delta": c["message"]} for c in document["choices"]]}
 
 
-def content_of(delta: dict[str, Any]) -> str:
+def content_of(delta: Mapping[str, Any]) -> str:
     """The text of a delta or a message; some servers write it in parts."""
     content = delta.get("content")
     if isinstance(content, list):
         return "".join(str(part.get("text") or "") for part in content)
-    return content or ""
+    return str(content or "")
 
 
-def thinking_of(delta: dict[str, Any]) -> str:
+def thinking_of(delta: Mapping[str, Any]) -> str:
     """The model's thinking in a delta or a message, where a server sends it apart."""
     thought = delta.get("reasoning_content") or delta.get("reasoning")
     return thought if isinstance(thought, str) else ""
 
 
-def thinking_tokens_of(usage: dict[str, Any]) -> int | None:
+def thinking_tokens_of(usage: Mapping[str, Any]) -> int | None:
     """How many of the tokens were thinking; None where a server does not say."""
     count = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
     return count if isinstance(count, int) and count > 0 else None

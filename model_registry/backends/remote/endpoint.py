@@ -7,7 +7,7 @@ server goes through `mask` before anybody sees it, because servers repeat what t
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -85,16 +85,17 @@ def read_endpoint(candidate: Candidate) -> Endpoint:
         raise LoadError("unreachable", f"{candidate.name} is not set up: {missing}.")
     known = {"dialect", "transport", "end_mark", "connect_timeout", "stall_timeout", "timeout",
              "retries", "retry_seconds"}  # fmt: skip
+    timing: dict[str, Any] = {name: table[name] for name in known if name in table}  # checked
     return Endpoint(
         base_url=_address(table).rstrip("/"),
         model=str(table.get("model", "")),
         api_key=os.environ.get(str(table.get("api_key_env", "")), "").strip() or None,
         api_key_env=str(table.get("api_key_env", "")),
-        **{name: table[name] for name in known if name in table},
+        **timing,
     )
 
 
-def _check(name: str, table: Any) -> None:
+def _check(name: str, table: Mapping[str, object]) -> None:
     for key, value in table.items():
         if key not in FIELDS:
             hint = (
@@ -108,7 +109,7 @@ def _check(name: str, table: Any) -> None:
             raise OhloraError(f"{name}: {key} of its endpoint must be {wanted}.")
 
 
-def _address(table: Any) -> str:
+def _address(table: Mapping[str, object]) -> str:
     """The environment's address before the catalog's own."""
     variable = str(table.get("base_url_env", ""))
     return os.environ.get(variable, "").strip() or str(table.get("base_url", ""))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 #: What an answer can do without, and what each may be asked for by instead.
 OPTIONAL: dict[str, str | None] = {
@@ -27,7 +26,7 @@ _TOO_LONG = re.compile(
 )
 
 
-def refused_field(said: str, param: str | None, body: Mapping[str, Any]) -> str | None:
+def refused_field(said: str, param: str | None, body: Mapping[str, object]) -> str | None:
     """The optional field of `body` that a refusal speaks of; None where it speaks of none.
 
     Args:
@@ -48,7 +47,7 @@ def is_too_long(said: str) -> bool:
     return bool(_TOO_LONG.search(said))
 
 
-def without(body: Mapping[str, Any], refused: tuple[str, ...]) -> dict[str, Any]:
+def without(body: Mapping[str, object], refused: tuple[str, ...]) -> dict[str, object]:
     """The request without these fields, each replaced by what may stand for it."""
     kept = dict(body)
     for field in refused:

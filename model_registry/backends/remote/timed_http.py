@@ -13,13 +13,16 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx2
 
 from model_registry.backends.remote.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from httpcore2 import NetworkStream
 
 _DONE = re.compile(rb"^data: ?\[DONE\]\s*$", re.MULTILINE)
 
@@ -33,7 +36,7 @@ class RequestTimer:
         self.late = False
         self.done = False  # the server said that its stream is over
         self._connecting = 0.0
-        self._stream: Any = None
+        self._stream: NetworkStream | None = None
         self._timer = threading.Timer(seconds, self._cut)
         self._timer.daemon = True
 
@@ -49,7 +52,7 @@ class RequestTimer:
         """Seconds since the request began."""
         return time.perf_counter() - self.began
 
-    def trace(self, event: str, info: dict[str, Any]) -> None:
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """httpcore's trace hook: connecting ends when TCP, or TLS on it, is up."""
         if event == "connection.connect_tcp.started":
             self._connecting = self.elapsed()
@@ -95,7 +98,7 @@ class TimedClient:
 
     def _on_response(self, response: httpx2.Response) -> None:
         if not response.headers.get("content-encoding"):
-            response.stream = _Utf8Lines(response.stream, self._watch)
+            response.stream = _Utf8Lines(response.stream, self._watch)  # type: ignore[arg-type]  # sync
 
     def close(self) -> None:
         """Close the client; safe to call twice."""
@@ -112,7 +115,7 @@ class _Utf8Lines(httpx2.SyncByteStream):
     The watch is told of the line that ends a stream: some servers give no other sign of an end.
     """
 
-    def __init__(self, stream: Any, watch: RequestTimer | None) -> None:
+    def __init__(self, stream: httpx2.SyncByteStream, watch: RequestTimer | None) -> None:
         self._stream, self._watch = stream, watch
 
     def __iter__(self) -> Iterator[bytes]:
