@@ -17,7 +17,8 @@ from benchmarks.results.run import Run
 from commands.shared.console import out, print_json
 from commands.shared.options import Json
 from evaluators.tables.decision_sentences import sensitivity_text
-from evaluators.tables.decision_table import ColumnOptions, read_table
+from evaluators.tables.decision_table import read_table
+from evaluators.tables.table_criteria import ColumnOptions
 from model_registry.language import text
 
 
@@ -50,21 +51,21 @@ def decide(
                  "--low, --high, --skip은 --table의 열에만 쓸 수 있습니다")
         )  # fmt: skip
 
-    said = ColumnOptions(tuple(low or ()), tuple(high or ()), tuple(skip or ()))
+    columns = ColumnOptions(tuple(low or ()), tuple(high or ()), tuple(skip or ()))
     run = Run.read(RunFolder(run_dir)) if run_dir is not None else None
     if table is not None:
-        decision = deciding.decide_table(table, ignore_license=ignore_license, said=said)
+        decision = deciding.decide_table(table, ignore_license=ignore_license, columns=columns)
     elif run is not None:
         decision = deciding.decide(run, ignore_license=ignore_license)
     if as_json:
-        reading = {} if table is None else {"table": read_table(table, said).reading()}
+        reading = {} if table is None else {"table": read_table(table, columns).reading()}
         print_json(decision.to_json() | reading)
         return
     if run is not None:
         out.print(run_table(Evidence(run, decision)))
     out.print(escape(decision.ranking.reason), highlight=False)
     if table is not None:
-        shares = sensitivity_text(read_table(table, said))
+        shares = sensitivity_text(read_table(table, columns))
         out.print("\n" + escape(shares), highlight=False, soft_wrap=True)
 
 

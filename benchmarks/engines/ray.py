@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,10 +32,10 @@ from benchmarks.engines.fork_server import NotReady, ServerDied
 from benchmarks.engines.placement import (
     WAIT_SECONDS,
     ResourceRequest,
-    Resources,
     resources_of,
     why_waiting,
 )
+from benchmarks.engines.ray_cluster import connect, live_machines
 from benchmarks.engines.ray_task import EventBoard, do_case
 from benchmarks.run.case import Case
 from model_registry.errors import OhloraError
@@ -45,7 +44,6 @@ from model_registry.language import for_files, text
 RETRIES = 3  # of a case whose worker died, never of one that failed by itself
 QUIET_SECONDS = 30.0  # without a word from any case, before it is said what is waited for
 _TICK_SECONDS = 0.25
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 class RayEngine(Engine):
@@ -82,7 +80,7 @@ class RayEngine(Engine):
         if self._board is not None:
             return 0.0
         begin = time.perf_counter()
-        self._connect()
+        connect(self.address, self.cpus)
         # Here, where it is read: it must not go when another machine does.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._board = ray.remote(EventBoard).options(
@@ -90,27 +88,6 @@ class RayEngine(Engine):
         ).remote()  # fmt: skip
         self._task = ray.remote(do_case)
         return time.perf_counter() - begin
-
-    def _connect(self) -> None:
-        common: dict[str, Any] = {
-            "log_to_driver": False, "logging_level": "ERROR", "ignore_reinit_error": True,
-            # The tasks find our modules where this clone is, installed or not.
-            "runtime_env": {"env_vars": {"PYTHONPATH": _python_path()}},
-        }  # fmt: skip
-        if self.address is None:
-            # A cluster of our own needs no token file in the home folder, but a token.
-            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-            _start_here(num_cpus=self.cpus, **common)
-            return
-        try:
-            ray.init(address=self.address, **common)
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise OhloraError(
-                f"No Ray cluster answers at {self.address} ({first}). On its first machine: "
-                "`ray start --head --port=6379`; each machine needs the same token and versions "
-                "(docs/sweeps.md)."
-            ) from error
 
     def _connecting_words(self) -> str:
         """Said before connecting: while it does, nothing else can be, not even Ctrl+C heard."""
@@ -121,20 +98,9 @@ class RayEngine(Engine):
         return text(f"for Ray at {self.address}", f"{self.address}의 Ray에 연결하는 중")
 
     def machines(self) -> list[dict[str, Any]]:
-        """The cluster's live machines: name, address, resources, and those left free."""
+        """The cluster's live machines: name, address, id, resources, and those left free."""
         self.start()
-        free = _free_by_machine()
-        return [
-            {
-                "name": node["NodeManagerHostname"],
-                "address": node["NodeManagerAddress"],
-                "id": node["NodeID"],
-                "resources": dict(node["Resources"]),
-                "free": free.get(node["NodeID"], {}),
-            }
-            for node in ray.nodes()
-            if node["Alive"]
-        ]
+        return live_machines()
 
     def run(self, case: Case, listen: Listener = unheard) -> CaseOutcome:
         """Do one case; returns however it ends."""
@@ -269,36 +235,6 @@ class RayEngine(Engine):
         """Disconnect from the cluster; one that was started here ends."""
         self._board = self._task = None
         ray.shutdown()
-
-
-def _start_here(**options: Any) -> None:
-    """A cluster on this machine. Ray gives its parts 30 s, which a busy machine may not have.
-
-    Raises:
-        OhloraError: it did not come up, twice.
-    """
-    for last in (False, True):
-        try:
-            ray.init(address="local", include_dashboard=False, **options)
-            return
-        except Exception as error:
-            ray.shutdown()
-            if last or "timed out during startup" not in str(error):
-                first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                raise OhloraError(
-                    f"Ray did not come up on this machine ({first}). `--engine local` needs none."
-                ) from error
-
-
-def _python_path() -> str:
-    return os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
-
-
-def _free_by_machine() -> dict[str, Resources]:
-    """What each machine has left, by its id. Ray tells this only by a module of its own."""
-    from ray._private.state import available_resources_per_node
-
-    return dict(available_resources_per_node())
 
 
 @for_files()

@@ -17,7 +17,8 @@ from benchmarks.results.run import Run
 from benchmarks.study.study import DecisionPlan
 from evaluators.ranking.criterion_table import Criterion, Values
 from evaluators.ranking.rank_candidates import Ranking, rank
-from evaluators.tables.decision_table import NO_COLUMN_OPTIONS, ColumnOptions, decide_on, read_table
+from evaluators.tables.decision_table import decide_on, read_table
+from evaluators.tables.table_criteria import NO_COLUMN_OPTIONS, ColumnOptions
 from model_registry.errors import OhloraError
 from model_registry.language import text
 from model_registry.messages.notes import Note
@@ -122,7 +123,7 @@ def decision_of(run: Run, *, ignore_license: bool = False) -> tuple[Decision | N
 
 
 def decide_table(
-    path: Path, *, ignore_license: bool = False, said: ColumnOptions = NO_COLUMN_OPTIONS
+    path: Path, *, ignore_license: bool = False, columns: ColumnOptions = NO_COLUMN_OPTIONS
 ) -> Decision:
     """The decision on a table of criteria, without a run.
 
@@ -131,7 +132,7 @@ def decide_table(
     Raises:
         BadFile, UnknownName: the table or the declaration beside it can't be read.
     """
-    table = read_table(path, said)
+    table = read_table(path, columns)
     found = decide_on(table, ignore_license=ignore_license)
     contract = "table-" + hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
     plan = DecisionPlan(table.criteria, table.normalization, table.draws, table.seed)

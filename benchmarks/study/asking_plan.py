@@ -13,6 +13,7 @@ from benchmarks.study import plan as planning
 from benchmarks.study.contract import Contract
 from benchmarks.study.plan import Options, Plan
 from benchmarks.study.study import Study
+from benchmarks.study.study_rows import data_path, rows_of_study
 from evaluators.checks.persona import read_facts
 from model_registry import machine
 from model_registry.backends.remote.endpoint import missing_settings
@@ -81,8 +82,8 @@ def _asking(
         reasons = "; ".join(f"{r.candidate.name}: {r.reason}" for r in selection.rejected)
         raise OhloraError(f"The study {study.name} has nobody to ask. {reasons}")
     candidates = planning._only(selection.accepted, options.only)
-    where = options.data or planning._data_path(study.data.path)
-    task, notes = planning._task(study, read_data(where), given=options.data is not None)
+    where = options.data or data_path(study.data.path)
+    task, notes = rows_of_study(study, read_data(where), given=options.data is not None)
     local = [c for c in candidates if c.backend == "transformers"]
     source = planning._really(source, local) if local else source
     device = machine.pick_device(options.device)

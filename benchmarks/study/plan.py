@@ -9,30 +9,25 @@ from typing import Any
 
 from benchmarks.run.case import Case, Limits, Task
 from benchmarks.study.contract import Contract
-from benchmarks.study.study import Span, Study, Work
+from benchmarks.study.study import Study, Work
+from benchmarks.study.study_rows import data_path, rows_of_study
 from evaluators.checks.persona import read_facts
 from model_registry import machine
 from model_registry.architectures.architecture import declared_architecture
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError, UnknownName
 from model_registry.files.ranges import out_of_range
-from model_registry.files.shipped_data import DATASETS
 from model_registry.hub import cached_folder
 from model_registry.messages.notes import Note
 from model_registry.registry import Registry
 from model_registry.selection import Selection, select
 from model_registry.weights.loading import resolve_source
 from model_registry.weights.lora import is_mixture
-from rows.overlap import split_overlapping
 from rows.reading import read_data
-from rows.reading_report import left_out_note, overlapping, read_notes
-from rows.row import Row, Rows
 
 #: Below this many parameters a second thread costs more than it gives (measured; see LIBRARIES
 #: of thread pools: waking a thread takes longer than the smallest layers).
 _TWO_THREADS_FROM = 50_000_000
-
-_VALID_ROWS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +120,9 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
     stands_in = candidates != selection.accepted
     candidates = _only(candidates, options.only)
     source = _really(source, candidates)
-    where = options.data or _data_path(study.data.path)
+    where = options.data or data_path(study.data.path)
     rows = read_data(where)
-    task, data_notes = _task(study, rows, given=options.data is not None)
+    task, data_notes = rows_of_study(study, rows, given=options.data is not None)
     contract = _contract(study, source, device, options, candidates, task)
     ranks = options.ranks or study.work.ranks
     cases = _cases(study, candidates, contract, task, ranks, options.limits, out)
@@ -166,61 +161,6 @@ def _only(candidates: tuple[Candidate, ...], names: Sequence[str]) -> tuple[Cand
         if name not in known:
             raise UnknownName("candidate of this run", name, known)
     return tuple(c for c in candidates if not names or c.name in names)
-
-
-def _data_path(name: str) -> Path:
-    inside = DATASETS / name
-    return inside if inside.exists() else Path(name)
-
-
-def _task(study: Study, rows: Rows, given: bool) -> tuple[Task, list[Note]]:
-    """Rows tuned on, valid rows and prompts: disjoint, and said where they come from."""
-    notes: list[Note] = []
-    train = [row for row in rows.rows if row.split == "train"]
-    prompts = [row for row in rows.rows if row.split == "test"]
-    plan = study.data
-    tuned_span, prompt_span = plan.tuned_on, plan.prompts
-    if given and not prompts:
-        tuned_span, prompt_span = _spans_that_fit(plan.other_tuned_on, plan.other_prompts, train)
-    if prompt_span is not None:
-        prompts = train[prompt_span.first : prompt_span.last]
-        span = {"first": prompt_span.first, "last": prompt_span.last - 1}
-        notes.append(Note("prompts_are_train_rows", span))
-    # Prompts of a file of their own leave the train rows that they ask before rows are counted off.
-    rest, asked_too = (train, []) if prompt_span is not None else split_overlapping(train, prompts)
-    tuned_on = [row for row in rest[tuned_span.first : tuned_span.last] if row.reply]
-    if not study.work.tunes:
-        tuned_on = []
-    if (study.work.tunes and not tuned_on) or (study.work.answers and not prompts):
-        raise OhloraError(
-            f"The data has {len(train)} train rows, too few for rows "
-            f"{tuned_span.first}–{tuned_span.last - 1} to tune on and prompts to ask."
-        )
-    if prompt_span is not None:
-        tuned_on, asked_too = split_overlapping(tuned_on, prompts)
-    if asked_too and study.work.tunes and not tuned_on:
-        raise OhloraError(f"All rows to tune on ask what the prompts ask: {prompts[0].prompt}")
-    valid, seen = split_overlapping(rows.of("valid"), [*tuned_on, *prompts])
-    overlaps = [
-        *overlapping(asked_too, "asks_a_prompt", "train"),
-        *overlapping(seen, "asks_a_train_row_or_prompt", "valid"),
-    ]
-    if not valid:
-        others = [row for row in train if row.reply]
-        valid = split_overlapping(others, [*tuned_on, *prompts])[0][:_VALID_ROWS]
-        if valid:
-            notes.append(Note("train_rows_validate", {"count": len(valid)}))
-    notes += [*read_notes(rows), *map(left_out_note, overlaps)]
-    return Task(tuple(tuned_on), tuple(valid), tuple(prompts)), notes
-
-
-def _spans_that_fit(tuned_on: Span, prompts: Span, train: Sequence[Row]) -> tuple[Span, Span]:
-    """The study's spans where the file is long enough, else its beginning and its end."""
-    total = len(train)
-    if max(tuned_on.last, prompts.last) <= total:
-        return tuned_on, prompts
-    tuned = min(tuned_on.count, total // 2)
-    return Span(0, tuned), Span(max(tuned, total - prompts.count), total)
 
 
 def _contract(

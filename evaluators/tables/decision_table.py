@@ -8,8 +8,8 @@ or missing is told. Which values of a column are better is told by its name, or 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,22 @@ from evaluators.ranking.criterion_table import Criterion
 from evaluators.ranking.decision_declaration import Declaration, read_declaration
 from evaluators.ranking.rank_candidates import NORMALIZATIONS, Failures, Ranking, rank
 from evaluators.tables.cell_values import is_failure, missing_reason
-from evaluators.tables.directions import column_words, direction_of, is_cost
+from evaluators.tables.directions import column_words
 from evaluators.tables.table_columns import (
     Column,
     Row,
-    is_empty_column,
-    looks_like_numbers,
     read_column,
     unit_in_name,
 )
+from evaluators.tables.table_criteria import (
+    NO_COLUMN_OPTIONS,
+    ColumnOptions,
+    assumed_criteria,
+    check_options,
+    declared_criteria,
+)
 from evaluators.tables.table_rows import read_rows
-from model_registry.errors import BadFile, OhloraError, UnknownName
+from model_registry.errors import BadFile
 from model_registry.files.toml_reader import TomlReader
 from model_registry.files.toml_source import parse_toml, read_source
 from model_registry.language import text
@@ -35,32 +40,7 @@ from model_registry.messages.notes import Note
 
 FREE = frozenset(("yes", "free", "true", "1"))
 UNSAID = frozenset(("", "-", "–", "—", "?", "n/a", "na", "nan", "none", "null", "unknown"))
-#: Columns of numbers that are no criteria: they describe.
-DESCRIPTIVE = re.compile(
-    r"^(?:unnamed: \d+|rank|id|index|no|#|year|date|version|seed|layers?|heads?|epochs?"
-    r"|batch(?:_?size)?|steps?"
-    r"|lr|learning_?rate|context(?:_?length)?|vocab(?:_?size)?|hidden(?:_?size)?"
-    r"|(?:n_?|num_?)?param(?:eter)?s?(?:[_ (]+\w+\)?)?|번호|순위|연도|버전|시드"
-    r"|(?:파라미터|매개변수)(?: ?수)?(?:[_ (]+\w+\)?)?)$|_raw$",
-    re.I,
-)
 STATUS = re.compile(r"status|state|result|상태|결과", re.I)
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnOptions:
-    """The user's options for columns: which are better low or high, which to skip."""
-
-    low: Collection[str] = ()
-    high: Collection[str] = ()
-    skip: Collection[str] = ()
-
-    def better(self, column: str) -> str | None:
-        """The direction that was said of a column."""
-        return "low" if column in self.low else "high" if column in self.high else None
-
-
-NO_COLUMN_OPTIONS = ColumnOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +84,7 @@ class TableDecision:
     rejected: tuple[tuple[str, Note], ...]
 
 
-def read_table(path: Path | str, said: ColumnOptions = NO_COLUMN_OPTIONS) -> DecisionTable:
+def read_table(path: Path | str, options: ColumnOptions = NO_COLUMN_OPTIONS) -> DecisionTable:
     """A table and its declaration.
 
     Raises:
@@ -114,13 +94,13 @@ def read_table(path: Path | str, said: ColumnOptions = NO_COLUMN_OPTIONS) -> Dec
     """
     path = Path(path)
     header, rows = read_rows(path)
-    _check_said(path, header, said)
+    check_options(path, header, options)
     declared = _declaration(path.with_suffix(".toml"))
     dropped: dict[str, str] = {}
     if declared.criteria:
-        criteria = _declared(path, declared, header, said)
+        criteria = declared_criteria(path, declared, header, options)
     else:
-        criteria, dropped = _assumed(path, header, rows, said)
+        criteria, dropped = assumed_criteria(path, header, rows, options)
     columns = {c.name: _column(path, c, rows) for c in criteria}
     missing = tuple(
         (row.name, name, column.missing[row.name])
@@ -190,14 +170,6 @@ def all_decisions(table: DecisionTable) -> dict[bool, dict[str, TableDecision]]:
     }
 
 
-def _check_said(path: Path, header: Sequence[str], said: ColumnOptions) -> None:
-    for column in (*said.low, *said.high, *said.skip):
-        if column not in header:
-            raise UnknownName(f"column of {path}", column, header)
-        if sum(column in each for each in (said.low, said.high, said.skip)) > 1:
-            raise OhloraError(f"{column} is named by two of --low, --high and --skip: keep one.")
-
-
 def _declaration(path: Path) -> Declaration:
     """What the file beside the table says; nothing if there is none."""
     if not path.is_file():
@@ -210,91 +182,6 @@ def _declaration(path: Path) -> Declaration:
     if "decision" not in reader.document:
         raise BadFile(path, None, "declares no [decision], and has the name of the table beside it")
     return read_declaration(reader)
-
-
-def _declared(
-    path: Path, declared: Declaration, header: Sequence[str], said: ColumnOptions
-) -> tuple[Criterion, ...]:
-    """The criteria that were declared, each with a direction that somebody said or its name tells.
-
-    What the user says on the command line wins: it is about this one decision.
-    """
-    for criterion in declared.criteria:
-        if criterion.name not in header:
-            raise UnknownName(f"column of {path}", criterion.name, header)
-    known = [c.name for c in declared.criteria]
-    for column in (*said.low, *said.high, *said.skip):
-        if column not in known:
-            raise UnknownName(f"criterion declared beside {path}", column, known)
-    found = []
-    for each in (c for c in declared.criteria if c.name not in said.skip):
-        better = said.better(each.name)
-        if better is None and each.name in declared.undirected:
-            better = direction_of(each.name)
-            if better is None:
-                raise _ask([each.name])
-        found.append(replace(each, better=better) if better else each)
-    return tuple(found)
-
-
-def _assumed(
-    path: Path, header: Sequence[str], rows: Sequence[Row], said: ColumnOptions
-) -> tuple[tuple[Criterion, ...], dict[str, str]]:
-    """Every column of numbers, all of one weight, costs as one group; and why others are none."""
-    criteria: list[Criterion] = []
-    dropped: dict[str, str] = {}
-    unknown: list[str] = []
-    for column in header:
-        reason = None if said.better(column) else _why_no_criterion(column, rows, said)
-        if reason is not None:
-            dropped[column] = reason
-            continue
-        named = unit_in_name(column_words(column))
-        unit = "" if named else read_column(path, column, rows).unit
-        better = said.better(column) or direction_of(column, unit) or _of_evaluator(column)
-        if better is None:
-            unknown.append(column)
-            continue
-        group = "cost" if better == "low" and is_cost(column, unit) else None
-        criteria.append(Criterion(column, column, column, better, group=group))
-    if unknown:
-        raise _ask(unknown)
-    return tuple(criteria), dropped
-
-
-def _ask(columns: Sequence[str]) -> OhloraError:
-    names = ", ".join(columns)
-    return OhloraError(
-        text(
-            f"Nothing tells whether high or low values are the better ones of: {names}. Say it "
-            "for each: --low COLUMN or --high COLUMN (--skip COLUMN leaves one out).",
-            f"값이 높을수록 좋은지 낮을수록 좋은지 알 수 없는 열: {names}. 열마다 --low 열 또는 "
-            "--high 열로 지정하세요. --skip 열은 결정에서 뺍니다.",
-        )
-    )
-
-
-def _why_no_criterion(column: str, rows: Sequence[Row], said: ColumnOptions) -> str | None:
-    """The code of why a column is not decided by; None where it is."""
-    if column in said.skip:
-        return "left_out"
-    if column in ("license", "license_free"):
-        return "licence"
-    if DESCRIPTIVE.search(column):
-        return "describes"
-    cells = [row.cells[column] for row in rows]
-    if is_empty_column(cells):
-        return "empty"
-    expected = direction_of(column) is not None
-    return None if looks_like_numbers(cells, expected) else "no_numbers"
-
-
-def _of_evaluator(column: str) -> str | None:
-    """What an evaluator of this name says of its own scores."""
-    from evaluators.evaluator_registry import load_evaluators
-
-    found = load_evaluators(entry_points=False).get(column.removesuffix("_tuned"))
-    return found.better if found and found.better in ("high", "low") else None
 
 
 def _column(path: Path, criterion: Criterion, rows: Sequence[Row]) -> Column:

@@ -78,7 +78,7 @@ def test_a_case_over_its_memory_limit_while_answering_is_oom_inference(engine, s
 
 
 def test_a_peak_that_came_and_went_between_two_looks_still_counts(engine, small_case, monkeypatch):
-    monkeypatch.setattr("benchmarks.engines.local.resident_bytes", lambda pid: 0)
+    monkeypatch.setattr("benchmarks.engines.worker_watch.resident_bytes", lambda pid: 0)
     case = replace(small_case(), limits=Limits(memory_bytes=MIB))
     result = engine.run(case).result
     assert (result.status, result.stage) == ("oom_load", "load")

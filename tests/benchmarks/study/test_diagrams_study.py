@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks.run.prediction import works
-from benchmarks.study import plan as planning
 from benchmarks.study.contract import Contract
 from benchmarks.study.plan import Options, Plan, make_plan
 from benchmarks.study.study_files import parse_study, read_study, study_path
@@ -18,13 +17,14 @@ from benchmarks.workloads.workload import WORKLOADS, oom_status
 from diagrams.parse import parse
 from diagrams.requests.diagram_requests import write_pairs
 from model_registry.errors import BadFile, BadTrainingRow
+from model_registry.files.shipped_data import DATASETS
 from model_registry.memory.fit import predict
 from model_registry.registry import Registry
 from model_registry.weights.loading import load
 from rows.row import Row
 from tests.support.tiny_models import tiny_candidate
 
-PAIRS = planning.DATASETS / "diagrams" / "pairs.jsonl"
+PAIRS = DATASETS / "diagrams" / "pairs.jsonl"
 
 
 def diagrams(tmp_path: Path) -> Plan:

@@ -8,12 +8,11 @@ import pytest
 from evaluators.ranking.rank_candidates import NORMALIZATIONS
 from evaluators.tables.decision_sentences import sensitivity_text, winner_sentence
 from evaluators.tables.decision_table import (
-    NO_COLUMN_OPTIONS,
-    ColumnOptions,
     all_decisions,
     decide_on,
     read_table,
 )
+from evaluators.tables.table_criteria import NO_COLUMN_OPTIONS, ColumnOptions
 from model_registry.errors import BadFile, OhloraError, UnknownName
 from tests.support.replies import ROOT
 
