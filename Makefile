@@ -44,8 +44,9 @@ demo: install  ## a whole selection over the bundled models, from measuring to t
 test: install  ## the quick tests
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: install $(VENV)/.ray  ## the slow tests, those over two nodes of Ray among them
-	$(BIN)/python -m pytest -m slow
+test-slow: install $(VENV)/.ray  ## the slow tests, two at a time, then those that need the machine to themselves
+	$(BIN)/python -m pytest -m "slow and not alone" -n 2 --dist loadscope
+	$(BIN)/python -m pytest -m "slow and alone"
 
 bench: install  ## the pytest-benchmark suites
 	$(BIN)/python -m pytest benchmarks/ --benchmark-json=reports/bench.json

@@ -284,6 +284,7 @@ def flooded(page: Page, visit: Callable[[int], dict[str, str]]) -> Iterator[Coun
             one.join()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("visit", [of_one_visit, without_a_visit, of_forged_visits])
 def test_one_visitor_who_floods_the_queue_keeps_nobody_waiting(
     page: Page, visit: Callable[[int], dict[str, str]]

@@ -17,7 +17,7 @@ from tests.support.grading_fixtures import CANDIDATES, make_run
 from tests.support.postgres_fixture import postgres as postgres
 from tests.support.postgres_fixture import postgres_url as postgres_url
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 GRADERS = 50
 GRADES = 40

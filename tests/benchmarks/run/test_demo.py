@@ -16,7 +16,7 @@ from benchmarks.results.run import Run
 ROOT = Path(__file__).resolve().parents[3]
 MIB = 2**20
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def ohlora(*arguments: str | Path) -> str:

@@ -231,6 +231,7 @@ def on_a_small_disk(place: Path, model: Path, seed: int, host: ForkServer, count
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(1800)  # minutes on a quiet machine
 def test_five_hundred_faults_and_nothing_is_lost_doubled_torn_or_left(
     tmp_path, tiny_model, host, capsys

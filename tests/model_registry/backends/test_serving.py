@@ -75,6 +75,7 @@ def test_an_exported_model_answers_through_transformers_serve_as_it_does_here(
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_our_client_costs_less_than_five_milliseconds_an_answer() -> None:
     """Medians of 50, side by side; a crowded machine gets three tries, a slow client fails all."""
