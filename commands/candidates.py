@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -17,52 +18,57 @@ from model_registry.language import text
 from model_registry.selection import Criteria, Selection, parse_count, select
 
 
-def candidates(
-    catalog: CatalogName = None,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidatesOptions:
+    """What `ohlora candidates` is asked for."""
+
+    catalog: CatalogName = None
     license: Annotated[
         str | None, typer.Option(help=text('"free", or a licence.', '"free" 또는 라이선스 이름.'))
-    ] = None,
+    ] = None
     min_params: Annotated[
         str | None, typer.Option(help=text("At least, such as 0.25B.", "최소 크기. 예: 0.25B"))
-    ] = None,
+    ] = None
     max_params: Annotated[
         str | None, typer.Option(help=text("At most, such as 3B.", "최대 크기. 예: 3B"))
-    ] = None,
-    language: Annotated[str | None, typer.Option(help=text("Such as ko.", "예: ko"))] = None,
+    ] = None
+    language: Annotated[str | None, typer.Option(help=text("Such as ko.", "예: ko"))] = None
     task: Annotated[
         str | None, typer.Option(help=text("Such as text-generation.", "예: text-generation"))
-    ] = None,
+    ] = None
     with_: Annotated[
         list[str] | None,
         typer.Option("--with", help=text("A trait it must have.", "있어야 하는 특성.")),
-    ] = None,
+    ] = None
     without: Annotated[
         list[str] | None,
         typer.Option("--without", help=text("A trait it must not have.", "없어야 하는 특성.")),
-    ] = None,
+    ] = None
     explain: Annotated[
         bool,
         typer.Option(
             "--explain", help=text("Show who was rejected, and why.", "탈락 이유도 표시.")
         ),
-    ] = False,
-    as_json: Json = False,
-) -> None:
+    ] = False
+    as_json: Json = False
+
+
+def candidates(options: CandidatesOptions) -> None:
     """List candidates by criteria."""
     criteria = Criteria(
-        license=license,
-        min_params=parse_count(min_params) if min_params else None,
-        max_params=parse_count(max_params) if max_params else None,
-        language=language,
-        task=task,
-        with_traits=tuple(with_ or ()),
-        without_traits=tuple(without or ()),
+        license=options.license,
+        min_params=parse_count(options.min_params) if options.min_params else None,
+        max_params=parse_count(options.max_params) if options.max_params else None,
+        language=options.language,
+        task=options.task,
+        with_traits=tuple(options.with_ or ()),
+        without_traits=tuple(options.without or ()),
     )
-    selection = select(registry().candidates(catalog), criteria)
-    if as_json:
+    selection = select(registry().candidates(options.catalog), criteria)
+    if options.as_json:
         print_json(_selection_document(selection))
         return
-    _print_selection(selection, explain)
+    _print_selection(selection, options.explain)
 
 
 def _selection_document(selection: Selection) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -22,53 +23,75 @@ from evaluators.tables.table_criteria import ColumnOptions
 from model_registry.language import text
 
 
-def decide(
-    run_dir: Annotated[Path | None, typer.Argument(metavar="RUN")] = None,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecideOptions:
+    """What `ohlora decide` is asked for."""
+
+    run_dir: Annotated[Path | None, typer.Argument(metavar="RUN")] = None
     table: Annotated[
         Path | None, typer.Option(help=text("A CSV of criteria.", "기준이 담긴 CSV."))
-    ] = None,
+    ] = None
     low: Annotated[
         list[str] | None,
         typer.Option(help=text("A column of the table: low is better.", "낮을수록 좋은 표의 열.")),
-    ] = None,
+    ] = None
     high: Annotated[
         list[str] | None,
         typer.Option(help=text("A column: high is better.", "높을수록 좋은 표의 열.")),
-    ] = None,
+    ] = None
     skip: Annotated[
         list[str] | None,
         typer.Option(help=text("A column that does not decide.", "결정에 쓰지 않을 표의 열.")),
-    ] = None,
-    ignore_license: Annotated[bool, typer.Option("--ignore-license")] = False,
-    as_json: Json = False,
-) -> None:
+    ] = None
+    ignore_license: Annotated[bool, typer.Option("--ignore-license")] = False
+    as_json: Json = False
+
+
+def decide(options: DecideOptions) -> None:
     """Decide by the study's criteria."""
-    if (run_dir is None) == (table is None):
+    if (options.run_dir is None) == (options.table is None):
         raise typer.BadParameter(text("give a RUN or --table FILE", "RUN 또는 --table FILE 하나"))
-    if table is None and (low or high or skip):
+    if options.table is None and (options.low or options.high or options.skip):
         raise typer.BadParameter(
             text("--low, --high and --skip name columns of a --table",
                  "--low, --high, --skip은 --table의 열에만 쓸 수 있습니다")
         )  # fmt: skip
+    if options.table is not None:
+        _decide_table(options.table, options)
+    elif options.run_dir is not None:
+        _decide_run(RunFolder(options.run_dir), options)
 
-    columns = ColumnOptions(tuple(low or ()), tuple(high or ()), tuple(skip or ()))
-    run = Run.read(RunFolder(run_dir)) if run_dir is not None else None
-    if table is not None:
-        decision = deciding.decide_table(table, ignore_license=ignore_license, columns=columns)
-    elif run is not None:
-        decision = deciding.decide(run, ignore_license=ignore_license)
-    if as_json:
-        reading = {} if table is None else {"table": read_table(table, columns).reading()}
-        print_json(decision.to_json() | reading)
+
+def _decide_run(folder: RunFolder, options: DecideOptions) -> None:
+    run = Run.read(folder)
+    decision = deciding.decide(run, ignore_license=options.ignore_license)
+    if options.as_json:
+        print_json(decision.to_json())
         return
-    if run is not None:
-        out.print(run_table(Evidence(run, decision)))
+    out.print(run_table(Evidence(run, decision)))
     out.print(escape(decision.ranking.reason), highlight=False)
-    if table is not None:
-        shares = sensitivity_text(read_table(table, columns))
-        out.print("\n" + escape(shares), highlight=False, soft_wrap=True)
 
 
-def report(run_dir: Annotated[Path, typer.Argument(metavar="RUN")]) -> None:
+def _decide_table(table: Path, options: DecideOptions) -> None:
+    columns = ColumnOptions(
+        tuple(options.low or ()), tuple(options.high or ()), tuple(options.skip or ())
+    )
+    decision = deciding.decide_table(table, ignore_license=options.ignore_license, columns=columns)
+    read = read_table(table, columns)
+    if options.as_json:
+        print_json(decision.to_json() | {"table": read.reading()})
+        return
+    out.print(escape(decision.ranking.reason), highlight=False)
+    out.print("\n" + escape(sensitivity_text(read)), highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOptions:
+    """What `ohlora report` is asked for."""
+
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN")]
+
+
+def report(options: ReportOptions) -> None:
     """Write HTML, Markdown and CSV from a run folder."""
-    out.print(str(write_report(RunFolder(run_dir)).html), soft_wrap=True)
+    out.print(str(write_report(RunFolder(options.run_dir)).html), soft_wrap=True)

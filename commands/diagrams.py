@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from commands.shared.console import out, print_columns, print_json
 from commands.shared.options import Json, choice, ranged
 from diagrams.documents import (
+    Source,
     draw_document,
     parse_document,
     read_scored,
@@ -20,51 +22,66 @@ from diagrams.documents import (
 from model_registry.files.output import check_folder
 from model_registry.language import text
 
-Files = Annotated[list[Path], typer.Argument(help=text("Texts, or CSV files.", "글 또는 CSV."))]
-ReplyColumn = Annotated[
-    str | None, typer.Option(help=text("Of a CSV file.", "CSV 파일의 답변 열."))
-]
-PromptColumn = Annotated[
-    str | None, typer.Option(help=text("Of a CSV file.", "CSV 파일의 질문 열."))
-]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiagramOptions:
+    """Which texts; of a table, which columns."""
+
+    files: Annotated[list[Path], typer.Argument(help=text("Texts, or CSV files.", "글 또는 CSV."))]
+    reply_column: Annotated[
+        str | None, typer.Option(help=text("Of a CSV file.", "CSV 파일의 답변 열."))
+    ] = None
+    prompt_column: Annotated[
+        str | None, typer.Option(help=text("Of a CSV file.", "CSV 파일의 질문 열."))
+    ] = None
+
+    def sources(self) -> list[Source]:
+        """The texts, read."""
+        return read_sources(self.files, self.reply_column, self.prompt_column)
 
 
-def parse(
-    files: Files, reply_column: ReplyColumn = None, prompt_column: PromptColumn = None
-) -> None:
+def parse(options: DiagramOptions) -> None:
     """Nodes, whether the format was kept, and what was left out; always JSON."""
-    print_json(parse_document(read_sources(files, reply_column, prompt_column)))
+    print_json(parse_document(options.sources()))
 
 
-def draw(
-    files: Files,
-    out_dir: Annotated[Path, typer.Option("--out", help=text("Folder.", "폴더."))],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiagramDrawOptions(DiagramOptions):
+    """What `ohlora diagram draw` is asked for."""
+
+    out_dir: Annotated[Path, typer.Option("--out", help=text("Folder.", "폴더."))]
     kind: Annotated[
         str, typer.Option("--format", help="png, svg", callback=choice(("png", "svg")))
-    ] = "png",
-    reply_column: ReplyColumn = None,
-    prompt_column: PromptColumn = None,
-    as_json: Json = False,
-) -> None:
+    ] = "png"
+    as_json: Json = False
+
+
+def draw(options: DiagramDrawOptions) -> None:
     """One picture for each text, on a fresh canvas."""
-    check_folder(out_dir)
-    document = draw_document(read_sources(files, reply_column, prompt_column), out_dir, kind)
-    if as_json:
+    check_folder(options.out_dir)
+    document = draw_document(
+        options.sources(),
+        options.out_dir,
+        options.kind,
+    )
+    if options.as_json:
         print_json(document)
         return
     for row in document["rows"]:
         print(row["file"] or f"{row['source']}: {'; '.join(row['problems'])}")
 
 
-def score(
-    files: Files,
-    reply_column: ReplyColumn = None,
-    prompt_column: PromptColumn = None,
-    as_json: Json = False,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiagramScoreOptions(DiagramOptions):
+    """What `ohlora diagram score` is asked for."""
+
+    as_json: Json = False
+
+
+def score(options: DiagramScoreOptions) -> None:
     """Format kept, geometry and readability."""
-    document = score_document(read_sources(files, reply_column, prompt_column))
-    if as_json:
+    document = score_document(options.sources())
+    if options.as_json:
         print_json(document)
         return
     heads = (
@@ -87,27 +104,29 @@ def score(
     out.print(text(f"format kept: {kept} of {of}", f"형식 유지: {of}개 중 {kept}개"))
 
 
-def recommend(
-    files: Files,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiagramRecommendOptions(DiagramOptions):
+    """What `ohlora diagram recommend` is asked for."""
+
     keep: Annotated[
         int, typer.Option(help=text("How many.", "몇 개."), callback=ranged("keep"))
-    ] = 3,
+    ] = 3
     scored: Annotated[
         Path | None,
         typer.Option(
             help=text("CSV of diagram and score: a taste.", "diagram, score 열의 CSV: 취향.")
         ),
-    ] = None,
-    readability_weight: Annotated[float, typer.Option(callback=ranged("readability_weight"))] = 0.5,
-    reply_column: ReplyColumn = None,
-    prompt_column: PromptColumn = None,
-    as_json: Json = False,
-) -> None:
+    ] = None
+    readability_weight: Annotated[float, typer.Option(callback=ranged("readability_weight"))] = 0.5
+    as_json: Json = False
+
+
+def recommend(options: DiagramRecommendOptions) -> None:
     """By readability and by the taste of whoever scored some."""
-    sources = read_sources(files, reply_column, prompt_column)
-    taste = read_scored(scored) if scored else ()
-    document = recommend_document(sources, keep, taste, readability_weight)
-    if as_json:
+    sources = options.sources()
+    taste = read_scored(options.scored) if options.scored else ()
+    document = recommend_document(sources, options.keep, taste, options.readability_weight)
+    if options.as_json:
         print_json(document)
         return
     for place, row in enumerate(document["best"], start=1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -27,24 +27,48 @@ def _store() -> GradeStore:
     return GradeStore.open()
 
 
-def export_grades_of(file: Path, run: RunName = None) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradeExportOptions:
+    """What `ohlora grades export` is asked for."""
+
+    file: Path
+    run: RunName = None
+
+
+def export_grades_of(options: GradeExportOptions) -> None:
     """Write all grades, revisions too."""
-    count = export_grades(_store(), file, run)
-    out.print(text(f"{count} grades: {file}", f"평가 {count}개: {file}"), soft_wrap=True)
+    file = options.file
+    count = export_grades(_store(), file, options.run)
+    out.print(text(f"{count} grades: {file}", f"등급 {count}개: {file}"), soft_wrap=True)
 
 
-def import_grades_of(file: Path) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradeImportOptions:
+    """What `ohlora grades import` is asked for."""
+
+    file: Path
+
+
+def import_grades_of(options: GradeImportOptions) -> None:
     """Add what the store does not have yet; importing twice adds nothing."""
-    done = import_grades(_store(), file)
+    done = import_grades(_store(), options.file)
     out.print(done.read, highlight=False, markup=False, soft_wrap=True)
     out.print(text(f"{done.rows} read, {done.new} new", f"{done.rows}개 읽음, 새것 {done.new}개"))
 
 
-def agreement(run: RunName = None, as_json: Json = False) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementOptions:
+    """What `ohlora grades agreement` is asked for."""
+
+    run: RunName = None
+    as_json: Json = False
+
+
+def agreement(options: AgreementOptions) -> None:
     """Krippendorff's alpha with its interval, and each grader's consistency."""
-    grades = _store().grades(run)
+    grades = _store().grades(options.run)
     measured = asdict(measure(grades))
-    if as_json:
+    if options.as_json:
         print_json(
             {
                 "agreement": measured,

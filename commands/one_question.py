@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 
 from commands.shared.console import err
 from commands.shared.options import (
@@ -23,26 +24,36 @@ from model_registry.prompting.thinking import NO_ANSWER
 from rows.encoding import nfc
 
 
-def ask(
-    name: str,
-    question: str,
-    weights: Weights = "auto",
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    base: Base = None,
-    max_new_tokens: NewTokens = 200,
-    temperature: Temperature = 0.0,
-    seed: Seed = 0,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskOptions:
+    """What `ohlora ask` is asked for."""
+
+    name: str
+    question: str
+    weights: Weights = "auto"
+    device: Device = "auto"
+    dtype: Dtype = "auto"
+    base: Base = None
+    max_new_tokens: NewTokens = 200
+    temperature: Temperature = 0.0
+    seed: Seed = 0
+
+
+def ask(options: AskOptions) -> None:
     """Ask a candidate, a tuned adapter or a model in a folder; the reply is streamed."""
-    if not question.strip():
+    if not options.question.strip():
         raise OhloraError(text("The question is empty.", "질문이 비어 있습니다."))
     backend = open_backend(
-        name, registry(), weights=weights, device=device, dtype=dtype, base_folder=base
+        options.name,
+        registry(),
+        weights=options.weights,
+        device=options.device,
+        dtype=options.dtype,
+        base_folder=options.base,
     )
-    settings = GenerationSettings(max_new_tokens, temperature, seed=seed)
+    settings = GenerationSettings(options.max_new_tokens, options.temperature, seed=options.seed)
     try:
-        answer = _printed(backend.stream(conversation(nfc(question)), settings))
+        answer = _printed(backend.stream(conversation(nfc(options.question)), settings))
         if note := _said_of(answer):
             err.print(note, highlight=False, soft_wrap=True)
     finally:

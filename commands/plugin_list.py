@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from rich.markup import escape
 
 from commands.shared.console import out, plugin_files, print_json
@@ -14,7 +16,14 @@ from model_registry.plugins import offered
 from model_registry.registry import registry_manager
 
 
-def plugins(as_json: Json = False) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginsOptions:
+    """What `ohlora plugins` is asked for."""
+
+    as_json: Json = False
+
+
+def plugins(options: PluginsOptions) -> None:
     """List what is loaded and from where."""
     registry, evaluators = registry_manager(plugin_files), evaluator_manager(plugin_files)
     rows = [
@@ -22,7 +31,7 @@ def plugins(as_json: Json = False) -> None:
         *offered(registry, "register_backends"),
         *offered(evaluators, "register_evaluators"),
     ]
-    if as_json:
+    if options.as_json:
         print_json({"plugins": rows})
         return
     for row in rows:

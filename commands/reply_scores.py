@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,23 +17,26 @@ from model_registry.language import text
 from rows.reading import read_data
 
 
-def score(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv")],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreOptions:
+    """What `ohlora score` is asked for."""
+
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv")]
     prompt_column: Annotated[
         str | None, typer.Option(help=text("Whose cells were asked.", "질문 열."))
-    ] = None,
+    ] = None
     reply_column: Annotated[
         list[str] | None,
         typer.Option(
             help=text("Repeat it for each model's column.", "답변 열. 반복할 수 있습니다.")
         ),
-    ] = None,
+    ] = None
     reference_column: Annotated[
         str | None, typer.Option(help=text("Of right answers.", "모범 답안 열."))
-    ] = None,
+    ] = None
     model_column: Annotated[
         str | None, typer.Option(help=text("Who gave a row's reply.", "답변한 모델의 열."))
-    ] = None,
+    ] = None
     tuned_on: Annotated[
         Path | None,
         typer.Option(
@@ -40,15 +44,22 @@ def score(
                 "Rows tuned on: marks their prompts.", "튜닝한 데이터: 같은 질문을 표시합니다."
             )
         ),
-    ] = None,
-    as_json: Json = False,
-) -> None:
+    ] = None
+    as_json: Json = False
+
+
+def score(options: ScoreOptions) -> None:
     """Score the replies of a table with all evaluators, model by model."""
     document = score_csv(
-        file, prompt_column, reply_column, reference_column, load_evaluators(plugin_files),
-        model_column=model_column, tuned_on=read_data(tuned_on).of("train") if tuned_on else (),
-    )  # fmt: skip
-    if as_json:
+        options.file,
+        options.prompt_column,
+        options.reply_column,
+        options.reference_column,
+        load_evaluators(plugin_files),
+        model_column=options.model_column,
+        tuned_on=read_data(options.tuned_on).of("train") if options.tuned_on else (),
+    )
+    if options.as_json:
         print_json(document)
     else:
         _print_scores(document)

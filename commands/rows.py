@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -18,13 +19,18 @@ from rows.row import Row, Rows
 SHOWN = 300  # characters of an example's text
 
 
-def data(
-    file: Annotated[Path, typer.Argument(metavar="FILE")],
-    as_json: Json = False,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataOptions:
+    """What `ohlora data` is asked for."""
+
+    file: Annotated[Path, typer.Argument(metavar="FILE")]
+    as_json: Json = False
+
+
+def data(options: DataOptions) -> None:
     """Form, encoding, columns, rows of each split, what was left out and why, and examples."""
-    rows = read_data(file)
-    if as_json:
+    rows = read_data(options.file)
+    if options.as_json:
         print_json(document(rows))
         return
     notes = [*read_notes(rows), *map(left_out_note, without_overlap(rows)[1])]

@@ -6,7 +6,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import typer
 from rich.markup import escape
@@ -15,7 +14,7 @@ from benchmarks.report.decision_section import answer_of
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.terminal_tables import run_table
 from benchmarks.report.write_report import write_report
-from benchmarks.results.folder import was_interrupted
+from benchmarks.results.folder import RunFolder, was_interrupted
 from benchmarks.study.plan import Plan
 from commands.shared.console import err, out
 from model_registry.errors import OhloraError
@@ -146,7 +145,7 @@ def _print_yellow(what: str, how: str, command: str) -> None:
     out.print(f"{how}\n  {escape(command)}", highlight=False, soft_wrap=True)
 
 
-def tell_decision(folder: Any) -> None:
+def tell_decision(folder: RunFolder) -> None:
     """The table, chosen and reserve (or why nothing is), and where the report is."""
     with out.status(text("deciding and writing the report", "결정하고 보고서를 쓰는 중")):
         evidence = Evidence.read(folder)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from benchmarks.engines import make_engine
+from benchmarks.engines.engine import Engine
 from benchmarks.results.folder import RunFolder
 from benchmarks.run import runner
 from benchmarks.run.case import Limits
@@ -48,16 +49,19 @@ from model_registry.messages.machine_errors import error_words
 from model_registry.selection import parse_bytes, parse_seconds
 
 
-def run(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What `ohlora run` is asked for."""
+
     study: Annotated[
         str, typer.Argument(help=text("A name, or a TOML file.", "이름 또는 TOML 파일."))
-    ],
+    ]
     out_dir: Annotated[
         Path | None, typer.Option("--out", help=text("Folder of the run.", "결과 폴더."))
-    ] = None,
+    ] = None
     resume: Annotated[
         bool, typer.Option("--resume", help=text("Go on with a run.", "중단된 실행을 이어갑니다."))
-    ] = False,
+    ] = False
     retry_failed: Annotated[
         bool,
         typer.Option(
@@ -67,118 +71,116 @@ def run(
                 "실행을 이어가면서 스스로 실패한 케이스도 다시 합니다.",
             ),
         ),
-    ] = False,
+    ] = False
     only: Annotated[
         list[str] | None, typer.Option(help=text("Only this candidate.", "이 후보만."))
-    ] = None,
-    weights: Weights = "auto",
+    ] = None
+    weights: Weights = "auto"
     scale: Annotated[
         str,
         typer.Option(
             help=text("Of random weights: tiny or full.", "무작위 가중치의 크기: tiny, full."),
             callback=choice(("tiny", "full")),
         ),
-    ] = "full",
+    ] = "full"
     data: Annotated[
         Path | None, typer.Option(help=text("Rows of your own.", "직접 준비한 데이터."))
-    ] = None,
-    ranks: Annotated[
-        str | None, typer.Option(help=text("Such as 16,32,64.", "예: 16,32,64"))
-    ] = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    max_length: MaxLength = None,
-    too_long: TooLong = None,
+    ] = None
+    ranks: Annotated[str | None, typer.Option(help=text("Such as 16,32,64.", "예: 16,32,64"))] = (
+        None
+    )
+    device: Device = "auto"
+    dtype: Dtype = "auto"
+    max_length: MaxLength = None
+    too_long: TooLong = None
     memory_limit: Annotated[
         str | None,
         typer.Option(
             help=text("For each case: 12GB.", "케이스마다. 예: 12GB"), callback=amount_of("bytes")
         ),
-    ] = None,
+    ] = None
     time_limit: Annotated[
         str | None,
         typer.Option(
             help=text("For each case: 10m.", "케이스마다. 예: 10m"), callback=amount_of("seconds")
         ),
-    ] = None,
-    catalog: CatalogName = None,
+    ] = None
+    catalog: CatalogName = None
     replay: Annotated[
         Path | None,
         typer.Option(help=text("A run to tell again.", "다시 재생할 실행 결과 폴더.")),
-    ] = None,
+    ] = None
     engine: Annotated[
         str,
         typer.Option(
             help=text("local or ray.", "local 또는 ray."), callback=choice(("local", "ray"))
         ),
-    ] = "local",
+    ] = "local"
     ray_address: Annotated[
         str | None, typer.Option(help=text("Of a Ray cluster: host:6379.", "Ray 클러스터 주소."))
-    ] = None,
+    ] = None
     gpu_share: Annotated[
         float,
         typer.Option(
             help=text("Of a GPU for each case (ray).", "케이스당 GPU 몫 (ray)."),
             callback=ranged("gpu_share"),
         ),
-    ] = 1.0,
+    ] = 1.0
     ray_wait: Annotated[
         str,
         typer.Option(
             help=text("For a Ray cluster that has no room: 10m.", "자리가 없을 때 대기. 예: 10m"),
             callback=amount_of("seconds"),
         ),
-    ] = "10m",
+    ] = "10m"
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help=text("Download without asking.", "묻지 않고 받기."))
-    ] = False,
-) -> None:
+    ] = False
+
+    def for_plan(self) -> Options:
+        """What the plan is made by; amounts and ranks are read."""
+        return Options(
+            weights=self.weights,
+            scale=self.scale,
+            device=self.device,
+            dtype=self.dtype,
+            data=self.data,
+            only=tuple(self.only or ()),
+            ranks=_ranks(self.ranks),
+            limits=Limits(
+                parse_bytes(self.memory_limit) if self.memory_limit else None,
+                parse_seconds(self.time_limit) if self.time_limit else None,
+            ),
+            replay=self.replay,
+            max_length=self.max_length,
+            too_long=self.too_long,
+        )
+
+    def engine_for(self, plan: Plan) -> tuple[str, Engine]:
+        """The engine's name and the engine: a study that only replays needs no workers."""
+        replays = all(case.candidate.backend == "replay" for case in plan.cases)
+        name = "replay" if replays else self.engine
+        wait = parse_seconds(self.ray_wait)
+        return name, make_engine(
+            name, address=self.ray_address, gpu_share=self.gpu_share, wait_seconds=wait
+        )
+
+
+def run(options: RunOptions) -> None:
     """Measure all cases of a study, judge the replies, decide, report."""
-    the_study = read_study(study_path(study))
-    if catalog is not None:
-        the_study = the_study.with_catalog(catalog)
-    folder = RunFolder(out_dir or _new_folder(the_study.name))
+    study = read_study(study_path(options.study))
+    if options.catalog is not None:
+        study = study.with_catalog(options.catalog)
+    folder = RunFolder(options.out_dir or _new_folder(study.name))
     check_folder(folder.path)
-    options = _run_options(
-        weights, scale, device, dtype, data, only, ranks, memory_limit, time_limit, replay
-    )
-    options = replace(options, max_length=max_length, too_long=too_long)
-    the_plan = make_plan(the_study, registry(), options, folder.path)
-    announce(the_plan, folder.path)
-    if the_plan.download_bytes and not yes:
+    asked = options.for_plan()
+    plan = make_plan(study, registry(), asked, folder.path)
+    announce(plan, folder.path)
+    if plan.download_bytes and not options.yes:
         confirm_download()
-    fitted = within_length(the_plan)
-    tell_notes(fitted.notes[len(the_plan.notes) :])
-    ray = {"address": ray_address, "gpu_share": gpu_share, "wait_seconds": parse_seconds(ray_wait)}
-    _run_and_tell(fitted, folder, resume, retry_failed, engine, ray)
-
-
-def _run_options(
-    weights: str,
-    scale: str,
-    device: str,
-    dtype: str,
-    data: Path | None,
-    only: list[str] | None,
-    ranks: str | None,
-    memory_limit: str | None,
-    time_limit: str | None,
-    replay: Path | None = None,
-) -> Options:
-    return Options(
-        weights=weights,
-        scale=scale,
-        device=device,
-        dtype=dtype,
-        data=data,
-        only=tuple(only or ()),
-        ranks=_ranks(ranks),
-        limits=Limits(
-            parse_bytes(memory_limit) if memory_limit else None,
-            parse_seconds(time_limit) if time_limit else None,
-        ),
-        replay=replay,
-    )
+    fitted = within_length(plan)
+    tell_notes(fitted.notes[len(plan.notes) :])
+    _run_and_tell(fitted, folder, options)
 
 
 def _ranks(value: str | None) -> tuple[int, ...]:
@@ -202,23 +204,19 @@ def _new_folder(name: str) -> Path:
     return Path("reports") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-def _run_and_tell(
-    plan: Plan,
-    folder: Any,
-    resume: bool,
-    retry_failed: bool,
-    engine_name: str,
-    ray: dict[str, Any],
-) -> None:
-    if all(case.candidate.backend == "replay" for case in plan.cases):
-        engine_name = "replay"
+def _run_and_tell(plan: Plan, folder: RunFolder, options: RunOptions) -> None:
     again = command_again(folder.path)
-    engine = make_engine(engine_name, **ray)
+    name, engine = options.engine_for(plan)
     try:
         with stopped_by_signals(), folder.kept():
-            with (ProgressTable if engine_name == "ray" else RunProgress)(out) as watcher:
+            with (ProgressTable if name == "ray" else RunProgress)(out) as watcher:
                 results = runner.run_plan(
-                    plan, folder, engine, watcher, resume=resume, retry_failed=retry_failed
+                    plan,
+                    folder,
+                    engine,
+                    watcher,
+                    resume=options.resume,
+                    retry_failed=options.retry_failed,
                 )
             with out.status(text("judging the replies", "답변을 채점하는 중")):
                 runner.judge_run(folder, plugin_files)

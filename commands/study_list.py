@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -13,16 +14,21 @@ from commands.shared.console import out
 from model_registry.language import text
 
 
-def studies(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudiesOptions:
+    """What `ohlora studies` is asked for."""
+
     template: Annotated[
         bool,
         typer.Option(
             "--template", help=text("Print one for your own.", "직접 쓸 틀을 출력합니다.")
         ),
-    ] = False,
-) -> None:
+    ] = False
+
+
+def studies(options: StudiesOptions) -> None:
     """List the studies, or print a commented template."""
-    if template:
+    if options.template:
         print(study_files.template(), end="")
         return
     for name in study_files.study_names():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -21,23 +22,29 @@ from rows.reading import read_data
 MOST_CALIBRATED = 256  # rows; more of them change the rounding little
 
 
-def tune(
-    name: str,
-    data: Annotated[Path, typer.Option(help=text("Rows to learn.", "학습할 데이터."))],
-    out_dir: Annotated[Path, typer.Option("--out", help=text("For the adapter.", "어댑터 폴더."))],
-    rank: Rank = 16,
-    epochs: Epochs = 3,
-    weights: Weights = "auto",
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    max_length: MaxLength = None,
-    too_long: TooLong = "refuse",
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneOptions:
+    """What `ohlora tune` is asked for."""
+
+    name: str
+    data: Annotated[Path, typer.Option(help=text("Rows to learn.", "학습할 데이터."))]
+    out_dir: Annotated[Path, typer.Option("--out", help=text("For the adapter.", "어댑터 폴더."))]
+    rank: Rank = 16
+    epochs: Epochs = 3
+    weights: Weights = "auto"
+    device: Device = "auto"
+    dtype: Dtype = "auto"
+    max_length: MaxLength = None
+    too_long: TooLong = "refuse"
+
+
+def tune(options: TuneOptions) -> None:
     """Tune with LoRA over all rows; the same command goes on after a kill."""
     done = tune_candidate(
-        name, data, out_dir, registry(), rank=rank, epochs=epochs, weights=weights,
-        device=device, console=out,
-        dtype=dtype, max_length=max_length, too_long=too_long or "refuse",
+        options.name, options.data, options.out_dir, registry(), console=out,
+        rank=options.rank, epochs=options.epochs, weights=options.weights,
+        device=options.device, dtype=options.dtype,
+        max_length=options.max_length, too_long=options.too_long or "refuse",
     )  # fmt: skip
     out.print(
         text(
@@ -49,40 +56,54 @@ def tune(
     )
 
 
-def export(
-    folder: Annotated[Path, typer.Argument(metavar="DIR")],
-    out_dir: Annotated[Path, typer.Option("--out", help=text("For the model.", "모델 폴더."))],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions:
+    """What `ohlora export` is asked for."""
+
+    folder: Annotated[Path, typer.Argument(metavar="DIR")]
+    out_dir: Annotated[Path, typer.Option("--out", help=text("For the model.", "모델 폴더."))]
     quantization: Annotated[
         str | None,
-        typer.Option(help=text("int8, nf4 or gptq: write it quantised.",
-                               "int8, nf4, gptq: 양자화해서 씁니다."),),
-    ] = None,
+        typer.Option(
+            help=text(
+                "int8, nf4 or gptq: write it quantised.", "int8, nf4, gptq: 양자화해서 씁니다."
+            ),
+        ),
+    ] = None
     data: Annotated[
         Path | None,
         typer.Option(help=text("Rows that gptq is calibrated on.", "gptq 보정에 쓸 데이터.")),
-    ] = None,
-    weights: Weights = "auto",
-    dtype: Dtype = "auto",
-    base: Base = None,
+    ] = None
+    weights: Weights = "auto"
+    dtype: Dtype = "auto"
+    base: Base = None
     gguf: Annotated[
         Path | None,
         typer.Option(help=text("Write this GGUF file too.", "이 GGUF 파일도 씁니다.")),
-    ] = None,
-) -> None:  # fmt: skip
+    ] = None
+
+
+def export(options: ExportOptions) -> None:
     """Write a whole model that transformers, vLLM and others load."""
-    if quantization is not None:
-        check_available(quantization)
-    if gguf is not None:
+    if options.quantization is not None:
+        check_available(options.quantization)
+    if options.gguf is not None:
         find_converter()
-        check_file(gguf, "--gguf")
-    if quantization == "gptq" and data is None:
-        raise typer.BadParameter("gptq needs --data, rows to calibrate on")
-    rows = [] if data is None else read_data(data).of("train")[:MOST_CALIBRATED]
+        check_file(options.gguf, "--gguf")
+    if options.quantization == "gptq" and options.data is None:
+        raise typer.BadParameter(
+            text(
+                "gptq needs --data, rows to calibrate on",
+                "gptq에는 보정에 쓸 데이터가 필요합니다. --data로 지정하세요",
+            )
+        )
+    rows = [] if options.data is None else read_data(options.data).of("train")[:MOST_CALIBRATED]
     texts = [f"{row.prompt} {row.reply}" for row in rows]
     done = merge(
-        folder, out_dir, registry(), source=weights, method=quantization, calibration=texts,
-        dtype=dtype, base_folder=base,
+        options.folder, options.out_dir, registry(), source=options.weights,
+        method=options.quantization, calibration=texts, dtype=options.dtype,
+        base_folder=options.base,
     )  # fmt: skip
     out.print(str(done), soft_wrap=True)
-    if gguf is not None:
-        out.print(str(convert(done, gguf)), soft_wrap=True)
+    if options.gguf is not None:
+        out.print(str(convert(done, options.gguf)), soft_wrap=True)

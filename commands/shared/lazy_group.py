@@ -16,6 +16,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from commands.shared.option_class import spread
+
 if TYPE_CHECKING:
     from typer._click import Command, Context, HelpFormatter
 
@@ -31,7 +33,8 @@ class Place:
         """Import the module and make the command."""
         module, _, function = self.where.partition(":")
         holder = typer.Typer(add_completion=False, rich_markup_mode=None)
-        holder.command(name, help=self.help)(getattr(importlib.import_module(module), function))
+        command = getattr(importlib.import_module(module), function)
+        holder.command(name, help=self.help)(spread(command))
         return get_command(holder)
 
 

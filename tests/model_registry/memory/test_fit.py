@@ -443,8 +443,8 @@ def test_fit_never_loads_torch():
     import sys
 
     code = (
-        "import sys; from commands.fitting import fit; "
-        "fit(['llama1B'], gpu='12GB', as_json=False); "
+        "import sys; from commands.fitting import FitOptions, fit; "
+        "fit(FitOptions(names=['llama1B'], gpu='12GB')); "
         "assert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

@@ -1,0 +1,37 @@
+"""A command's options as one frozen dataclass, from which Typer reads what the command takes.
+
+To add an option, add a field to the command's class: its name is the option's, its default the
+option's, and `Annotated[type, typer.Option(help=text(en, ko), callback=…)]` says the rest. What two
+commands have is declared once, in `options.py`. The command then finds it as `options.NAME`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, Field, fields
+from typing import Any, TypeVar, get_type_hints
+
+Options = TypeVar("Options")
+
+
+def spread(command: Callable[[Options], None]) -> Callable[..., None]:
+    """The function that Typer reads: it has a parameter for each field of the command's class."""
+    (parameter,) = inspect.signature(command, eval_str=True).parameters.values()
+    options: type[Any] = parameter.annotation
+    types = get_type_hints(options, include_extras=True)
+
+    def call(**given: object) -> None:
+        command(options(**given))
+
+    parameters = [_parameter(field, types[field.name]) for field in fields(options)]
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = types
+    return call
+
+
+def _parameter(field: Field[Any], annotation: object) -> inspect.Parameter:
+    default = inspect.Parameter.empty if field.default is MISSING else field.default
+    return inspect.Parameter(
+        field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    )
