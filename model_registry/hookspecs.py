@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from model_registry.backends.backend import BackendFactory
+    from model_registry.backends.backend import RegisterBackend
     from model_registry.candidate import Candidate
 
 PROJECT = "ohlora"
@@ -22,5 +22,8 @@ def register_candidates(register: Callable[[Candidate], None]) -> None:
 
 
 @hookspec
-def register_backends(register: Callable[[str, BackendFactory], None]) -> None:
-    """Offer a new way to get answers: call register(name, factory) once for each."""
+def register_backends(register: RegisterBackend) -> None:
+    """Offer a new way to get answers: call register(name, factory) once for each.
+
+    `missing=` may say what a candidate needs to be set up first.
+    """

@@ -174,18 +174,7 @@ def offered(manager: pluggy.PluginManager, hook: str) -> list[Offer]:
     """What each plugin registers through a hook."""
     rows: list[Offer] = []
     for implementation in getattr(manager.hook, hook).get_hookimpls():
-        names: list[str] = []
-
-        def note(*args: object, names: list[str] = names) -> None:
-            named = args[0]
-            names.append(str(getattr(named, "name", named)))
-
-        problem = None
-        try:
-            with third_party_code():
-                implementation.function(note)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's plugin raises
-            problem = _reason(error)
+        names, problem = _names_offered(implementation.function)
         rows.append(
             {
                 "plugin": implementation.plugin_name,
@@ -195,3 +184,19 @@ def offered(manager: pluggy.PluginManager, hook: str) -> list[Offer]:
             }
         )
     return rows
+
+
+def _names_offered(hook: Callable[..., None]) -> tuple[list[str], str | None]:
+    """The names that a hook offers, and why it offers no more where it raises."""
+    names: list[str] = []
+
+    def note(offered: object, *_: object, **__: object) -> None:
+        # A backend comes with its name; what else a plugin hands over is its own to get wrong.
+        names.append(str(getattr(offered, "name", offered)))
+
+    try:
+        with third_party_code():
+            hook(note)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's plugin raises
+        return names, _reason(error)
+    return names, None

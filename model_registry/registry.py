@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pluggy
 
 from model_registry import backends, catalog, hookspecs
-from model_registry.backends.backend import BackendFactory
+from model_registry.backends.backend import BackendFactory, BackendTraits, nothing_missing
 from model_registry.candidate import Candidate
 from model_registry.errors import DuplicateName, UnknownName
 from model_registry.files.names import name_problem
-from model_registry.plugins import call_each, plugin_manager
+from model_registry.plugins import call_each, plugin_manager, third_party_code
 
 
 def registry_manager(files: Iterable[Path | str] = ()) -> pluggy.PluginManager:
@@ -35,6 +35,7 @@ class Registry:
         self.files = tuple(str(file) for file in files)
         self.manager = manager or registry_manager(files)
         self.backends: dict[str, BackendFactory] = {}
+        self._traits: dict[str, BackendTraits] = {}
         self._plugin_candidates: list[Candidate] = []
         call_each(self.manager, "register_backends", self._add_backend)
         call_each(self.manager, "register_candidates", self._add_candidate)
@@ -46,10 +47,18 @@ class Registry:
             raise ValueError(problem)
         self._plugin_candidates.append(candidate)
 
-    def _add_backend(self, name: str, factory: BackendFactory) -> None:
+    def _add_backend(
+        self,
+        name: str,
+        factory: BackendFactory,
+        *,
+        missing: Callable[[Candidate], str] = nothing_missing,
+        gathers: bool = False,
+    ) -> None:
         if name in self.backends:
             raise DuplicateName(f"Two backends are called {name}. Rename one of them.")
         self.backends[name] = factory
+        self._traits[name] = BackendTraits(missing, gathers)
 
     def candidates(self, catalog_name: str | None = None) -> list[Candidate]:
         """The candidates of one catalog (a name or a file) or of all, plugins' ones included.
@@ -100,6 +109,18 @@ class Registry:
         if name not in self.backends:
             raise UnknownName("backend", name, self.backends)
         return self.backends[name]
+
+    def traits(self, backend: str) -> BackendTraits:
+        """What a backend says of itself; the least of one that is not here."""
+        return self._traits.get(backend, BackendTraits())
+
+    def missing(self, candidate: Candidate) -> str:
+        """What must be set up before a candidate can be asked, as its backend says; "" for nothing.
+
+        One whose backend is not here lacks nothing that could be set: asking it fails.
+        """
+        with third_party_code():
+            return self.traits(candidate.backend).missing(candidate)
 
 
 def _by_name(candidates: Iterable[Candidate]) -> dict[str, Candidate]:

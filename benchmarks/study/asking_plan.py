@@ -16,7 +16,6 @@ from benchmarks.study.study import Study
 from benchmarks.study.study_rows import data_path, rows_of_study
 from evaluators.checks.persona import read_facts
 from model_registry import machine
-from model_registry.backends.remote.endpoint import missing_settings
 from model_registry.backends.replay import read_transcript
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
@@ -63,7 +62,7 @@ def _who_can_answer(study: Study, registry: Registry, source: str) -> Selection:
         if candidate.backend == "transformers":
             stand_in = source == "bundled" and candidate.path is None
             accepted += registry.candidates("bundled") if stand_in else [candidate]
-        elif candidate.backend in ("openai", "petals") and (why := missing_settings(candidate)):
+        elif why := registry.missing(candidate):
             rejected.append(Rejected(candidate, (Note("not_set_up", {"why": why}),)))
         else:
             accepted.append(candidate)

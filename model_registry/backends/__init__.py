@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from model_registry.backends.backend import Backend, BackendFactory
+from model_registry.backends.backend import Backend, RegisterBackend
+from model_registry.backends.remote.endpoint import missing_settings
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError
 from model_registry.hookspecs import hookimpl
@@ -52,9 +53,9 @@ def _needing_libraries() -> Iterator[None]:
 
 
 @hookimpl
-def register_backends(register: Callable[[str, BackendFactory], None]) -> None:
+def register_backends(register: RegisterBackend) -> None:
     """Register the built-in backends."""
-    register("transformers", _transformers)
-    register("openai", _openai)
-    register("petals", _petals)
+    register("transformers", _transformers, gathers=True)
+    register("openai", _openai, missing=missing_settings)
+    register("petals", _petals, missing=missing_settings)
     register("replay", _replay)

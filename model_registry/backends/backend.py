@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -74,6 +74,45 @@ class BackendFactory(Protocol):
 
         Raises:
             LoadError: with the status that a case of this candidate gets.
+        """
+
+
+def nothing_missing(candidate: Candidate) -> str:
+    """Of a backend that needs no setting up."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendTraits:
+    """What a backend says of itself beside its factory.
+
+    Args:
+        missing: what must be set up before a candidate can be asked, in words; "" for nothing.
+        gathers: whether a slow reader of its stream gets in one piece what has come meanwhile.
+    """
+
+    missing: Callable[[Candidate], str] = nothing_missing
+    gathers: bool = False
+
+
+class RegisterBackend(Protocol):
+    """What a plugin calls to offer a backend."""
+
+    def __call__(
+        self,
+        name: str,
+        factory: BackendFactory,
+        *,
+        missing: Callable[[Candidate], str] = nothing_missing,
+        gathers: bool = False,
+    ) -> None:
+        """Offer `factory` under a name that candidates bear as their `backend`.
+
+        Args:
+            name: unique among backends.
+            factory: makes a backend for a candidate.
+            missing: says what must be set up before a candidate can be asked; "" for nothing.
+            gathers: see `BackendTraits`.
         """
 
 

@@ -25,11 +25,11 @@ from model_registry.backends.remote.chat_chunks import (
     thinking_of,
     thinking_tokens_of,
 )
+from model_registry.backends.remote.connection_failures import error_of_connection
 from model_registry.backends.remote.endpoint import Endpoint, mask, read_endpoint
 from model_registry.backends.remote.failures import (
     AskError,
     ServerRefusal,
-    error_of_connection,
     error_of_web_page,
     one_line,
 )

@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 import httpx2
 
 from model_registry.backends.backend import Answer, GenerationSettings, collect_answer
+from model_registry.backends.remote.connection_failures import error_of_connection
 from model_registry.backends.remote.endpoint import Endpoint, mask, read_endpoint
 from model_registry.backends.remote.failures import (
     AskError,
     ServerRefusal,
-    error_of_connection,
     one_line,
 )
 from model_registry.backends.remote.retries import seconds_to_wait, with_retries

@@ -239,8 +239,6 @@ def _device_of(loaded: LoadedModel) -> str:
 class TransformersBackend:
     """A local model as a backend. Streams take turns step by step; `reply` is never interrupted."""
 
-    gathers = True  # a slow reader of a stream gets in one piece what has come meanwhile
-
     def __init__(self, loaded: LoadedModel) -> None:
         self.loaded = loaded
         self._turns = FairLock()

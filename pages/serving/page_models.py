@@ -84,9 +84,10 @@ class Models:
         Raises:
             UnknownName, LoadError: as `stream` does.
         """
-        return not os.environ.get("SPACES_ZERO_GPU") and bool(
-            getattr(self._backend(name), "gathers", False)
-        )
+        if os.environ.get("SPACES_ZERO_GPU"):
+            return False
+        self._backend(name)
+        return self.registry.traits(self._offered[name].backend).gathers
 
     @property
     def busy(self) -> int:

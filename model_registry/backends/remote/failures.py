@@ -90,40 +90,6 @@ def error_of_web_page(endpoint: Endpoint) -> AskError:
     )
 
 
-def error_of_connection(error: BaseException, endpoint: Endpoint, *, late: bool) -> AskError:
-    """The error for an exception of the network.
-
-    Args:
-        error: of httpx2, websockets or a socket.
-        endpoint: whom was asked.
-        late: the deadline of the whole answer had passed.
-    """
-    names = {kind.__name__ for kind in type(error).__mro__}
-    where = endpoint.shown_url
-    if late:
-        return AskError("timeout", f"{where} had not finished after {endpoint.timeout:g} s")
-    if "ConnectTimeout" in names:
-        return AskError(
-            "unreachable",
-            f"{where} took no connection within {endpoint.connect_timeout:g} s",
-            fatal=True,
-        )
-    if names & {"ReadTimeout", "TimeoutException", "TimeoutError"}:
-        return AskError("timeout", f"{where} sent nothing for {endpoint.stall_timeout:g} s")
-    if names & {"ConnectError", "ConnectionRefusedError", "gaierror"}:
-        return AskError(
-            "unreachable",
-            f"{where} can't be reached: is the server running there? "
-            f"({one_line(mask(str(error), endpoint.secrets))})",
-            fatal=True,
-        )
-    return AskError(
-        "unreachable",
-        f"{where} went away in the middle of an answer "
-        f"({type(error).__name__}: {one_line(mask(str(error), endpoint.secrets))})",
-    )
-
-
 def one_line(said: str, longest: int = 300) -> str:
     """A server's words in one line that fits a table."""
     line = " ".join(said.split())

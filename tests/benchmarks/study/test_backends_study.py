@@ -163,6 +163,41 @@ def test_who_is_not_set_up_is_rejected_with_the_variable_to_set(
     assert ("bundled-neox-0.4m", "fine-tune") in kinds
 
 
+PARROT = """
+import os
+from model_registry.candidate import Candidate, License
+from model_registry.hookspecs import hookimpl
+
+
+def missing(candidate):
+    return "" if os.environ.get("PARROT_CAGE") else "set PARROT_CAGE to where it sits"
+
+
+@hookimpl
+def register_backends(register):
+    register("parrot", lambda candidate, *, weights, device: None, missing=missing)
+
+
+@hookimpl
+def register_candidates(register):
+    register(Candidate("polly", License("MIT", "yes"), catalog="backends", backend="parrot"))
+"""
+
+
+def test_a_backend_of_a_plugin_says_itself_what_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin = tmp_path / "parrot.py"
+    plugin.write_text(PARROT, encoding="utf-8")
+    study, registry = read_study(study_path("backends")), Registry([plugin])
+    for set_, reasons in (("", ["not set up: set PARROT_CAGE to where it sits"]), ("here", [])):
+        monkeypatch.setenv("PARROT_CAGE", set_)
+        plan = make_plan(study, registry, Options(weights="bundled"), tmp_path)
+        told = [r.reason for r in plan.selection.rejected if r.candidate.name == "polly"]
+        assert told == reasons
+        assert ("polly" in [c.name for c in plan.candidates]) is bool(set_)
+
+
 def test_the_six_questions_are_in_two_languages_and_each_has_a_checkable_answer() -> None:
     folder = ROOT / "datasets" / "backends"
     rows = [json.loads(line) for line in (folder / "test.jsonl").read_text("utf-8").splitlines()]
