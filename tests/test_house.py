@@ -85,6 +85,63 @@ def test_every_module_of_ours_that_is_imported_is_there() -> None:
     assert missing == []
 
 
+#: Recipes and checks of ours: no command and no page runs them.
+ASIDE = re.compile(
+    r"(?:benchmarks|diagrams|evaluators)[./](?:training|selfchecks)\b"
+    r"|model_registry[./]bundled[./](?:assessment|bundled_training|card|train_bundled|variation)\b"
+)
+
+
+def modules_named_in(path: Path) -> set[str]:
+    """Modules that a file imports, and those that it names in strings for a late import."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
+    imported |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)}
+    return imported | {t for t in texts if isinstance(t, str) and re.fullmatch(r"[\w.]+", t)}
+
+
+def test_no_way_of_a_user_runs_through_recipes_or_selfchecks() -> None:
+    """How models were trained, and our figures beside peers, are for who maintains this."""
+    sources = [p for layer in LAYERS for p in (ROOT / layer).rglob("*.py")]
+    sources += [ROOT / "ohlora_app.py", ROOT / "ohlora_cli.py"]
+    wrong = {
+        path.relative_to(ROOT).as_posix(): named
+        for path in sources
+        if not ASIDE.search(path.relative_to(ROOT).as_posix())
+        and (named := {name for name in modules_named_in(path) if ASIDE.search(name)})
+    }
+    assert not wrong
+
+
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "README.ko.md", *(ROOT / "docs").glob("*.md")])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_document_names_only_paths_and_modules_that_are_there(document: Path) -> None:
+    """In backticks and in links: `rows/overlap.py`, `python -m evaluators.evaluator_docs`."""
+    written = document.read_text(encoding="utf-8")
+    words = {
+        w.strip("()[];:,") for code in re.findall(r"`([^`\n]+)`", written) for w in code.split()
+    }
+    words |= set(re.findall(r"^ {4}.*?-m ([\w.]+)", written, re.MULTILINE))
+    tops = (*LAYERS, "datasets", "docs", "notebooks", "tests")
+    ours = {word for word in words if re.match(rf"(?:{'|'.join(tops)})[./]\w", word)}
+    links = re.findall(r"\]\(([^)#:]+)\)", written)
+    missing = [word for word in ours if "<" not in word and not names_something(word)]
+    missing += [link for link in links if not (document.parent / link).exists()]
+    assert not missing
+
+
+def names_something(word: str) -> bool:
+    """Whether a path exists, or a dotted name's module does."""
+    if "/" in word or (ROOT / word).exists():
+        return bool(list(ROOT.glob(word.rstrip("/"))))
+    parts = word.split(".")
+    wholes = ("/".join(parts[:count]) for count in range(len(parts), 1, -1))
+    return any((ROOT / f"{whole}.py").exists() or (ROOT / whole).is_dir() for whole in wholes)
+
+
 def test_the_readmes_say_what_lies_where() -> None:
     stale = [
         path.relative_to(ROOT).as_posix()

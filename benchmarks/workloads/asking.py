@@ -12,13 +12,12 @@ from statistics import fmean, median
 
 from benchmarks.run.case import Case
 from benchmarks.study.contract import Contract
-from benchmarks.workloads.inference import greedy
+from benchmarks.workloads.inference import greedy, record_of
 from benchmarks.workloads.log import Figures, WorkLog
 from benchmarks.workloads.workload import Opened, Outcome, PartlyDone
 from model_registry.backends.backend import Answer, Backend, GenerationSettings, with_thinking_apart
 from model_registry.backends.remote.failures import AskError
 from model_registry.backends.transformers_local import TransformersBackend
-from model_registry.records import Reply
 from model_registry.weights.loading import LoadedModel
 from rows.row import Row
 
@@ -78,7 +77,7 @@ def run(
         for done, row in enumerate(prompts):
             log.progress(done, len(prompts))
             answer, failure = _ask(backend, row, settings)
-            log.reply(_reply(case, name, row, answer, tuned))
+            log.reply(record_of(answer, row, tuned, case=case, candidate=name, pass_="greedy"))
             if failure is None:
                 answers.append(answer)
                 in_a_row = 0
@@ -109,27 +108,6 @@ def _ask(
     except AskError as failure:
         nothing = Answer("", None, "error", problems=(failure.problem or failure.status,))
         return with_thinking_apart(failure.answer or nothing), failure
-
-
-def _reply(case: str, name: str, row: Row, answer: Answer, tuned: int | None) -> Reply:
-    return Reply(
-        case=case,
-        candidate=name,
-        prompt=row.prompt,
-        reply=answer.text,
-        pass_="greedy",
-        tuned=tuned,
-        new_tokens=answer.new_tokens,
-        finish_reason=answer.finish_reason,
-        seconds=answer.seconds,
-        first_token_seconds=answer.first_token_seconds,
-        reference=row.reply or None,
-        problems=answer.problems,
-        connect_seconds=answer.connect_seconds,
-        thinking=answer.thinking,
-        thinking_tokens=answer.thinking_tokens,
-        thinking_seconds=answer.thinking_seconds,
-    )
 
 
 def figures(answers: Sequence[Answer], asked: int) -> Figures:

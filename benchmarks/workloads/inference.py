@@ -95,26 +95,31 @@ def make_replies(
             log.progress(done, contract.samples + 1)
             answers = answer_batch(loaded, conversations, settings)
             for row, answer in zip(prompts, answers, strict=True):
-                made.append(_reply(case, loaded, row, answer, name, tuned))
+                who = {"case": case, "candidate": loaded.candidate.name, "pass_": name}
+                made.append(record_of(answer, row, tuned, **who))
     for reply in made:
         log.reply(reply)
     return made
 
 
-def _reply(
-    case: str, loaded: LoadedModel, row: Row, answer: Answer, name: str, tuned: int | None
+def record_of(
+    answer: Answer, row: Row, tuned: int | None, *, case: str, candidate: str, pass_: str
 ) -> Reply:
+    """The reply that a run keeps of an answer to a row's prompt."""
     return Reply(
         case=case,
-        candidate=loaded.candidate.name,
+        candidate=candidate,
         prompt=row.prompt,
         reply=answer.text,
-        pass_=name,
+        pass_=pass_,
         tuned=tuned,
         new_tokens=answer.new_tokens,
         finish_reason=answer.finish_reason,
+        seconds=answer.seconds,
+        first_token_seconds=answer.first_token_seconds,
         reference=row.reply or None,
         problems=answer.problems,
+        connect_seconds=answer.connect_seconds,
         thinking=answer.thinking,
         thinking_tokens=answer.thinking_tokens,
         thinking_seconds=answer.thinking_seconds,

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx2
 import openai
 
-from model_registry.backends.backend import Answer, GenerationSettings, collect_answer
+from model_registry.backends.backend import Answer, GenerationSettings
 from model_registry.backends.remote.chat_chunks import (
     chunks_of,
     content_of,
@@ -36,6 +36,7 @@ from model_registry.backends.remote.failures import (
 from model_registry.backends.remote.request_fields import refused_field, without
 from model_registry.backends.remote.retries import seconds_to_wait, with_retries
 from model_registry.backends.remote.streamed_text import StreamedText
+from model_registry.backends.remote.streaming_backend import StreamingBackend
 from model_registry.backends.remote.timed_http import RequestTimer, TimedClient
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
@@ -66,7 +67,7 @@ DIALECTS = {
 _NOT_A_CHUNK = (AttributeError, TypeError, KeyError)  # what other JSON than a chunk leads to
 
 
-class OpenAIBackend:
+class OpenAIBackend(StreamingBackend):
     """One server, one model, one question at a time. Not shared between threads."""
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -96,22 +97,10 @@ class OpenAIBackend:
         """
         return cls(read_endpoint(candidate))
 
-    def reply(self, messages: Sequence[Message], settings: GenerationSettings) -> Answer:
-        """The whole answer.
-
-        Raises:
-            AskError: there is none, or it broke off; with the status of the case.
-        """
-        return collect_answer(self.stream(messages, settings))
-
     def stream(
         self, messages: Sequence[Message], settings: GenerationSettings
     ) -> Generator[str, None, Answer]:
-        """The answer piece by piece; closing the generator closes the connection.
-
-        Raises:
-            AskError: there is none, or it broke off; with the status of the case.
-        """
+        """The answer piece by piece; closing the generator closes the connection."""
         body = self.body(messages, settings)
 
         def attempt() -> tuple[RequestTimer, openai.Stream[object]]:

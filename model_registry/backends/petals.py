@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from model_registry.backends.backend import Answer, GenerationSettings, collect_answer
+from model_registry.backends.backend import Answer, GenerationSettings
 from model_registry.backends.remote.connection_failures import error_of_connection
 from model_registry.backends.remote.endpoint import Endpoint, mask, read_endpoint
 from model_registry.backends.remote.failures import (
@@ -27,6 +27,7 @@ from model_registry.backends.remote.failures import (
 )
 from model_registry.backends.remote.retries import seconds_to_wait, with_retries
 from model_registry.backends.remote.streamed_text import StreamedText
+from model_registry.backends.remote.streaming_backend import StreamingBackend
 from model_registry.backends.remote.timed_http import TimedClient
 from model_registry.candidate import Candidate, PromptPolicy
 from model_registry.errors import OhloraError
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 TRANSPORTS = ("websocket", "http")
 
 
-class PetalsBackend:
+class PetalsBackend(StreamingBackend):
     """One swarm's chat API, one question at a time. Not shared between threads."""
 
     def __init__(self, endpoint: Endpoint, prompting: PromptPolicy) -> None:
@@ -59,22 +60,10 @@ class PetalsBackend:
         """
         return cls(read_endpoint(candidate), candidate.prompting)
 
-    def reply(self, messages: Sequence[Message], settings: GenerationSettings) -> Answer:
-        """The whole answer.
-
-        Raises:
-            AskError: there is none, or it broke off; with the status of the case.
-        """
-        return collect_answer(self.stream(messages, settings))
-
     def stream(
         self, messages: Sequence[Message], settings: GenerationSettings
     ) -> Generator[str, None, Answer]:
-        """The answer piece by piece over a WebSocket, in one piece over HTTP.
-
-        Raises:
-            AskError: there is none, or it broke off; with the status of the case.
-        """
+        """The answer piece by piece over a WebSocket, in one piece over HTTP."""
         prompt = render(self.prompting, None, messages)
         if self.endpoint.transport == "websocket":
             return (yield from self._over_websocket(prompt, settings))
