@@ -8,6 +8,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from model_registry import cuda
 from model_registry.errors import OhloraError, UnknownName
 from model_registry.language import text
 
@@ -53,11 +54,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def has_nvidia_driver() -> bool:
-    """Whether the kernel has an NVIDIA driver, asked without loading torch or CUDA."""
-    return Path("/proc/driver/nvidia/version").exists() or Path("/dev/nvidiactl").exists()
-
-
 def pick_device(wanted: str = "auto") -> str:
     """ "cpu" or "cuda". Loads torch, and initialises CUDA where there is a driver.
 
@@ -71,19 +67,15 @@ def pick_device(wanted: str = "auto") -> str:
         _need_cuda()
     if wanted != "auto":
         return wanted
-    if not has_nvidia_driver():
-        return "cpu"
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return "cuda" if cuda.has_driver() and cuda.is_usable() else "cpu"
 
 
 def _need_cuda() -> None:
-    import torch
-
-    if torch.cuda.is_available():
+    if cuda.is_usable():
         return
-    if torch.version.cuda is None:
+    if cuda.build() is None:
+        import torch
+
         raise OhloraError(
             text(
                 f"This torch ({torch.__version__}) is built for CPUs only. Install a CUDA build "
@@ -126,15 +118,8 @@ def half_precision(device: str, *, native_bf16: bool | None = None) -> str:
     if device != "cuda":
         return "bfloat16"
     if native_bf16 is None:
-        native_bf16 = _has_native_bf16()
+        native_bf16 = cuda.has_native_bf16()
     return "bfloat16" if native_bf16 else "float16"
-
-
-def _has_native_bf16() -> bool:
-    import torch
-
-    # Without the argument a T4 answers True: it emulates bf16.
-    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def describe(device: str) -> dict[str, Any]:
@@ -149,29 +134,5 @@ def describe(device: str) -> dict[str, Any]:
         "native_bf16": False,
     }
     if device == "cuda":
-        facts |= _describe_cuda()
+        facts |= cuda.describe()
     return facts
-
-
-def _describe_cuda() -> dict[str, Any]:
-    import torch
-
-    properties = torch.cuda.get_device_properties(0)
-    free, total = torch.cuda.mem_get_info(0)
-    return {
-        "name": properties.name,
-        "capability": f"{properties.major}.{properties.minor}",
-        "memory_bytes": total,
-        "available_bytes": free,
-        "native_bf16": _has_native_bf16(),
-        "driver": _driver_version(),
-        "cuda": torch.version.cuda,
-    }
-
-
-def _driver_version() -> str | None:
-    try:
-        words = Path("/proc/driver/nvidia/version").read_text().split()
-    except OSError:
-        return None
-    return next((word for word in words if word[:1].isdigit() and "." in word), None)

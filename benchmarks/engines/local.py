@@ -109,8 +109,8 @@ class Starter(Protocol):
 
     start_method: str
 
-    def start_worker(self, target: Any, case: Case, /) -> tuple[Process, Connection]:
-        """A process that calls `target(case, connection)`, and our end of that."""
+    def start_worker(self, target: Any, work: object, /) -> tuple[Process, Connection]:
+        """A process that calls `target(work, connection)`, and our end of that."""
 
 
 class Spawning:
@@ -118,19 +118,19 @@ class Spawning:
 
     start_method = "spawn"
 
-    def start_worker(self, target: Any, case: Case, /) -> tuple[Process, Connection]:
-        """A fresh interpreter that calls `target(case, connection)`, and our end of that."""
+    def start_worker(self, target: Any, work: object, /) -> tuple[Process, Connection]:
+        """A fresh interpreter that calls `target(work, connection)`, and our end of that."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_spawned, args=(target, case, theirs), daemon=True)
+        process = context.Process(target=_spawned, args=(target, work, theirs), daemon=True)
         process.start()
         theirs.close()
         return process, ours
 
 
-def _spawned(target: Any, case: Case, connection: Connection) -> None:
+def _spawned(target: Any, work: object, connection: Connection) -> None:
     become_worker()
-    target(case, connection)
+    target(work, connection)
 
 
 def _worker_main(case: Case, connection: Connection) -> None:

@@ -1,7 +1,7 @@
 """Imported once by the fork server: torch, transformers, peft and modelling code.
 
 Importing must never touch CUDA: a forked child could not use it any more. `touched_cuda` is how
-a child proves that this held; peft may import bitsandbytes, which asks the driver.
+the server proves that this held; peft imports bitsandbytes, which asks which cards there are.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import gc
 import logging
 import os
 import warnings
-from pathlib import Path
+
+from model_registry import cuda
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -18,10 +19,9 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 for name in ("bitsandbytes", "torchao", "torch.utils._pytree"):
     logging.getLogger(name).setLevel(logging.ERROR)
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
+with warnings.catch_warnings(action="ignore"), cuda.unopened():
     import peft  # noqa: F401
-    import torch
+    import torch  # noqa: F401
     import transformers
     import transformers.models.auto.modeling_auto
     import transformers.models.gemma2.modeling_gemma2
@@ -45,13 +45,5 @@ gc.freeze()
 
 
 def touched_cuda() -> bool:
-    """Whether this process, or the server it was forked from, has opened an NVIDIA device."""
-    if torch.cuda.is_initialized():
-        return True
-    for link in Path("/proc/self/fd").iterdir():
-        try:
-            if str(link.readlink()).startswith("/dev/nvidia"):
-                return True
-        except OSError:
-            continue
-    return False
+    """Whether a process that is forked from this one can't use CUDA any more."""
+    return cuda.is_initialised()

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_registry import cuda
 from model_registry.records import Peak
 
 _SAMPLE_SECONDS = 0.01
@@ -42,8 +43,10 @@ def measured(device: str) -> Iterator[Measurement]:
     begin = time.perf_counter()
     try:
         yield measurement
-    finally:
+        # Not after a failure: a card that ran out of memory may answer with that for ever, and
+        # the first error is the one to tell.
         wait_for(device)
+    finally:
         measurement.seconds = time.perf_counter() - begin
         measurement.peak = meter.stop()
 
@@ -51,9 +54,7 @@ def measured(device: str) -> Iterator[Measurement]:
 def wait_for(device: str) -> None:
     """Wait until the device has done what it was given."""
     if device == "cuda":
-        import torch
-
-        torch.cuda.synchronize()
+        cuda.synchronise()
 
 
 def resident_bytes(pid: int | str = "self") -> int | None:
@@ -133,39 +134,14 @@ def _all_time_mark() -> int:
 
 class _CudaMeter:
     def __init__(self) -> None:
-        import torch
-
-        gc.collect()
-        torch.cuda.empty_cache()
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        self.baseline = torch.cuda.memory_allocated()
+        self.baseline = cuda.reset_peaks()
 
     def stop(self) -> Peak:
-        import torch
-
+        allocated, reserved = cuda.peaks()
         return Peak(
-            allocated_bytes=torch.cuda.max_memory_allocated(),
-            reserved_bytes=torch.cuda.max_memory_reserved(),
-            process_bytes=_cuda_process_bytes(),
+            allocated_bytes=allocated,
+            reserved_bytes=reserved,
+            process_bytes=cuda.process_bytes(),
             baseline_bytes=self.baseline,
             method="torch.cuda peaks, reset before the phase",
         )
-
-
-def _cuda_process_bytes() -> int | None:
-    """What the driver says this process holds, context included; None where it won't say."""
-    import torch
-
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(0).uuid}")
-        for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle):
-            if process.pid == os.getpid():
-                held: int | None = process.usedGpuMemory
-                return held
-    except Exception:  # noqa: BLE001 - NVML is optional, and raises types of its own
-        return None
-    return None

@@ -34,7 +34,7 @@ def with_prediction(case: Case, result: Result) -> Result:
     correction = correction_for(str(result.machine.get("name")), case.contract.device)
     fit: dict[str, Any] = {}
     architecture = case.candidate.architecture
-    for phase, work in works(case, result.figures).items():
+    for phase, work in works(case, result.figures, result.machine.get("capability")).items():
         try:
             if not architecture or _is_shrunk(case) or not is_quick(architecture, work):
                 continue
@@ -68,7 +68,7 @@ def compare(predicted: int, measured: int | None) -> dict[str, Any]:
     return {"predicted_bytes": predicted, "measured_bytes": measured, "error_percent": error}
 
 
-def works(case: Case, figures: Mapping[str, Any]) -> dict[str, Work]:
+def works(case: Case, figures: Mapping[str, Any], capability: str | None = None) -> dict[str, Work]:
     """The work of each phase that is predicted, at the sizes that the case really had.
 
     Where a case did not live to tell its sizes, its longest text counts a token a character.
@@ -78,6 +78,7 @@ def works(case: Case, figures: Mapping[str, Any]) -> dict[str, Work]:
         kind="load",
         dtype=contract.dtype,
         device=contract.device,
+        capability=capability,
         quantization=str(case.settings.get("quantization", "none")),
     )
     found = {"load": replace(common, quantization="none")}  # packed in a phase of its own
@@ -123,7 +124,10 @@ def cure_of(case: Case, result: Result, correction: Correction = NO_CORRECTION) 
     if not status_called(result.status).memory:
         return cure_for(result.message)
     budget = case.limits.memory_bytes or result.machine.get("available_bytes")
-    workload, sizes = workload_called(case.workload), works(case, result.figures)
+    workload, sizes = (
+        workload_called(case.workload),
+        works(case, result.figures, result.machine.get("capability")),
+    )
     work = sizes.get(workload.main_phase if workload.memory_kind else "load")
     architecture = case.candidate.architecture
     if budget is None or work is None or not architecture or _is_shrunk(case):

@@ -29,7 +29,7 @@ from benchmarks.workloads.workload import (
     oom_status,
     workload_called,
 )
-from model_registry import machine
+from model_registry import cuda, machine
 from model_registry.errors import LoadError, NotFinite
 from model_registry.language import for_files
 from model_registry.records import Loss, Peak, Reply, Result
@@ -190,8 +190,7 @@ def _prepare(case: Case) -> None:
     get_ready(_quantization(case), tunes=workload_called(case.workload).tunes)
     torch.set_num_threads(case.contract.threads)
     if case.contract.device == "cuda" and case.limits.memory_bytes is not None:
-        total = torch.cuda.get_device_properties(0).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, case.limits.memory_bytes / total))
+        cuda.limit_memory(case.limits.memory_bytes)
 
 
 def status_of(error: BaseException, stage: str, workload: str) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from queue import Queue
 from typing import TYPE_CHECKING
 
+from model_registry import cuda
 from model_registry.backends.backend import Answer, GenerationSettings
 from model_registry.backends.fair_lock import FairLock
 from model_registry.backends.local_answer import (
@@ -51,7 +52,7 @@ class TokenClock:
         import torch
 
         if self.device == "cuda" and not self.times:
-            torch.cuda.synchronize()  # only for the first token: it is the one that is reported
+            cuda.synchronise()  # only for the first token: it is the one that is reported
         self.times.append(time.perf_counter())
         return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
 

@@ -19,6 +19,7 @@ CARDS = {
     "RTX4090": 23.6, "L4": 22.2, "A10G": 22.1, "A100": 39.4, "A100-80GB": 79.2, "H100": 79.1,
     "H200": 139.8,
 }  # fmt: skip
+_HOPPER = ("H100", "H200")
 _LEAST = 2**20  # bytes: less than this is a number whose unit was forgotten
 RANKS = (16, 32, 64)
 
@@ -31,6 +32,7 @@ class Budget:
     bytes: int
     device: str = "cuda"
     dtype: str = "bfloat16"
+    capability: str | None = None  # of the card, such as "9.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ def card_budget(text: str) -> Budget:
     if wanted in names:
         name = names[wanted]
         dtype = "float16" if name in ("T4", "P100", "V100", "M6000") else "bfloat16"
-        return Budget(name, round(CARDS[name] * 2**30), "cuda", dtype)
+        capability = "9.0" if name in _HOPPER else None
+        return Budget(name, round(CARDS[name] * 2**30), "cuda", dtype, capability)
     try:
         amount = parse_bytes(text)
     except OhloraError:
@@ -106,13 +109,16 @@ def machine_budget() -> Budget:
         raise OhloraError("This machine does not tell how much memory is free: add --gpu 12GB.")
     device = str(facts["device"])
     return Budget(
-        str(facts["name"]), int(facts["available_bytes"]), device, machine.pick_dtype(device)
-    )
+        str(facts["name"]), int(facts["available_bytes"]), device, machine.pick_dtype(device),
+        facts.get("capability"),
+    )  # fmt: skip
 
 
 def all_works(budget: Budget, batch: int, length: int) -> list[Work]:
     """The kinds of work that are asked about: loading, answering, tuning, with and without bits."""
-    base = Work(dtype=budget.dtype, device=budget.device, length=length)
+    base = Work(
+        dtype=budget.dtype, device=budget.device, length=length, capability=budget.capability
+    )
     tuned = replace(base, kind="lora", batch=batch)
     quantized = ("int8", "nf4", "gptq")
     return [

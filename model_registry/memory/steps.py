@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
@@ -125,7 +125,7 @@ class Training:
         mask = torch.ones_like(ids)
         mask[0, -1] = 0  # rows differ in length: without a mask, keys would not be repeated
         tracker.enter("loss")
-        with _marks(model, tracker):
+        with marks(model, tracker):
             loss = self._loss(model, ids, mask, shape)
         loss.backward()
         tracker.enter("step")
@@ -160,8 +160,15 @@ def _odds_ratio_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor
     return -chosen.mean() - 0.1 * torch.nn.functional.logsigmoid(odds).mean()
 
 
+class Marked(Protocol):
+    """Who is told which moment a step is in."""
+
+    def enter(self, window: str) -> None:
+        """From now on it is this one."""
+
+
 @contextmanager
-def _marks(model: PreTrainedModel, tracker: Tracker) -> Iterator[None]:
+def marks(model: PreTrainedModel, tracker: Marked) -> Iterator[None]:
     """Let the backward pass say where it is: head, last layer, middle, first layer, embedding.
 
     Between the last layer and the first, memory runs along a straight line, so that the peak is

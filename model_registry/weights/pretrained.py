@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model_registry import cuda
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError, first_line
 from model_registry.files.small_json import read_json_object
@@ -16,7 +17,7 @@ from model_registry.messages.path_errors import existing_path, not_a_model
 from model_registry.prompting.token_check import check_tokens
 from model_registry.prompting.tokenization import end_token_id, resolved_policy
 from model_registry.weights.folder_check import check_folder, is_model, needs_code
-from model_registry.weights.quantization import load_packed, packed_method
+from model_registry.weights.quantization import load_packed, packed_method, weight_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -137,6 +138,7 @@ def _model(folder: Path, device: str, dtype: torch.dtype) -> PreTrainedModel:
             f"{folder}: config.json에 필요한 텐서 {len(missing)}개({missing[0]} 등)가 가중치에 "
             "없습니다. 서로 다른 모델의 파일입니다.",
         )
+    cuda.make_room(weight_bytes(model), device)
     model.to(device)  # type: ignore[arg-type]  # wrapped untyped
     return model
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from model_registry import cuda
 from model_registry.architectures.architecture import shrunk
 from model_registry.errors import LoadError
+from model_registry.weights.quantization import weight_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -34,8 +36,9 @@ def random_model(
         model: PreTrainedModel = AutoModelForCausalLM.from_config(
             config, dtype=dtype, trust_remote_code=False
         )
-    model.to_empty(device=device)
     model.tie_weights()
+    cuda.make_room(weight_bytes(model), device)
+    _materialise(model, device)
     block = torch.empty(1 << 20, dtype=dtype, device=device)
     torch.manual_seed(seed)
     block.normal_(0.0, 0.02)
@@ -53,6 +56,27 @@ def random_model(
         _set_what_is_left(model, config)
     model.tie_weights()
     return model
+
+
+def _materialise(model: PreTrainedModel, device: str) -> None:
+    """Memory for each tensor, with anything in it; once for tied ones, unlike `to_empty`."""
+    import torch
+
+    made: dict[int, torch.Tensor] = {}
+
+    def own(tensor: torch.Tensor) -> torch.Tensor:
+        if id(tensor) not in made:
+            empty = torch.empty_like(tensor, device=device)
+            if isinstance(tensor, torch.nn.Parameter):
+                empty = torch.nn.Parameter(empty, tensor.requires_grad)
+            made[id(tensor)] = empty
+        return made[id(tensor)]
+
+    for module in model.modules():
+        for tensors in (module._parameters, module._buffers):
+            for name, tensor in tensors.items():
+                if tensor is not None:
+                    tensors[name] = own(tensor)  # type: ignore[assignment]  # of its own kind
 
 
 def _own_tensors(model: PreTrainedModel) -> Iterator[tuple[nn.Module, str, torch.Tensor]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from evaluators.grading.submission import InvalidRequest
+from model_registry import machine
 from model_registry.errors import UnknownName
 from model_registry.registry import Registry
 
@@ -127,11 +128,7 @@ class Models:
             return backend
 
     def _load(self, candidate: Candidate) -> Backend:
-        device = "cpu"
-        if candidate.backend == "transformers":
-            import torch
-
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = machine.pick_device() if candidate.backend == "transformers" else "cpu"
         weights = "path" if candidate.path else "hub"
         return self.registry.backend(candidate.backend)(candidate, weights=weights, device=device)
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from model_registry import machine
+from model_registry import cuda, machine
 from model_registry.errors import OhloraError, UnknownName
 
 
@@ -33,12 +33,12 @@ def test_memory_that_the_kernel_does_not_tell_is_unknown(said, monkeypatch):
 
 
 def test_without_a_driver_no_card_is_looked_for(monkeypatch):
-    monkeypatch.setattr(machine, "has_nvidia_driver", lambda: False)
+    monkeypatch.setattr(cuda, "has_driver", lambda: False)
     assert machine.pick_device("auto") == "cpu"
 
 
 def test_a_driver_whose_card_does_not_answer_leaves_the_cpu(monkeypatch):
-    monkeypatch.setattr(machine, "has_nvidia_driver", lambda: True)
+    monkeypatch.setattr(cuda, "has_driver", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert machine.pick_device("auto") == "cpu"
 
@@ -89,7 +89,7 @@ def t4(monkeypatch):
     """A Colab card as torch tells of it; its bf16 is emulated."""
     properties = SimpleNamespace(name="Tesla T4", major=7, minor=5)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: properties)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (14 * 2**30, 15 * 2**30))
+    monkeypatch.setattr(cuda, "free_and_total", lambda: (14 * 2**30, 15 * 2**30))
     monkeypatch.setattr(
         torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation
     )
@@ -97,7 +97,7 @@ def t4(monkeypatch):
 
 
 def test_a_card_is_told_with_its_capability_memory_and_driver(t4, monkeypatch):
-    monkeypatch.setattr(machine, "_driver_version", lambda: "550.54.15")
+    monkeypatch.setattr(cuda, "driver_version", lambda: "550.54.15")
     facts = machine.describe("cuda")
     assert (facts["name"], facts["capability"]) == ("Tesla T4", "7.5")
     assert (facts["available_bytes"], facts["memory_bytes"]) == (14 * 2**30, 15 * 2**30)
@@ -116,5 +116,5 @@ def test_bf16_that_a_card_emulates_is_not_native(t4):
     ],
 )
 def test_the_driver_s_version_is_read_from_the_kernel(said, version, monkeypatch):
-    monkeypatch.setattr(machine.Path, "read_text", lambda path: said)
-    assert machine._driver_version() == version
+    monkeypatch.setattr(cuda.Path, "read_text", lambda path: said)
+    assert cuda.driver_version() == version

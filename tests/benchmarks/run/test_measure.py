@@ -108,5 +108,15 @@ def test_a_phase_that_raises_is_measured_all_the_same():
     assert measurement.peak.process_bytes - measurement.peak.baseline_bytes > HELD // 2
 
 
+def test_a_card_that_fails_for_good_does_not_hide_what_failed_first(monkeypatch):
+    def poisoned(device):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(measure, "wait_for", poisoned)
+    with pytest.raises(MemoryError), measured("cpu") as measurement:
+        raise MemoryError
+    assert measurement.peak is not None
+
+
 def test_a_process_that_is_gone_holds_no_known_memory():
     assert resident_bytes(2**22 + 1) is None

@@ -102,6 +102,28 @@ def test_logits_are_counted_for_the_kept_positions_only(architecture):
     )
 
 
+@pytest.mark.parametrize(
+    ("capability", "each"), [("9.0", 32 * 2**20), ("7.5", 8519680), (None, 8519680)]
+)
+def test_libraries_hold_a_workspace_for_each_thread_that_multiplies_on_a_card(
+    architecture, capability, each
+):
+    """Measured on an H200: 32 MiB after the first product, as much again after a backward pass."""
+
+    def libraries(**work):
+        return predict(architecture, Work(**work, capability=capability)).terms.get("libraries", 0)
+
+    assert libraries(kind="inference") == each
+    assert libraries(kind="lora", rank=16) == 2 * each
+    assert libraries(kind="load") == 0
+    assert libraries(kind="inference", device="cpu", dtype="float32") == 0
+
+
+def test_a_hopper_card_is_known_as_one_by_its_name():
+    assert card_budget("H200").capability == "9.0"
+    assert card_budget("T4").capability is card_budget("12GB").capability is None
+
+
 def test_quantised_weights_are_counted_by_their_format():
     counts = {
         "parameters": 1_000_000, "linear_parameters": 800_000, "linear_outputs": 1_000,
@@ -484,6 +506,8 @@ def given(monkeypatch, **windows: list[float]) -> None:
     }  # fmt: skip
     monkeypatch.setattr("model_registry.memory.fit.skeleton_of", lambda values: counts)
     monkeypatch.setattr("model_registry.memory.fit.coefficients_of", lambda values, kind, **_: rows)
+    # What libraries hold is asked of real architectures: it would hide these few bytes.
+    monkeypatch.setattr("model_registry.memory.fit._WORKSPACE_OF_OTHERS", 0)
 
 
 TRAINED = {"trained": [0.0] * 7, "moments": [0.0] * 7}

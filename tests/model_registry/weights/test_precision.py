@@ -11,7 +11,7 @@ from rich.console import Console
 
 from benchmarks.run import worker
 from benchmarks.tune import tune_candidate
-from model_registry import machine
+from model_registry import cuda
 from model_registry.backends.open_backend import open_backend
 from model_registry.errors import LoadError
 from model_registry.memory.fit_report import machine_budget
@@ -33,14 +33,14 @@ def card(request, monkeypatch) -> tuple[str, list[tuple[str, str]]]:
         loaded.append((device, str(dtype).removeprefix("torch.")))
         raise LoadError("error", "recorded")
 
-    monkeypatch.setattr(machine, "has_nvidia_driver", lambda: True)
+    monkeypatch.setattr(cuda, "has_driver", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(
         torch.cuda,
         "is_bf16_supported",
         lambda including_emulation=True: including_emulation or native,
     )
-    monkeypatch.setattr(machine, "_describe_cuda", lambda: {"name": "card", "native_bf16": native})
+    monkeypatch.setattr(cuda, "describe", lambda: {"name": "card", "native_bf16": native})
     monkeypatch.setattr(pretrained, "_model", record)
     return request.param, loaded
 

@@ -16,7 +16,7 @@ from model_registry.candidate import Candidate
 from model_registry.catalog import catalog_names
 from model_registry.errors import LoadError
 from model_registry.registry import Registry
-from model_registry.weights import loading
+from model_registry.weights import loading, random_weights
 from model_registry.weights.loading import (
     build_config,
     load,
@@ -25,6 +25,7 @@ from model_registry.weights.loading import (
     resolve_source,
 )
 from model_registry.weights.pretrained import load_error
+from model_registry.weights.quantization import weight_bytes
 from tests.support.tiny_models import FREE, make_tiny_model, tiny_candidate
 
 LLAMA = {
@@ -118,6 +119,21 @@ def test_tied_weights_stay_tied():
     config = build_config(LLAMA | {"tie_word_embeddings": True})
     model = random_model(config, "cpu", torch.float32, seed=1)
     assert model.get_input_embeddings().weight is model.get_output_embeddings().weight
+
+
+def test_tied_weights_are_made_once_and_not_for_a_moment_twice():
+    """A vocabulary of 256,000 made twice was a gigabyte at the peak of loading."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    small = architecture_values(BY_TYPE["gemma2"], "tiny", vocab_size=512)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(build_config(small))
+    counted = weight_bytes(model)
+    random_weights._materialise(model, "cpu")
+    assert model.lm_head.weight is model.get_input_embeddings().weight
+    assert weight_bytes(model) == counted
+    assert not any(p.is_meta for p in (*model.parameters(), *model.buffers()))
 
 
 def test_random_weights_repeat_under_their_seed_and_leave_no_memory_unset():

@@ -1,0 +1,107 @@
+"""The figures of a campaign from its rows: predicted beside measured, and each group's own.
+
+Predictions are made when this is asked, so that a mended prediction is judged on what was measured
+before. What a machine that has measured nothing is told, is what counts here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.run.case import Case
+from benchmarks.run.prediction import works
+from benchmarks.selfchecks.campaign.items import Item, Row
+from model_registry.errors import LoadError
+from model_registry.memory.correction import correction_for
+from model_registry.memory.fit import predict
+
+_NOWHERE = Path("no-cases-measured-here")
+
+
+def figures(rows: Mapping[str, Row], items: Mapping[str, Item]) -> dict[str, Any]:
+    """One JSON document: the machine, predicted against measured with its errors, and all rows."""
+    capability = rows["environment"].found["machine"].get("capability")
+    pairs = [
+        pair
+        for name, row in rows.items()
+        if name in items and isinstance(case := items[name].work, Case)
+        for pair in compared(row, case, capability)
+    ]
+    return {
+        "environment": rows["environment"].found,
+        "fit": {"pairs": pairs, "errors": errors(pairs)},
+        "items": [asdict(row) for row in rows.values()],
+    }
+
+
+def compared(row: Row, case: Case, capability: str | None = None) -> list[dict[str, Any]]:
+    """Predicted and measured bytes of each phase of a case that went well.
+
+    Shrunk weights are left out: nobody is told anything of them.
+    """
+    if row.status != "ok" or case.contract.scale == "tiny":
+        return []
+    found = []
+    figures = row.found["figures"]
+    correction = correction_for("", case.contract.device, _NOWHERE)
+    for phase, work in works(case, figures, capability).items():
+        peak = row.found["peaks"].get(phase)
+        measured = None if peak is None else measured_bytes(row, phase)
+        if measured is None:
+            continue
+        try:
+            estimate = predict(case.candidate.architecture, work, correction)
+        except LoadError:
+            continue
+        found.append(
+            {
+                "item": row.item,
+                "phase": phase,
+                "kind": work.kind,
+                "quantization": work.quantization,
+                "length": work.length if phase != "load" else None,
+                "predicted_bytes": estimate.predicted_bytes,
+                "measured_bytes": measured,
+                "reserved_bytes": peak["reserved_bytes"],
+                "error_percent": round(100 * (estimate.predicted_bytes / measured - 1), 2),
+                "moment": estimate.moment,
+                "terms": dict(estimate.terms),
+            }
+        )
+    return found
+
+
+def measured_bytes(row: Row, phase: str) -> int | None:
+    """As `Result.peak_bytes`: the allocator's peak, or what the process grew by on a CPU."""
+    peak, load = row.found["peaks"][phase], row.found["peaks"].get("load")
+    if peak["allocated_bytes"] is not None:
+        return int(peak["allocated_bytes"])
+    if peak["process_bytes"] is None or load is None or load["baseline_bytes"] is None:
+        return None
+    return max(0, int(peak["process_bytes"]) - int(load["baseline_bytes"]))
+
+
+def errors(pairs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Median and worst error, of all and by phase; None where nothing was compared."""
+    found: dict[str, Any] = {"all": _spread(pairs)}
+    for phase in ("load", "inference", "training"):
+        found[phase] = _spread([pair for pair in pairs if pair["phase"] == phase])
+    return found
+
+
+def _spread(pairs: list[dict[str, Any]]) -> dict[str, Any] | None:
+    if not pairs:
+        return None
+    sizes = [abs(pair["error_percent"]) for pair in pairs]
+    worst = max(pairs, key=lambda pair: abs(pair["error_percent"]))
+    return {
+        "count": len(pairs),
+        "median_percent": round(median(sizes), 2),
+        "worst_percent": max(sizes),
+        "worst_item": worst["item"],
+        "lowest_percent": min(pair["error_percent"] for pair in pairs),
+    }

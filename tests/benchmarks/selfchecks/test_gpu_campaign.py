@@ -1,0 +1,276 @@
+"""The GPU campaign on the CPU: each item ends in a row, none is done twice, the page says all."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from benchmarks.run.case import Case
+from benchmarks.selfchecks import gpu_campaign
+from benchmarks.selfchecks.campaign import (
+    campaign_page,
+    card_cases,
+    card_probes,
+    step_peers,
+    window_probe,
+)
+from benchmarks.selfchecks.campaign.campaign_figures import compared, errors, figures
+from benchmarks.selfchecks.campaign.card_cases import Settings
+from benchmarks.selfchecks.campaign.items import Item, Journal, Probe, Row, do, found_of
+from model_registry import cuda
+from model_registry.errors import OhloraError
+
+MIB = 2**20
+ON_A_CARD = Settings("cuda", "bfloat16", "bfloat16")
+TINY = Settings("cpu", "float32", "bfloat16", scale="tiny")
+
+
+def environment(device: str = "cuda") -> Row:
+    facts = {"device": device, "name": "card", "cores": 4, "memory_bytes": 2**34,
+             "native_bf16": True, "capability": "9.0", "driver": "1.2"}  # fmt: skip
+    found = {
+        "machine": facts, "versions": {"torch": "9"}, "missing": ["trl"], "bf16_emulated": False,
+        "dtypes": {"auto": "bfloat16", "half": "bfloat16", "float32": "float32"},
+    }  # fmt: skip
+    return Row("environment", "ok", 1.0, found)
+
+
+def give(value: int) -> dict[str, int]:
+    return {"value": value}
+
+
+def fail() -> dict[str, int]:
+    raise OhloraError("nothing works\nat all")
+
+
+def linger() -> dict[str, int]:
+    time.sleep(60)
+    return {}
+
+
+def die() -> dict[str, int]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("work", "status", "said"),
+    [
+        (Probe(give, {"value": 3}), "ok", None),
+        (Probe(fail), "error", "OhloraError: nothing works"),
+        (Probe(die), "error", "the worker ended without a word"),
+    ],
+)
+def test_an_item_ends_in_a_row_however_it_ends(engine, work, status, said):
+    row = do(Item("group/one", 30, work), "cpu", 60)
+    assert (row.status, row.message) == (status, said)
+    assert row.found.get("value") == (3 if status == "ok" else None)
+
+
+def test_an_item_over_its_own_time_is_a_timeout_and_one_over_the_campaign_s_is_done_again(engine):
+    item = Item("group/slow", 0.2, Probe(linger))
+    assert do(item, "cpu", 60).status == "timeout"
+    assert do(Item("group/slow", 60, Probe(linger)), "cpu", 0.2).status == "cut"
+
+
+def test_a_case_of_the_product_is_an_item(engine, small_case):
+    row = do(Item("fit/tiny", 60, small_case("fine-tune", {"rank": 4})), "cpu", 60)
+    assert row.status == "ok"
+    assert row.found["figures"]["batch_rows"] == 4
+    assert row.found["peaks"]["training"]["process_bytes"] > 0
+
+
+def test_what_is_done_is_kept_and_what_was_cut_is_not(tmp_path):
+    journal = Journal(tmp_path / "new")
+    journal.add(Row("a", "ok", 1.0, {"x": 1}))
+    journal.add(Row("b", "cut", 1.0))
+    journal.add(Row("a", "ok", 1.0, {"x": 2}))
+    with journal.path.open("a") as file:
+        file.write('{"item": "c", "sta')  # a kill in the middle of a line
+    assert {name: row.found for name, row in journal.rows().items()} == {"a": {"x": 2}}
+
+
+@pytest.fixture
+def three_items(monkeypatch):
+    """A campaign of three quick items, and what was asked of them in order."""
+    asked: list[str] = []
+
+    def record(item, device, seconds):
+        asked.append(item.name)
+        return environment("cpu") if item.name == gpu_campaign.FIRST else Row(item.name, "ok", 0.1)
+
+    found = [Item(name, 5, Probe(give, {"value": 1})) for name in ("a/1", "b/1", "b/2")]
+    monkeypatch.setattr(gpu_campaign, "items", lambda settings: iter(found))
+    monkeypatch.setattr(gpu_campaign, "do", record)
+    return asked
+
+
+def test_the_same_command_goes_on_with_what_is_missing(three_items, tmp_path):
+    gpu_campaign.run(tmp_path, "cpu", "tiny", 1, only=["b/1"])
+    rows = gpu_campaign.run(tmp_path, "cpu", "tiny", 1)
+    assert three_items == ["environment", "b/1", "a/1", "b/2"]
+    assert set(rows) == set(three_items)
+
+
+def test_without_time_nothing_is_begun(three_items, tmp_path, capsys):
+    gpu_campaign.run(tmp_path, "cpu", "tiny", 0.01)
+    assert three_items == ["environment"]
+    assert "goes on with the rest" in capsys.readouterr().out
+
+
+def test_a_machine_that_can_not_be_described_ends_it_in_one_line():
+    with pytest.raises(OhloraError, match="can't be described: no card"):
+        gpu_campaign.settings_of(Row("environment", "error", 1.0, {}, "no card"), "cuda", "full")
+
+
+def test_the_seven_at_three_ranks_come_first_and_the_recurrent_one_last():
+    names = [item.name for item in card_cases.the_seven(ON_A_CARD)]
+    assert len(names) == len(set(names)) == 7 * 4
+    assert names[0] == "fit/gemma-2-2b-it/inference"
+    assert names[13] == "fit/KoAlpaca-KoRWKV-1.5B/rank=16/64"
+    assert sum("rank=64" in name for name in names) == 7
+
+
+def test_every_item_of_a_card_has_a_name_of_its_own_and_a_time():
+    found = list(gpu_campaign.items(ON_A_CARD))
+    assert len({item.name for item in found}) == len(found)
+    assert all(0 < item.seconds <= 120 for item in found)
+    groups = {item.group for item in found}
+    assert groups == {
+        "start", "accounts", "fit", "peers", "windows", "limit", "commands", "before and after",
+        "precision", "replies", "full card",
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_rows_are_cut_to_their_length_exactly_and_mixed_ones_are_not(engine):
+    candidate = next(c for c in card_cases.the_seven(TINY)).work.candidate
+    item = card_cases.tune("fit/x/rank=8/40", candidate, TINY, 40, {"rank": 8})
+    row = do(item, "cpu", 60)
+    assert row.found["figures"]["batch_tokens"] == 40
+    assert row.found["figures"]["longest_row_tokens"] == 40
+    lengths = {len(row.reply) for row in card_cases.rows(4, 512, mixed=True)}
+    assert len(lengths) == 2
+
+
+def case_of(kind: str) -> Case:
+    item = next(i for i in card_cases.the_seven(ON_A_CARD) if kind in i.name)
+    assert isinstance(item.work, Case)
+    return item.work
+
+
+def measured_row(case: Case, training_bytes: int) -> Row:
+    """A row as a card would give it, with this peak of training."""
+    peak = {"allocated_bytes": training_bytes, "reserved_bytes": training_bytes + MIB,
+            "process_bytes": None, "baseline_bytes": 0, "method": "double"}  # fmt: skip
+    result = case.result(
+        "ok", figures={"batch_rows": 4, "batch_tokens": 64, "batch_kept": 47}, peaks={}
+    )
+    return Row("fit/gemma-2-2b-it/rank=16/64", "ok", 3.0,
+               found_of(result) | {"peaks": {"training": peak}})  # fmt: skip
+
+
+def test_predicted_is_put_beside_what_the_allocator_held():
+    case = case_of("gemma-2-2b-it/rank=16")
+    (pair,) = compared(measured_row(case, 7310 * MIB), case, "9.0")
+    assert pair["phase"] == "training"
+    assert pair["measured_bytes"] == 7310 * MIB
+    assert abs(pair["error_percent"]) < 2  # what an H200 held, measured
+    assert sum(pair["terms"].values()) == pair["predicted_bytes"]
+
+
+def test_what_failed_or_is_shrunk_is_not_compared():
+    case = case_of("gemma-2-2b-it/rank=16")
+    row = measured_row(case, MIB)
+    failed = Row(row.item, "oom_training", 1.0, row.found)
+    assert compared(failed, case) == []
+    shrunk = next(i for i in card_cases.the_seven(TINY) if "rank=16" in i.name).work
+    assert compared(row, shrunk) == []
+
+
+def test_errors_are_told_by_phase_with_the_worst_by_name():
+    pairs = [
+        {"phase": "training", "error_percent": e, "item": f"fit/{n}"}
+        for n, e in (("a", -4.0), ("b", 1.0), ("c", 2.0))
+    ]
+    found = errors(pairs)
+    assert found["training"] == found["all"]
+    assert found["all"]["median_percent"] == 2.0
+    assert (found["all"]["worst_percent"], found["all"]["worst_item"]) == (4.0, "fit/a")
+    assert found["all"]["lowest_percent"] == -4.0
+    assert found["load"] is None
+
+
+def test_the_page_holds_the_figures_and_says_what_was_not_measured(tmp_path):
+    case = case_of("gemma-2-2b-it/rank=16")
+    item = Item("fit/gemma-2-2b-it/rank=16/64", 1, case)
+    rows = {"environment": environment(), item.name: measured_row(case, 7310 * MIB)}
+    peer = {"step_seconds": 0.2, "allocated_bytes": 2 * MIB, "reserved_bytes": MIB, "loss_last": 1}
+    rows["peers/ours"] = Row("peers/ours", "ok", 1, peer)
+    rows["peers/TRL"] = Row("peers/TRL", "ok", 1, peer | {"step_seconds": 0.4})
+    rows["peers/TRL + Liger"] = Row("peers/TRL + Liger", "ok", 1, {"missing": ["trl"]})
+    page = campaign_page.write(
+        figures(rows, {item.name: item}), tmp_path / "gpu.md", tmp_path / "raw.json"
+    )
+    said = page.read_text(encoding="utf-8")
+    assert "7,310" in said and "| TRL | 400.0 |" in said and "| 0.50 |" in said
+    assert "TRL + Liger (trl is missing)" in said
+    assert said.count("Not measured in this campaign.") == len(campaign_page.SECTIONS) - 2
+    raw = json.loads((tmp_path / "raw.json").read_text(encoding="utf-8"))
+    assert raw["fit"]["errors"]["training"]["count"] == 1
+
+
+def test_the_page_in_docs_is_the_one_that_its_figures_give():
+    figures_there = json.loads(campaign_page.RAW.read_text(encoding="utf-8"))
+    assert campaign_page.PAGE.read_text(encoding="utf-8") == campaign_page.text(figures_there)
+
+
+def test_the_environment_says_what_is_missing_and_what_is_computed_in():
+    found = card_probes.environment("cpu")
+    assert set(found["missing"]) | set(found["versions"]) >= set(card_probes.OPTIONAL)
+    assert found["dtypes"] == {"auto": "float32", "half": "bfloat16", "float32": "float32"}
+
+
+@pytest.mark.slow
+def test_all_loops_make_the_same_losses_on_the_same_rows(engine):
+    job = step_peers.short(step_peers.Job("cpu", "float32"))
+    losses = {}
+    for name in ("ours", "plain", "TRL"):
+        row = do(Item(f"peers/{name}", 120, Probe(step_peers.step, {"name": name, "job": job})),
+                 "cpu", 120)  # fmt: skip
+        losses[name] = (row.found["loss_first"], row.found["loss_last"])
+    assert losses["ours"] == pytest.approx(losses["plain"], abs=1e-4)
+    assert losses["ours"] == pytest.approx(losses["TRL"], abs=1e-4)
+
+
+def test_each_moment_of_a_step_keeps_its_highest_peak(monkeypatch):
+    peaks = iter([10, 30, 20, 40])
+    monkeypatch.setattr(cuda, "take_peak", lambda: next(peaks))
+    tracker = window_probe.CardTracker("loss")
+    for moment in ("head", "last layer", "head", "step"):
+        tracker.enter(moment)
+    assert tracker.peaks == {"loss": 10, "head": 40, "last layer": 20}
+
+
+def test_accounts_tell_what_the_driver_counts_beyond_torch(monkeypatch):
+    monkeypatch.setattr(cuda, "in_use", lambda: (5, 8))
+    monkeypatch.setattr(cuda, "process_bytes", lambda: 20)
+    monkeypatch.setattr(cuda, "free_and_total", lambda: (70, 100))
+    account = card_probes._account("cuda")
+    assert (account["context_bytes"], account["card_used_bytes"]) == (12, 30)
+
+
+def test_the_peak_is_taken_and_begins_anew(monkeypatch):
+    done: list[str] = []
+    double = SimpleNamespace(
+        max_memory_allocated=lambda: 7, reset_peak_memory_stats=lambda: done.append("reset")
+    )
+    monkeypatch.setattr(torch, "cuda", double)
+    assert cuda.take_peak() == 7
+    assert done == ["reset"]
