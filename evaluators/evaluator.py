@@ -13,8 +13,7 @@ from model_registry.records import Reply, Score
 class Evaluator(Protocol):
     """Judges replies. Pure: no model call, no file, no clock, the same scores every time.
 
-    It may have one more attribute, `scope`: "pass" (what is assumed without it) sees the replies
-    of one case, one pass and one tuning state together; "case" sees all passes of the case.
+    One that has the attribute `scope` besides is a `ScopedEvaluator`.
     """
 
     @property
@@ -29,6 +28,16 @@ class Evaluator(Protocol):
         """One Score for each reply, in order; Score(None, reason) where it can't judge."""
 
 
+@runtime_checkable
+class ScopedEvaluator(Evaluator, Protocol):
+    """An evaluator that says which replies it sees together."""
+
+    @property
+    def scope(self) -> str:
+        """ "pass", as of those that don't say: replies of one case, one pass and one tuning state;
+        "case": all passes of the case."""
+
+
 @dataclass(frozen=True, slots=True)
 class EachText:
     """An evaluator made of a pure function of one reply's text: the simplest kind."""
@@ -36,6 +45,8 @@ class EachText:
     name: str
     check: Callable[[str], Score]
     better: str = "high"
+    label_en: str = ""  # its name for people; one without is shown by its `name`
+    label_ko: str = ""
 
     def judge(self, replies: Sequence[Reply]) -> list[Score]:
         return [self.check(reply.reply) for reply in replies]
@@ -48,6 +59,8 @@ class EachReply:
     name: str
     check: Callable[[Reply], Score]
     better: str = "high"
+    label_en: str = ""
+    label_ko: str = ""
 
     def judge(self, replies: Sequence[Reply]) -> list[Score]:
         return [self.check(reply) for reply in replies]
@@ -61,6 +74,8 @@ class AllReplies:
     check: Callable[[Sequence[Reply]], Sequence[Score]]
     better: str = "high"
     scope: str = "pass"  # or "case", to see all passes of a case together
+    label_en: str = ""
+    label_ko: str = ""
 
     def judge(self, replies: Sequence[Reply]) -> Sequence[Score]:
         return self.check(replies)
@@ -78,6 +93,12 @@ class Composite:
     parts: tuple[Evaluator, ...]
     combine: Callable[[Sequence[Reply], Mapping[str, Sequence[Score]]], Sequence[Score]]
     better: str = "high"
+    label_en: str = ""
+    label_ko: str = ""
 
     def judge(self, replies: Sequence[Reply]) -> Sequence[Score]:
         return self.combine(replies, {part.name: part.judge(replies) for part in self.parts})
+
+
+#: The kinds that are made of a function.
+Made = EachText | EachReply | AllReplies | Composite

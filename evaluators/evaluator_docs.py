@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluators.checks.kiwi import KIWI_WELL_FORMED
-from evaluators.evaluator import Evaluator
-from evaluators.evaluator_registry import load_evaluators
+from evaluators.evaluator import AllReplies, Composite, EachReply, EachText, Evaluator
+from evaluators.evaluator_registry import built_in_evaluators
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "evaluators.md"
 BEGIN, END = "<!-- evaluators: begin -->", "<!-- evaluators: end -->"
@@ -36,10 +35,13 @@ class Entry:
 
 def describe(evaluator: Evaluator) -> Entry:
     """The entry of an evaluator, from the docstring of the function that it is made of."""
-    function = next(
-        (getattr(evaluator, name) for name in ("check", "combine") if hasattr(evaluator, name)),
-        type(evaluator),
-    )
+    match evaluator:
+        case Composite():
+            function: object = evaluator.combine
+        case EachText() | EachReply() | AllReplies():
+            function = evaluator.check
+        case _:
+            function = type(evaluator)
     text = inspect.getdoc(function) or ""
     pieces = re.split(rf"^({'|'.join(PARTS)}):", text, flags=re.M)
     found = dict(zip(pieces[1::2], pieces[2::2], strict=True))
@@ -62,9 +64,8 @@ def page_with_entries(page: str) -> str:
     """The page with what stands between the marks made anew."""
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
-    found = load_evaluators(entry_points=False)
-    # Shown whether or not the extra that it needs is installed where the page is made.
-    found[KIWI_WELL_FORMED.name] = KIWI_WELL_FORMED
+    # Each is shown whether or not the extra that it needs is installed where the page is made.
+    found = built_in_evaluators()
     entries = entries_as_markdown(found)
     return f"{before}{BEGIN}\n\n{entries}\n\n{END}{after}"
 

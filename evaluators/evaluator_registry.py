@@ -2,61 +2,70 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import pkgutil
 import time
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import pluggy
 
-from evaluators import evaluator_hooks, quality
-from evaluators.checks import (
-    completion,
-    diagram_reply,
-    duplicates,
-    fluency,
-    kiwi,
-    korean,
-    markup,
-    persona,
-    politeness,
-    reference,
-    relevance,
-    repetition,
-    text_integrity,
-)
-from evaluators.evaluator import Composite, EachReply, EachText, Evaluator
+from evaluators import checks, evaluator_hooks, quality
+from evaluators.evaluator import Composite, EachReply, EachText, Evaluator, Made, ScopedEvaluator
 from evaluators.time_limit import TookTooLong, at_most, patience
 from model_registry.errors import DuplicateName
 from model_registry.plugins import call_each, plugin_manager, third_party_code
 from model_registry.prompting.thinking import without_thinking
 from model_registry.records import Reply, Score, ScoreRow, reply_hash
 
-#: Our own plugins, in the order of their columns.
-BUILTINS = (
-    quality,
-    korean,
-    text_integrity,
-    markup,
-    repetition,
-    completion,
-    duplicates,
-    fluency,
-    kiwi,
-    relevance,
-    politeness,
-    persona,
-    reference,
-    diagram_reply,
+#: Files of `checks` whose columns come first, in this order; those of others follow by name.
+_FIRST = (
+    "korean",
+    "text_integrity",
+    "markup",
+    "repetition",
+    "completion",
+    "duplicates",
+    "fluency",
+    "kiwi",
+    "relevance",
+    "politeness",
+    "persona",
+    "reference",
+    "diagram_reply",
 )
+
+
+@cache
+def built_in_modules() -> tuple[ModuleType, ...]:
+    """Our own plugins, in the order of their columns: the composite and every file of `checks`."""
+    found = {module.name for module in pkgutil.iter_modules(checks.__path__)}
+    names = [*(n for n in _FIRST if n in found), *sorted(found - set(_FIRST))]
+    return (quality, *(importlib.import_module(f"{checks.__name__}.{name}") for name in names))
+
+
+@cache
+def built_in_evaluators() -> dict[str, Made]:
+    """Our own evaluators by name, those included that need an extra that is not installed."""
+    return {
+        made.name: made
+        for module in built_in_modules()
+        for made in vars(module).values()
+        if isinstance(made, Made)
+    }
 
 
 def evaluator_manager(
     plugin_files: Iterable[Path | str] = (), *, entry_points: bool = True
 ) -> pluggy.PluginManager:
     """A plugin manager for evaluators: built-ins, installed plugins, files."""
-    return plugin_manager([evaluator_hooks], BUILTINS, plugin_files, entry_points=entry_points)
+    return plugin_manager(
+        [evaluator_hooks], built_in_modules(), plugin_files, entry_points=entry_points
+    )
 
 
 def load_evaluators(
@@ -142,7 +151,7 @@ def _column(
 
 def _judge_all(evaluator: Evaluator, replies: Sequence[Reply]) -> list[Score]:
     """The evaluator's scores in the order of the replies, group by group."""
-    whole_case = getattr(evaluator, "scope", "pass") == "case"
+    whole_case = isinstance(evaluator, ScopedEvaluator) and evaluator.scope == "case"
     groups: dict[Hashable, list[int]] = {}
     for index, reply in enumerate(replies):
         key = (reply.case, reply.candidate, reply.tuned, None if whole_case else reply.pass_)

@@ -120,6 +120,8 @@ QUALITY = Composite(
         STOPPED_BY_ITSELF,
     ),
     quality,
+    label_en="quality",
+    label_ko="품질",
 )
 
 

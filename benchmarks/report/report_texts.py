@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.results.head import RunHead
+from evaluators.evaluator_registry import built_in_evaluators
 from model_registry.language import text
 from model_registry.records import GRADES
 
@@ -14,39 +15,13 @@ _GRADE_WORDS = {
     "최하": ("worst", "최하"),
 }
 
-_EVALUATORS = {
-    "quality": ("quality", "품질"),
-    "empty": ("empty", "빈 답변"),
-    "hangul_share": ("Hangul share", "한글 비율"),
-    "foreign_script": ("foreign script", "외국어"),
-    "markup": ("code or markup", "코드·마크업"),
-    "compression": ("compression", "압축률"),
-    "echo": ("echoes the prompt", "질문 되풀이"),
-    "repetition": ("repetition", "반복"),
-    "loop": ("loops", "되풀이"),
-    "broken_text": ("broken text", "깨진 글자"),
-    "stopped_by_itself": ("stopped by itself", "스스로 끝냄"),
-    "length": ("length", "길이"),
-    "near_duplicate": ("near-duplicate", "거의 같은 답변"),
-    "same_samples": ("same samples", "같은 표본"),
-    "chrf": ("chrF", "chrF"),
-    "rouge_l": ("ROUGE-L", "ROUGE-L"),
-    "persona_facts": ("persona facts", "페르소나 사실"),
-    "relevance": ("relevance", "관련성"),
-    "well_formed": ("well-formed", "자연스러움"),
-    "kiwi_well_formed": ("well-formed (kiwi)", "자연스러움 (kiwi)"),
-    "continues_prompt": ("continues the prompt", "질문 이어 쓰기"),
-    "politeness": ("politeness", "말투 유지"),
-    "diagram_format_kept": ("diagram format kept", "도표 형식 유지"),
-    "diagram_nodes_as_asked": ("diagram nodes as asked", "요청한 노드 수"),
-    "diagram_geometry": ("diagram geometry", "도표 배치"),
-    "diagram_readability": ("diagram readability", "도표 가독성"),
-}
-
 
 def evaluator_words(name: str) -> str:
-    """An evaluator's name for people; a third-party one's own name without its underscores."""
-    return text(*_EVALUATORS.get(name, (name.replace("_", " "), name)))
+    """An evaluator's name for people; a third-party one's without its underscores."""
+    evaluator = built_in_evaluators().get(name)
+    if evaluator is None or not evaluator.label_en:
+        return text(name.replace("_", " "), name)
+    return text(evaluator.label_en, evaluator.label_ko)
 
 
 def grade_words(mean: float) -> str:

@@ -75,9 +75,17 @@ def length(reply: str) -> Score:
     return Score(float(len(normal(reply.strip()))))
 
 
-STOPPED_BY_ITSELF = EachReply("stopped_by_itself", stopped_by_itself)
-CONTINUES_PROMPT = EachText("continues_prompt", continues_prompt, better="low")
-LENGTH = EachText("length", length, better="neither")
+STOPPED_BY_ITSELF = EachReply(
+    "stopped_by_itself", stopped_by_itself, label_en="stopped by itself", label_ko="스스로 끝냄"
+)
+CONTINUES_PROMPT = EachText(
+    "continues_prompt",
+    continues_prompt,
+    better="low",
+    label_en="continues the prompt",
+    label_ko="질문 이어 쓰기",
+)
+LENGTH = EachText("length", length, better="neither", label_en="length", label_ko="길이")
 
 
 @hookimpl

@@ -94,10 +94,33 @@ def _drawn(parsed: ParsedReply, value: Callable[[], float]) -> Score:
         return Score(None, str(refused))
 
 
+DIAGRAM_FORMAT_KEPT = EachReply(
+    "diagram_format_kept",
+    _judged(format_kept),
+    label_en="diagram format kept",
+    label_ko="도표 형식 유지",
+)
+DIAGRAM_NODES_AS_ASKED = EachReply(
+    "diagram_nodes_as_asked",
+    _judged(nodes_as_asked),
+    label_en="diagram nodes as asked",
+    label_ko="요청한 노드 수",
+)
+DIAGRAM_GEOMETRY = EachReply(
+    "diagram_geometry", _judged(geometry), label_en="diagram geometry", label_ko="도표 배치"
+)
+DIAGRAM_READABILITY = EachReply(
+    "diagram_readability",
+    _judged(chosen_readability),
+    label_en="diagram readability",
+    label_ko="도표 가독성",
+)
+
+
 @hookimpl
 def register_evaluators(register: Callable[[Evaluator], None]) -> None:
     """Offer the evaluators of this file."""
-    register(EachReply("diagram_format_kept", _judged(format_kept)))
-    register(EachReply("diagram_nodes_as_asked", _judged(nodes_as_asked)))
-    register(EachReply("diagram_geometry", _judged(geometry)))
-    register(EachReply("diagram_readability", _judged(chosen_readability)))
+    register(DIAGRAM_FORMAT_KEPT)
+    register(DIAGRAM_NODES_AS_ASKED)
+    register(DIAGRAM_GEOMETRY)
+    register(DIAGRAM_READABILITY)

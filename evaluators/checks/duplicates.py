@@ -181,8 +181,21 @@ def _short(prompt: str) -> str:
     return prompt if len(prompt) <= 20 else prompt[:19] + "…"
 
 
-NEAR_DUPLICATE = AllReplies("near_duplicate", near_duplicate, better="low")
-SAME_SAMPLES = AllReplies("same_samples", same_samples, better="low", scope="case")
+NEAR_DUPLICATE = AllReplies(
+    "near_duplicate",
+    near_duplicate,
+    better="low",
+    label_en="near-duplicate",
+    label_ko="거의 같은 답변",
+)
+SAME_SAMPLES = AllReplies(
+    "same_samples",
+    same_samples,
+    better="low",
+    scope="case",
+    label_en="same samples",
+    label_ko="같은 표본",
+)
 
 
 @hookimpl

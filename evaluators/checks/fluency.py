@@ -180,7 +180,7 @@ def well_formed(replies: Sequence[Reply]) -> list[Score]:
     return scores
 
 
-WELL_FORMED = AllReplies("well_formed", well_formed)
+WELL_FORMED = AllReplies("well_formed", well_formed, label_en="well-formed", label_ko="자연스러움")
 
 
 @hookimpl

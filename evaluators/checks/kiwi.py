@@ -47,7 +47,12 @@ def _analyser() -> Any:
     return Kiwi(num_workers=1)
 
 
-KIWI_WELL_FORMED = EachText("kiwi_well_formed", kiwi_well_formed)
+KIWI_WELL_FORMED = EachText(
+    "kiwi_well_formed",
+    kiwi_well_formed,
+    label_en="well-formed (kiwi)",
+    label_ko="자연스러움 (kiwi)",
+)
 
 
 @hookimpl

@@ -77,9 +77,11 @@ def _is_foreign_word(run: str) -> bool:
     return len(run) > 1 or "\u3040" <= run <= "\u30ff" or "\u3400" <= run <= "\u9fff"
 
 
-EMPTY = EachText("empty", empty, better="low")
-HANGUL_SHARE = EachText("hangul_share", hangul_share)
-FOREIGN_SCRIPT = EachText("foreign_script", foreign_script, better="low")
+EMPTY = EachText("empty", empty, better="low", label_en="empty", label_ko="빈 답변")
+HANGUL_SHARE = EachText("hangul_share", hangul_share, label_en="Hangul share", label_ko="한글 비율")
+FOREIGN_SCRIPT = EachText(
+    "foreign_script", foreign_script, better="low", label_en="foreign script", label_ko="외국어"
+)
 
 
 @hookimpl

@@ -93,7 +93,7 @@ def markup(reply: str) -> Score:
     return Score(min(1.0, sum(sign.weigh(text) for sign in SIGNS)))
 
 
-MARKUP = EachText("markup", markup, better="low")
+MARKUP = EachText("markup", markup, better="low", label_en="code or markup", label_ko="코드·마크업")
 
 
 @hookimpl

@@ -88,7 +88,9 @@ def _our_facts() -> dict[str, tuple[str, ...]]:
     return read_facts(PERSONA)
 
 
-PERSONA_FACTS = EachReply("persona_facts", persona_facts)
+PERSONA_FACTS = EachReply(
+    "persona_facts", persona_facts, label_en="persona facts", label_ko="페르소나 사실"
+)
 
 
 @hookimpl

@@ -65,7 +65,7 @@ def politeness(replies: Sequence[Reply]) -> list[Score]:
     ]
 
 
-POLITENESS = AllReplies("politeness", politeness)
+POLITENESS = AllReplies("politeness", politeness, label_en="politeness", label_ko="말투 유지")
 
 
 @hookimpl

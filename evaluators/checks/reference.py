@@ -69,8 +69,8 @@ def _metric() -> Any:
     return CHRF()
 
 
-CHRF = EachReply("chrf", chrf)
-ROUGE_L = EachReply("rouge_l", rouge_l)
+CHRF = EachReply("chrf", chrf, label_en="chrF", label_ko="chrF")
+ROUGE_L = EachReply("rouge_l", rouge_l, label_en="ROUGE-L", label_ko="ROUGE-L")
 
 
 @hookimpl

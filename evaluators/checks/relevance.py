@@ -136,8 +136,8 @@ def echo(reply: Reply) -> Score:
     return Score(said.count(asked) * len(asked) / len(said))
 
 
-RELEVANCE = EachReply("relevance", relevance)
-ECHO = EachReply("echo", echo, better="low")
+RELEVANCE = EachReply("relevance", relevance, label_en="relevance", label_ko="관련성")
+ECHO = EachReply("echo", echo, better="low", label_en="echoes the prompt", label_ko="질문 되풀이")
 
 
 @hookimpl

@@ -60,8 +60,10 @@ def _may_loop(text: str) -> bool:
     return len({text[i : i + N_GRAM] for i in range(grams)}) < grams or bool(PAIR.search(text))
 
 
-REPETITION = EachText("repetition", repetition, better="low")
-LOOP = EachText("loop", loop, better="low")
+REPETITION = EachText(
+    "repetition", repetition, better="low", label_en="repetition", label_ko="반복"
+)
+LOOP = EachText("loop", loop, better="low", label_en="loops", label_ko="되풀이")
 
 
 @hookimpl

@@ -85,8 +85,10 @@ def compression(reply: str) -> Score:
     return Score(len(zlib.compress(raw)) / len(raw))
 
 
-BROKEN_TEXT = EachText("broken_text", broken_text, better="low")
-COMPRESSION = EachText("compression", compression)
+BROKEN_TEXT = EachText(
+    "broken_text", broken_text, better="low", label_en="broken text", label_ko="깨진 글자"
+)
+COMPRESSION = EachText("compression", compression, label_en="compression", label_ko="압축률")
 
 
 @hookimpl
