@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -15,6 +15,9 @@ from evaluators.csv_scoring import score_csv
 from evaluators.evaluator_registry import load_evaluators
 from model_registry.language import text
 from rows.reading import read_data
+
+if TYPE_CHECKING:
+    from evaluators.csv_scoring import ScoreDocument, TunedOn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,7 @@ def score(options: ScoreOptions) -> None:
 ABREAST = 5  # models in one table
 
 
-def _print_scores(document: dict[str, Any]) -> None:
+def _print_scores(document: ScoreDocument) -> None:
     """What was read, the means (of each model), and what was tuned on."""
     out.print(escape(document["read"]["words"]), highlight=False, soft_wrap=True)
     columns = {text("mean", "평균"): document["mean"]}
@@ -85,7 +88,7 @@ def _print_scores(document: dict[str, Any]) -> None:
     _print_tuned_on(document.get("tuned_on"))
 
 
-def _print_tuned_on(found: dict[str, Any] | None) -> None:
+def _print_tuned_on(found: TunedOn | None) -> None:
     if not found or not found["prompts"]:
         return
     without = (found["mean_without"] or {}).get("quality")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from diagrams.diagram import DiagramRefused
 from diagrams.draw import png, svg
@@ -91,12 +91,58 @@ def _rows(path: Path, reply_column: str, prompt_column: str | None) -> list[Sour
     ]
 
 
-def parse_document(sources: Sequence[Source]) -> dict[str, Any]:
+class ScoredRow(TypedDict):
+    """One reply's format, geometry and readability."""
+
+    source: str
+    format_kept: bool
+    complete: bool
+    nodes: int
+    geometry: dict[str, object] | None
+    readability: float | None
+    problems: list[str]
+
+
+class ScoreDocument(TypedDict):
+    """What `ohlora diagram score --json` prints."""
+
+    rows: list[ScoredRow]
+    format_kept: int
+    of: int
+
+
+class DrawnRow(TypedDict):
+    """Where one reply's picture is; None where there is none."""
+
+    source: str
+    file: str | None
+    problems: list[str]
+
+
+class Recommended(TypedDict):
+    """One of the best diagrams, with what it was chosen by."""
+
+    source: str
+    final: float
+    readability: float
+    taste: float | None
+
+
+class RecommendDocument(TypedDict):
+    """What `ohlora diagram recommend --json` prints."""
+
+    best: list[Recommended]
+    left_out: list[dict[str, str]]
+    notes: list[str]
+    weights: dict[str, float]
+
+
+def parse_document(sources: Sequence[Source]) -> dict[str, list[dict[str, object]]]:
     """{"rows": [{"source", "format_kept", "complete", "nodes", "left_out", "problems"}]}."""
     return {"rows": [_parsed_row(source) for source in sources]}
 
 
-def _parsed_row(source: Source) -> dict[str, Any]:
+def _parsed_row(source: Source) -> dict[str, object]:
     parsed = parse(source.reply, source.prompt)
     return {
         "source": source.name,
@@ -108,7 +154,7 @@ def _parsed_row(source: Source) -> dict[str, Any]:
     }
 
 
-def score_document(sources: Sequence[Source]) -> dict[str, Any]:
+def score_document(sources: Sequence[Source]) -> ScoreDocument:
     """One row for each source, and how many keep the format.
 
     `nodes` is a count. `geometry` and `readability` are null where there is nothing to draw or too
@@ -123,7 +169,7 @@ def score_document(sources: Sequence[Source]) -> dict[str, Any]:
     return {"rows": rows, "format_kept": sum(row["format_kept"] for row in rows), "of": len(rows)}
 
 
-def _score_row(source: Source, parsed: ParsedReply) -> dict[str, Any]:
+def _score_row(source: Source, parsed: ParsedReply) -> ScoredRow:
     problems, geometry = parsed.problems, None
     if parsed.diagram.nodes and not parsed.too_many:
         try:
@@ -141,7 +187,9 @@ def _score_row(source: Source, parsed: ParsedReply) -> dict[str, Any]:
     }
 
 
-def draw_document(sources: Sequence[Source], out: Path, kind: str = "png") -> dict[str, Any]:
+def draw_document(
+    sources: Sequence[Source], out: Path, kind: str = "png"
+) -> dict[str, list[DrawnRow]]:
     """Draw every source into the folder `out`; {"rows": [{"source", "file", "problems"}]}.
 
     Raises:
@@ -157,7 +205,7 @@ def draw_document(sources: Sequence[Source], out: Path, kind: str = "png") -> di
     return {"rows": rows}
 
 
-def _draw_row(source: Source, out: Path, kind: str, place: int) -> dict[str, Any]:
+def _draw_row(source: Source, out: Path, kind: str, place: int) -> DrawnRow:
     parsed = parse(source.reply, source.prompt)
     problems, file = parsed.problems, None
     if parsed.diagram.nodes and not parsed.too_many:
@@ -179,7 +227,7 @@ def recommend_document(
     keep: int = 3,
     scored: Sequence[ScoredDiagram] = (),
     readability_weight: float = READABILITY_WEIGHT,
-) -> dict[str, Any]:
+) -> RecommendDocument:
     """{"best": [{"source", "final", "readability", "taste"}], "left_out", "notes", "weights"}."""
     parsed = [parse(source.reply, source.prompt) for source in sources]
     ranking = recommend([reply.diagram for reply in parsed], keep, scored, readability_weight)

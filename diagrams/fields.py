@@ -7,7 +7,7 @@ return None where the field is of another type.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -140,7 +140,7 @@ def read_node(fields: list[Field], with_size: bool) -> tuple[Node, list[str]] | 
     return _node(values)
 
 
-_FORM: tuple[tuple[str, Callable[[Field], Any]], ...] = (
+_FORM: tuple[tuple[str, Callable[[Field], object]], ...] = (
     ("node number", whole_number),
     ("X", number),
     ("Y", number),
@@ -154,7 +154,7 @@ _FORM: tuple[tuple[str, Callable[[Field], Any]], ...] = (
 )
 
 
-def _node(values: dict[str, Any]) -> tuple[Node, list[str]]:
+def _node(values: Mapping[str, Any]) -> tuple[Node, list[str]]:
     said, number = [], values["node number"]
     shape, line = shape_of(values["shape"]), line_of(values["line shape"])
     if shape is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from evaluators.evaluator import Evaluator
 from evaluators.evaluator_registry import judge_replies, load_evaluators
@@ -16,6 +16,50 @@ from rows.row import Row
 QUALITY = "quality"  # the composite, shown beside the prompt and not among the scores
 
 
+class ScoredValue(TypedDict):
+    """One evaluator's score of one reply."""
+
+    value: float | None
+    reason: str
+
+
+class ScoredRow(TypedDict):
+    """One reply with its scores; `tuned_on` tells whether a model was tuned on its prompt."""
+
+    model: str
+    prompt: str
+    reply: str
+    quality: float | None
+    quality_reason: str
+    scores: dict[str, ScoredValue]
+    tuned_on: NotRequired[bool]
+
+
+class ModelMeans(TypedDict):
+    """How many replies a model gave, and the means of their scores by evaluator."""
+
+    replies: int
+    mean: dict[str, float | None]
+
+
+class TunedOn(TypedDict):
+    """How many prompts a model was tuned on, and the means without them."""
+
+    prompts: int
+    mean_without: dict[str, float | None] | None
+
+
+class ScoreDocument(TypedDict):
+    """What `ohlora score --json` prints; seconds are by evaluator, `read` is of a file."""
+
+    rows: list[ScoredRow]
+    mean: dict[str, float | None]
+    models: dict[str, ModelMeans]
+    seconds: dict[str, float]
+    tuned_on: NotRequired[TunedOn]
+    read: NotRequired[dict[str, Any]]
+
+
 def score_csv(
     path: Path | str,
     prompt_column: str | None = None,
@@ -25,7 +69,7 @@ def score_csv(
     *,
     model_column: str | None = None,
     tuned_on: Sequence[Row] = (),
-) -> dict[str, Any]:
+) -> ScoreDocument:
     """The scores of the replies in a file, by all evaluators or the ones given.
 
     Beside what `score_replies` gives: `read`, how the file was read, and `tuned_on` where rows
@@ -42,16 +86,17 @@ def score_csv(
         document["models"] = {}
     if tuned_on:
         document["tuned_on"] = _mark_tuned_on(document, table.replies, tuned_on)
-    return {**document, "read": _how_read(table)}
+    document["read"] = _how_read(table)
+    return document
 
 
-def score_replies(replies: Sequence[Reply], evaluators: Mapping[str, Evaluator]) -> dict[str, Any]:
+def score_replies(replies: Sequence[Reply], evaluators: Mapping[str, Evaluator]) -> ScoreDocument:
     """Rows with their scores, means of each evaluator's present values by model, its seconds."""
     scores, seconds = judge_replies(evaluators, replies)
     width = len(evaluators)
-    rows: list[dict[str, Any]] = []
+    rows: list[ScoredRow] = []
     for index, reply in enumerate(replies):
-        judged: dict[str, Any] = {
+        judged: dict[str, ScoredValue] = {
             row.evaluator: {"value": row.value, "reason": row.reason}
             for row in scores[index * width : (index + 1) * width]
         }
@@ -66,7 +111,7 @@ def score_replies(replies: Sequence[Reply], evaluators: Mapping[str, Evaluator])
                 "scores": judged,
             }
         )
-    models = {
+    models: dict[str, ModelMeans] = {
         name: {"replies": len(own), "mean": _means(own)}
         for name in dict.fromkeys(row["model"] for row in rows)
         if (own := [row for row in rows if row["model"] == name])
@@ -75,7 +120,7 @@ def score_replies(replies: Sequence[Reply], evaluators: Mapping[str, Evaluator])
     return {"rows": rows, "mean": mean, "models": models, "seconds": seconds}
 
 
-def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+def _means(rows: Sequence[ScoredRow]) -> dict[str, float | None]:
     mean = {QUALITY: mean_of(row["quality"] for row in rows)}
     for name in rows[0]["scores"] if rows else ():
         mean[name] = mean_of(row["scores"][name]["value"] for row in rows)
@@ -83,8 +128,8 @@ def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
 
 
 def _mark_tuned_on(
-    document: dict[str, Any], replies: Sequence[Reply], tuned_on: Sequence[Row]
-) -> dict[str, Any]:
+    document: ScoreDocument, replies: Sequence[Reply], tuned_on: Sequence[Row]
+) -> TunedOn:
     """Which rows asked what a model was tuned on (or nearly), and the means without them."""
     asked = [Row(reply.prompt, reply.reply) for reply in replies]
     for row, twin in zip(document["rows"], matching_rows(asked, tuned_on), strict=True):

@@ -8,7 +8,6 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any
 
 from model_registry.errors import BadFile
 from rows.record import Record, column_names, refuse_nameless
@@ -45,7 +44,7 @@ def excel_records(path: Path, raw: bytes) -> tuple[list[Record], list[str]]:
 
 
 def _refuse_formulas(
-    path: Path, raw: bytes, sheets: Mapping[str, Sequence[Sequence[Any]]], chosen: Iterable[str]
+    path: Path, raw: bytes, sheets: Mapping[str, Sequence[Sequence[object]]], chosen: Iterable[str]
 ) -> None:
     """Refuse formulas whose values were never computed: their cells would be read as empty."""
     from openpyxl import load_workbook
@@ -64,7 +63,7 @@ def _refuse_formulas(
                     raise BadFile(path, line, f"{cell} was never computed: {cure}")
 
 
-def _sheet(path: Path, rows: Sequence[Sequence[Any]], split: str | None) -> list[Record]:
+def _sheet(path: Path, rows: Sequence[Sequence[object]], split: str | None) -> list[Record]:
     filled = [(n, row) for n, row in enumerate(rows, start=1) if any(c is not None for c in row)]
     line, header = filled[0]
     names = column_names(path, line, header)
@@ -76,7 +75,7 @@ def _sheet(path: Path, rows: Sequence[Sequence[Any]], split: str | None) -> list
     ]
 
 
-def _as_text(value: Any) -> str:
+def _as_text(value: object) -> str:
     """What a cell of a sheet shows: Excel keeps 3 as 3.0, and truth as a kind of its own."""
     from openpyxl.utils.escape import unescape
 

@@ -95,7 +95,7 @@ def _folded(role: str) -> str:
     return nfc(role).strip().casefold()
 
 
-def turns_of(path: Path, line: int | None, value: Any) -> list[Turn]:
+def turns_of(path: Path, line: int | None, value: object) -> list[Turn]:
     """The turns of a cell: a list of objects, such a list as JSON text, or a chat template's text.
 
     Raises:
@@ -124,8 +124,8 @@ def marked_turns(path: Path, line: int | None, text: str) -> list[Turn]:
     return []
 
 
-def _turn(path: Path, line: int | None, turn: Mapping[str, Any]) -> Turn:
-    role = next((turn[key] for key in ROLE_KEYS if isinstance(turn.get(key), str)), None)
+def _turn(path: Path, line: int | None, turn: Mapping[str, object]) -> Turn:
+    role = next((said for key in ROLE_KEYS if isinstance(said := turn.get(key), str)), None)
     if role is None:
         raise BadFile(path, line, 'not a JSON list of {"role", "content"} turns: one has no role')
     content = next((turn[key] for key in CONTENT_KEYS if turn.get(key) is not None), None)
@@ -176,7 +176,7 @@ def history_turns(path: Path, line: int | None, value: Any) -> list[Turn]:
     ]
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 

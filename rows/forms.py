@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from model_registry.errors import BadFile
 from rows.columns import Columns, find, find_all
@@ -59,7 +58,7 @@ def forms_of(table: Table) -> Forms:
     return Forms([columns[key] if key else None for key in keys])
 
 
-def is_filled(value: Any) -> bool:
+def is_filled(value: object) -> bool:
     """Whether a cell holds anything."""
     return value is not None and not (isinstance(value, str) and not value.strip())
 
@@ -98,7 +97,7 @@ class _Known:
         return None
 
 
-def _first_filled(names: Iterable[str], cells: Mapping[str, Any]) -> str | None:
+def _first_filled(names: Iterable[str], cells: Mapping[str, object]) -> str | None:
     return next((name for name in names if is_filled(cells.get(name))), None)
 
 

@@ -33,8 +33,8 @@ class _Twice(ValueError):
     """A key stands twice in one object."""
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, object]:
+    found: dict[str, object] = {}
     for key, value in pairs:
         name = nfc(key).strip()
         if name in found:
@@ -138,7 +138,7 @@ def _parsed(path: Path, number: int, line: str) -> Any:
         raise BadFile(path, number, "is nested too deeply") from None
 
 
-def _record(path: Path, line: int | None, value: Any, split: str | None = None) -> Record:
+def _record(path: Path, line: int | None, value: object, split: str | None = None) -> Record:
     if isinstance(value, dict):
         if "role" in value and len(value) == 1:
             raise BadFile(path, line, 'not a JSON list of {"role", "content"} turns: no content')
@@ -149,7 +149,7 @@ def _record(path: Path, line: int | None, value: Any, split: str | None = None) 
 
 
 def _from_document(
-    path: Path, document: dict[str, Any], line: int
+    path: Path, document: dict[str, object], line: int
 ) -> tuple[list[Record], list[str]]:
     """Rows under the names of splits or under one known key, or one row alone; and lists unread."""
     lists = {key: value for key, value in document.items() if isinstance(value, list)}
@@ -172,11 +172,11 @@ def _from_document(
     return [Record(line, document)], []
 
 
-def _has_objects(values: list[Any]) -> bool:
+def _has_objects(values: list[object]) -> bool:
     return any(isinstance(value, dict) for value in values)
 
 
-def _is_columns(document: dict[str, Any]) -> bool:
+def _is_columns(document: dict[str, object]) -> bool:
     """What pandas writes unless it is told otherwise: values below each name."""
     values = list(document.values())
     lists = [value for value in values if isinstance(value, list) and not any(map(_is_turn, value))]
@@ -184,7 +184,7 @@ def _is_columns(document: dict[str, Any]) -> bool:
     return bool(values) and len(values) in (len(lists), len(dicts))
 
 
-def _is_turn(value: Any) -> bool:
+def _is_turn(value: object) -> bool:
     return (
         isinstance(value, dict)
         and any(isinstance(value.get(key), str) for key in ROLE_KEYS)

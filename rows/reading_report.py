@@ -85,7 +85,7 @@ def document(rows: Rows) -> dict[str, Any]:
     }
 
 
-def _source_row(source: Source) -> dict[str, Any]:
+def _source_row(source: Source) -> dict[str, object]:
     return {
         "path": str(source.path),
         "format": source.format,
@@ -97,7 +97,7 @@ def _source_row(source: Source) -> dict[str, Any]:
     }
 
 
-def _left_out_row(out: LeftOut) -> dict[str, Any]:
+def _left_out_row(out: LeftOut) -> dict[str, object]:
     return {
         "reason": out.reason,
         "count": out.count,
@@ -107,7 +107,7 @@ def _left_out_row(out: LeftOut) -> dict[str, Any]:
     }
 
 
-def _example(row: Row) -> dict[str, Any]:
+def _example(row: Row) -> dict[str, object]:
     return {
         "split": row.split,
         "line": row.line,

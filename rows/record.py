@@ -34,7 +34,7 @@ class Table:
     unread: tuple[str, ...] = ()  # sheets and lists that no rows were taken from
 
 
-def column_names(path: Path, line: int, cells: Sequence[Any]) -> list[str]:
+def column_names(path: Path, line: int, cells: Sequence[object]) -> list[str]:
     """The names of a header's columns; nameless ones are "".
 
     Raises:
@@ -49,7 +49,7 @@ def column_names(path: Path, line: int, cells: Sequence[Any]) -> list[str]:
     return names
 
 
-def refuse_nameless(path: Path, line: int, names: Sequence[str], cells: Sequence[Any]) -> None:
+def refuse_nameless(path: Path, line: int, names: Sequence[str], cells: Sequence[object]) -> None:
     """Refuse a row that holds something under no name; the first column may be a nameless index.
 
     Raises:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +45,7 @@ class Geometry:
     size_spread: float | None  # standard deviation of the side lengths over their mean
     length_spread: float | None  # the same of the lines' lengths
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """The counts, and the readability that they give."""
         return {**asdict(self), "score": geometric_score(self)}
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -169,7 +170,10 @@ def save(networks: list[nn.Module], path: Path) -> None:
     path.chmod(0o644)  # readable for everybody, as other files are
 
 
-def load(kind: type, path: Path) -> list[Any]:
+N = TypeVar("N", bound=nn.Module)
+
+
+def load(kind: Callable[[], N], path: Path) -> list[N]:
     """The networks that `save` wrote."""
     stored = load_file(path)
     count = 1 + max(int(name.partition(".")[0]) for name in stored)

@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +36,7 @@ EXAMPLES, FOLDS, EPOCHS = 6_000, 4, 4
 REMEMBERED, MEMORY_EPOCHS = 1_600, 12
 
 
-def make(out: Path = WEIGHTS) -> dict[str, Any]:
+def make(out: Path = WEIGHTS) -> dict[str, object]:
     """Train both kinds of network into the folder `out`; the report that is written there too."""
     wall, cpu = time.perf_counter(), time.process_time()
     torch.set_num_threads(1)  # so that the weights don't depend on how many cores there are
@@ -108,7 +107,7 @@ def _drawn(rated: list[LabelledDiagram], bar: Progress, look: Callable[..., Pixe
 
 def cross_validation(
     rated: list[LabelledDiagram], labels: Array, ensemble: Ensemble
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Errors on the made scores: judges on folds that they had not seen, counts, a constant."""
     counted = np.array([geometric_score(measure(example.diagram)) for example in rated])
     constant = np.full(len(labels), np.median(labels))

@@ -10,12 +10,15 @@ import importlib.util
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from evaluators.checks.fluency import FEWEST, SYLLABLES, plain
 from evaluators.evaluator import EachText, Evaluator
 from model_registry.hookspecs import hookimpl
 from model_registry.records import Score
+
+if TYPE_CHECKING:
+    from kiwipiepy import Kiwi
 
 #: Of the mean log probability a syllable: half-way between our own texts (-2.3 to -3.6) and the
 #: same texts scrambled (-4.7 to -6.1), and how steep it is there.
@@ -41,7 +44,7 @@ def kiwi_well_formed(reply: str) -> Score:
 
 
 @cache
-def _analyser() -> Any:
+def _analyser() -> Kiwi:
     from kiwipiepy import Kiwi
 
     return Kiwi(num_workers=1)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 from evaluators.evaluator import EachReply, Evaluator
 from evaluators.korean_text import normal
@@ -75,7 +75,7 @@ def read_facts(folder: Path) -> dict[str, tuple[str, ...]]:
     return facts
 
 
-def _are_texts(value: Any) -> TypeGuard[list[str]]:
+def _are_texts(value: object) -> TypeGuard[list[str]]:
     return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
 
 

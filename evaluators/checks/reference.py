@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from evaluators.evaluator import EachReply, Evaluator
 from evaluators.korean_text import normal
 from model_registry.hookspecs import hookimpl
 from model_registry.records import Reply, Score
+
+if TYPE_CHECKING:
+    from sacrebleu import metrics
 
 #: Only the beginning is compared: both metrics take time that grows faster than the text.
 COMPARED_CHARACTERS = 2_000
@@ -63,10 +66,10 @@ def _compared(text: str) -> str:
 
 
 @cache
-def _metric() -> Any:
-    from sacrebleu.metrics import CHRF
+def _metric() -> metrics.CHRF:
+    from sacrebleu import metrics
 
-    return CHRF()
+    return metrics.CHRF()
 
 
 CHRF = EachReply("chrf", chrf, label_en="chrF", label_ko="chrF")

@@ -15,7 +15,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
 
 from evaluators.grading.store.grade_store import Grade, Grader, GradeStore
 from model_registry.errors import OhloraError
@@ -38,7 +37,7 @@ COLUMNS = ["grader_name", *NAMES]
 _PLAIN = frozenset(("grade", "tuned", "position", "shown", "seconds", "blind", "flags", "made_at"))
 
 
-def rows_of(grades: Iterable[Grade], graders: dict[str, Grader]) -> list[dict[str, Any]]:
+def rows_of(grades: Iterable[Grade], graders: dict[str, Grader]) -> list[dict[str, object]]:
     """Grades as plain rows, each with the name of its grader."""
     rows = []
     for grade in grades:
@@ -51,7 +50,7 @@ def rows_of(grades: Iterable[Grade], graders: dict[str, Grader]) -> list[dict[st
     return rows
 
 
-def to_csv(rows: Iterable[dict[str, Any]], columns: Iterable[str] | None = None) -> str:
+def to_csv(rows: Iterable[dict[str, object]], columns: Iterable[str] | None = None) -> str:
     """Rows as CSV text (without the byte order mark), formulas made harmless.
 
     `columns` are those of the first row unless given.
@@ -66,7 +65,7 @@ def to_csv(rows: Iterable[dict[str, Any]], columns: Iterable[str] | None = None)
     return out.getvalue()
 
 
-def _cell(name: str, value: Any) -> Any:
+def _cell(name: str, value: object) -> object:
     """A value for a cell: a quote before a text that would be read as something else."""
     if isinstance(value, list | tuple):
         return formula_safe(" ".join(str(one) for one in value))

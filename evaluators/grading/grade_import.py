@@ -112,13 +112,13 @@ def _parse(table: Table, record: Record) -> tuple[Grade, str]:
     return _with_its_reply(table, line, grade), _text(row.get("grader_name"))
 
 
-def _unquoted(value: Any) -> Any:
+def _unquoted(value: object) -> object:
     """What stood in a cell before the quote was put before it."""
     return value[1:] if isinstance(value, str) and value.startswith("'") else value
 
 
-def _grade(row: dict[str, Any]) -> Grade:
-    values: dict[str, Any] = {}
+def _grade(row: dict[str, object]) -> Grade:
+    values: dict[str, Any] = {"grade": None}
     for name in NAMES:
         if name not in row:
             continue
@@ -142,24 +142,24 @@ def _grade(row: dict[str, Any]) -> Grade:
             values["pass_" if name == "pass" else name] = (
                 value if name == "reply" and isinstance(value, str) else _text(value)
             )
-    return Grade(**{"grade": None, **values})
+    return Grade(**values)
 
 
-def _is_missing(value: Any) -> bool:
+def _is_missing(value: object) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _is_blank(value: Any) -> bool:
+def _is_blank(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return "" if value is None else nfc(str(value))
 
 
-def _number(name: str, value: Any) -> float:
+def _number(name: str, value: object) -> float:
     if isinstance(value, str) and re.fullmatch(r"-?\d+,\d+", value.strip()):
         value = value.replace(",", ".")  # as a German Excel writes it
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -173,7 +173,7 @@ def _number(name: str, value: Any) -> float:
     return number
 
 
-def _whole(name: str, value: Any) -> int | None:
+def _whole(name: str, value: object) -> int | None:
     """3, "3" and 3.0, which pandas makes of a column that has gaps."""
     if _is_blank(value):
         return None
@@ -183,7 +183,7 @@ def _whole(name: str, value: Any) -> int | None:
     return int(number)
 
 
-def _truth(value: Any) -> bool:
+def _truth(value: object) -> bool:
     if value is None or value == "":
         return True
     known = _TRUTH.get(str(value).strip().lower())
@@ -192,14 +192,14 @@ def _truth(value: Any) -> bool:
     return known
 
 
-def _flags(value: Any) -> tuple[str, ...]:
+def _flags(value: object) -> tuple[str, ...]:
     """A list, or its words in a cell: foreign off_topic, ['foreign', 'off_topic']."""
     if isinstance(value, list):
         return tuple(str(flag) for flag in value)
-    return tuple(re.findall(r"[^\s\[\]'\",]+", value or ""))
+    return tuple(re.findall(r"[^\s\[\]'\",]+", str(value or "")))
 
 
-def _settings(value: Any) -> dict[str, Any] | None:
+def _settings(value: object) -> dict[str, object] | None:
     if isinstance(value, str):
         value = json.loads(value) if value.strip() else None
     if value is not None and not isinstance(value, dict):
@@ -207,7 +207,7 @@ def _settings(value: Any) -> dict[str, Any] | None:
     return value
 
 
-def _moment(value: Any) -> str:
+def _moment(value: object) -> str:
     """A time as rows hold it, however it was written: ISO, Excel's ways, pandas' milliseconds."""
     if value is None or not str(value).strip():
         return ""

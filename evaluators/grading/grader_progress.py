@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from evaluators.grading.assignment import screens_of
 from evaluators.grading.gradable_replies import GradableRun
@@ -59,7 +58,7 @@ def progress_of(store: GradeStore, run: GradableRun, grader: str) -> GraderProgr
     return GraderProgress(screens, store.grades(run.name, grader=grader, history=True))
 
 
-def completion_summary(grader: Grader, work: GraderProgress) -> dict[str, Any]:
+def completion_summary(grader: Grader, work: GraderProgress) -> dict[str, object]:
     """What a grader sees at the end: how much, how long, how consistent the repeats were.
 
     A card that stood for several replies was graded once, and counts once here.

@@ -11,7 +11,6 @@ import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from evaluators.grading.cards import Card, cards_of
 from evaluators.grading.gradable_replies import GradableRun, read_run
@@ -116,7 +115,9 @@ class GradingSession:
             )
         return known
 
-    def screen(self, visitor: Visitor, run: str = "", number: int | None = None) -> dict[str, Any]:
+    def screen(
+        self, visitor: Visitor, run: str = "", number: int | None = None
+    ) -> dict[str, object]:
         """The next screen to grade, an earlier one by number, or the finish."""
         grader = self.grader(visitor)
         folder = self.run(run)
@@ -139,12 +140,12 @@ class GradingSession:
         self,
         visitor: Visitor,
         screen_id: str,
-        grades: Any,
+        grades: object,
         *,
         attempt: str = "",
-        seconds: Any = None,
+        seconds: object = None,
         skip_reason: str = "",
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Store the grades of one screen; when this returns, they are on disk.
 
         Args:
@@ -201,7 +202,7 @@ class GradingSession:
         stored = self.store.add_grades(rows)
         return {"stored": stored, "feedback": _feedback(screen)}
 
-    def _show(self, work: GraderProgress, number: int, run: GradableRun) -> dict[str, Any]:
+    def _show(self, work: GraderProgress, number: int, run: GradableRun) -> dict[str, object]:
         screen = work.screens[number]
         practice = sum(s.kind == "practice" for s in work.screens)
         cards = _cards(run, screen, _replies(run, screen))
@@ -283,13 +284,13 @@ def _cards(run: GradableRun, screen: Screen, replies: list[str]) -> list[Card]:
     return cards_of([run.mask(reply) for reply in replies])
 
 
-def _own(grade: Grade | None) -> dict[str, Any]:
+def _own(grade: Grade | None) -> dict[str, object]:
     if grade is None:
         return {"grade": None, "flags": [], "note": ""}
     return {"grade": grade.grade, "flags": list(grade.flags), "note": grade.note}
 
 
-def _feedback(screen: Screen) -> list[dict[str, Any]] | None:
+def _feedback(screen: Screen) -> list[dict[str, object]] | None:
     """After a practice item: how most people grade each reply, and why."""
     if screen.kind != "practice":
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Any
+from typing import TypedDict
 
 from evaluators.grading.rubric import FLAGS, SKIP_REASONS
 from model_registry.errors import OhloraError
@@ -21,7 +21,15 @@ class InvalidRequest(OhloraError):
         super().__init__(english)
 
 
-def parse_grades(grades: Any, count: int, skip_reason: str) -> list[dict[str, Any]]:
+class ParsedGrade(TypedDict):
+    """What one reply was given; no grade in a skip."""
+
+    grade: int | None
+    flags: tuple[str, ...]
+    note: str
+
+
+def parse_grades(grades: object, count: int, skip_reason: str) -> list[ParsedGrade]:
     """Each reply's grade (None in a skip), flags and note.
 
     Raises:
@@ -45,7 +53,7 @@ def parse_grades(grades: Any, count: int, skip_reason: str) -> list[dict[str, An
     return [_parse_grade(one, i) for i, one in enumerate(grades)]
 
 
-def _parse_grade(given: Any, place: int, *, skipped: bool = False) -> dict[str, Any]:
+def _parse_grade(given: object, place: int, *, skipped: bool = False) -> ParsedGrade:
     if not isinstance(given, dict):
         raise InvalidRequest(
             f"Grade {place + 1} is not an object.", f"{place + 1}번째 등급을 읽을 수 없습니다."
@@ -66,7 +74,7 @@ def _parse_grade(given: Any, place: int, *, skipped: bool = False) -> dict[str, 
     return {"grade": grade, "flags": tuple(dict.fromkeys(flags)), "note": note}
 
 
-def text(value: Any, what: str, longest: int) -> str:
+def text(value: object, what: str, longest: int) -> str:
     """A text of bounded length.
 
     Raises:
@@ -82,7 +90,7 @@ def text(value: Any, what: str, longest: int) -> str:
     return value
 
 
-def seconds_taken(value: Any) -> float | None:
+def seconds_taken(value: object) -> float | None:
     """The seconds that a browser reports; None where they can't be true."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None

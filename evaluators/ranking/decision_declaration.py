@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 from evaluators.ranking.criterion_table import Criterion, check_criteria
 from model_registry.files.toml_reader import TomlReader
@@ -45,7 +44,7 @@ def read_declaration(reader: TomlReader) -> Declaration:
     return declared
 
 
-def _criterion(reader: TomlReader, entry: dict[str, Any]) -> Criterion:
+def _criterion(reader: TomlReader, entry: dict[str, object]) -> Criterion:
     for key in entry.keys() - {field.name for field in fields(Criterion)}:
         reader.fail(key, f"unknown key {key}: a criterion has no {key}")
     labels = {f"label_{language}": entry.get("name") for language in ("en", "ko")}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from evaluators.ranking.robustness import WeightChange
 from model_registry.language import text
@@ -67,6 +66,6 @@ class Ranking:
         """The names on the Pareto front, in order of rank."""
         return tuple(row.name for row in self.rows if row.on_front)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The whole ranking as JSON values."""
         return asdict(self) | {"front": list(self.front)}

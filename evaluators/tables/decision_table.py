@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from evaluators.ranking.criterion_table import Criterion
 from evaluators.ranking.decision_declaration import Declaration, read_declaration
@@ -60,7 +59,7 @@ class DecisionTable:
     missing: tuple[tuple[str, str, str], ...]  # (candidate, criterion, code of why)
     failed: Failures  # who failed where: also in columns without any value, and of a status
 
-    def reading(self) -> dict[str, Any]:
+    def reading(self) -> dict[str, object]:
         """How the table was read, as the document of `ohlora decide --json` tells it."""
         return {
             "columns": [

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from evaluators.tables.cell_values import NotFinite, Unreadable, read_cell
 from evaluators.tables.column_words import words_of
@@ -219,7 +218,7 @@ def _replies(
             )
 
 
-def _filled(value: Any) -> bool:
+def _filled(value: object) -> bool:
     return value is not None and bool(str(value).strip())
 
 

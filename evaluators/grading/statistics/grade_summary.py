@@ -21,7 +21,7 @@ from evaluators.grading.store.grade_store import Grade, Grader, GradeStore, Vote
 
 def summarize(
     grades: Sequence[Grade], votes: Sequence[Vote] = (), graders: dict[str, Grader] | None = None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Statistics of one run's grades (the last of each subject) and of votes.
 
     Keys: graders, grades, skips, means, differences, agreement, each_grader, strengths, position,
@@ -49,7 +49,7 @@ def summarize(
     }
 
 
-def distribution(grades: Sequence[Grade]) -> list[dict[str, Any]]:
+def distribution(grades: Sequence[Grade]) -> list[dict[str, object]]:
     """How often each candidate got each grade: rows of candidate, grade (5 to 1), count."""
     counts = Counter((label(g), g.grade) for g in blind_first_grades(grades))
     names = sorted({name for name, _ in counts})

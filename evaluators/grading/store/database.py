@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import (
@@ -119,7 +119,7 @@ def _damaged(engine: Engine, error: BaseException) -> OhloraError:
     )
 
 
-def _options(url: str) -> dict[str, Any]:
+def _options(url: str) -> dict[str, object]:
     """A pool that fifty graders at once don't exhaust; a dead connection is replaced."""
     if ":memory:" in url or url == "sqlite://":
         return {}
@@ -130,7 +130,7 @@ def _set_up_sqlite(engine: Engine) -> None:
     """WAL with a full sync at each commit: a grade that was acknowledged survives a power cut."""
 
     @event.listens_for(engine, "connect")
-    def _pragmas(connection: Any, _record: Any) -> None:
+    def _pragmas(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # SQLAlchemy writes BEGIN itself, below
         for pragma in (f"busy_timeout={_BUSY_MS}", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from model_registry.records import reply_hash as reply_hash  # grades name replies by it
 
@@ -74,7 +73,7 @@ class Grade:
     seconds: float | None = None
     blind: bool = True
     made_at: str = ""
-    settings: dict[str, Any] | None = None
+    settings: dict[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ class Vote:
     left_reply: str
     right_reply: str
     choice: str
-    settings: dict[str, Any]
+    settings: dict[str, object]
     seconds: float | None = None
     made_at: str = ""
 

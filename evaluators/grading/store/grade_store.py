@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, select
+from sqlalchemy import Connection, Engine, RowMapping, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
@@ -44,7 +44,9 @@ class GradeStore:
         self._writer = engine.execution_options(writes=True)
         # SQLite takes one writer at a time, and its waiting is a lottery: threads line up here.
         one_at_a_time = engine.dialect.name == "sqlite"
-        self._writing: Any = threading.Lock() if one_at_a_time else nullcontext()
+        self._writing: AbstractContextManager[object] = (
+            threading.Lock() if one_at_a_time else nullcontext()
+        )
         self._listeners: list[Callable[[list[Grade]], None]] = []
 
     @classmethod
@@ -150,7 +152,7 @@ class GradeStore:
                 raise OhloraError(f"A vote is one of {', '.join(CHOICES)}, not {vote.choice!r}.")
         return self._add(schema.votes, [_row(v) for v in votes])
 
-    def _add(self, table: Table, rows: list[dict[str, Any]]) -> int:
+    def _add(self, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
         try:
             with self._writing, self._writer.begin() as connection:
                 return _insert(connection, table, rows)
@@ -206,18 +208,18 @@ class GradeStore:
             return [Vote(**_without_id(row)) for row in connection.execute(query).mappings()]
 
 
-def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> int:
+def _insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
     """Insert rows, leaving out those whose key is there; the number inserted."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     count = 0
     for row in rows:  # one by one: drivers don't count rows of a bulk insert alike
-        statement = dialect.insert(table).values(**row).on_conflict_do_nothing()
+        statement = insert(table).values(**row).on_conflict_do_nothing()
         key = table.primary_key.columns
         count += connection.execute(statement.returning(*key)).first() is not None
     return count
 
 
-def _row(record: Grade | Vote) -> dict[str, Any]:
+def _row(record: Grade | Vote) -> dict[str, object]:
     row = {**asdict(record), "made_at": record.made_at or now()}
     if "pass_" in row:
         row["pass"] = row.pop("pass_")
@@ -225,22 +227,22 @@ def _row(record: Grade | Vote) -> dict[str, Any]:
     return {name: _storable(value) for name, value in row.items()}
 
 
-def _storable(value: Any) -> Any:
+def _storable(value: object) -> object:
     if not isinstance(value, str):
         return list(value) if isinstance(value, tuple) else value
     return value.replace("\0", "").encode("utf-8", errors="replace").decode("utf-8")
 
 
-def _without_id(row: Any) -> dict[str, Any]:
+def _without_id(row: RowMapping) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "id"}
 
 
-def _grade(row: Any) -> Grade:
+def _grade(row: RowMapping) -> Grade:
     values = _without_id(row)
     values["pass_"] = values.pop("pass")
     return replace(Grade(**values), flags=tuple(values["flags"]))
 
 
-def _screen(row: Any) -> Screen:
+def _screen(row: RowMapping) -> Screen:
     shown = tuple(Shown(**one) for one in row["shown"])
     return Screen(**{**row, "shown": shown})

@@ -14,12 +14,15 @@ import tempfile
 import threading
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from evaluators.grading.grade_export import rows_of
 from evaluators.grading.grade_import import import_grades
 from evaluators.grading.store.grade_store import Grade, GradeStore
 from model_registry.errors import OhloraError
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitScheduler
 
 #: Minutes between two commits.
 EVERY = 5
@@ -32,7 +35,7 @@ class Mirror:
         self.repo = repo
         self.folder = folder or Path(tempfile.mkdtemp(prefix="ohlora-mirror-"))
         self._file = self.folder / f"grades-{uuid.uuid4().hex}.jsonl"
-        self._scheduler: Any = None
+        self._scheduler: CommitScheduler | None = None
         self._lock = threading.Lock()
 
     def read_back(self, store: GradeStore) -> int:
@@ -67,10 +70,10 @@ class Mirror:
         with scheduler.lock, self._file.open("a", encoding="utf-8") as file:
             file.writelines(line + "\n" for line in lines)
 
-    def _start(self) -> Any:
+    def _start(self) -> CommitScheduler:
         from huggingface_hub import CommitScheduler
 
-        self._scheduler = CommitScheduler(
+        scheduler = self._scheduler = CommitScheduler(
             repo_id=self.repo,
             repo_type="dataset",
             folder_path=self.folder,
@@ -78,8 +81,8 @@ class Mirror:
             private=True,
             squash_history=False,
         )
-        atexit.register(self._scheduler.push_to_hub)
-        return self._scheduler
+        atexit.register(scheduler.push_to_hub)
+        return scheduler
 
 
 def start_mirror(store: GradeStore) -> Mirror | None:
