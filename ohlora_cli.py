@@ -27,6 +27,15 @@ COMMANDS = {
     "candidates": Place(
         "commands.candidates:candidates",
         text("List candidates by criteria.", "조건에 맞는 후보를 나열합니다."),
+        {
+            "add": Place(
+                "commands.candidates:add",
+                text(
+                    "Write models that you name into a catalog file of your own.",
+                    "직접 지정한 모델을 카탈로그 파일에 적습니다.",
+                ),
+            )
+        },
     ),
     "ask": Place(
         "commands.one_question:ask",
@@ -41,10 +50,10 @@ COMMANDS = {
         text("Does it fit, before any download?", "내려받기 전에 메모리에 맞는지 봅니다."),
     ),
     "doctor": Place(
-        "commands.fitting:doctor",
+        "commands.diagnosing:doctor",
         text(
-            "Look at this machine, a message or a folder.",
-            "이 장비, 오류 메시지, 모델 폴더를 살펴봅니다.",
+            "Look at this machine, a message or a model before its weights.",
+            "이 장비, 오류 메시지, 또는 가중치를 받기 전의 모델을 살펴봅니다.",
         ),
     ),
     "data": Place(

@@ -39,10 +39,11 @@ from model_registry.errors import OhloraError
 from model_registry.files.folder_lock import FolderLock
 from model_registry.files.output import check_folder, whole_files
 from model_registry.language import text
+from model_registry.naming.resolve import find_candidate
 from model_registry.prompting.context import context_of
 from model_registry.prompting.tokenization import EncodedRow
 from model_registry.registry import Registry
-from model_registry.weights.adapter import CARD, find_candidate, is_tuned, write_card
+from model_registry.weights.adapter import CARD, is_tuned, write_card
 from model_registry.weights.finite import check_finite
 from model_registry.weights.folder_check import is_model
 from model_registry.weights.loading import LoadedModel, load, load_tokenizer
@@ -148,6 +149,8 @@ def tune_candidate(
     dtype: str = "auto",
     max_length: int | None = None,
     too_long: str = "refuse",
+    base: Path | None = None,
+    cure: str | None = None,
 ) -> Path:
     """Tune a candidate on a file or folder of rows, showing progress and the losses of each epoch.
 
@@ -186,7 +189,7 @@ def tune_candidate(
         )
     if is_tuned(out):
         raise OhloraError(f"{out} holds a finished tune. Choose another --out.")
-    candidate = find_candidate(name, registry)
+    candidate = find_candidate(name, registry, base=base, cure=cure)
     where = machine.pick_device(device)
     train, valid, rows = _read(data, say)
     source = source_for(candidate, weights)

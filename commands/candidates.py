@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
-from commands.shared.console import print_columns, print_json
-from commands.shared.options import (
-    CatalogName,
-    Json,
-)
+from commands.shared.console import out, print_columns, print_json
+from commands.shared.options import Base, CatalogName, CureName, Json
 from commands.shared.user_registry import registry
 from model_registry.candidate import Candidate
 from model_registry.language import text
+from model_registry.naming.candidate_check import counted
+from model_registry.naming.catalog_entry import add_to_catalog
+from model_registry.naming.resolve import find_candidate
 from model_registry.selection import Criteria, Selection, parse_count, select
 
 
@@ -69,6 +71,48 @@ def candidates(options: CandidatesOptions) -> None:
         print_json(_selection_document(selection))
         return
     _print_selection(selection, options.explain)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddOptions:
+    """What `ohlora candidates add` is asked for."""
+
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME...",
+            help=text("org/model[@revision], a folder, a URL.", "org/model[@revision], 폴더, URL."),
+        ),
+    ]
+    catalog: Annotated[
+        Path,
+        typer.Option(help=text("The .toml file, made if need be.", ".toml 파일(없으면 생성).")),
+    ]
+    base: Base = None
+    cure: CureName = None
+
+
+def add(options: AddOptions) -> None:
+    """Look models up, count them, and append them to a catalog."""
+    known = registry()
+    found = [
+        counted(find_candidate(name, known, base=options.base, cure=options.cure))
+        for name in options.names
+    ]
+    add_to_catalog(options.catalog, found)
+    for candidate in found:
+        note = f" ({candidate.parameters_note})" if candidate.parameters_note else ""
+        said = f"{candidate.name}: {candidate.size()}{note}, {candidate.license.name}"
+        out.print(escape(said), highlight=False, soft_wrap=True)
+    where = options.catalog
+    out.print(
+        text(
+            f"Written to {where}. --catalog {where} takes them.",
+            f"{where}에 적었습니다. --catalog {where}로 사용합니다.",
+        ),
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _selection_document(selection: Selection) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from commands.shared.console import err
 from commands.shared.options import (
     Base,
+    CureName,
     Device,
     Dtype,
     NewTokens,
@@ -34,6 +35,7 @@ class AskOptions:
     device: Device = "auto"
     dtype: Dtype = "auto"
     base: Base = None
+    cure: CureName = None
     max_new_tokens: NewTokens = 200
     temperature: Temperature = 0.0
     seed: Seed = 0
@@ -50,6 +52,7 @@ def ask(options: AskOptions) -> None:
         device=options.device,
         dtype=options.dtype,
         base_folder=options.base,
+        cure=options.cure,
     )
     settings = GenerationSettings(options.max_new_tokens, options.temperature, seed=options.seed)
     try:

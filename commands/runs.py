@@ -31,6 +31,7 @@ from commands.run_messages import (
 from commands.shared.console import out, plugin_files
 from commands.shared.options import (
     CatalogName,
+    CureName,
     Device,
     Dtype,
     MaxLength,
@@ -75,6 +76,16 @@ class RunOptions:
     only: Annotated[
         list[str] | None, typer.Option(help=text("Only this candidate.", "이 후보만."))
     ] = None
+    candidates: Annotated[
+        str | None,
+        typer.Option(
+            help=text(
+                "Who takes part, with commas: names, folders, org/model[@revision], URLs.",
+                "참가할 후보(쉼표로 구분): 이름, 폴더, org/model[@revision], URL.",
+            )
+        ),
+    ] = None
+    cure: CureName = None
     weights: Weights = "auto"
     scale: Annotated[
         str,
@@ -137,6 +148,11 @@ class RunOptions:
         bool, typer.Option("--yes", "-y", help=text("Download without asking.", "묻지 않고 받기."))
     ] = False
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Who was named, in the order given."""
+        return tuple(part.strip() for part in (self.candidates or "").split(",") if part.strip())
+
     def for_plan(self) -> Options:
         """What the plan is made by; amounts and ranks are read."""
         return Options(
@@ -146,6 +162,8 @@ class RunOptions:
             dtype=self.dtype,
             data=self.data,
             only=tuple(self.only or ()),
+            candidates=self.named,
+            cure=self.cure,
             ranks=_ranks(self.ranks),
             limits=Limits(
                 parse_bytes(self.memory_limit) if self.memory_limit else None,
@@ -169,8 +187,8 @@ class RunOptions:
 def run(options: RunOptions) -> None:
     """Measure all cases of a study, judge the replies, decide, report."""
     study = read_study(study_path(options.study))
-    if options.catalog is not None:
-        study = study.with_catalog(options.catalog)
+    if options.catalog is not None or options.named:
+        study = study.with_catalog(options.catalog or study.catalog)
     folder = RunFolder(options.out_dir or _new_folder(study.name))
     check_folder(folder.path)
     asked = options.for_plan()

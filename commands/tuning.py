@@ -10,7 +10,17 @@ import typer
 
 from benchmarks.tune import tune_candidate
 from commands.shared.console import out
-from commands.shared.options import Base, Device, Dtype, Epochs, MaxLength, Rank, TooLong, Weights
+from commands.shared.options import (
+    Base,
+    CureName,
+    Device,
+    Dtype,
+    Epochs,
+    MaxLength,
+    Rank,
+    TooLong,
+    Weights,
+)
 from commands.shared.user_registry import registry
 from model_registry.files.output import check_file
 from model_registry.language import text
@@ -36,6 +46,8 @@ class TuneOptions:
     dtype: Dtype = "auto"
     max_length: MaxLength = None
     too_long: TooLong = "refuse"
+    base: Base = None
+    cure: CureName = None
 
 
 def tune(options: TuneOptions) -> None:
@@ -45,6 +57,7 @@ def tune(options: TuneOptions) -> None:
         rank=options.rank, epochs=options.epochs, weights=options.weights,
         device=options.device, dtype=options.dtype,
         max_length=options.max_length, too_long=options.too_long or "refuse",
+        base=options.base, cure=options.cure,
     )  # fmt: skip
     out.print(
         text(

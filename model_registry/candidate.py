@@ -93,6 +93,8 @@ class Candidate:
     )  # of its configuration
     backend: str = "transformers"
     endpoint: Mapping[str, object] = field(default_factory=dict, hash=False)  # for remote backends
+    cure: str | None = None  # of architectures.cures, for a configuration its class refuses
+    adapter: str | None = None  # a LoRA adapter's folder, merged into the weights when loaded
     catalog: str = ""
     note: str = ""
 

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
 
+from model_registry.architectures.cures import BY_NAME
 from model_registry.candidate import Candidate, Leaderboard, License, PromptPolicy
 from model_registry.errors import BadFile, UnknownName
 from model_registry.files.names import name_problem
@@ -21,7 +22,7 @@ _FREE = ("yes", "no", "conditional", "unknown")
 _KEYS = {
     "name", "hub_id", "revision", "path", "publisher", "parameters", "published_parameters",
     "parameters_note", "license", "languages", "traits", "task", "leaderboard", "prompting",
-    "learning_rate", "architecture", "backend", "endpoint", "note",
+    "learning_rate", "architecture", "backend", "endpoint", "cure", "adapter", "note",
 }  # fmt: skip
 _TYPES: dict[str, tuple[type, ...]] = {
     "parameters": (int,), "published_parameters": (int,), "leaderboard": (int, float),
@@ -126,6 +127,10 @@ class _Reader:
             # Our own catalogs speak of folders of this package, a user's of folders beside it.
             base = HERE if self.path.parent == CATALOGS else self.path.parent
             values["path"] = str(base / entry["path"])
+        if "adapter" in entry:
+            values["adapter"] = str(self.path.parent / entry["adapter"])
+        if "cure" in entry:
+            self.check_cure(index, entry["cure"])
         values.setdefault("publisher", (entry.get("hub_id") or "").partition("/")[0])
         return Candidate(catalog=str(catalog.get("name", self.path.stem)), **values)
 
@@ -186,6 +191,10 @@ class _Reader:
         if not isinstance(values.get("model_type"), str):
             raise BadFile(self.path, self.find(name), f"architecture {name} has no model_type")
         return {key: None if value == _NULL else value for key, value in values.items()}
+
+    def check_cure(self, index: int, name: str) -> None:
+        if name not in BY_NAME:
+            self.fail(index, "cure", f"cure must be one of {', '.join(BY_NAME)}, not {name!r}")
 
     def fail(self, index: int, key: str | None, problem: str) -> NoReturn:
         """Raise with the line of a candidate's key, or of the candidate itself."""

@@ -343,8 +343,9 @@ def examine() -> list[Finding]:
 def examine_folder(path: Path) -> list[Finding]:
     """Look at a model's folder, or a tuned adapter's, as loading would, without its weights."""
     from model_registry.messages.path_errors import not_a_model
+    from model_registry.naming.resolve import candidate_in
     from model_registry.prompting.token_check import check_tokens
-    from model_registry.weights.adapter import candidate_in, is_tuned
+    from model_registry.weights.adapter import is_tuned
     from model_registry.weights.folder_check import check_adapter, check_folder, is_model
     from model_registry.weights.pretrained import read_tokenizer
 

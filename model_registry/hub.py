@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from model_registry.architectures.model_config import check_config
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError
 from model_registry.weights.folder_check import check_folder, is_model
@@ -21,12 +23,17 @@ _SMALL = ("*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken")
 _NOT = ("*/*", "adapter_*", "consolidated*")
 
 
-def network_is_up(host: str = "huggingface.co", seconds: float = 3.0) -> bool:
-    """Whether the hub can be reached. HF_HUB_OFFLINE=1 answers without trying."""
+def network_is_up(host: str | None = None, seconds: float = 3.0) -> bool:
+    """Whether the hub (HF_ENDPOINT's, if it is set) or a host can be reached. HF_HUB_OFFLINE=1
+    answers without trying."""
+    from huggingface_hub import constants
+
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
         return False
+    hub = urlsplit(constants.ENDPOINT if host is None else f"https://{host}")
     try:
-        socket.create_connection((host, 443), timeout=seconds).close()
+        port = hub.port or (80 if hub.scheme == "http" else 443)
+        socket.create_connection((hub.hostname, port), timeout=seconds).close()
     except OSError:
         return False
     return True
@@ -89,7 +96,8 @@ def _download(candidate: Candidate) -> Path:
     folder = get(list(_SMALL))
     if not is_model(folder):
         raise LoadError("error", f"{candidate.hub_id} has no config.json: it is no whole model.")
-    check_folder(folder, weights=False)
+    config = check_folder(folder, weights=False)
+    check_config(config, candidate.name, candidate.cure)
     if (folder / INDEX).exists():
         return get([*_SMALL, *shard_names(folder)])
     return get([*_SMALL, WEIGHTS])

@@ -96,6 +96,7 @@ class Result:
     predicted_bytes: int | None = None
     figures: dict[str, Any] = field(default_factory=dict)  # what only this workload has
     weights: str | None = None  # hub, path, bundled or random, as it was loaded
+    loaded_with: str | None = None  # a cure of architectures.cures, where its class refused it
     machine: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     started_at: str | None = None

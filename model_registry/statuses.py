@@ -108,6 +108,13 @@ _ALL = (
         "이 구조를 아는 더 새로운 transformers.",
     ),
     Status(
+        "would_not_load",
+        "its own files would not load, found before its weights were fetched",
+        "가중치를 받기 전에 확인한 결과 불러올 수 없는 파일",
+        "The cure that `ohlora doctor NAME` names: --cure, or [cures] in the study.",
+        "`ohlora doctor 이름`이 알려 주는 해결책: --cure 또는 연구 파일의 [cures].",
+    ),
+    Status(
         "needs_remote_code",
         "needs code from its publisher, which is not run",
         "배포자의 코드가 필요해 실행하지 않음",

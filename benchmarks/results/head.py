@@ -65,6 +65,8 @@ class CandidateRow:
     license_read_on: str | None = None
     leaderboard: float | None = None
     traits: tuple[str, ...] = ()
+    revision: str | None = None
+    cure: str | None = None  # that it is loaded with
 
     @classmethod
     def of(cls, candidate: Candidate) -> CandidateRow:
@@ -80,6 +82,8 @@ class CandidateRow:
             license_read_on=None if read_on is None else str(read_on),
             leaderboard=board.value if board else None,
             traits=tuple(candidate.traits),
+            revision=candidate.revision,
+            cure=candidate.cure,
         )
 
     @classmethod

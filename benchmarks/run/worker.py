@@ -98,6 +98,7 @@ def run_case(case: Case, log: CaseLog) -> Result:
         facts["versions"] = machine.versions()
         with log.phase("load"):
             opened = _open(case)
+        facts["loaded_with"] = case.candidate.cure
         proof = _quantize(case, opened, log)
         facts["weights"] = _weights_of(case, opened)
         facts |= _facts_of(workload_called(case.workload).work(case, opened, log))

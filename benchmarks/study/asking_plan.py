@@ -11,6 +11,7 @@ from benchmarks.results.head import RunHead
 from benchmarks.run.case import Case, Task
 from benchmarks.study import plan as planning
 from benchmarks.study.contract import Contract
+from benchmarks.study.participants import who_takes_part
 from benchmarks.study.plan import Options, Plan
 from benchmarks.study.study import Study
 from benchmarks.study.study_rows import data_path, rows_of_study
@@ -23,7 +24,7 @@ from model_registry.files.shipped_data import DATASETS
 from model_registry.messages.notes import Note
 from model_registry.records import Reply
 from model_registry.registry import Registry
-from model_registry.selection import Rejected, Selection, select
+from model_registry.selection import Rejected, Selection
 from model_registry.weights.loading import resolve_source
 from rows.reading import read_data
 from rows.row import Row
@@ -41,7 +42,7 @@ def make_asking_plan(study: Study, registry: Registry, options: Options, out: Pa
     if options.replay is not None:
         return _replaying(study, options, options.replay)
     source = resolve_source(options.weights)
-    selection = _who_can_answer(study, registry, source)
+    selection = _who_can_answer(study, registry, source, options)
     nobody = not any(c.backend != "transformers" for c in selection.accepted)
     if nobody and study.work.transcript and options.weights == "auto" and source != "hub":
         return _replaying(study, options, _transcript_path(study.work.transcript), selection)
@@ -53,9 +54,9 @@ def _transcript_path(name: str) -> Path:
     return inside if inside.exists() else Path(name)
 
 
-def _who_can_answer(study: Study, registry: Registry, source: str) -> Selection:
+def _who_can_answer(study: Study, registry: Registry, source: str, options: Options) -> Selection:
     """Local candidates, bundled ones in their place where need be, and servers that are set up."""
-    found = select(registry.candidates(study.catalog), study.criteria, study.overrides)
+    found = who_takes_part(study, registry, options.candidates, options.cure)
     accepted: list[Candidate] = []
     rejected = list(found.rejected)
     for candidate in found.accepted:

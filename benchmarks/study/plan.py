@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.run.case import Case, Limits, Task
 from benchmarks.study.contract import Contract
+from benchmarks.study.participants import named_notes, who_takes_part
 from benchmarks.study.study import Study, Work
 from benchmarks.study.study_rows import data_path, rows_of_study
 from evaluators.checks.persona import read_facts
@@ -20,7 +21,7 @@ from model_registry.files.ranges import out_of_range
 from model_registry.hub import cached_folder
 from model_registry.messages.notes import Note
 from model_registry.registry import Registry
-from model_registry.selection import Selection, select
+from model_registry.selection import Selection
 from model_registry.weights.loading import resolve_source
 from model_registry.weights.lora import is_mixture
 from rows.reading import read_data
@@ -42,6 +43,8 @@ class Options:
     too_long: str | None = None
     data: Path | None = None
     only: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()  # who takes part, in place of the study's own
+    cure: str | None = None  # for those whose configuration its own class refuses
     ranks: tuple[int, ...] = ()
     limits: Limits = Limits()
     replay: Path | None = None  # a run folder whose replies are told again
@@ -113,8 +116,10 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
         from benchmarks.study.asking_plan import make_asking_plan
 
         return make_asking_plan(study, registry, options, out)
-    selection = select(registry.candidates(study.catalog), study.criteria, study.overrides)
+    selection = who_takes_part(study, registry, options.candidates, options.cure)
     source = resolve_source(options.weights, selection.accepted)
+    if options.candidates and options.weights == "auto" and source == "bundled":
+        source = "hub"  # whoever is named is meant: nobody stands in
     device = machine.pick_device(options.device)
     candidates = _stand_ins(study, selection, registry, source)
     stands_in = candidates != selection.accepted
@@ -127,6 +132,7 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
     ranks = options.ranks or study.work.ranks
     cases = _cases(study, candidates, contract, task, ranks, options.limits, out)
     notes = [*weights_notes(options, source, contract.scale, stands_in), *data_notes]
+    notes += named_notes(study, selection) if options.candidates else []
     notes += _dropout_notes(study, candidates)
     facts = read_facts(where) if where.is_dir() else {}
     return Plan(study, selection, candidates, contract, task, cases, tuple(notes), facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from benchmarks.study.plan import Plan
 from benchmarks.workloads.training_rows import EncodedRows, encode_rows, none_left
@@ -12,7 +13,9 @@ from model_registry.candidate import Candidate
 from model_registry.errors import BadTrainingRow, OhloraError
 from model_registry.messages.notes import Note
 from model_registry.prompting.token_check import check_tokens
+from model_registry.prompting.tokenization import encode_row
 from model_registry.weights.loading import load_tokenizer
+from rows.reading import read_data
 from rows.row import Row
 
 
@@ -51,6 +54,22 @@ def within_length(plan: Plan) -> Plan:
         plan = _without(plan, dropped)
         notes += _dropped_notes(dropped, plan.contract.max_length)
     return replace(plan, notes=(*plan.notes, *notes), lengths_checked=True)
+
+
+def longest_row(candidate: Candidate, data: Path) -> int:
+    """The tokens of a file's longest training row, as this candidate's tokenizer counts them.
+
+    Raises:
+        OhloraError: the file can't be read, or the tokenizer can't be had or used.
+    """
+    tokenizer = load_tokenizer(candidate)
+    rows = [row for row in read_data(data).rows if row.reply]
+    if not rows:
+        raise OhloraError(f"{data} has no row with an answer.")
+    policy = candidate.prompting
+    return max(
+        len(encode_row(policy, tokenizer, row.messages, row.reply).input_ids) for row in rows
+    )
 
 
 def _encoded(

@@ -99,6 +99,7 @@ class Study:
     policy: Mapping[str, Any] = field(default_factory=dict)
     decision: DecisionPlan = DecisionPlan(())
     source: str = ""  # the file's text, kept in the run
+    cures: Mapping[str, str] = field(default_factory=dict)  # of architectures.cures, by candidate
 
     def with_catalog(self, catalog: str) -> Study:
         """The same question about other candidates.

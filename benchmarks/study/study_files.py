@@ -14,6 +14,7 @@ from benchmarks.study.variant import Variant
 from benchmarks.workloads.training_rows import TOO_LONG
 from benchmarks.workloads.workload import WORKLOADS, Workload
 from evaluators.ranking.decision_declaration import read_declaration
+from model_registry.architectures.cures import BY_NAME
 from model_registry.errors import BadFile, UnknownName
 from model_registry.files.names import name_problem
 from model_registry.files.toml_reader import TomlReader
@@ -25,7 +26,7 @@ from model_registry.weights.quantization import QUANTIZATIONS
 STUDIES = Path(__file__).resolve().parents[1] / "studies"
 
 _TABLES = {"name", "title", "summary", "candidates", "overrides", "data", "work", "contract",
-           "decision"}  # fmt: skip
+           "decision", "cures"}  # fmt: skip
 #: What a study may set of the contract; the rest is found out on the machine.
 _POLICY = {field.name for field in dataclasses.fields(Contract)} - {
     "weights", "scale", "device", "machine", "data", "varies",
@@ -96,7 +97,16 @@ class _Reader(TomlReader):
             policy=self.policy(),
             decision=self.decision(),
             source=self.source,
+            cures=self.cures(),
         )
+
+    def cures(self) -> dict[str, str]:
+        """[cures]: a candidate's name or hub id, and the cure that it is loaded with."""
+        entry = self.table("cures")
+        for candidate, cure in entry.items():
+            if cure not in BY_NAME:
+                self.fail(candidate, f"a cure is one of {', '.join(BY_NAME)}, not {cure!r}")
+        return entry
 
     def name(self, value: Any, key: str) -> str:
         """A name that folders and case ids can bear."""

@@ -7,12 +7,14 @@ of, so that a command's own module may import at its top whatever it works with.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from gettext import gettext
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import typer
+from typer._click.globals import get_current_context
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
@@ -24,18 +26,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the function of a command is ("package.module:function"), and its one-line help."""
+    """Where the function of a command is ("package.module:function"), and its one-line help.
+
+    `inside` are commands of its own: without one of them the function itself is called.
+    """
 
     where: str
     help: str
+    inside: Mapping[str, Place] = field(default_factory=dict)
 
     def load(self, name: str) -> Command:
         """Import the module and make the command."""
         module, _, function = self.where.partition(":")
         holder = typer.Typer(add_completion=False, rich_markup_mode=None)
         command = getattr(importlib.import_module(module), function)
-        holder.command(name, help=self.help)(spread(command))
+        if not self.inside:
+            holder.command(name, help=self.help)(spread(command))
+            return get_command(holder)
+        group = lazy_group(self.inside)
+        holder.callback(cls=group, invoke_without_command=True, help=self.help)(
+            _called_alone(spread(command))
+        )
         return get_command(holder)
+
+
+def _called_alone(call: Callable[..., None]) -> Callable[..., None]:
+    """The same function, which does nothing where a command inside it was called."""
+
+    def alone(**given: object) -> None:
+        if get_current_context().invoked_subcommand is None:
+            call(**given)
+
+    alone.__signature__ = inspect.signature(call)  # type: ignore[attr-defined]
+    alone.__annotations__ = call.__annotations__
+    return alone
 
 
 class LazyGroup(TyperGroup):

@@ -177,6 +177,20 @@ Base = Annotated[
         )
     ),
 ]
+Gpu = Annotated[
+    str | None,
+    typer.Option(help=text("12GB or T4; this machine else.", "12GB, T4 등. 없으면 이 장비.")),
+]
+CureName = Annotated[
+    str | None,
+    typer.Option(
+        "--cure",
+        help=text(
+            "For a configuration that its own class refuses; `ohlora doctor NAME` names it.",
+            "자체 클래스가 거부하는 설정의 해결책. `ohlora doctor 이름`이 알려 줍니다.",
+        ),
+    ),
+]
 MaxLength = Annotated[
     int | None,
     typer.Option(

@@ -41,7 +41,7 @@ _RULES: tuple[tuple[str, int, int], ...] = (
 _WHOLE = frozenset({*_LAYERS, "hidden_size", "n_embd", "d_model", "vocab_size", *_HEADS,
                     "num_key_value_heads", *_POSITIONS})  # fmt: skip
 #: Model types that keep a mask of positions × positions in each layer.
-_SQUARE_MASK = frozenset({"gpt_neo", "gpt2", "gptj", "codegen", "gpt_bigcode"})
+SQUARE_MASK = frozenset({"gpt_neo", "gpt2", "gptj", "codegen", "gpt_bigcode"})
 _ATTENTION = frozenset({"eager", "sdpa", "flash_attention_2", "flash_attention_3",
                         "flex_attention"})  # fmt: skip
 
@@ -148,7 +148,7 @@ def _check_products(values: Mapping[str, object], whose: str) -> None:
             " has. Is it broken?",
         )  # fmt: skip
     positions = _first(values, _POSITIONS)
-    if values.get("model_type") in _SQUARE_MASK and layers * positions**2 > 1 << 34:
+    if values.get("model_type") in SQUARE_MASK and layers * positions**2 > 1 << 34:
         raise LoadError(
             "error", f"{whose}: masks of {positions:,} × {positions:,} positions in {layers} layers"
             " take more memory than a model of this type has.",

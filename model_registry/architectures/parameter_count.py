@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from model_registry.architectures.model_config import build_config
 from model_registry.errors import LoadError
-from model_registry.weights.loading import build_config
 
 
 def count_parameters(architecture: Mapping[str, object]) -> int:

@@ -10,8 +10,9 @@ from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
 from model_registry.hub import cached_folder, network_is_up
 from model_registry.messages.path_errors import existing_path
+from model_registry.naming.resolve import find_candidate
 from model_registry.registry import Registry
-from model_registry.weights.adapter import find_candidate, is_tuned, load_tuned
+from model_registry.weights.adapter import is_tuned, load_tuned
 
 
 def open_backend(
@@ -22,10 +23,12 @@ def open_backend(
     device: str = "auto",
     dtype: str = "auto",
     base_folder: Path | None = None,
+    cure: str | None = None,
 ) -> Backend:
     """A backend ready to answer as `name`.
 
-    `dtype` is for models that are loaded here, `base_folder` for an adapter whose base moved.
+    `dtype` is for models that are loaded here, `base_folder` for an adapter whose base moved,
+    `cure` for a configuration that its own class refuses.
 
     Raises:
         UnknownName: nothing is called so.
@@ -42,7 +45,7 @@ def open_backend(
                 there, registry, source=source, device=where, dtype=dtype, base_folder=base_folder
             )
         )
-    candidate = find_candidate(name, registry)
+    candidate = find_candidate(name, registry, base=base_folder, cure=cure)
     source = source_for(candidate, weights)
     # A backend that asks elsewhere takes no precision: its server has its own.
     own = {"dtype": dtype} if candidate.backend == "transformers" and dtype != "auto" else {}

@@ -26,6 +26,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from model_registry.architectures.model_config import build_config
 from model_registry.bundled.assessment import Assessment, assess
 from model_registry.bundled.bundled_training import Row, TrainingPlan, train
 from model_registry.bundled.card import write_card
@@ -34,7 +35,7 @@ from model_registry.candidate import Candidate
 from model_registry.catalog import catalog_path, read_catalog
 from model_registry.errors import BadFile, UnknownName
 from model_registry.files.shipped_data import DATASETS
-from model_registry.weights.loading import BUNDLED, build_config
+from model_registry.weights.loading import BUNDLED
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

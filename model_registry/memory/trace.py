@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from model_registry.architectures.model_config import build_config
 from model_registry.errors import LoadError
 from model_registry.memory.steps import Inference, Shape, Training
-from model_registry.weights.loading import build_config
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

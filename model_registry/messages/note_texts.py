@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from model_registry.messages.load_texts import LOAD_TEXTS
+
 AS_WRITTEN = "as_written"  # words of an older run, or of a plugin: shown as they stand
 
 #: (English, Korean) of every code; values stand in braces.
-WORDS: dict[str, tuple[str, str]] = {
+WORDS: dict[str, tuple[str, str]] = LOAD_TEXTS | {
     AS_WRITTEN: ("{words}", "{words}"),
     # of the weights
     "weights_of_the_hub": (
@@ -27,6 +29,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "random_weights_tiny": (
         "random weights at tiny size: time and memory only, replies mean nothing",
         "무작위 가중치(아주 작은 크기): 시간과 메모리만 뜻이 있고 답변은 뜻이 없습니다",
+    ),
+    "named_all_the_same": (
+        "{candidate} was named, though the study's criteria refuse it: {why:note}",
+        "{candidate}: 연구 기준으로는 제외되지만 직접 지정하여 포함합니다({why:note})",
     ),
     # of the data
     "prompts_are_train_rows": (

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from string import Formatter
 from typing import Any
 
+from model_registry.architectures.cures import BY_NAME
 from model_registry.language import read_by, text
 from model_registry.messages.note_texts import AS_WRITTEN, WORDS
 from model_registry.statuses import status_words
@@ -124,6 +125,10 @@ def _cure(cause: str) -> str:
     return cure_of_cause(cause)
 
 
+def _cure_means(name: str) -> str:
+    return BY_NAME[name].words if name in BY_NAME else name
+
+
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{split} {count}" for split, count in counts.items()) or "0"
 
@@ -142,4 +147,6 @@ FORMS: dict[str, Callable[[Any], str]] = {
     "how": _how_read,
     "counts": _counts,
     "cure": _cure,
+    "cure_means": _cure_means,
+    "bytes_in_brackets": lambda size: f" ({size / 1e9:.2f} GB)" if size else "",
 }

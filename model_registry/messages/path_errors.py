@@ -118,7 +118,7 @@ def _folder_words(folder: Path) -> tuple[str, str]:
 
 
 def _adapter_words(folder: Path) -> tuple[str, str]:
-    """An adapter that `ohlora tune` did not make: it does not say how its base is asked."""
+    """An adapter's configuration without its weights; whole ones can be named."""
     try:
         said = read_json_object(folder / ADAPTER, most_bytes=8 << 20)
         base = str(said.get("base_model_name_or_path") or "")[:100]
@@ -126,8 +126,7 @@ def _adapter_words(folder: Path) -> tuple[str, str]:
         base = ""
     whose = f" of {base}" if base else ""
     return (
-        f"it holds only an adapter{whose}. Merge it into its base with peft's merge_and_unload and "
-        "name the merged folder; adapters that `ohlora tune` made can be named as they are.",
-        f"어댑터만 있습니다({base or '베이스 모델 불명'}). peft의 merge_and_unload로 베이스에 합친 "
-        "폴더를 지정하세요. `ohlora tune`으로 만든 어댑터는 그대로 지정할 수 있습니다.",
+        f"it holds only an adapter{whose}, without its weights (adapter_model.safetensors).",
+        f"어댑터만 있고({base or '베이스 모델 불명'}) 가중치(adapter_model.safetensors)가 "
+        "없습니다.",
     )

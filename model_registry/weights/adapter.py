@@ -7,34 +7,31 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from model_registry.candidate import Candidate, License, PromptPolicy
-from model_registry.errors import LoadError, OhloraError, UnknownName, first_line
+from model_registry.candidate import Candidate, PromptPolicy
+from model_registry.errors import LoadError, OhloraError, UnknownName
 from model_registry.files.small_json import read_json_object
 from model_registry.language import text
 from model_registry.messages.path_errors import (
-    existing_path,
-    names_a_path,
-    not_a_model,
     nothing_there,
 )
+from model_registry.naming.resolve import TUNE_CARD, find_candidate
 from model_registry.registry import Registry
-from model_registry.weights.folder_check import check_adapter, is_model, read_architecture
+from model_registry.weights.folder_check import ADAPTER_WEIGHTS, check_adapter
 from model_registry.weights.loading import LoadedModel, load
-from model_registry.weights.weight_files import tensor_shapes
+from model_registry.weights.lora import with_adapter
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-CARD = "ohlora_tune.json"  # beside the adapter: which base, asked in which form
+CARD = TUNE_CARD  # which base, asked in which form
 _MARKED_BYTES = 1 << 20
-WEIGHTS = "adapter_model.safetensors"
+WEIGHTS = ADAPTER_WEIGHTS
 
 
 def base_of(candidate: Candidate) -> str | None:
-    """How a card names its base: a registered candidate, or a model's folder."""
-    return candidate.name if candidate.catalog else candidate.path
+    """How a card names a base: a registered candidate, or a model's folder."""
+    if candidate.adapter is not None:
+        return candidate.adapter
+    return candidate.name if candidate.catalog else candidate.path or candidate.name
 
 
 def weights_fingerprint(candidate: Candidate) -> str | None:
@@ -43,7 +40,10 @@ def weights_fingerprint(candidate: Candidate) -> str | None:
     if candidate.path is None:
         return None
     digest = hashlib.sha256()
-    for file in sorted(Path(candidate.path).glob("*.safetensors")):
+    files = sorted(Path(candidate.path).glob("*.safetensors"))
+    if candidate.adapter is not None:
+        files += sorted(Path(candidate.adapter).glob("*.safetensors"))
+    for file in files:
         with file.open("rb") as opened:
             digest.update(f"{file.name} {file.stat().st_size} ".encode())
             digest.update(opened.read(_MARKED_BYTES))
@@ -87,37 +87,6 @@ def is_tuned(folder: Path) -> bool:
     return (folder / CARD).exists()
 
 
-def candidate_in(folder: Path) -> Candidate:
-    """A folder with a whole model, exported or downloaded, as a candidate of its own."""
-    return Candidate(
-        name=folder.name,
-        license=License("unknown", "unknown", note="a folder of your own"),
-        path=str(folder.resolve()),
-        prompting=PromptPolicy("chat"),  # "plain" once its tokenizer turns out to have no template
-        architecture=read_architecture(folder),
-    )
-
-
-def find_candidate(name: str, registry: Registry, catalog: str | None = None) -> Candidate:
-    """A registered candidate, of one catalog or of any, or a model in a folder of that path.
-
-    Raises:
-        UnknownName: neither; NoSuchFolder where the name can only be a path.
-        LoadError: the path exists and is no model; the message says what it is.
-    """
-    there = existing_path(name)
-    if there is not None and is_model(there):
-        return candidate_in(there)
-    try:
-        return registry.candidate(name, catalog)
-    except UnknownName:
-        if there is None:
-            if names_a_path(name):
-                raise nothing_there(name) from None
-            raise
-        raise not_a_model(there) from None
-
-
 def load_tuned(
     folder: Path,
     registry: Registry,
@@ -149,7 +118,7 @@ def load_tuned(
     if "prompting" in card:  # asked in the form that it was tuned in, whatever the base says now
         base = replace(base, prompting=_policy(folder / CARD, card["prompting"]))
     loaded = load(base, source=source, device=device, dtype=dtype)
-    loaded.model = _with_adapter(loaded.model, folder)
+    loaded.model = with_adapter(loaded.model, folder)
     loaded.candidate = replace(loaded.candidate, name=f"{base.name} + {folder.name}")
     return loaded
 
@@ -200,32 +169,3 @@ def _policy(path: Path, said: object) -> PromptPolicy:
     ):
         raise LoadError("error", f"{path}: its prompting is none that there is. Tune again.")
     return PromptPolicy(**said)
-
-
-def _with_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
-    """The model with the adapter on it, each of its matrices in its place.
-
-    Raises:
-        LoadError: it was made for another base. peft by itself would leave out what has no place.
-    """
-    from peft import PeftModel, get_peft_model_state_dict
-
-    wrong = "Is the base another one than it was tuned on?"
-    stored = {name for name in tensor_shapes(folder / WEIGHTS) if "lora_" in name}
-    try:
-        tuned = PeftModel.from_pretrained(model, str(folder), trust_remote_code=False).eval()
-    except (RuntimeError, ValueError, KeyError, TypeError) as error:
-        if "memory" in str(error).lower():
-            raise
-        raise LoadError(
-            "error",
-            f"The adapter in {folder} does not fit its base ({first_line(error)}). {wrong}",
-        ) from error
-    placed = {name for name in get_peft_model_state_dict(tuned) if "lora_" in name}
-    if stored != placed:
-        raise LoadError(
-            "error",
-            f"The adapter in {folder} does not fit its base: {len(stored - placed)} of its "
-            f"{len(stored)} matrices have no place, {len(placed - stored)} places none. {wrong}",
-        )
-    return tuned  # type: ignore[return-value]  # it passes on what it does not know to the model

@@ -38,6 +38,7 @@ _FILES = frozenset({"config.json", "generation_config.json", "tokenizer_config.j
                     "chat_template.jinja", "model.safetensors", *_TOKENIZERS})  # fmt: skip
 _MOST_ENTRIES = 20_000
 ADAPTER = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 def is_model(folder: Path) -> bool:
@@ -60,8 +61,16 @@ def read_architecture(folder: Path) -> dict[str, object]:
         LoadError: config.json can't be read, or holds what no model has.
     """
     path = folder / "config.json"
-    values = read_json_object(path, most_bytes=8 << 20)
-    check_values(values, str(path))
+    return architecture_of(read_json_object(path, most_bytes=8 << 20), str(path))
+
+
+def architecture_of(values: Mapping[str, object], whose: str) -> dict[str, object]:
+    """What of a config.json's values describes the architecture.
+
+    Raises:
+        LoadError: they hold what no model has.
+    """
+    check_values(values, whose)
     return {key: value for key, value in values.items() if key not in _NO_ARCHITECTURE}
 
 
@@ -184,7 +193,7 @@ def check_adapter(folder: Path) -> None:
     rank = said.get("r")
     if type(rank) is not int or not 1 <= rank <= 1 << 16:
         raise LoadError("error", f"{path}: r must be a whole number above 0, not {rank!r:.40}.")
-    shapes = tensor_shapes(folder / "adapter_model.safetensors")
+    shapes = tensor_shapes(folder / ADAPTER_WEIGHTS)
     largest = max((max(shape, default=0) for shape in shapes.values()), default=0)
     if rank > largest:
         raise LoadError("error", f"{path}: r is {rank}, its weights are of no such rank.")

@@ -6,26 +6,30 @@ the status that the case gets.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_registry import machine
 from model_registry.architectures.architecture import architecture_values
-from model_registry.architectures.architecture_limits import check_values
+from model_registry.architectures.model_config import build_config
 from model_registry.candidate import Candidate, PromptPolicy
 from model_registry.catalog import HERE
-from model_registry.errors import LoadError, first_line
+from model_registry.errors import LoadError
 from model_registry.hub import cached_folder, network_is_up
+from model_registry.naming.facts_cache import tokenizer_folder
+from model_registry.naming.references import HubReference
 from model_registry.prompting.tokenization import end_token_id, end_token_ids, resolved_policy
 from model_registry.weights import rwkv
 from model_registry.weights.folder_check import needs_code
+from model_registry.weights.lora import with_adapter_merged
 from model_registry.weights.pretrained import own_folder, read_pretrained, read_tokenizer
 from model_registry.weights.random_weights import random_model
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SOURCES = ("auto", "hub", "path", "bundled", "random")
 BUNDLED = HERE / "bundled" / "weights"
@@ -117,7 +121,11 @@ def load_tokenizer(candidate: Candidate, *, source: str = "hub") -> PreTrainedTo
         )
     if source == "bundled" or candidate.hub_id is None or candidate.needs_remote_code:
         load(candidate, source=source)  # says why not
-    return _with_padding(read_tokenizer(candidate, cached_folder(candidate)), candidate.prompting)
+    folder = cached_folder(candidate)
+    if folder is None:
+        reference = HubReference(str(candidate.hub_id), candidate.revision)
+        folder = tokenizer_folder(reference)
+    return _with_padding(read_tokenizer(candidate, folder), candidate.prompting)
 
 
 def _with_padding(
@@ -141,6 +149,8 @@ def _load_pretrained(
 ) -> LoadedModel:
     folder = None if source == "hub" else own_folder(where, source)
     model, tokenizer = read_pretrained(candidate, folder, device, dtype)
+    if candidate.adapter is not None:
+        model = with_adapter_merged(model, Path(candidate.adapter))
     return _ready(candidate, model, tokenizer, source, "full")
 
 
@@ -158,34 +168,6 @@ def _ready(
     end_ids = end_token_ids(policy, tokenizer, model.generation_config.eos_token_id)
     spoken_to = replace(candidate, prompting=policy)
     return LoadedModel(spoken_to, model, tokenizer, source, scale, end_ids)
-
-
-def build_config(values: Mapping[str, object]) -> PreTrainedConfig:
-    """A transformers configuration from an architecture's values.
-
-    Raises:
-        LoadError: "unsupported_architecture" where transformers does not know the model type,
-            "error" where the values can't be.
-    """
-    from huggingface_hub.errors import StrictDataclassError
-    from transformers import CONFIG_MAPPING, AutoConfig
-
-    check_values(values, "This architecture")
-    model_type = str(values["model_type"])
-    if model_type not in CONFIG_MAPPING:
-        raise LoadError(
-            "unsupported_architecture",
-            f"transformers does not know the model type {model_type}.",
-        )
-    rest = {key: value for key, value in values.items() if key != "model_type"}
-    try:
-        return AutoConfig.for_model(model_type, **rest)
-    except StrictDataclassError as error:
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise LoadError("error", f"An architecture can't have these values: {reason}") from error
-    except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
-        reason = first_line(error)
-        raise LoadError("error", f"An architecture can't have these values: {reason}") from error
 
 
 def _load_random(

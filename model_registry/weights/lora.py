@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model_registry.errors import LoadError, OhloraError
+from model_registry.errors import LoadError, OhloraError, first_line
 from model_registry.language import text
+from model_registry.weights.folder_check import ADAPTER_WEIGHTS, check_adapter
 from model_registry.weights.gptq import gptq_layers
+from model_registry.weights.weight_files import tensor_shapes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -140,3 +143,48 @@ def _suffix(name: str) -> str:
     parts = name.split(".")
     numbers = [i for i, part in enumerate(parts) if part.isdecimal()]
     return ".".join(parts[numbers[0] + 1 :] if numbers else parts)
+
+
+def with_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
+    """The model with the adapter on it, each of its matrices in its place.
+
+    Raises:
+        LoadError: it was made for another base. peft by itself would leave out what has no place.
+    """
+    from peft import PeftModel, get_peft_model_state_dict
+
+    wrong = "Is the base another one than it was tuned on?"
+    stored = {name for name in tensor_shapes(folder / ADAPTER_WEIGHTS) if "lora_" in name}
+    try:
+        tuned = PeftModel.from_pretrained(model, str(folder), trust_remote_code=False).eval()
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        if "memory" in str(error).lower():
+            raise
+        raise LoadError(
+            "error",
+            f"The adapter in {folder} does not fit its base ({first_line(error)}). {wrong}",
+        ) from error
+    placed = {name for name in get_peft_model_state_dict(tuned) if "lora_" in name}
+    if stored != placed:
+        raise LoadError(
+            "error",
+            f"The adapter in {folder} does not fit its base: {len(stored - placed)} of its "
+            f"{len(stored)} matrices have no place, {len(placed - stored)} places none. {wrong}",
+        )
+    return tuned  # type: ignore[return-value]  # it passes on what it does not know to the model
+
+
+def with_adapter_merged(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
+    """The model with an adapter added to its weights: it has no adapter any more, and can get one.
+
+    Raises:
+        LoadError: as `with_adapter`, or the adapter can't be added to weights.
+    """
+    check_adapter(folder)
+    tuned = with_adapter(model, folder)
+    try:
+        return tuned.merge_and_unload(safe_merge=True)  # type: ignore[operator, no-any-return]
+    except (ValueError, RuntimeError, NotImplementedError) as error:
+        raise LoadError(
+            "error", f"The adapter in {folder} can't be merged: {first_line(error)}"
+        ) from error

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_registry import cuda
+from model_registry.architectures.cures import cure_for, cure_of
+from model_registry.architectures.model_config import check_config, config_of_file
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError, first_line
 from model_registry.files.small_json import read_json_object
@@ -54,11 +56,12 @@ def read_pretrained(
         if folder is None:
             folder = fetch(candidate)
         config = check_folder(folder)
+        check_config(config, candidate.name, candidate.cure)
         tokenizer = _tokenizer(candidate, folder)
         check_tokens(candidate, tokenizer, config)
         # Whether its template can be used at all is known before minutes of reading weights.
         end_token_id(resolved_policy(candidate.prompting, tokenizer), tokenizer)
-        return _model(folder, device, dtype), tokenizer
+        return _model(folder, device, dtype, candidate.cure), tokenizer
     except OhloraError:
         raise
     except Exception as error:
@@ -67,22 +70,14 @@ def read_pretrained(
         raise load_error(candidate, error) or _unknown_failure(candidate, error) from error
 
 
-def read_tokenizer(candidate: Candidate, folder: Path | None) -> PreTrainedTokenizerBase:
-    """The tokenizer alone: of a folder, or of the hub, which sends no weights for it.
+def read_tokenizer(candidate: Candidate, folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder, which needs no weights.
 
     Raises:
         LoadError: with the status of the case.
     """
-    from transformers import AutoTokenizer
-
-    if folder is not None:
-        check_folder(folder, weights=False)
-        return _tokenizer(candidate, folder)
-    revision = {"revision": candidate.revision} if candidate.revision else {}
-    try:
-        return AutoTokenizer.from_pretrained(candidate.hub_id, trust_remote_code=False, **revision)
-    except Exception as error:
-        raise load_error(candidate, error) or _unknown_failure(candidate, error) from error
+    check_folder(folder, weights=False)
+    return _tokenizer(candidate, folder)
 
 
 def _tokenizer(candidate: Candidate, folder: Path) -> PreTrainedTokenizerBase:
@@ -94,7 +89,11 @@ def _tokenizer(candidate: Candidate, folder: Path) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(folder),
+            trust_remote_code=False,
+            **_config_for(folder, candidate.cure, any_cure=True),
+        )
     except Exception as error:
         known = load_error(candidate, error)
         if known is not None and known.status == "needs_remote_code":
@@ -111,7 +110,20 @@ def _tokenizer(candidate: Candidate, folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _model(folder: Path, device: str, dtype: torch.dtype) -> PreTrainedModel:
+def _config_for(folder: Path, cure: str | None, *, any_cure: bool = False) -> dict[str, Any]:
+    """What to read a folder with beside its own files: the configuration that a cure makes.
+
+    `any_cure` takes the one that is called for though nobody named it: a tokenizer reads the
+    configuration, and writes the same tokens whatever it says.
+    """
+    if cure is None and not any_cure:
+        return {}
+    values = read_json_object(folder / "config.json", most_bytes=8 << 20)
+    known = cure_for(values) if cure is None else cure_of(cure)
+    return {"config": config_of_file(values, folder.name, known.name)} if known else {}
+
+
+def _model(folder: Path, device: str, dtype: torch.dtype, cure: str | None) -> PreTrainedModel:
     """The folder's model, every weight of it from the folder.
 
     Raises:
@@ -125,7 +137,7 @@ def _model(folder: Path, device: str, dtype: torch.dtype) -> PreTrainedModel:
     # With the second argument it is a pair: (model, what was loaded).
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         str(folder), dtype=dtype, use_safetensors=True, trust_remote_code=False,
-        output_loading_info=True,
+        output_loading_info=True, **_config_for(folder, cure),
     )  # fmt: skip
     model: PreTrainedModel
     model, told = loaded

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from evaluators.grading.submission import InvalidRequest
 from model_registry import machine
 from model_registry.errors import UnknownName
+from model_registry.naming.resolve import find_candidate
 from model_registry.registry import Registry
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class Models:
             c.name: c for c in self.registry.candidates() if c.name in named or is_at_hand(c)
         }
         for name in named:
-            self._offered.setdefault(name, self.registry.candidate(name))
+            found = find_candidate(name, self.registry)
+            self._offered.setdefault(found.name, found)
         self._loaded: OrderedDict[str, Backend] = OrderedDict()
         # One at a time: transformers' loading swaps the process's default device for a while.
         self._loading = threading.Lock()

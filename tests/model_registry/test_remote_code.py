@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from model_registry.errors import LoadError
+from model_registry.naming.resolve import find_candidate
 from model_registry.registry import Registry
-from model_registry.weights.adapter import find_candidate
 from model_registry.weights.loading import load
 from tests.support.tiny_models import make_tiny_model
 from tests.test_house import ROOT, tracked_files

@@ -14,9 +14,9 @@ from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.openai_compatible import OpenAIBackend
 from model_registry.backends.remote.endpoint import Endpoint
 from model_registry.backends.transformers_local import TransformersBackend
+from model_registry.naming.resolve import candidate_in
 from model_registry.prompting.served_template import response_template
 from model_registry.registry import Registry
-from model_registry.weights.adapter import candidate_in
 from model_registry.weights.export import export
 from tests.support.real_server import transformers_serve
 from tests.support.tiny_models import make_tokenizer

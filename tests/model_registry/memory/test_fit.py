@@ -169,8 +169,9 @@ def test_the_count_of_live_tensors_is_what_torch_really_holds(kind):
     """A trace without data and a real step, counted by the same tracker, are the same bytes."""
     import torch
 
+    from model_registry.architectures.model_config import build_config
     from model_registry.memory import live_tensors, steps, trace
-    from model_registry.weights.loading import build_config, random_model
+    from model_registry.weights.loading import random_model
 
     work, shape = (
         steps.Training(kind, "cpu", "all-linear", 0.0),

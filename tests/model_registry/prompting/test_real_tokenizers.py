@@ -14,9 +14,9 @@ from rich.console import Console
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.open_backend import open_backend
 from model_registry.candidate import PromptPolicy
+from model_registry.naming.resolve import candidate_in
 from model_registry.prompting.tokenization import IGNORED, encode_row, prompt_ids
 from model_registry.registry import Registry
-from model_registry.weights.adapter import candidate_in
 from model_registry.weights.export import export
 from model_registry.weights.loading import load
 

@@ -12,9 +12,10 @@ import pytest
 
 from model_registry.candidate import PromptPolicy
 from model_registry.errors import BadTemplate
+from model_registry.naming.resolve import candidate_in
 from model_registry.prompting.served_template import served_template
 from model_registry.prompting.tokenization import around_answer, render
-from model_registry.weights.adapter import candidate_in, read_card, write_card
+from model_registry.weights.adapter import read_card, write_card
 from model_registry.weights.loading import load
 from tests.support.chat_templates import GEMMA, QWEN3, TEMPLATES, tokenizer_with
 from tests.support.tiny_models import make_tiny_model, tiny_candidate

@@ -12,8 +12,9 @@ import pytest
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.open_backend import open_backend
 from model_registry.errors import OhloraError
+from model_registry.naming.resolve import candidate_in
 from model_registry.registry import Registry
-from model_registry.weights.adapter import CARD, candidate_in, write_card
+from model_registry.weights.adapter import CARD, write_card
 from model_registry.weights.export import export
 from tests.support.tiny_models import make_tiny_model
 

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from model_registry.architectures.model_config import build_config
 from model_registry.errors import LoadError, OhloraError, UnknownName
+from model_registry.naming.resolve import find_candidate
 from model_registry.registry import Registry
-from model_registry.weights.adapter import find_candidate
-from model_registry.weights.loading import build_config, load
+from model_registry.weights.loading import load
 from ohlora_cli import app
 from tests.support.tiny_models import make_tiny_model, tiny_candidate
 
@@ -464,8 +465,10 @@ def test_a_candidate_goes_before_a_folder_of_its_name_without_a_model(tmp_path, 
 def test_what_is_nowhere_is_no_candidate(tmp_path):
     with pytest.raises(UnknownName, match=r"There is no folder .*nothing\.$"):
         find_candidate(str(tmp_path / "nothing"), Registry())
-    with pytest.raises(UnknownName, match=r"No candidate is called my/nothing\."):
+    with pytest.raises(LoadError, match=r"my/nothing is not in the cache, and the hub can't be"):
         find_candidate("my/nothing", Registry())  # an id of the hub
+    with pytest.raises(UnknownName, match=r"No candidate is called nothing\."):
+        find_candidate("nothing", Registry())
 
 
 def test_a_folder_whose_name_was_mistyped_is_named(folder, monkeypatch):

@@ -29,7 +29,7 @@ def card(request, monkeypatch) -> tuple[str, list[tuple[str, str]]]:
     native = request.param == "bfloat16"
     loaded: list[tuple[str, str]] = []
 
-    def record(folder: Path, device: str, dtype: Any) -> None:
+    def record(folder: Path, device: str, dtype: Any, cure: str | None) -> None:
         loaded.append((device, str(dtype).removeprefix("torch.")))
         raise LoadError("error", "recorded")
 
@@ -73,7 +73,7 @@ def test_an_export_merges_in_the_precision_of_the_tune(tiny_model, tmp_path, mon
     )  # fmt: skip
     seen: list[str] = []
 
-    def record(folder: Path, device: str, dtype: Any) -> None:
+    def record(folder: Path, device: str, dtype: Any, cure: str | None) -> None:
         seen.append(str(dtype).removeprefix("torch."))
         raise LoadError("error", "recorded")
 

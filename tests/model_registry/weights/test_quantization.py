@@ -13,6 +13,7 @@ from rich.console import Console
 from benchmarks.study.contract import Contract
 from benchmarks.tune import tune_candidate
 from benchmarks.workloads import fine_tune
+from model_registry.architectures.model_config import build_config
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.transformers_local import answer_one
 from model_registry.errors import LoadError, OhloraError
@@ -20,14 +21,15 @@ from model_registry.files.shipped_data import DATASETS
 from model_registry.memory.coefficients import skeleton_of
 from model_registry.memory.fit import Work
 from model_registry.memory.fit import weight_bytes as predicted_bytes
+from model_registry.naming.resolve import candidate_in
 from model_registry.registry import Registry
 from model_registry.weights import gptq, quantization
-from model_registry.weights.adapter import candidate_in, load_tuned
+from model_registry.weights.adapter import load_tuned
 from model_registry.weights.bitsandbytes_layers import settle, unreadable
 from model_registry.weights.export import _merged
 from model_registry.weights.export import export as write_merged
 from model_registry.weights.gptq import group_size, is_gptq, save_gptq
-from model_registry.weights.loading import LoadedModel, build_config, load, random_model
+from model_registry.weights.loading import LoadedModel, load, random_model
 from model_registry.weights.quantization import (
     Proof,
     check_available,

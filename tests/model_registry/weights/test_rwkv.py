@@ -6,8 +6,9 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
+from model_registry.architectures.model_config import build_config
 from model_registry.weights import rwkv
-from model_registry.weights.loading import build_config, random_model
+from model_registry.weights.loading import random_model
 
 TINY = {
     "model_type": "rwkv", "vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 4,

@@ -11,8 +11,8 @@ import pytest
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.transformers_local import answer_one
 from model_registry.errors import LoadError
+from model_registry.naming.resolve import find_candidate
 from model_registry.registry import Registry
-from model_registry.weights.adapter import find_candidate
 from model_registry.weights.loading import load
 from tests.support.tiny_models import make_tiny_model
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from model_registry.architectures.architecture import architecture_values
+from model_registry.architectures.model_config import build_config
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.transformers_local import answer_one
 from model_registry.candidate import Candidate
@@ -18,7 +19,6 @@ from model_registry.errors import LoadError
 from model_registry.registry import Registry
 from model_registry.weights import loading, random_weights
 from model_registry.weights.loading import (
-    build_config,
     load,
     network_is_up,
     random_model,

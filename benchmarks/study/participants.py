@@ -1,0 +1,64 @@
+"""Who takes part in a run: those that a study's criteria accept, or those that a user names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from benchmarks.study.study import Study
+from model_registry.candidate import Candidate
+from model_registry.messages.notes import Note
+from model_registry.naming.resolve import OWN_FOLDER, find_candidates, with_cure
+from model_registry.registry import Registry
+from model_registry.selection import Override, Selection, select
+
+
+def who_takes_part(
+    study: Study, registry: Registry, names: Sequence[str] = (), cure: str | None = None
+) -> Selection:
+    """Those of the study's catalog that its criteria accept, or those that the user named.
+
+    Whoever is named takes part whatever the criteria say; `named_notes` tells what they would have
+    refused. The licence of a folder of one's own is one's own matter: that is recorded.
+
+    Args:
+        study: its cures are applied, too.
+        registry: the candidates that are known.
+        names: catalog names, folders, org/model, URLs; none takes the study's own.
+        cure: for all whose configuration its own class refuses.
+
+    Raises:
+        OhloraError: nobody is called so, or the hub can't say.
+    """
+    if not names:
+        found = select(registry.candidates(study.catalog), study.criteria, study.overrides)
+        return replace(found, accepted=tuple(_with_cures(found.accepted, study, cure)))
+    named = tuple(_with_cures(find_candidates(names, registry), study, cure))
+    return Selection(named, (), tuple(_overrides(named, study)))
+
+
+def _with_cures(
+    candidates: Iterable[Candidate], study: Study, cure: str | None
+) -> Iterator[Candidate]:
+    for candidate in candidates:
+        own = study.cures.get(candidate.name) or study.cures.get(candidate.hub_id or "") or cure
+        yield candidate if own is None else with_cure(candidate, own)
+
+
+def _overrides(named: Iterable[Candidate], study: Study) -> Iterator[Override]:
+    """The study's recorded decisions, and one for each named folder."""
+    yield from study.overrides
+    for candidate in named:
+        if candidate.license.note == OWN_FOLDER:
+            reason = "a folder of the user's own, named with --candidates"
+            yield Override(candidate.name, candidate.license.name, reason, "--candidates")
+
+
+def named_notes(study: Study, selection: Selection) -> list[Note]:
+    """What the study's criteria say against those that were named: nothing is hidden by naming."""
+    overrides = {override.candidate: override for override in selection.overridden}
+    return [
+        Note("named_all_the_same", {"candidate": candidate.name, "why": reason})
+        for candidate in selection.accepted
+        for reason in study.criteria.why_not(candidate, overrides)
+    ]
