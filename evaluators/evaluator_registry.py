@@ -144,7 +144,7 @@ def _column(
     try:
         with third_party_code(), at_most(patience(len(replies))):
             scores = list(evaluator.combine(replies, parts))
-    except (Exception, SystemExit, TookTooLong) as error:  # noqa: BLE001 - whatever a stranger's evaluator raises
+    except (Exception, SystemExit, TookTooLong) as error:  # noqa: BLE001 - whatever third-party code raises
         return [_failed(error)] * len(replies)
     return _one_each(scores, replies)
 
@@ -170,7 +170,7 @@ def _judge_group(evaluator: Evaluator, replies: list[Reply]) -> list[Score]:
             scores = list(evaluator.judge(replies))
     except TookTooLong as error:
         return [_failed(error)] * len(replies)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's evaluator raises
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever third-party code raises
         if isinstance(evaluator, EachReply | EachText) and len(replies) > 1:
             # One reply that it stumbles over need not cost the others their scores.
             return [_judge_group(evaluator, [reply])[0] for reply in replies]

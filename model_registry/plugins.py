@@ -65,7 +65,7 @@ def _load_entry_points(manager: pluggy.PluginManager) -> None:
             plugin = entry.load()
             if not manager.is_registered(plugin):  # one plugin may have two entry points
                 _register(manager, plugin, name=f"{package}:{entry.name}")
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's module raises
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever third-party code raises
             _warn(f"plugin {entry.name} of package {package} was left out: {_reason(error)}")
 
 
@@ -119,7 +119,7 @@ def call_each(
                 implementation.function(register)
         except OhloraError:
             raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's plugin raises
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever third-party code raises
             failures.append((implementation.plugin_name, error))
             _warn(f"plugin {implementation.plugin_name}: {hook} failed: {_reason(error)}")
     return failures
@@ -197,6 +197,6 @@ def _names_offered(hook: Callable[..., None]) -> tuple[list[str], str | None]:
     try:
         with third_party_code():
             hook(note)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's plugin raises
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever third-party code raises
         return names, _reason(error)
     return names, None

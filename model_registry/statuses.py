@@ -168,5 +168,5 @@ def status_called(code: str) -> Status:
 
 
 def status_words(code: str) -> str:
-    """What a status means; a stranger's own as it stands."""
+    """What a status means; a third-party one's as it stands."""
     return status_called(code).words

@@ -81,7 +81,7 @@ def works(case: Case, figures: Mapping[str, Any], capability: str | None = None)
         capability=capability,
         quantization=str(case.settings.get("quantization", "none")),
     )
-    found = {"load": replace(common, quantization="none")}  # packed in a phase of its own
+    found = {"load": replace(common, quantization="none")}  # quantised in a phase of its own
     workload = workload_called(case.workload)
     if workload.tunes and workload.memory_kind:
         found[workload.main_phase] = _training(case, workload.memory_kind, common, figures)

@@ -238,11 +238,11 @@ def _answering(
     """The plain case, one in each quantisation asked for, and one that is done only where the
     plain one fails."""
     plain = Case(candidate, "inference", contract, task, {}, limits)
-    packed = [replace(plain, settings={"quantization": name}) for name in work.quantizations]
+    quantized = [replace(plain, settings={"quantization": name}) for name in work.quantizations]
     if work.if_it_fails is None:
-        return [plain, *packed]
+        return [plain, *quantized]
     other = {"quantization": work.if_it_fails}
-    return [plain, *packed, replace(plain, settings=other, instead_of=plain.id)]
+    return [plain, *quantized, replace(plain, settings=other, instead_of=plain.id)]
 
 
 def _dropout_notes(study: Study, candidates: Sequence[Candidate]) -> list[Note]:

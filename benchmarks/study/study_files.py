@@ -192,8 +192,8 @@ class _Reader(TomlReader):
         if fallback is not None and fallback not in QUANTIZATIONS:
             self.fail("if_it_fails", f"if_it_fails is one of {', '.join(QUANTIZATIONS)}")
         measured = inference and not ask
-        packed = self.quantizations(entry)
-        return Work(measured, ranks, ask, transcript, variants, fallback, packed, further)
+        quantized = self.quantizations(entry)
+        return Work(measured, ranks, ask, transcript, variants, fallback, quantized, further)
 
     def asked(self, entry: dict[str, Any], workload: Workload) -> tuple[int | None, ...]:
         """The ranks at which a workload is asked for; (None,) for work that has none."""

@@ -97,7 +97,7 @@ def run(
     policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
     encoded = encode_rows(policy, tokenizer, train, contract, "train")
     rows = encoded.rows
-    keep_gradients(loaded.model)  # before the first answer, which may cost packed weights theirs
+    keep_gradients(loaded.model)  # before the first answer, which may cost quantised weights theirs
     held_out = encode_rows(policy, tokenizer, valid, contract, "valid").rows
     with log.phase("validation_before"):
         before = validation_loss(loaded.model, held_out, contract)

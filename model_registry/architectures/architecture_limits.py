@@ -1,6 +1,6 @@
 """Rejects architecture values that no model has, before anything is built from them.
 
-A configuration is data of a stranger's: a million layers would be built for hours, a width of 10⁹
+A configuration is third-party data: a million layers would be built for hours, a width of 10⁹
 would ask for all memory there is. The limits are far above the largest models that were published.
 """
 

@@ -123,11 +123,11 @@ def weight_bytes(counts: Mapping[str, int], work: Work) -> int:
         known = ", ".join(_QUANTIZED)
         raise OhloraError(f"No quantisation is called {work.quantization}. There are: {known}.")
     shrunk = counts["linear_parameters"]
-    packed = shrunk * _QUANTIZED[work.quantization]
+    quantized = shrunk * _QUANTIZED[work.quantization]
     if work.quantization == "int8":
-        packed += 4 * counts["linear_outputs"]
+        quantized += 4 * counts["linear_outputs"]
     rest = (counts["parameters"] - shrunk) * itemsize
-    return round(packed + rest) + counts["buffer_bytes"]
+    return round(quantized + rest) + counts["buffer_bytes"]
 
 
 def features(batch: int, length: int, kept: int, rank: int) -> tuple[float, ...]:

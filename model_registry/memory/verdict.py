@@ -47,9 +47,10 @@ def changes(work: Work) -> list[Change]:
         first = Change(half, '[contract] dtype = "bfloat16"', "--dtype bfloat16" if able else None)
         return [first, *(_after(first, change) for change in changes(half))]
     if work.kind in ("load", "inference"):
-        packed = ("int8", "nf4") if work.quantization == "none" else ()
+        quantized = ("int8", "nf4") if work.quantization == "none" else ()
         return [
-            Change(replace(work, quantization=q), f'[work] quantizations = ["{q}"]') for q in packed
+            Change(replace(work, quantization=q), f'[work] quantizations = ["{q}"]')
+            for q in quantized
         ]
     steps = [
         Change(replace(work, batch=batch), f"[contract] batch_size = {batch}")
@@ -65,7 +66,7 @@ def _after(first: Change, change: Change) -> Change:
 
 
 def _of_lora(work: Work) -> list[Change]:
-    """A smaller rank, and weights packed in 4 bit."""
+    """A smaller rank, and weights quantised to 4 bit."""
     smaller = [rank for rank in (32, 16, 8, 4) if rank < (work.rank or 16)]
     key = "preference_ranks" if work.kind == "orpo" else "ranks"
     steps = [
@@ -78,9 +79,9 @@ def _of_lora(work: Work) -> list[Change]:
     ]
     if work.kind == "lora" and work.quantization == "none":
         line = f'[[work.variants]] rank = {work.rank or 16}, quantization = "nf4"'
-        packed = replace(work, quantization="nf4")
-        steps.append(Change(packed, line))
-        steps.append(Change(replace(packed, batch=1), f"{line}; [contract] batch_size = 1"))
+        quantized = replace(work, quantization="nf4")
+        steps.append(Change(quantized, line))
+        steps.append(Change(replace(quantized, batch=1), f"{line}; [contract] batch_size = 1"))
     return steps
 
 
@@ -89,11 +90,11 @@ def _of_full(work: Work) -> list[Change]:
     lora = replace(work, kind="lora", rank=16)
     tune = "--rank 16" if work.batch == TUNED_BATCH else None
     line = '[[work.variants]] tuning = "lora", rank = 16'
-    packed = replace(lora, quantization="nf4", batch=1)
+    quantized = replace(lora, quantization="nf4", batch=1)
     return [
         Change(lora, line, tune),
         Change(replace(lora, batch=1), f"{line}; [contract] batch_size = 1"),
-        Change(packed, f'{line}, quantization = "nf4"; [contract] batch_size = 1'),
+        Change(quantized, f'{line}, quantization = "nf4"; [contract] batch_size = 1'),
     ]
 
 

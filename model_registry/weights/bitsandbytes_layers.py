@@ -31,7 +31,7 @@ def replace_linears(model: PreTrainedModel, method: str, device: str) -> None:
     Args:
         model: plain, on any device.
         method: int8 or nf4.
-        device: where the model is to be; plain weights never are there beside packed ones.
+        device: where the model is to be; plain weights never are there beside quantised ones.
     """
     import torch
 
@@ -40,8 +40,8 @@ def replace_linears(model: PreTrainedModel, method: str, device: str) -> None:
         for name, child in list(parent.named_children()):
             if type(child) is not torch.nn.Linear or child is head:
                 continue
-            if _can_pack(child, method, device):
-                setattr(parent, name, _packed(child, method, device))
+            if _can_quantize(child, method, device):
+                setattr(parent, name, _quantized_layer(child, method, device))
     model.to(device)  # type: ignore[arg-type]  # wrapped untyped
     settle(model)
     # peft asks for these names; for torch, what a module holds are tensors and modules.
@@ -84,10 +84,10 @@ def extra_tensors(module: nn.Module) -> list[torch.Tensor]:
     weight = getattr(module, "weight", None)
     state = getattr(module, "state", None)
     held = [getattr(owner, name, None) for owner in (weight, state) for name in ("CB", "SCB")]
-    packed = getattr(weight, "quant_state", None)
-    if packed is not None:
-        held += [packed.absmax, packed.code, getattr(packed, "offset", None)]
-        inner = getattr(packed, "state2", None)
+    quantized = getattr(weight, "quant_state", None)
+    if quantized is not None:
+        held += [quantized.absmax, quantized.code, getattr(quantized, "offset", None)]
+        inner = getattr(quantized, "state2", None)
         if inner is not None:
             held += [inner.absmax, inner.code]
     return [tensor for tensor in held if isinstance(tensor, torch.Tensor)]
@@ -121,12 +121,12 @@ def _config(method: str, dtype: torch.dtype, plain: list[str]) -> BitsAndBytesCo
     )
 
 
-def _can_pack(linear: nn.Linear, method: str, device: str) -> bool:
+def _can_quantize(linear: nn.Linear, method: str, device: str) -> bool:
     return method != "nf4" or device != "cpu" or linear.in_features % _BLOCK == 0
 
 
-def _packed(linear: nn.Linear, method: str, device: str) -> nn.Module:
-    """One layer in bitsandbytes' form; moving the weight to its device is what packs it."""
+def _quantized_layer(linear: nn.Linear, method: str, device: str) -> nn.Module:
+    """One layer in bitsandbytes' form; moving the weight to its device is what quantises it."""
     import torch
 
     bnb: Any = importlib.import_module("bitsandbytes")
@@ -154,5 +154,5 @@ def _packed(linear: nn.Linear, method: str, device: str) -> nn.Module:
         ).to(device)
     if linear.bias is not None:
         made.bias = torch.nn.Parameter(linear.bias.detach().to(device), requires_grad=False)
-    packed: nn.Module = made.train(linear.training)
-    return packed
+    quantized: nn.Module = made.train(linear.training)
+    return quantized

@@ -53,7 +53,7 @@ def export(
 
     Raises:
         OhloraError: no finished tune is there, `out` can't be written or holds something, or the
-            base is packed in a way that nothing can be merged into.
+            base is quantised in a way that nothing can be merged into.
     """
     check_folder(out)
     if out.exists() and any(out.iterdir()):

@@ -232,7 +232,7 @@ def _check_quantization(config: Mapping[str, object], folder: Path) -> None:
 def _check_size(config: Mapping[str, object], headers: Headers, folder: Path) -> None:
     """Refuse a configuration of a far larger model than the weights are: the rest would be noise.
 
-    Packed weights hold up to eight numbers in one, hence the wide margin.
+    quantised weights hold up to eight numbers in one, hence the wide margin.
     """
     described = parameters_at_least(config)
     layers = config.get("num_hidden_layers")

@@ -52,23 +52,23 @@ def quantize_gptq(
     """
     if tokenizer is None or not calibration:
         raise LoadError("error", "GPTQ needs a tokenizer and texts to calibrate on.")
-    packed = tempfile.TemporaryDirectory(prefix="ohlora-gptq-")  # lives as long as the model
+    out = tempfile.TemporaryDirectory(prefix="ohlora-gptq-")  # lives as long as the model
     # A worker ends without Python's own clean-up.
-    Finalize(packed, shutil.rmtree, args=(packed.name, True), exitpriority=1)
+    Finalize(out, shutil.rmtree, args=(out.name, True), exitpriority=1)
     with tempfile.TemporaryDirectory(prefix="ohlora-gptq-") as plain:
         model.save_pretrained(plain)
         tokenizer.save_pretrained(plain)
         texts = json.dumps(list(calibration), ensure_ascii=False)
         Path(plain, _TEXTS).write_text(texts, encoding="utf-8")
-        _quantize_apart(plain, packed.name, device)
-    tokenizer.save_pretrained(packed.name)
-    quantized = load_gptq(Path(packed.name), device)
-    vars(quantized)[_FOLDER] = packed
+        _quantize_apart(plain, out.name, device)
+    tokenizer.save_pretrained(out.name)
+    quantized = load_gptq(Path(out.name), device)
+    vars(quantized)[_FOLDER] = out
     quantized.generation_config = model.generation_config  # gptqmodel puts its own in
     return quantized
 
 
-def _quantize_apart(plain: str, packed: str, device: str) -> None:
+def _quantize_apart(plain: str, out: str, device: str) -> None:
     """Quantise from folder to folder in a process of its own, whose memory ends with it.
 
     Raises:
@@ -80,7 +80,7 @@ def _quantize_apart(plain: str, packed: str, device: str) -> None:
     paths = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
     done = subprocess.run(  # noqa: S603 - our own module; the paths are arguments, no shell
-        [sys.executable, "-m", "model_registry.weights.gptq", plain, packed, device],
+        [sys.executable, "-m", "model_registry.weights.gptq", plain, out, device],
         cwd=plain,
         env=os.environ | threads | {"PYTHONPATH": paths},
         capture_output=True,
@@ -92,7 +92,7 @@ def _quantize_apart(plain: str, packed: str, device: str) -> None:
         raise RuntimeError(said[-1] if said else f"it ended with {done.returncode}")
 
 
-def main(plain: str, packed: str, device: str) -> None:
+def main(plain: str, out: str, device: str) -> None:
     """What that process does."""
     _die_with_parent()
     texts = json.loads(Path(plain, _TEXTS).read_text(encoding="utf-8"))
@@ -106,7 +106,7 @@ def main(plain: str, packed: str, device: str) -> None:
         work = gptqmodel.GPTQModel.load(plain, config, device=device, trust_remote_code=False)
         # The least length is 10 otherwise, and short rows are dropped with a warning.
         work.quantize(texts, batch_size=1, calibration_data_min_length=1)
-        work.save(packed)
+        work.save(out)
 
 
 def _die_with_parent() -> None:

@@ -51,7 +51,7 @@ def lora_targets(model: PreTrainedModel, targets: str) -> LoraTargets:
         targets: "all-linear", or names of layers separated by commas.
 
     Raises:
-        LoadError: "unsupported_architecture", where packed weights lie beside stacked experts.
+        LoadError: "unsupported_architecture", where quantised weights lie beside stacked experts.
     """
     experts = stacked_experts(model)
     if targets != ALL_LINEAR:

@@ -19,7 +19,7 @@ from model_registry.messages.path_errors import existing_path, not_a_model
 from model_registry.prompting.token_check import check_tokens
 from model_registry.prompting.tokenization import end_token_id, resolved_policy
 from model_registry.weights.folder_check import check_folder, is_model, needs_code
-from model_registry.weights.quantization import load_packed, packed_method, weight_bytes
+from model_registry.weights.quantization import load_quantized, quantization_of_folder, weight_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -131,9 +131,9 @@ def _model(folder: Path, device: str, dtype: torch.dtype, cure: str | None) -> P
     """
     from transformers import AutoModelForCausalLM
 
-    packed = packed_method(folder)
-    if packed is not None:
-        return load_packed(folder, packed, device, dtype)
+    quantized = quantization_of_folder(folder)
+    if quantized is not None:
+        return load_quantized(folder, quantized, device, dtype)
     # With the second argument it is a pair: (model, what was loaded).
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         str(folder), dtype=dtype, use_safetensors=True, trust_remote_code=False,

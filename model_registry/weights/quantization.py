@@ -119,7 +119,7 @@ def quantize(
     Args:
         model: plain; in main memory, where `device` is too small for it.
         method: int8, nf4 or gptq.
-        device: where the packed model is to be.
+        device: where the quantised model is to be.
         tokenizer: GPTQ reads the calibration texts with it.
         calibration: texts that GPTQ measures its rounding on.
 
@@ -150,8 +150,9 @@ def quantize(
 def keep_gradients(model: PreTrainedModel) -> None:
     """Compute quantised layers in the way that has a gradient, and that can be merged into.
 
-    On a CPU the first answer lays packed weights out for kernels that have none. Without this the
-    layers before a packed one would not learn, and nothing would say so. Call it before any answer.
+    On a CPU the first answer lays quantised weights out for kernels that have none. Without this
+    the layers before a quantised one would not learn, and nothing would say so. Call it before any
+    answer.
 
     Raises:
         OhloraError: the weights are laid out so already, and that can't be undone.
@@ -185,7 +186,7 @@ def _count(model: PreTrainedModel) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def packed_method(folder: Path) -> str | None:
+def quantization_of_folder(folder: Path) -> str | None:
     """How a folder's weights are quantised, by its configuration; None where they are not.
 
     For a method that is not one of ours it is the name that the folder gives it.
@@ -202,7 +203,7 @@ def packed_method(folder: Path) -> str | None:
     return str(said.get("quant_method", "unknown"))
 
 
-def load_packed(folder: Path, method: str, device: str, dtype: torch.dtype) -> PreTrainedModel:
+def load_quantized(folder: Path, method: str, device: str, dtype: torch.dtype) -> PreTrainedModel:
     """A quantised model from its folder, loaded on its device: it can't be moved later.
 
     Raises:
@@ -225,8 +226,8 @@ def load_packed(folder: Path, method: str, device: str, dtype: torch.dtype) -> P
             f"{folder} can't be read on a CPU: {problem}. Load it on a card, or quantise it here.",
         )
     settle(model)
-    # What turned the file's tensors into packed ones can't be undone (transformers 5.23): it would
-    # refuse to write the model again. None has it write them as they are.
+    # What turned the file's tensors into quantised ones can't be undone (transformers 5.23): it
+    # would refuse to write the model again. None has it write them as they are.
     model._weight_conversions = None  # type: ignore[assignment]  # none of transformers' annotations
     return model
 

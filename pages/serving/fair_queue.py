@@ -27,7 +27,7 @@ MOST_UNREAD = 16
 UNREAD_AT_ONCE = 2
 #: Seconds until what nobody reads is given up, and its results are forgotten.
 PATIENCE = 20.0
-#: Seconds that a stranger's request is held while there are too many of those.
+#: Seconds that an unknown visitor's request is held while there are too many of those.
 A_MOMENT = 0.25
 
 

@@ -86,18 +86,18 @@ def ledger_table(evidence: Evidence) -> Table | None:
     if not found:
         return None
     memory, quality = text("Peak memory", "최대 메모리"), text("Quality", "품질")
-    plain, packed = text("plain", "원래"), text("quantised", "양자화")
+    plain, quantized = text("plain", "원래"), text("quantised", "양자화")
     columns = [
         Column(text("Candidate", "후보"), numeric=False),
         Column(text("Work", "작업"), numeric=False),
         Column(text("Weights", "가중치"), numeric=False),
         Column(text("Bytes a parameter", "파라미터당 바이트"), numeric=False),
         Column(plain, memory, "MB"),
-        Column(packed, memory, "MB"),
+        Column(quantized, memory, "MB"),
         Column(text("saved", "절약"), memory, "MB"),
         Column(text("Speed", "속도")),
         Column(plain, quality),
-        Column(packed, quality),
+        Column(quantized, quality),
         Column(text("Verdict", "판정"), numeric=False),
     ]
     return make_table(columns, [_ledger_row(evidence, each) for each in found], _rule())
@@ -110,7 +110,7 @@ def _rule() -> str:
         f"{saved} lower, quality falls by no more than {lost}, and it is at least {speed} times as "
         "fast; else it is not worth it here. Speed is tokens or training steps per second against "
         "the plain one; quality is the mean score of the replies, 0 to 1. The peak is of "
-        "the work itself; packing the weights comes before it and needs the plain ones.",
+        "the work itself; quantising the weights comes before it and needs the plain ones.",
         f"필요함: 양자화한 것만 실행됩니다. 도움이 됨: 최대 메모리가 {saved} 이상 줄고, 품질이 "
         f"{lost}보다 더 떨어지지 않으며, 속도가 {speed}배 이상입니다. 아니면 여기서는 이득이 "
         "없습니다. 속도는 초당 토큰 수(튜닝은 스텝 수)를 원래 모델과 비교한 배수이고, 품질은 "
@@ -148,11 +148,13 @@ def _proof(case: Result) -> Cell:
     if not proof:
         return missing("—", text("not applied", "적용되지 않음"))
     classes = proof["modules_after"]
-    packed = {name.rpartition(".")[2]: n for name, n in classes.items() if name != "torch.Linear"}
+    quantized = {
+        name.rpartition(".")[2]: n for name, n in classes.items() if name != "torch.Linear"
+    }
     total = sum(classes.values())
     held = ", ".join(
         text(f"{count} of {total} {name}", f"{total}개 중 {count}개 {name}")
-        for name, count in packed.items()
+        for name, count in quantized.items()
     )
     before, after = proof["bytes_per_parameter_before"], proof["bytes_per_parameter_after"]
     return Cell(f"{before:.2f} → {after:.2f}", under=held)

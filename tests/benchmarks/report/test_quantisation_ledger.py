@@ -130,16 +130,16 @@ def test_full_tuning_is_no_partner_of_lora(tmp_path):
 
 
 def test_quality_is_of_the_case_s_own_replies(tmp_path):
-    packed = case("nf4", memory=700)
-    evidence = run_of(tmp_path, PLAIN, packed, quality={PLAIN.case: 0.6, packed.case: 0.5})
+    quantized = case("nf4", memory=700)
+    evidence = run_of(tmp_path, PLAIN, quantized, quality={PLAIN.case: 0.6, quantized.case: 0.5})
     (found,) = comparisons(evidence)
     assert found.quality_plain == pytest.approx(0.6)
     assert found.quality_quantised == pytest.approx(0.5)
 
 
 def test_the_table_shows_saving_speed_quality_proof_and_verdict(tmp_path):
-    packed = case("nf4", memory=700, rate=5)
-    evidence = run_of(tmp_path, PLAIN, packed, quality={PLAIN.case: 0.6, packed.case: 0.55})
+    quantized = case("nf4", memory=700, rate=5)
+    evidence = run_of(tmp_path, PLAIN, quantized, quality={PLAIN.case: 0.6, quantized.case: 0.55})
     table = ledger_table(evidence)
     assert table is not None
     row = table.rows[0]
@@ -181,16 +181,16 @@ def test_a_run_without_quantisation_has_no_ledger(tmp_path):
 
 
 def test_what_was_found_begins_with_the_verdicts(tmp_path):
-    packed = [case("int8", memory=950), case("nf4", memory=700), case("gptq", memory=960)]
+    quantized = [case("int8", memory=950), case("nf4", memory=700), case("gptq", memory=960)]
     tuned = [tune("LoRA"), tune("QLoRA", quantization="nf4")]
-    assert list(headline(run_of(tmp_path, PLAIN, *packed, *tuned))) == [
+    assert list(headline(run_of(tmp_path, PLAIN, *quantized, *tuned))) == [
         "beta-1.3b — not worth it here: int8, gptq, tuning on nf4; helps: nf4."
     ]
 
 
 def test_the_scores_of_a_quantised_case_stand_in_a_row_of_their_own(tmp_path):
-    packed = case("nf4", memory=700)
-    evidence = run_of(tmp_path, PLAIN, packed, quality={PLAIN.case: 0.6, packed.case: 0.2})
+    quantized = case("nf4", memory=700)
+    evidence = run_of(tmp_path, PLAIN, quantized, quality={PLAIN.case: 0.6, quantized.case: 0.2})
     rows = {row[1].text: row[2].value for row in evaluators_table(evidence).rows}
     assert {name: value for name, value in rows.items() if value is not None} == {
         "before": pytest.approx(0.6),
@@ -200,11 +200,11 @@ def test_the_scores_of_a_quantised_case_stand_in_a_row_of_their_own(tmp_path):
 
 
 def test_replies_shown_before_the_tune_are_the_plain_model_s(tmp_path):
-    packed = case("nf4", memory=700)
-    evidence = run_of(tmp_path, PLAIN, packed)
+    quantized = case("nf4", memory=700)
+    evidence = run_of(tmp_path, PLAIN, quantized)
     said = [
         Reply(each.case, "beta-1.3b", "물음", words, "greedy", None, 3, "stop")
-        for each, words in ((PLAIN, "원래 답"), (packed, "양자화한 답"))
+        for each, words in ((PLAIN, "원래 답"), (quantized, "양자화한 답"))
     ]
     (sample,) = samples(replace(evidence, run=replace(evidence.run, replies=tuple(said))))
     assert sample.rows[0].before == said[0]

@@ -195,11 +195,11 @@ def test_any_evaluator_s_score_may_be_a_criterion(tmp_path):
 def test_replies_of_a_quantised_case_beside_the_plain_one_do_not_count(tmp_path):
     run = make_run(tmp_path, candidates=("beta-1.3b",))
     plain = next(result for result in run.results() if result.workload == "inference")
-    packed = f"{plain.case}/quantization=nf4"
-    row = to_json(plain) | {"case": packed, "settings": {"quantization": "nf4"}, "peaks": {}}
+    quantized = f"{plain.case}/quantization=nf4"
+    row = to_json(plain) | {"case": quantized, "settings": {"quantization": "nf4"}, "peaks": {}}
     append_rows(run.path / "results.jsonl", [Result(**row)])
     before = value_of("quality", "beta-1.3b", Run.read(run))
-    run.add_scores([ScoreRow(packed, "beta-1.3b", "p", "greedy", None, "quality", 0.0)])
+    run.add_scores([ScoreRow(quantized, "beta-1.3b", "p", "greedy", None, "quality", 0.0)])
     assert value_of("quality", "beta-1.3b", Run.read(run)) == before
 
 

@@ -34,11 +34,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     monkeypatch.setenv("OHLORA_DATA_DIR", str(tmp_path / "data"))
     run = make_run(tmp_path / "run")
     plain = next(r for r in run.results() if (r.candidate, r.workload) == (QUANTISED, "inference"))
-    packed = f"{plain.case}/quantization=nf4"
-    row = to_json(plain) | {"case": packed, "settings": {"quantization": "nf4"}, "peaks": {}}
+    quantized = f"{plain.case}/quantization=nf4"
+    row = to_json(plain) | {"case": quantized, "settings": {"quantization": "nf4"}, "peaks": {}}
     append_rows(run.path / "results.jsonl", [Result(**row | {"seconds": {"inference": 999.0}})])
     run.add_scores(
-        [ScoreRow(packed, QUANTISED, f"p{n}", "greedy", None, "quality", 0.05) for n in range(9)]
+        [ScoreRow(quantized, QUANTISED, f"p{n}", "greedy", None, "quality", 0.05) for n in range(9)]
     )
     return run
 

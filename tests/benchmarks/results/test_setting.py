@@ -44,8 +44,8 @@ def test_an_id_without_a_setting_ends_with_the_workload() -> None:
 
 
 def test_cases_that_differ_in_quantisation_only_are_one_work_and_variants_are_not() -> None:
-    plain, packed = Setting(rank=8), Setting(rank=8, quantization="nf4")
-    assert plain.work == packed.work
+    plain, quantized = Setting(rank=8), Setting(rank=8, quantization="nf4")
+    assert plain.work == quantized.work
     before, after = (Setting.of({"variant": name, "rank": 8}) for name in ("before", "after"))
     assert before.work != after.work
     assert before.method == after.method  # what is done, whatever it is called

@@ -1,4 +1,4 @@
-"""The study of quantisation: every candidate plain and packed, under one contract."""
+"""The study of quantisation: every candidate plain and quantised, under one contract."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ from model_registry.weights.quantization import (
     check_available,
     export,
     keep_gradients,
-    packed_method,
+    quantization_of_folder,
     quantize,
     weight_bytes,
 )
@@ -138,15 +138,15 @@ def test_tied_weights_are_weighed_once(tiny_model):
 
 
 @pytest.mark.parametrize(
-    ("method", "kind", "packed", "most"),
+    ("method", "kind", "count", "most"),
     [("int8", "bitsandbytes.Linear8bitLt", 21, 1.65), ("nf4", "bitsandbytes.Linear4bit", 18, 1.9),
      ("gptq", "gptqmodel.TorchAtenLinear", 21, 0.9)],
 )  # fmt: skip
-def test_linear_layers_are_really_packed_and_still_answer(method, kind, packed, most):
+def test_linear_layers_are_really_packed_and_still_answer(method, kind, count, most):
     loaded, proof = quantized(method)
     assert proof.applied
     assert proof.modules_before == {"torch.Linear": 22}
-    assert proof.modules_after == {kind: packed, "torch.Linear": 22 - packed}
+    assert proof.modules_after == {kind: count, "torch.Linear": 22 - count}
     figures = proof.to_json()
     assert figures["bytes_per_parameter_before"] == pytest.approx(4.0, abs=0.01)
     assert figures["bytes_per_parameter_after"] < most
@@ -196,7 +196,7 @@ def test_gptq_in_groups_of_16_answers_too():
 def test_an_exported_model_is_loaded_again_by_its_path_and_says_the_same(method, tmp_path):
     loaded, proof = quantized(method)
     out = export(loaded.model, loaded.tokenizer, tmp_path / "model")
-    assert packed_method(out) == method
+    assert quantization_of_folder(out) == method
     again = load(candidate_in(out), source="path")
     assert quantization._classes(again.model) == proof.modules_after
     assert weight_bytes(again.model) == pytest.approx(proof.bytes_after, rel=0.01)
@@ -226,7 +226,7 @@ def test_a_folder_that_holds_something_is_not_written_to(tmp_path):
 def test_a_folder_tells_how_it_was_quantised(said, method, tmp_path):
     config = {"model_type": "llama"} | ({} if said is None else {"quantization_config": said})
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    assert packed_method(tmp_path) == method
+    assert quantization_of_folder(tmp_path) == method
 
 
 def test_a_packed_folder_without_its_package_is_an_unsupported_device(tmp_path, monkeypatch):
@@ -315,8 +315,8 @@ def test_lora_learns_on_packed_weights(method):
     )
     assert sum(log.losses[-2:]) < 0.6 * sum(log.losses[:2])
     assert outcome.figures["validation_loss_after"] < outcome.figures["validation_loss_before"]
-    packed = [m for m in loaded.model.modules() if hasattr(m, "lora_A")]
-    assert {type(layer.get_base_layer()).__module__.partition(".")[0] for layer in packed} & {
+    adapted = [m for m in loaded.model.modules() if hasattr(m, "lora_A")]
+    assert {type(layer.get_base_layer()).__module__.partition(".")[0] for layer in adapted} & {
         "bitsandbytes", "gptqmodel"
     }  # fmt: skip
     if method == "nf4":
@@ -348,7 +348,7 @@ def test_a_model_without_packed_layers_is_left_alone(tiny_model):
     assert quantization._classes(model) == {"torch.Linear": 15}
 
 
-# --- a tune on packed weights, and a tune exported packed ----------------------------------------
+# --- a tune on quantised weights, and a tune exported quantised -----------------------------------
 
 
 def tuned(base: str, tmp_path: Path) -> Path:
@@ -368,7 +368,7 @@ def test_a_tune_is_exported_quantised_and_says_what_it_learned(method, tmp_path)
         adapter, tmp_path / "model", Registry(), source="bundled", method=method,
         calibration=calibration(),
     )  # fmt: skip
-    assert packed_method(out) == method
+    assert quantization_of_folder(out) == method
     again = load(candidate_in(out), source="path")
     plain = load_tuned(adapter, Registry(), source="bundled", device="cpu")
     assert again.end_ids == plain.end_ids
