@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,10 +11,13 @@ import typer
 from rich.markup import escape
 
 from commands.shared.console import out, print_columns, print_json
-from commands.shared.options import Base, CatalogName, CureName, Json
+from commands.shared.licence_words import tell_licences, use_cells
+from commands.shared.options import Base, CatalogName, CureName, Json, Use
 from commands.shared.user_registry import registry
 from model_registry.candidate import Candidate
 from model_registry.language import text
+from model_registry.licenses.license_uses import document_of
+from model_registry.licenses.provenance import Source
 from model_registry.naming.candidate_check import counted
 from model_registry.naming.catalog_entry import add_to_catalog
 from model_registry.naming.resolve import find_candidate
@@ -28,6 +32,7 @@ class CandidatesOptions:
     license: Annotated[
         str | None, typer.Option(help=text('"free", or a licence.', '"free" 또는 라이선스 이름.'))
     ] = None
+    use: Use = None
     min_params: Annotated[
         str | None, typer.Option(help=text("At least, such as 0.25B.", "최소 크기. 예: 0.25B"))
     ] = None
@@ -59,6 +64,7 @@ def candidates(options: CandidatesOptions) -> None:
     """List candidates by criteria."""
     criteria = Criteria(
         license=options.license,
+        use=options.use,
         min_params=parse_count(options.min_params) if options.min_params else None,
         max_params=parse_count(options.max_params) if options.max_params else None,
         language=options.language,
@@ -68,9 +74,9 @@ def candidates(options: CandidatesOptions) -> None:
     )
     selection = select(registry().candidates(options.catalog), criteria)
     if options.as_json:
-        print_json(_selection_document(selection))
+        print_json(_selection_document(selection, options.use))
         return
-    _print_selection(selection, options.explain)
+    _print_selection(selection, options.explain, options.use)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +121,9 @@ def add(options: AddOptions) -> None:
     )
 
 
-def _selection_document(selection: Selection) -> dict[str, Any]:
+def _selection_document(selection: Selection, use: str | None) -> dict[str, Any]:
     return {
+        "use": use,
         "accepted": [
             {
                 "name": c.name,
@@ -126,10 +133,15 @@ def _selection_document(selection: Selection) -> dict[str, Any]:
                 "parameters_note": c.parameters_note,
                 "license": c.license.name,
                 "license_free": c.license.free,
+                "license_uses": document_of(c.license.name),
                 "languages": list(c.languages),
                 "traits": list(c.traits),
                 "leaderboard": c.leaderboard.value if c.leaderboard else None,
                 "catalog": c.catalog,
+                "released": c.released or None,
+                "unverified": list(c.unverified),
+                "evidence": {group: source.to_json() for group, source in c.evidence.items()},
+                "benchmarks": [benchmark.to_json() for benchmark in c.benchmarks],
             }
             for c in selection.accepted
         ],
@@ -144,27 +156,29 @@ def _selection_document(selection: Selection) -> dict[str, Any]:
     }
 
 
-def _print_selection(selection: Selection, explain: bool) -> None:
+def _print_selection(selection: Selection, explain: bool, use: str | None) -> None:
     header = (
         text("candidate", "후보"),
         text("parameters", "파라미터"),
         text("licence", "라이선스"),
         text("free", "자유"),
+        *use_cells(use),
         text("leaderboard", "리더보드"),
         text("traits", "특성"),
     )
     rows = [
         (
             c.name,
-            c.size(),
-            c.license.name,
+            c.size() + ("*" if {"parameters", "architecture"} & set(c.unverified) else ""),
+            c.license.name + ("*" if "license" in c.unverified else ""),
             _free(c),
+            *use_cells(use, c),
             f"{c.leaderboard.value:.2f}" if c.leaderboard else "",
             ", ".join(c.traits),
         )
         for c in selection.accepted
     ]
-    print_columns([header, *rows], right=(1, 4))
+    print_columns([header, *rows], right=(1, len(header) - 2))
     count = len(selection.rejected)
     print(
         text(
@@ -172,11 +186,35 @@ def _print_selection(selection: Selection, explain: bool) -> None:
             f"{len(selection.accepted)}개 통과, {count}개 탈락.",
         )
     )
+    if any(c.unverified for c in selection.accepted):
+        print(
+            text(
+                "* derived or recalled, not verified: read again on the hub at first use.",
+                "* 계산하거나 기억으로 적은 값(미확인). 처음 쓸 때 허브에서 다시 읽습니다.",
+            )
+        )
+    if use is not None:
+        tell_licences(selection.accepted, use)
     if explain:
+        _print_facts(selection.accepted)
         for rejected in selection.rejected:
             print(f"  {rejected.candidate.name}: {rejected.reason}")
     elif count:
         print(text("`--explain` says why.", "이유는 `--explain`으로 볼 수 있습니다."))
+
+
+def _print_facts(candidates: Sequence[Candidate]) -> None:
+    """When each was released, what was published of it, and where its values stand."""
+    for c in candidates:
+        if not c.evidence:
+            continue
+        results = ", ".join(f"{b.name} {b.value:g} ({b.source.read_on})" for b in c.benchmarks)
+        print(f"  {c.name} ({c.released})" + (f": {results}" if results else ""))
+        by_source: dict[Source, list[str]] = {}
+        for group, source in c.evidence.items():
+            by_source.setdefault(source, []).append(group)
+        for source, groups in by_source.items():
+            print(f"    {', '.join(groups)}: {source.title} ({source.standing}, {source.read_on})")
 
 
 def _free(candidate: Candidate) -> str:

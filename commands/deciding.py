@@ -15,8 +15,9 @@ from benchmarks.report.write_report import write_report
 from benchmarks.results import decision as deciding
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
+from benchmarks.results.uses import licence_account, licence_document
 from commands.shared.console import out, print_json
-from commands.shared.options import Json
+from commands.shared.options import Json, Use
 from evaluators.tables.decision_sentences import sensitivity_text
 from evaluators.tables.decision_table import read_table
 from evaluators.tables.table_criteria import ColumnOptions
@@ -43,6 +44,7 @@ class DecideOptions:
         list[str] | None,
         typer.Option(help=text("A column that does not decide.", "결정에 쓰지 않을 표의 열.")),
     ] = None
+    use: Use = None
     ignore_license: Annotated[bool, typer.Option("--ignore-license")] = False
     as_json: Json = False
 
@@ -64,19 +66,23 @@ def decide(options: DecideOptions) -> None:
 
 def _decide_run(folder: RunFolder, options: DecideOptions) -> None:
     run = Run.read(folder)
-    decision = deciding.decide(run, ignore_license=options.ignore_license)
+    decision = deciding.decide(run, ignore_license=options.ignore_license, use=options.use)
     if options.as_json:
-        print_json(decision.to_json())
+        print_json(decision.to_json() | licence_document(run))
         return
     out.print(run_table(Evidence(run, decision)))
     out.print(escape(decision.ranking.reason), highlight=False)
+    for line in licence_account(run, decision):
+        out.print(escape(line), highlight=False, soft_wrap=True)
 
 
 def _decide_table(table: Path, options: DecideOptions) -> None:
     columns = ColumnOptions(
         tuple(options.low or ()), tuple(options.high or ()), tuple(options.skip or ())
     )
-    decision = deciding.decide_table(table, ignore_license=options.ignore_license, columns=columns)
+    decision = deciding.decide_table(
+        table, ignore_license=options.ignore_license, columns=columns, use=options.use
+    )
     read = read_table(table, columns)
     if options.as_json:
         print_json(decision.to_json() | {"table": read.reading()})

@@ -36,6 +36,7 @@ from commands.shared.options import (
     Dtype,
     MaxLength,
     TooLong,
+    Use,
     Weights,
     amount_of,
     choice,
@@ -117,6 +118,7 @@ class RunOptions:
         ),
     ] = None
     catalog: CatalogName = None
+    use: Use = None
     replay: Annotated[
         Path | None,
         typer.Option(help=text("A run to tell again.", "다시 재생할 실행 결과 폴더.")),
@@ -189,6 +191,8 @@ def run(options: RunOptions) -> None:
     study = read_study(study_path(options.study))
     if options.catalog is not None or options.named:
         study = study.with_catalog(options.catalog or study.catalog)
+    if options.use is not None:
+        study = study.for_use(options.use)
     folder = RunFolder(options.out_dir or _new_folder(study.name))
     check_folder(folder.path)
     asked = options.for_plan()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
+from model_registry.licenses.provenance import Benchmark, Source
 from model_registry.messages.notes import Note
 
 Free = Literal["yes", "no", "conditional", "unknown"]
@@ -97,6 +98,23 @@ class Candidate:
     adapter: str | None = None  # a LoRA adapter's folder, merged into the weights when loaded
     catalog: str = ""
     note: str = ""
+    released: str = ""  # a day, a month or a year
+    #: An architecture that this transformers builds, with tensors of the same shapes, where its own
+    #: needs its publisher's code or is refused: memory is counted by it, nothing is loaded from it.
+    same_shapes: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    #: Where its values were read, by group (`provenance.GROUPS`).
+    evidence: Mapping[str, Source] = field(default_factory=dict, hash=False)
+    benchmarks: tuple[Benchmark, ...] = ()
+
+    @property
+    def shapes(self) -> Mapping[str, Any]:
+        """The architecture that its memory is counted by; empty where none is known."""
+        return self.same_shapes or self.architecture
+
+    @property
+    def unverified(self) -> tuple[str, ...]:
+        """Groups of its values that were derived or recalled: to be read again first."""
+        return tuple(group for group, source in self.evidence.items() if not source.verified)
 
     @property
     def chats(self) -> bool:
@@ -116,7 +134,7 @@ class Candidate:
         """The counted parameters for people: 2.61 B, 464 M, 0.4 M."""
         if self.parameters is None:
             return "?"
-        if self.parameters >= 1e9:
+        if self.parameters >= 999.5e6:
             return f"{self.parameters / 1e9:.2f} B"
         millions = self.parameters / 1e6
         return f"{millions:.0f} M" if millions >= 10 else f"{millions:.1f} M"

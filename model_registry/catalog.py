@@ -14,6 +14,13 @@ from model_registry.candidate import Candidate, Leaderboard, License, PromptPoli
 from model_registry.errors import BadFile, UnknownName
 from model_registry.files.names import name_problem
 from model_registry.files.toml_source import parse_toml, read_source
+from model_registry.licenses.provenance import (
+    BadEvidence,
+    Source,
+    read_evidence,
+    read_sources,
+    released_problem,
+)
 
 HERE = Path(__file__).resolve().parent
 CATALOGS = HERE / "catalogs"
@@ -23,11 +30,12 @@ _KEYS = {
     "name", "hub_id", "revision", "path", "publisher", "parameters", "published_parameters",
     "parameters_note", "license", "languages", "traits", "task", "leaderboard", "prompting",
     "learning_rate", "architecture", "backend", "endpoint", "cure", "adapter", "note",
+    "released", "same_shapes", "evidence", "benchmarks",
 }  # fmt: skip
 _TYPES: dict[str, tuple[type, ...]] = {
     "parameters": (int,), "published_parameters": (int,), "leaderboard": (int, float),
     "learning_rate": (int, float), "languages": (list,), "traits": (list,),
-    "prompting": (dict,), "endpoint": (dict,),
+    "prompting": (dict,), "endpoint": (dict,), "evidence": (dict,), "benchmarks": (list,),
 }  # fmt: skip
 _LICENSE_TYPES: dict[str, type] = {
     "name": str, "free": str, "source": str, "read_on": date, "note": str
@@ -81,6 +89,7 @@ class _Reader:
 
     def candidates(self) -> list[Candidate]:
         self.check_tables()
+        self.sources = self.read_sources()
         candidates = []
         names: set[str] = set()
         for index, entry in enumerate(self.document.get("candidates", [])):
@@ -94,14 +103,14 @@ class _Reader:
     def check_tables(self) -> None:
         """Refuse what is no table where a table belongs, before anything is read from it."""
         for table, entries in self.document.items():
-            if table not in ("catalog", "licenses", "architectures", "candidates"):
+            if table not in ("catalog", "licenses", "sources", "architectures", "candidates"):
                 raise BadFile(self.path, self.find(table), f"unknown table {table}")
             if table == "candidates":
                 if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
                     raise BadFile(self.path, self.find(table), "write [[candidates]], twice [ ]")
             elif not isinstance(entries, dict):
                 raise BadFile(self.path, self.find(table), f"{table} must be a table: [{table}]")
-        for table in ("licenses", "architectures"):
+        for table in ("licenses", "sources", "architectures"):
             for name, entry in self.document.get(table, {}).items():
                 if not isinstance(entry, dict):
                     raise BadFile(self.path, self.find(name), f"write it as [{table}.{name}]")
@@ -119,8 +128,10 @@ class _Reader:
             values["leaderboard"] = self.leaderboard(index, entry["leaderboard"], catalog)
         if "prompting" in entry:
             values["prompting"] = self.prompting(index, entry["prompting"])
-        if "architecture" in entry:
-            values["architecture"] = self.architecture(index, entry["architecture"])
+        for key in ("architecture", "same_shapes"):
+            if key in entry:
+                values[key] = self.architecture(index, key, entry[key])
+        values |= self.evidence(index, entry)
         if "endpoint" in entry:
             values["endpoint"] = dict(entry["endpoint"])
         if "path" in entry:
@@ -145,7 +156,8 @@ class _Reader:
             if not isinstance(value, kinds) or isinstance(value, bool):
                 wanted = " or ".join(kind.__name__ for kind in kinds)
                 self.fail(index, key, f"{key} must be {wanted}, not {value!r}")
-            if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+            texts = key != "benchmarks"
+            if isinstance(value, list) and texts and not all(isinstance(v, str) for v in value):
                 self.fail(index, key, f"{key} must hold only texts in quotes")
             if isinstance(value, int | float) and not 0 < value < math.inf:
                 self.fail(index, key, f"{key} must be a number above 0, not {value!r}")
@@ -184,10 +196,31 @@ class _Reader:
             self.fail(index, "prompting", "the form must hold {prompt}")
         return PromptPolicy(**entry)
 
-    def architecture(self, index: int, name: str) -> Mapping[str, Any]:
+    def read_sources(self) -> dict[str, Source]:
+        """The table [sources]."""
+        found: dict[str, Source] = {}
+        for name, entry in self.document.get("sources", {}).items():
+            try:
+                found |= read_sources({name: entry})
+            except BadEvidence as error:
+                raise BadFile(self.path, self.find(name), str(error)) from error
+        return found
+
+    def evidence(self, index: int, entry: dict[str, Any]) -> dict[str, Any]:
+        """What a candidate says of where its values stand."""
+        if problem := released_problem(entry.get("released", "2026")):
+            self.fail(index, "released", problem)
+        try:
+            evidence, benchmarks = read_evidence(entry, self.sources)
+        except BadEvidence as error:
+            key = "benchmarks" if "benchmark" in str(error) else "evidence"
+            self.fail(index, key, str(error))
+        return {"evidence": evidence, "benchmarks": benchmarks}
+
+    def architecture(self, index: int, key: str, name: str) -> Mapping[str, Any]:
         values = self.document.get("architectures", {}).get(name)
         if values is None:
-            self.fail(index, "architecture", f"{name} has no [architectures] entry")
+            self.fail(index, key, f"{name} has no [architectures] entry")
         if not isinstance(values.get("model_type"), str):
             raise BadFile(self.path, self.find(name), f"architecture {name} has no model_type")
         return {key: None if value == _NULL else value for key, value in values.items()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
+from model_registry.licenses.license_uses import clause_of, parse_use
 from model_registry.messages.notes import Note, all_words
 
 
@@ -19,6 +20,17 @@ class Override:
     license: str
     reason: str
     decided_by: str
+
+
+def why_not_for(license_name: str, use: str) -> Note | None:
+    """Why a licence does not allow a use; None where it does, be it under conditions."""
+    clause = clause_of(license_name, use)
+    if clause.allows:
+        return None
+    values: dict[str, object] = {"license": license_name, "use": use}
+    if clause.answer == "unknown":
+        return Note("use_unknown", values)
+    return Note("use_not_allowed", values | {"clause": dict(values)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +57,14 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """What a candidate must satisfy. None and empty ask for nothing. Sizes in parameters."""
+    """What a candidate must satisfy. None and empty ask for nothing. Sizes in parameters.
+
+    `use` is one of `license_uses.USES`: what the licence allows, be it under conditions, passes;
+    what it forbids, or what nobody read, does not.
+    """
 
     license: str | None = None  # "free", or a licence's name
+    use: str | None = None
     min_params: int | None = None
     max_params: int | None = None
     language: str | None = None
@@ -55,10 +72,20 @@ class Criteria:
     with_traits: tuple[str, ...] = ()
     without_traits: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse a use that there is none of.
+
+        Raises:
+            OhloraError: naming those that there are.
+        """
+        if self.use is not None:
+            object.__setattr__(self, "use", parse_use(self.use))
+
     def why_not(self, candidate: Candidate, overrides: Mapping[str, Override]) -> tuple[Note, ...]:
         """Every reason why this candidate is refused; none where it is not."""
         reasons = [
             self._license(candidate, overrides.get(candidate.name)),
+            self._use(candidate, overrides.get(candidate.name)),
             self._size(candidate),
             self._language(candidate),
             self._task(candidate),
@@ -75,6 +102,13 @@ class Criteria:
         if override is not None and override.license == has.name:
             return None
         return has.why_not_free() if wanted == "free" else Note("license_is", {"license": has.name})
+
+    def _use(self, candidate: Candidate, override: Override | None) -> Note | None:
+        """Why the licence does not allow the use; an accepted licence is accepted for any."""
+        name = candidate.license.name
+        if self.use is None or (override is not None and override.license == name):
+            return None
+        return why_not_for(name, self.use)
 
     def _size(self, candidate: Candidate) -> Note | None:
         """The counted parameters decide; where nothing could be counted, the published ones."""

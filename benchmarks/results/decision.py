@@ -22,6 +22,7 @@ from evaluators.tables.table_criteria import NO_COLUMN_OPTIONS, ColumnOptions
 from model_registry.errors import OhloraError
 from model_registry.language import text
 from model_registry.messages.notes import Note
+from model_registry.selection import why_not_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Decision:
     contract: str
     left_out: tuple[tuple[str, Note], ...]  # (criterion that was not weighed, reason)
     plan: DecisionPlan
+    use: str | None = None  # that the licences were judged for; None: that they be free
 
     @property
     def reasons(self) -> dict[str, Note]:
@@ -49,6 +51,7 @@ class Decision:
             "ranking": ranking["rows"],
             "rejected": [_with_reason(name, reason) for name, reason in self.rejected],
             "contract": self.contract,
+            "use": self.use,
             "criteria_left_out": [_with_reason(name, reason) for name, reason in self.left_out],
             **{
                 key: ranking[key]
@@ -62,8 +65,11 @@ def _with_reason(name: str, reason: Note) -> dict[str, Any]:
     return {"name": name, "reason": reason.english, **reason.to_json()}
 
 
-def decide(run: Run, *, ignore_license: bool = False) -> Decision:
+def decide(run: Run, *, ignore_license: bool = False, use: str | None = None) -> Decision:
     """The decision of a run, by the criteria that its study declared.
+
+    Licences are judged for `use`, else for the use that the run was made for, else by whether
+    they are free.
 
     Raises:
         OhloraError: the study declares no criteria, or none that this run can answer.
@@ -81,7 +87,8 @@ def decide(run: Run, *, ignore_license: bool = False) -> Decision:
         raise OhloraError(f"The study {study.name} declares no criteria that this run can answer.")
     plan = DecisionPlan(criteria, study.decision.normalization, study.decision.draws,
                         study.decision.seed)  # fmt: skip
-    rejected = [] if ignore_license else list(_without_license(run))
+    use = use or run.head.use
+    rejected = [] if ignore_license else list(_without_license(run, use))
     rejected += _without_result(run)
     out = {name for name, _ in rejected}
     values = {
@@ -99,7 +106,8 @@ def decide(run: Run, *, ignore_license: bool = False) -> Decision:
         failed=_failed(values, run),
     )
     rejected += list(ranking.rejected)
-    return Decision(ranking, tuple(rejected), run.head.contract_hash, tuple(left_out), plan)
+    contract = run.head.contract_hash
+    return Decision(ranking, tuple(rejected), contract, tuple(left_out), plan, use)
 
 
 def _failed(values: Values, run: Run) -> dict[str, dict[str, str]]:
@@ -123,7 +131,11 @@ def decision_of(run: Run, *, ignore_license: bool = False) -> tuple[Decision | N
 
 
 def decide_table(
-    path: Path, *, ignore_license: bool = False, columns: ColumnOptions = NO_COLUMN_OPTIONS
+    path: Path,
+    *,
+    ignore_license: bool = False,
+    columns: ColumnOptions = NO_COLUMN_OPTIONS,
+    use: str | None = None,
 ) -> Decision:
     """The decision on a table of criteria, without a run.
 
@@ -133,10 +145,10 @@ def decide_table(
         BadFile, UnknownName: the table or the declaration beside it can't be read.
     """
     table = read_table(path, columns)
-    found = decide_on(table, ignore_license=ignore_license)
+    found = decide_on(table, ignore_license=ignore_license, use=use)
     contract = "table-" + hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
     plan = DecisionPlan(table.criteria, table.normalization, table.draws, table.seed)
-    return Decision(found.ranking, found.rejected, contract, (), plan)
+    return Decision(found.ranking, found.rejected, contract, (), plan, use)
 
 
 def _usable(plan: DecisionPlan, run: Run) -> tuple[tuple[Criterion, ...], list[tuple[str, Note]]]:
@@ -151,10 +163,15 @@ def _usable(plan: DecisionPlan, run: Run) -> tuple[tuple[Criterion, ...], list[t
     ]
 
 
-def _without_license(run: Run) -> Iterable[tuple[str, Note]]:
+def _without_license(run: Run, use: str | None) -> Iterable[tuple[str, Note]]:
     accepted = {override.candidate for override in run.head.overrides}
     for candidate in run.head.candidates:
-        if candidate.license_free != "yes" and candidate.name not in accepted:
+        if candidate.name in accepted:
+            continue
+        if use is not None:
+            if why := why_not_for(candidate.license, use):
+                yield candidate.name, why
+        elif candidate.license_free != "yes":
             values = {"license": candidate.license, "free": candidate.license_free}
             yield candidate.name, Note("license_not_accepted", values)
 

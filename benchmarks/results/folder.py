@@ -246,6 +246,7 @@ def head_of(plan: Plan) -> RunHead:
             RejectedCandidate(r.candidate.name, r.reasons) for r in plan.selection.rejected
         ),
         overrides=tuple(study.overrides),
+        use=study.criteria.use,
         cases=tuple(
             PlannedCase(case.candidate.name, case.workload, case.setting, case.instead_of)
             for case in plan.cases

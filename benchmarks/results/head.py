@@ -133,6 +133,7 @@ class RunHead:
     varies: tuple[str, ...] = ()
     rejected: tuple[RejectedCandidate, ...] = ()
     overrides: tuple[Override, ...] = ()
+    use: str | None = None  # what the chosen one is for, of `license_uses.USES`
     facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rows: RowCounts = RowCounts()
     memory_limit_bytes: int | None = None
@@ -170,6 +171,7 @@ class RunHead:
             "candidates": [asdict(candidate) for candidate in self.candidates],
             "rejected": [each.to_json() for each in self.rejected],
             "overrides": [asdict(override) for override in self.overrides],
+            "use": self.use,
             "cases": [case.to_json() for case in self.cases],
             "facts": {asked: list(words) for asked, words in self.facts.items()},
             "rows": asdict(self.rows),
@@ -203,6 +205,7 @@ class RunHead:
             candidates=candidates,
             rejected=tuple(RejectedCandidate.from_json(each) for each in row.get("rejected") or ()),
             overrides=tuple(Override(**each) for each in row.get("overrides") or ()),
+            use=row.get("use"),
             cases=_cases(row, [each.name for each in candidates], variants),
             facts={asked: tuple(words) for asked, words in facts.items()},
             rows=RowCounts(**{name: rows.get(name, 0) for name in RowCounts.__dataclass_fields__}),

@@ -33,7 +33,7 @@ def with_prediction(case: Case, result: Result) -> Result:
     """
     correction = correction_for(str(result.machine.get("name")), case.contract.device)
     fit: dict[str, Any] = {}
-    architecture = case.candidate.architecture
+    architecture = case.candidate.shapes
     for phase, work in works(case, result.figures, result.machine.get("capability")).items():
         try:
             if not architecture or _is_shrunk(case) or not is_quick(architecture, work):
@@ -129,7 +129,7 @@ def cure_of(case: Case, result: Result, correction: Correction = NO_CORRECTION) 
         works(case, result.figures, result.machine.get("capability")),
     )
     work = sizes.get(workload.main_phase if workload.memory_kind else "load")
-    architecture = case.candidate.architecture
+    architecture = case.candidate.shapes
     if budget is None or work is None or not architecture or _is_shrunk(case):
         return None
     try:

@@ -109,6 +109,14 @@ class Study:
         """
         return replace(self, catalog=catalog, work=replace(self.work, transcript=None))
 
+    def for_use(self, use: str) -> Study:
+        """The same question for another use: what its licence allows takes part.
+
+        That a licence be free is no longer asked: a use is the closer question.
+        """
+        license_ = None if self.criteria.license == "free" else self.criteria.license
+        return replace(self, criteria=replace(self.criteria, use=use, license=license_))
+
     @property
     def title(self) -> str:
         return text(self.titles["en"], self.titles["ko"])

@@ -19,6 +19,7 @@ from model_registry.errors import BadFile, UnknownName
 from model_registry.files.names import name_problem
 from model_registry.files.toml_reader import TomlReader
 from model_registry.files.toml_source import parse_toml, read_source
+from model_registry.licenses.license_uses import parse_use
 from model_registry.machine import DTYPES
 from model_registry.selection import Criteria, Override, parse_count
 from model_registry.weights.quantization import QUANTIZATIONS
@@ -133,7 +134,8 @@ class _Reader(TomlReader):
                 yield self.make(Override, entry | each, "overrides")
 
     def criteria(self, entry: dict[str, Any]) -> Criteria:
-        fields = {"license", "min_params", "max_params", "language", "task", "with", "without"}
+        fields = {"license", "use", "min_params", "max_params", "language", "task"}
+        fields |= {"with", "without"}
         self.known(entry, fields, "candidates")
         values: dict[str, Any] = {}
         for key, value in entry.items():
@@ -141,6 +143,8 @@ class _Reader(TomlReader):
                 values[key] = self.said(partial(parse_count, str(value)), key)
             elif key in ("with", "without"):
                 values[f"{key}_traits"] = tuple(self.listed(value, str, key))
+            elif key == "use":
+                values[key] = self.said(partial(parse_use, self.one(value, (str,), key)), key)
             else:
                 values[key] = self.one(value, (str,), key)
         return Criteria(**values)

@@ -14,6 +14,7 @@ from typer.models import TyperPath
 from commands.shared.streams import only_json
 from model_registry.files.ranges import out_of_range
 from model_registry.language import for_files, text
+from model_registry.licenses.license_uses import USES
 from model_registry.selection import parse_bytes, parse_seconds
 
 
@@ -35,6 +36,21 @@ Json = Annotated[
 CatalogName = Annotated[
     str | None,
     typer.Option(help=text("A catalog's name, or a file.", "카탈로그 이름 또는 파일.")),
+]
+
+
+Use = Annotated[
+    str | None,
+    typer.Option(
+        "--use",
+        help=text(
+            "What for, by the licence: own-service, api, on-premise, on-device, research or "
+            "derivative.",
+            "라이선스로 볼 용도: own-service(자체 서비스), api, on-premise(고객사 구축), "
+            "on-device(온디바이스), research(연구), derivative(튜닝한 가중치 배포).",
+        ),
+        callback=lambda value: None if value is None else one_of(value, USES),
+    ),
 ]
 
 

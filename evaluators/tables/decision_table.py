@@ -36,6 +36,7 @@ from model_registry.files.toml_reader import TomlReader
 from model_registry.files.toml_source import parse_toml, read_source
 from model_registry.language import text
 from model_registry.messages.notes import Note
+from model_registry.selection import why_not_for
 
 FREE = frozenset(("yes", "free", "true", "1"))
 UNSAID = frozenset(("", "-", "–", "—", "?", "n/a", "na", "nan", "none", "null", "unknown"))
@@ -49,6 +50,7 @@ class DecisionTable:
     path: Path
     values: Mapping[str, Mapping[str, float | None]]  # candidate → criterion → value
     unlicensed: Mapping[str, Note]  # candidates whose licence is not free, and why
+    licenses: Mapping[str, str]  # candidate → licence, "" where no column names one
     criteria: tuple[Criterion, ...]
     normalization: str
     draws: int
@@ -111,6 +113,7 @@ def read_table(path: Path | str, options: ColumnOptions = NO_COLUMN_OPTIONS) -> 
         path=path,
         values={row.name: {n: c.values[row.name] for n, c in columns.items()} for row in rows},
         unlicensed={row.name: why for row in rows if (why := _why_not_free(row.cells))},
+        licenses={row.name: row.cells.get("license", "").strip() for row in rows},
         criteria=criteria,
         normalization=declared.normalization,
         draws=declared.draws,
@@ -143,10 +146,17 @@ def _said_beside(dropped: Mapping[str, str], rows: Sequence[Row]) -> Iterator[tu
 
 
 def decide_on(
-    table: DecisionTable, *, ignore_license: bool = False, normalization: str | None = None
+    table: DecisionTable,
+    *,
+    ignore_license: bool = False,
+    normalization: str | None = None,
+    use: str | None = None,
 ) -> TableDecision:
-    """The ranking of a table: first the licences, then the floors, then the criteria."""
-    out = {} if ignore_license else dict(table.unlicensed)
+    """The ranking of a table: first the licences, then the floors, then the criteria.
+
+    With a `use` the column `license` decides by what it allows; without one, that it be free.
+    """
+    out = {} if ignore_license else _unlicensed(table, use)
     ranking = rank(
         table.criteria,
         {name: row for name, row in table.values.items() if name not in out},
@@ -156,6 +166,15 @@ def decide_on(
         failed=table.failed,
     )
     return TableDecision(ranking, (*out.items(), *ranking.rejected))
+
+
+def _unlicensed(table: DecisionTable, use: str | None) -> dict[str, Note]:
+    if use is None:
+        return dict(table.unlicensed)
+    if not any(table.licenses.values()):
+        raise BadFile(table.path, 1, f"has no column license, which --use {use} is judged by")
+    found = ((name, why_not_for(license_ or "—", use)) for name, license_ in table.licenses.items())
+    return {name: why for name, why in found if why is not None}
 
 
 def all_decisions(table: DecisionTable) -> dict[bool, dict[str, TableDecision]]:

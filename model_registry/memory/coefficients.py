@@ -195,9 +195,9 @@ def _fill_all() -> None:
     from model_registry.registry import Registry
 
     def of(*names: str) -> list[Mapping[str, object]]:
-        return [c.architecture for name in names for c in Registry().candidates(name)]
+        return [c.shapes for name in names for c in Registry().candidates(name)]
 
-    fill(of("bundled", "diagram", "korean-small", "lightweighting", "deepseek"))
+    fill(of("bundled", "diagram", "korean-small", "korean-2026", "lightweighting", "deepseek"))
     fill(of("lightweighting"), traced=LIGHT_TRACED, targets=LIGHT_TARGETS)
 
 

@@ -160,21 +160,19 @@ def fit_row(
 ) -> FitRow:
     """One verdict."""
     try:
-        if not candidate.architecture:
+        if not candidate.shapes:
             note = candidate.parameters_note or "its catalog entry has no architecture"
             raise LoadError("unsupported_architecture", note)
-        if not trace and not is_quick(candidate.architecture, work):
+        if not trace and not is_quick(candidate.shapes, work):
             raise LoadError("not traced yet", "`ohlora fit NAME --trace` follows it now")
-        estimate = predict(candidate.architecture, work, correction)
+        estimate = predict(candidate.shapes, work, correction)
     except LoadError as error:
         reason = f"{error.status}: {error}"
         return FitRow(candidate.name, work, None, None, None, None, {}, reason)
     left = margin(estimate, budget.bytes, work.device)
     change = None
     if left < 0:
-        smallest = smallest_change(
-            candidate.architecture, work, budget.bytes, correction, quick=True
-        )
+        smallest = smallest_change(candidate.shapes, work, budget.bytes, correction, quick=True)
         change = _as_command(candidate.name, smallest) or _more_memory(-left, budget)
     terms = {name: count for name, count in estimate.terms.items() if count}
     return FitRow(candidate.name, work, estimate.predicted_bytes, left >= 0, left, change, terms)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 #: Depths that are traced: what the second has more than the first is what two layers take.
 DEPTHS = (2, 4)
-
+#: Kinds of layers that hold other things than attention does: such a model is traced where
+#: every kind has its share.
+_OTHER_LAYERS = frozenset({"linear_attention", "conv", "mamba", "recurrent"})
 
 #: Model types that loop over tokens in Python: followed at a quarter of the length, in minutes.
 _RECURRENT = frozenset({"rwkv"})
@@ -94,7 +96,25 @@ def at_depth(values: Mapping[str, Any], layers: int) -> dict[str, Any]:
     if "attention_types" in values:  # gpt_neo: [[pattern, times], …] must give as many layers
         pattern = values["attention_types"][0][0]
         values["attention_types"] = [[pattern, layers // len(pattern)]]
+    if values.get("layer_types"):
+        values["layer_types"] = values["layer_types"][:layers]
     return values
+
+
+def depths_of(values: Mapping[str, Any]) -> tuple[int, int]:
+    """The two depths at which an architecture is traced.
+
+    Where its kinds of layers repeat, one and two rounds of them; else half its own depth and all.
+    """
+    config = build_config(values)
+    kinds = list(config.to_dict().get("layer_types") or ())
+    if not set(kinds) & _OTHER_LAYERS:
+        return DEPTHS
+    layers = len(kinds)
+    for period in range(1, layers // 2 + 1):
+        if all(kind == kinds[i % period] for i, kind in enumerate(kinds)):
+            return period, 2 * period
+    return layers // 2, layers
 
 
 def trace_architecture(
@@ -131,10 +151,11 @@ def trace_architecture(
         shapes = [replace(shape, rank=0) for shape in shapes[:5]]
     if values.get("model_type") in _RECURRENT:
         shapes = [replace(s, length=s.length // 4, kept=max(2, s.kept // 4)) for s in shapes]
+    depths = depths_of(values)
     try:
         rows = {
             depth: [work.trace(on_meta(at_depth(values, depth), kept), s) for s in shapes]
-            for depth in DEPTHS
+            for depth in depths
         }
     except LoadError:
         raise
@@ -146,17 +167,18 @@ def trace_architecture(
         ) from error
     features = np.array([shape.features() for shape in shapes], dtype=float)
     return {
-        window: _by_depth(features, {d: [row[window] for row in rows[d]] for d in DEPTHS})
-        for window in rows[DEPTHS[0]][0]
+        window: _by_depth(features, {d: [row[window] for row in rows[d]] for d in depths})
+        for window in rows[depths[0]][0]
     }
 
 
 def _by_depth(features: np.ndarray, peaks: Mapping[int, list[int]]) -> dict[str, list[float]]:
     """Split a window's peaks into what each layer adds and what is there without any."""
-    few, many = (_solve(features, peaks[depth]) for depth in DEPTHS)
-    per_layer = (many - few) / (DEPTHS[1] - DEPTHS[0])
+    depths = tuple(peaks)
+    few, many = (_solve(features, peaks[depth]) for depth in depths)
+    per_layer = (many - few) / (depths[1] - depths[0])
     return {
-        "fixed": [round(float(c), 4) for c in few - DEPTHS[0] * per_layer],
+        "fixed": [round(float(c), 4) for c in few - depths[0] * per_layer],
         "per_layer": [round(float(c), 4) for c in per_layer],
     }
 

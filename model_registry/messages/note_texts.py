@@ -141,6 +141,14 @@ WORDS: dict[str, tuple[str, str]] = LOAD_TEXTS | {
         "its licence {license} is {free:free}",
         "라이선스 {license}: {free:free}",
     ),
+    "use_not_allowed": (
+        "{license} does not allow this use ({use:use}): {clause:clause}",
+        "라이선스 {license}: {use:use} 용도 불가 ({clause:clause})",
+    ),
+    "use_unknown": (
+        "whether {license} allows this use ({use:use}) is unknown: read it at the publisher",
+        "라이선스 {license}: {use:use} 용도 가능 여부를 모름, 배포자에게 확인 필요",
+    ),
     "size_unknown": ("its size is unknown{note:brackets}", "크기를 알 수 없음{note:brackets}"),
     "too_large": (
         "too large: {size:parameters}, at most {limit:parameters}",

@@ -12,6 +12,7 @@ from typing import Any
 
 from model_registry.architectures.cures import BY_NAME
 from model_registry.language import read_by, text
+from model_registry.licenses.license_uses import clause_of, use_words
 from model_registry.messages.note_texts import AS_WRITTEN, WORDS
 from model_registry.statuses import status_words
 
@@ -129,6 +130,10 @@ def _cure_means(name: str) -> str:
     return BY_NAME[name].words if name in BY_NAME else name
 
 
+def _clause(asked: Mapping[str, str]) -> str:
+    return clause_of(asked["license"], asked["use"]).words
+
+
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{split} {count}" for split, count in counts.items()) or "0"
 
@@ -149,4 +154,6 @@ FORMS: dict[str, Callable[[Any], str]] = {
     "cure": _cure,
     "cure_means": _cure_means,
     "bytes_in_brackets": lambda size: f" ({size / 1e9:.2f} GB)" if size else "",
+    "use": use_words,
+    "clause": _clause,
 }

@@ -22,7 +22,7 @@ SHIPPED = [
     if name != "bundled"
     for candidate in read_catalog(catalog_path(name))
 ]
-BUILDABLE = [candidate for candidate in SHIPPED if candidate.architecture]
+BUILDABLE = [candidate for candidate in SHIPPED if candidate.shapes]
 
 GOOD = """
 [catalog]
@@ -31,6 +31,11 @@ leaderboard = {name = "A board", date = 2025-04-19}
 
 [licenses.MIT]
 free = "yes"
+
+[sources.here]
+title = "a card"
+read_on = 2026-11-28
+standing = "read"
 
 [architectures.tiny]
 model_type = "llama"
@@ -67,12 +72,13 @@ def line_of(text: str, part: str) -> int:
 # What comes with the project
 
 
-def test_six_catalogs_come_with_the_project():
+def test_seven_catalogs_come_with_the_project():
     assert catalog_names() == [
         "backends",
         "bundled",
         "deepseek",
         "diagram",
+        "korean-2026",
         "korean-small",
         "lightweighting",
     ]
@@ -85,7 +91,7 @@ def test_no_two_candidates_of_the_project_share_a_name():
 
 @pytest.mark.parametrize("candidate", BUILDABLE, ids=lambda candidate: candidate.name)
 def test_the_stored_parameters_are_those_of_the_architecture(candidate):
-    assert candidate.parameters == count_parameters(candidate.architecture)
+    assert candidate.parameters == count_parameters(candidate.shapes)
 
 
 @pytest.mark.parametrize("candidate", BUILDABLE, ids=lambda candidate: candidate.name)
@@ -93,9 +99,9 @@ def test_no_value_of_an_architecture_is_misspelt(candidate):
     """transformers accepts any key, so a misspelt one would silently leave a default in place."""
     from transformers import AutoConfig
 
-    defaults = AutoConfig.for_model(candidate.architecture["model_type"])
-    unknown = [key for key in candidate.architecture if not hasattr(defaults, key)]
-    assert not unknown
+    for values in filter(None, (candidate.architecture, candidate.same_shapes)):
+        defaults = AutoConfig.for_model(values["model_type"])
+        assert not [key for key in values if not hasattr(defaults, key)]
 
 
 @pytest.mark.parametrize("candidate", SHIPPED, ids=lambda candidate: candidate.name)
@@ -154,6 +160,59 @@ def test_the_small_korean_models_carry_their_leaderboard_values_and_the_day():
     assert {c.leaderboard.name for c in seven} == {"Open Ko-LLM Leaderboard"}
     assert {c.leaderboard.date for c in seven} == {date(2025, 4, 19)}
     assert all("ko" in c.languages for c in seven)
+
+
+# The shortlist of 2026
+
+SHORTLIST = Registry().candidates("korean-2026")
+
+
+def test_the_shortlist_of_2026_has_sixteen_korean_models_and_more_of_the_size_asked_for():
+    korean = [c for c in SHORTLIST if "ko" in c.languages]
+    assert len(korean) >= 16
+    assert all(250_000_000 <= c.parameters <= 3_600_000_000 for c in SHORTLIST)
+    assert all(c.hub_id and c.released for c in SHORTLIST)
+
+
+@pytest.mark.parametrize("candidate", SHORTLIST, ids=lambda candidate: candidate.name)
+def test_every_value_of_the_shortlist_says_where_and_when_it_was_read(candidate):
+    needed = {"released", "parameters", "architecture", "license"}
+    assert needed <= set(candidate.evidence)
+    for source in [*candidate.evidence.values(), *(b.source for b in candidate.benchmarks)]:
+        assert source.title
+        assert isinstance(source.read_on, date)
+
+
+def test_no_result_of_the_shortlist_is_from_memory():
+    assert all(b.source.verified for c in SHORTLIST for b in c.benchmarks)
+    assert sum(bool(c.benchmarks) for c in SHORTLIST) >= 5
+
+
+def test_what_was_derived_or_recalled_is_unverified():
+    midm = Registry().candidate("Midm-2.0-Mini-Instruct")
+    assert midm.evidence["architecture"].standing == "derived"
+    assert "architecture" in midm.unverified
+    assert "parameters" not in midm.unverified  # somebody published the exact count
+
+
+def test_a_model_that_this_transformers_can_not_build_is_counted_by_one_of_the_same_shapes():
+    by_shapes = {c.name for c in SHORTLIST if c.same_shapes}
+    assert by_shapes == {
+        "kanana-2-1.3b-instruct",
+        "kanana-1.5-2.1b-instruct-2505",
+        "kanana-nano-2.1b-instruct",
+        "EXAONE-3.5-2.4B-Instruct",
+    }
+    for candidate in SHORTLIST:
+        if candidate.name in by_shapes:
+            with pytest.raises(LoadError):
+                count_parameters(candidate.architecture)
+        assert candidate.architecture or candidate.needs_remote_code
+
+
+def test_no_candidate_of_the_shortlist_is_one_of_the_published_selection():
+    old = {c.hub_id for c in Registry().candidates("korean-small")}
+    assert not old & {c.hub_id for c in SHORTLIST}
 
 
 def test_a_licence_that_nobody_read_stays_visibly_unknown():
@@ -310,6 +369,28 @@ BROKEN = {
     "an unknown key of a licence": ('free = "yes"', 'fee = "yes"', "unknown key fee"),
     "a day as text": ('free = "yes"', 'free = "yes"\nread_on = "today"', "read_on must be date"),
     "a licence that is no table": ("[licenses.MIT]\nfree", "[licenses]\nMIT", "licenses.MIT"),
+    "an unknown source": (
+        "parameters = 1_000",
+        'parameters = 1_000\nevidence = {parameters = "none"}',
+        r"no \[sources\] entry",
+    ),
+    "evidence for nothing": (
+        "parameters = 1_000",
+        'parameters = 1_000\nevidence = {colour = "here"}',
+        "evidence is for released",
+    ),
+    "a result that is no number": (
+        "parameters = 1_000",
+        'parameters = 1_000\nbenchmarks = [{name = "A", value = "high", source = "here"}]',
+        "a benchmark is",
+    ),
+    "a day that there is none": (
+        "parameters = 1_000",
+        'parameters = 1_000\nreleased = "2026-13"',
+        "released is a day",
+    ),
+    "an unknown standing": ('standing = "read"', 'standing = "seen"', "standing is one of"),
+    "a source without a day": ("read_on = 2026-11-28\n", "", "needs a title and read_on"),
     "no model type": ('model_type = "llama"', "x = 1", "no model_type"),
 }
 

@@ -9,6 +9,8 @@ import pytest
 from benchmarks.study.study import Span
 from benchmarks.study.study_files import parse_study, read_study, study_names, study_path, template
 from model_registry.errors import BadFile, UnknownName
+from model_registry.registry import Registry
+from model_registry.selection import select
 
 MINIMAL = 'name = "mine"\n[candidates]\ncatalog = "bundled"\n'
 HERE = Path("mine.toml")
@@ -156,3 +158,23 @@ def test_a_run_from_before_a_field_of_the_contract_keeps_its_hash_and_can_be_gon
         "thinking: off / on"
     ]
     assert Contract(device="cpu", thinking="on").hash != now.hash
+
+
+def test_the_study_of_2026_asks_for_a_use_and_sixteen_candidates_take_part() -> None:
+    study = read_study(study_path("korean-2026"))
+    assert study.criteria.use == "own-service"
+    taking_part = select(Registry().candidates(study.catalog), study.criteria, study.overrides)
+    assert len(taking_part.accepted) >= 16
+    assert {r.candidate.name for r in taking_part.rejected} >= {"EXAONE-4.0-1.2B"}
+
+
+def test_a_use_named_for_a_run_takes_the_place_of_free() -> None:
+    study = read_study(study_path("korean-small")).for_use("research")
+    assert (study.criteria.use, study.criteria.license) == ("research", None)
+
+
+def test_an_unknown_use_in_a_study_is_an_error_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "x"\n[candidates]\nuse = "saas"\n', encoding="utf-8")
+    with pytest.raises(BadFile, match=r"mine\.toml:3: No use is called saas"):
+        read_study(path)

@@ -416,14 +416,14 @@ def test_the_document_has_the_promised_keys(architecture):
 
 
 @pytest.mark.parametrize(
-    "catalog", ["bundled", "diagram", "korean-small", "lightweighting", "deepseek"]
+    "catalog", ["bundled", "diagram", "korean-small", "korean-2026", "lightweighting", "deepseek"]
 )
 @pytest.mark.parametrize(("dtype", "device"), [("bfloat16", "cuda"), ("float32", "cpu")])
 def test_nothing_of_a_catalog_has_to_be_traced_when_a_user_asks(catalog, dtype, device):
     for candidate in Registry().candidates(catalog):
-        for kind in ("load", "inference", "lora", "full", "orpo") if candidate.architecture else ():
+        for kind in ("load", "inference", "lora", "full", "orpo") if candidate.shapes else ():
             work = Work(kind=kind, dtype=dtype, device=device)
-            assert is_quick(candidate.architecture, work), f"{candidate.name}: {kind}"
+            assert is_quick(candidate.shapes, work), f"{candidate.name}: {kind}"
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
@@ -447,18 +447,32 @@ def test_a_trace_is_remembered_for_the_next_time(tmp_path, monkeypatch):
     assert calls == ["inference"]
 
 
-def test_the_table_holds_every_architecture_of_the_shortlist():
-    for candidate in Registry().candidates("korean-small"):
+@pytest.mark.parametrize("catalog", ["korean-small", "korean-2026"])
+def test_the_table_holds_every_architecture_of_the_shortlist(catalog):
+    for candidate in Registry().candidates(catalog):
         for kind in ("inference", "lora", "full"):
-            assert coefficients.is_known(
-                candidate.architecture, kind, dtype="bfloat16", device="cuda"
-            ), (candidate.name, kind)
+            assert coefficients.is_known(candidate.shapes, kind, dtype="bfloat16", device="cuda"), (
+                candidate.name,
+                kind,
+            )
 
 
-def test_counts_in_the_table_are_the_catalog_s_own():
-    for candidate in Registry().candidates("korean-small"):
-        counts = coefficients.skeleton_of(candidate.architecture)
+@pytest.mark.parametrize("catalog", ["korean-small", "korean-2026"])
+def test_counts_in_the_table_are_the_catalog_s_own(catalog):
+    for candidate in Registry().candidates(catalog):
+        counts = coefficients.skeleton_of(candidate.shapes)
         assert counts["parameters"] == candidate.parameters, candidate.name
+
+
+def test_every_candidate_of_2026_has_a_verdict_at_12_gb():
+    rows = fit_rows(Registry().candidates("korean-2026"), card_budget("12GB"), length=512)
+    assert all(row.reason is None for row in rows)
+    tuned = {row.name: row for row in rows if (row.work.kind, row.work.rank) == ("lora", 16)}
+    assert len({row.name for row in rows}) >= 16
+    for row in rows:
+        assert row.fits or row.smallest_change, f"{row.name} {row.work}"
+    assert tuned["gemma-3-270m-it"].fits
+    assert not all(row.fits for row in tuned.values() if row.work.quantization == "none")
 
 
 def test_fit_never_loads_torch():

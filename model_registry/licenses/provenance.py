@@ -1,0 +1,126 @@
+"""Where a candidate's values were read, on which day, and which of them nobody has verified.
+
+A catalog names its sources once, in [sources], and each candidate says under `evidence` which of
+them its values come from. What was derived from other values, or is from memory, is unverified: it
+is marked wherever it is shown, and read again on the hub when the candidate is first used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal, get_args
+
+Standing = Literal["read", "reported", "derived", "recalled"]
+STANDINGS: tuple[Standing, ...] = get_args(Standing)
+
+_RESULT = {"name", "value", "source"}
+#: Groups of a candidate's values that a source can be named for.
+GROUPS = ("released", "parameters", "architecture", "license", "chat_template", "remote_code")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where values stand, and how they were learned.
+
+    `standing` is "read" for what was seen at the publisher or in a copy of its files, "reported"
+    for what somebody else publishes, "derived" for what follows from other values, "recalled" for
+    what was written from memory.
+    """
+
+    title: str
+    read_on: date
+    standing: Standing
+    url: str = ""
+
+    @property
+    def verified(self) -> bool:
+        """Whether somebody saw the value somewhere."""
+        return self.standing in ("read", "reported")
+
+    def to_json(self) -> dict[str, Any]:
+        """The source as documents hold it."""
+        return {
+            "title": self.title,
+            "read_on": str(self.read_on),
+            "standing": self.standing,
+            "url": self.url or None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A published result: of which test, and where it stands. Scales differ between tests."""
+
+    name: str
+    value: float
+    source: Source
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as documents hold it."""
+        return {"name": self.name, "value": self.value, "source": self.source.to_json()}
+
+
+class BadEvidence(ValueError):
+    """What a catalog says of its sources is wrong; the catalog's reader adds file and line."""
+
+
+def read_sources(entries: Mapping[str, Any]) -> dict[str, Source]:
+    """The table [sources] of a catalog.
+
+    Raises:
+        BadEvidence: a source lacks something, or says what can't be.
+    """
+    return {key: _source(key, entry) for key, entry in entries.items()}
+
+
+def _source(key: str, entry: Mapping[str, Any]) -> Source:
+    unknown = set(entry) - {"title", "read_on", "standing", "url"}
+    if unknown:
+        raise BadEvidence(f"source {key}: unknown key {', '.join(sorted(unknown))}")
+    if not isinstance(entry.get("title"), str) or not isinstance(entry.get("read_on"), date):
+        raise BadEvidence(f"source {key} needs a title and read_on, a day such as 2026-11-28")
+    if entry.get("standing") not in STANDINGS:
+        raise BadEvidence(f"source {key}: standing is one of {', '.join(STANDINGS)}")
+    return Source(entry["title"], entry["read_on"], entry["standing"], str(entry.get("url", "")))
+
+
+def read_evidence(
+    entry: Mapping[str, Any], sources: Mapping[str, Source]
+) -> tuple[dict[str, Source], tuple[Benchmark, ...]]:
+    """The `evidence` and `benchmarks` of one candidate.
+
+    Raises:
+        BadEvidence: a group or a source that there is none of, or a result that is no number.
+    """
+    named = entry.get("evidence", {})
+    for group in named:
+        if group not in GROUPS:
+            raise BadEvidence(f"evidence is for {', '.join(GROUPS)}, not {group}")
+    evidence = {group: _named(source, sources) for group, source in named.items()}
+    results = entry.get("benchmarks", [])
+    if not isinstance(results, list) or not all(isinstance(each, dict) for each in results):
+        raise BadEvidence("benchmarks is a list of {name, value, source}")
+    return evidence, tuple(_benchmark(each, sources) for each in results)
+
+
+def _named(key: Any, sources: Mapping[str, Source]) -> Source:
+    if key not in sources:
+        raise BadEvidence(f"source {key} has no [sources] entry")
+    return sources[key]
+
+
+def _benchmark(entry: Mapping[str, Any], sources: Mapping[str, Source]) -> Benchmark:
+    value = entry.get("value")
+    if not isinstance(value, int | float) or isinstance(value, bool) or set(entry) != _RESULT:
+        raise BadEvidence("a benchmark is {name, value, source}, its value a number")
+    return Benchmark(str(entry["name"]), float(value), _named(entry["source"], sources))
+
+
+def released_problem(value: str) -> str | None:
+    """What is wrong with a day of release; None where it is a year, a month or a day."""
+    if re.fullmatch(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?", value):
+        return None
+    return f"released is a day such as 2026-07-27, a month or a year, not {value!r}"
