@@ -16,7 +16,7 @@ from statistics import median
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.human_grades import grades_of
 from evaluators.grading.statistics.agreement import alpha_of, blind_first_grades, reply_key
-from evaluators.grading.store.grade_store import Grade, reply_hash
+from evaluators.grading.store.grade_records import Grade, reply_hash
 from evaluators.judge.model_rater import (
     REPEATS,
     Ask,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.study.contract import Contract
-from benchmarks.tune_rows import TuneRows, encode_rows, encode_with
+from benchmarks.tune_rows import TuneRows, encode_with
 from benchmarks.tune_state import (
     STATE,
     EpochEnd,
@@ -54,8 +54,6 @@ from rows.row import Row, Rows
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-__all__ = ["STATE", "EpochEnd", "TuneRows", "encode_rows", "tune", "tune_candidate"]
 
 Tell = Callable[[int, int, float], None]  # step, steps, loss
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import gradio as gr
 
-from evaluators.grading.grading_session import Visitor
+from evaluators.grading.rater_identity import Visitor
 from evaluators.grading.store.database import Busy
 from evaluators.grading.submission import InvalidRequest, text
 from model_registry.errors import OhloraError

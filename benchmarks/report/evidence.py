@@ -14,7 +14,7 @@ from benchmarks.results.head import CandidateRow, RunHead
 from benchmarks.results.run import Run
 from evaluators.grading.store.grade_store import GradeStore
 from evaluators.ranking.criterion_table import Criterion
-from evaluators.ranking.rank_candidates import RankedRow
+from evaluators.ranking.ranking_result import RankedRow
 from model_registry.errors import OhloraError
 from model_registry.messages.notes import Note
 from model_registry.records import Result

@@ -16,7 +16,8 @@ from benchmarks.results.criteria import failure_of, is_independent_of_replies, s
 from benchmarks.results.run import Run
 from benchmarks.study.study import DecisionPlan
 from evaluators.ranking.criterion_table import Criterion, Values
-from evaluators.ranking.rank_candidates import Ranking, rank
+from evaluators.ranking.rank_candidates import rank
+from evaluators.ranking.ranking_result import Ranking
 from evaluators.tables.decision_table import decide_on, read_table
 from evaluators.tables.table_criteria import NO_COLUMN_OPTIONS, ColumnOptions
 from model_registry.errors import OhloraError

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from evaluators.grading.statistics.comparison import MeanGrade, mean_grades
 from evaluators.grading.store.database import database_url
-from evaluators.grading.store.grade_store import Grade, GradeStore, reply_hash
+from evaluators.grading.store.grade_records import Grade, reply_hash
+from evaluators.grading.store.grade_store import GradeStore
 from model_registry.records import Reply
 
 

@@ -16,7 +16,8 @@ from benchmarks.study.study import Study
 from benchmarks.study.study_files import parse_study
 from benchmarks.workloads.workload import workload_called
 from evaluators.grading.statistics.comparison import MeanGrade
-from evaluators.grading.store.grade_store import Grade, GradeStore
+from evaluators.grading.store.grade_records import Grade
+from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import OhloraError
 from model_registry.records import Loss, Reply, Result, ScoreRow
 from model_registry.statuses import status_called

@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any
 
 from model_registry.backends.backend import GenerationSettings, conversation
-from model_registry.backends.transformers_local import generate_ids
+from model_registry.backends.local_generation import generate_ids
 from model_registry.files.shipped_data import DATASETS
 from model_registry.prompting.tokenization import prompt_ids
 from model_registry.registry import Registry

@@ -15,7 +15,8 @@ from dataclasses import replace
 
 from evaluators.grading.gradable_replies import GradableRun, Item, identify
 from evaluators.grading.rubric import PRACTICE
-from evaluators.grading.store.grade_store import GradeStore, Screen, Shown, reply_hash
+from evaluators.grading.store.grade_records import Screen, Shown, reply_hash
+from evaluators.grading.store.grade_store import GradeStore
 
 #: More cards than this on one screen can't be kept in mind; the rest makes another screen.
 MOST_REPLIES = 7

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evaluators.grading.cards import cards_of
 from evaluators.grading.masking import Mask
-from evaluators.grading.store.grade_store import Shown, reply_hash
+from evaluators.grading.store.grade_records import Shown, reply_hash
 from model_registry.errors import OhloraError
 from model_registry.records import Reply, read_rows
 

@@ -16,7 +16,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from evaluators.grading.store.grade_store import Grade, Grader, GradeStore
+from evaluators.grading.store.grade_records import Grade, Grader
+from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import OhloraError
 
 #: What begins a formula in Excel, LibreOffice or Google Sheets; the quote itself is escaped too.

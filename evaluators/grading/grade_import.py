@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.grading.grade_export import COLUMNS, NAMES
-from evaluators.grading.store.grade_store import Grade, Grader, GradeStore, reply_hash
+from evaluators.grading.store.grade_records import Grade, Grader, reply_hash
+from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import BadFile, OhloraError
 from model_registry.language import text
 from rows.encoding import nfc

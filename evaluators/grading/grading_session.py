@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import hmac
 import threading
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from evaluators.grading.asked_texts import AskedTexts
 from evaluators.grading.cards import Card, cards_of
 from evaluators.grading.gradable_replies import GradableRun, read_run
 from evaluators.grading.grader_progress import GraderProgress, completion_summary, progress_of
-from evaluators.grading.rater_identity import ANONYMOUS, Visitor, grader_id, new_token
+from evaluators.grading.rater_identity import ANONYMOUS, Visitor, new_token
 from evaluators.grading.rubric import PRACTICE
-from evaluators.grading.store.grade_store import Grade, Grader, GradeStore, Screen
+from evaluators.grading.store.grade_records import Grade, Grader, Screen
+from evaluators.grading.store.grade_store import GradeStore
 from evaluators.grading.submission import InvalidRequest, digest, parse_grades, seconds_taken, text
 from model_registry.errors import UnknownName
-
-__all__ = ["GradingSession", "Visitor", "grader_id", "new_token"]
 
 LONGEST_NAME = 60
 _LONGEST_ID = 200
@@ -239,26 +238,13 @@ class GradingSession:
         )
 
     def runs_with(self, texts: Iterable[str]) -> list[str]:
-        """The runs of which a prompt stands in these texts, however it is typed.
-
-        The texts of a conversation are looked at together too, and a longer prompt is found in
-        the middle of one: words around it would be answered much like the prompt itself.
-        """
-        asked = [_bare(one) for one in texts]
-        said = {*asked, "".join(asked)} - {""}
+        """The runs of which a prompt stands in these texts, however it is typed."""
+        asked = AskedTexts(texts)
         return [
             name
             for name in self._runs
-            if any(_is_asked(_bare(item.prompt), said) for item in self.run(name).items)
+            if any(asked.contain(item.prompt) for item in self.run(name).items)
         ]
-
-
-#: A shorter prompt ("안녕?") stands in many messages that have nothing to do with it.
-_TELLING = 10
-
-
-def _is_asked(prompt: str, said: set[str]) -> bool:
-    return prompt in said or (len(prompt) >= _TELLING and any(prompt in one for one in said))
 
 
 def _subject(screen: Screen, place: int) -> str:
@@ -296,9 +282,3 @@ def _feedback(screen: Screen) -> list[dict[str, object]] | None:
         return None
     practice = next(one for one in PRACTICE if one.prompt == screen.prompt)
     return [{"usual": r.usual, "why": {"en": r.why.en, "ko": r.why.ko}} for r in practice.replies]
-
-
-def _bare(prompt: str) -> str:
-    """A prompt without what people vary when they type the same: case, width, blanks, marks."""
-    plain = unicodedata.normalize("NFKC", prompt).casefold()
-    return "".join(c for c in plain if c.isalnum())

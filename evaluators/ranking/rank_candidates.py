@@ -24,11 +24,10 @@ from evaluators.ranking.criterion_table import (
     number,
     unit_weights,
 )
-from evaluators.ranking.normalization import NORMALIZATIONS, Array
+from evaluators.ranking.normalization import Array
 from evaluators.ranking.ranking_result import RankedRow, Ranking
 from evaluators.ranking.ranking_sentences import failure, lacking_note, reason_sentences, rejection
 from evaluators.ranking.robustness import (
-    WeightChange,
     bootstrap_means,
     pareto_front,
     smallest_weight_change,
@@ -37,8 +36,6 @@ from evaluators.ranking.robustness import (
     win_shares,
 )
 from model_registry.messages.notes import Note
-
-__all__ = ["NORMALIZATIONS", "Criterion", "RankedRow", "Ranking", "WeightChange", "rank"]
 
 DRAWS = 10_000
 Failures = Mapping[str, Mapping[str, str]]  # candidate → column → status, or code of a cell

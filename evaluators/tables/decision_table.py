@@ -14,7 +14,9 @@ from pathlib import Path
 
 from evaluators.ranking.criterion_table import Criterion
 from evaluators.ranking.decision_declaration import Declaration, read_declaration
-from evaluators.ranking.rank_candidates import NORMALIZATIONS, Failures, Ranking, rank
+from evaluators.ranking.normalization import NORMALIZATIONS
+from evaluators.ranking.rank_candidates import Failures, rank
+from evaluators.ranking.ranking_result import Ranking
 from evaluators.tables.cell_values import is_failure, missing_reason
 from evaluators.tables.directions import column_words
 from evaluators.tables.table_columns import (

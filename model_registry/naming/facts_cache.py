@@ -16,6 +16,7 @@ from model_registry.files.small_json import read_json_object
 from model_registry.language import for_files
 from model_registry.naming import hub_client
 from model_registry.naming.hub_client import Repository
+from model_registry.naming.hub_errors import hub_error
 from model_registry.naming.model_facts import (
     Card,
     ModelFacts,
@@ -46,7 +47,7 @@ def hub_facts(reference: HubReference, *, refresh: bool = False) -> ModelFacts:
     try:
         facts = hub_client.within(hub_client.SECONDS, reference.name, lambda: _asked(reference))
     except Exception as error:
-        line = hub_client.hub_error(reference.name, error)
+        line = hub_error(reference.name, error)
         if not (isinstance(line, LoadError) and line.status == "unreachable"):
             raise line from error
         there = _facts(kept) if kept is not None else _downloaded(reference)
@@ -89,7 +90,7 @@ def tokenizer_folder(reference: HubReference) -> Path:
         there = _snapshot(reference)
         if there is not None and facts_of_files(reference.name, there).tokenizer_files:
             return there
-        raise hub_client.hub_error(reference.name, error) from error
+        raise hub_error(reference.name, error) from error
     if folder is None:
         raise LoadError("error", f"{reference.name} has no tokenizer on the hub.")
     return folder

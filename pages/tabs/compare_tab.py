@@ -16,7 +16,7 @@ from typing import Any
 import gradio as gr
 
 from evaluators.grading.masking import Mask
-from evaluators.grading.store.grade_store import Vote
+from evaluators.grading.store.grade_records import Vote
 from evaluators.grading.submission import InvalidRequest, text
 from model_registry.backends.backend import GenerationSettings
 from pages.page_context import (

@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 
 from evaluators.grading.rater_identity import grader_id
-from evaluators.grading.store.grade_store import Grade, Grader, reply_hash
+from evaluators.grading.store.grade_records import Grade, Grader, reply_hash
 from evaluators.grading.submission import LONGEST_NOTE, InvalidRequest, text
 from model_registry.backends.backend import Answer, GenerationSettings
 from pages.page_context import PageContext, page_visitor

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.model_judge import judge_run, summary, with_people
 from benchmarks.results.folder import RunFolder
-from evaluators.grading.store.grade_store import Grade, reply_hash
+from evaluators.grading.store.grade_records import Grade, reply_hash
 from evaluators.judge.model_rater import report
 from model_registry.errors import OhloraError
 from model_registry.records import append_rows

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import commands.tuning
-from evaluators.ranking.rank_candidates import NORMALIZATIONS
+from evaluators.ranking.normalization import NORMALIZATIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 Ohlora = Callable[..., tuple[int, str, str]]

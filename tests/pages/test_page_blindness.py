@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from evaluators.grading.store.grade_store import GradeStore, reply_hash
+from evaluators.grading.store.grade_records import reply_hash
+from evaluators.grading.store.grade_store import GradeStore
 from model_registry.records import Reply, append_rows
 from tests.pages.page_server import Page, plugin, running_page
 

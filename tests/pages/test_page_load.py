@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from evaluators.grading.store.grade_store import Grade, GradeStore
+from evaluators.grading.store.grade_records import Grade
+from evaluators.grading.store.grade_store import GradeStore
 from tests.pages.page_server import Page, running_page
 from tests.support.grading_fixtures import CANDIDATES, make_run
 from tests.support.postgres_fixture import postgres as postgres

@@ -17,7 +17,8 @@ from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
 from evaluators.grading.grading_session import GradingSession
 from evaluators.grading.statistics.grade_summary import summarize, summary_of
-from evaluators.grading.store.grade_store import Grader, GradeStore, Vote
+from evaluators.grading.store.grade_records import Grader, Vote
+from evaluators.grading.store.grade_store import GradeStore
 from evaluators.grading.submission import InvalidRequest
 from model_registry.backends.backend import Answer, GenerationSettings
 from model_registry.candidate import Candidate, License

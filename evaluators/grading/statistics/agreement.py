@@ -9,7 +9,7 @@ from statistics import fmean
 
 import numpy as np
 
-from evaluators.grading.store.grade_store import Grade
+from evaluators.grading.store.grade_records import Grade
 
 #: The five grades; a value's place in every array here is its grade less one.
 _VALUES = 5

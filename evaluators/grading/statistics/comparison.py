@@ -16,7 +16,7 @@ from statistics import fmean
 import numpy as np
 
 from evaluators.grading.statistics.agreement import blind_first_grades
-from evaluators.grading.store.grade_store import Grade
+from evaluators.grading.store.grade_records import Grade
 
 #: Fewer prompts than this give no interval.
 FEWEST_PROMPTS = 3

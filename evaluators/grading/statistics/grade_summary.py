@@ -16,7 +16,8 @@ from evaluators.grading.statistics.bradley_terry import (
 )
 from evaluators.grading.statistics.comparison import differences, label, mean_grades
 from evaluators.grading.statistics.position_effect import position_effect, side_effect
-from evaluators.grading.store.grade_store import Grade, Grader, GradeStore, Vote
+from evaluators.grading.store.grade_records import Grade, Grader, Vote
+from evaluators.grading.store.grade_store import GradeStore
 
 
 def summarize(

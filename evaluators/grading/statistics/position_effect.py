@@ -11,7 +11,7 @@ import numpy as np
 
 from evaluators.grading.statistics.agreement import blind_first_grades
 from evaluators.grading.statistics.comparison import label
-from evaluators.grading.store.grade_store import Grade, Vote
+from evaluators.grading.store.grade_records import Grade, Vote
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,8 @@ from evaluators.grading.store.grade_records import (
     Vote,
     grades_that_count,
     now,
-    reply_hash,
 )
 from model_registry.errors import OhloraError
-
-__all__ = ["CHOICES", "Grade", "GradeStore", "Grader", "Screen", "Shown", "Vote", "reply_hash"]
 
 
 class GradeStore:

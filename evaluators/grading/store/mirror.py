@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from evaluators.grading.grade_export import rows_of
 from evaluators.grading.grade_import import import_grades
-from evaluators.grading.store.grade_store import Grade, GradeStore
+from evaluators.grading.store.grade_records import Grade
+from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import OhloraError
 
 if TYPE_CHECKING:

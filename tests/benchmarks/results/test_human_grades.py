@@ -10,7 +10,8 @@ from benchmarks.results.decision import decide
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.human_grades import grades_of, pooled_grades
 from benchmarks.results.run import Run
-from evaluators.grading.store.grade_store import Grade, Grader, GradeStore, reply_hash
+from evaluators.grading.store.grade_records import Grade, Grader, reply_hash
+from evaluators.grading.store.grade_store import GradeStore
 from model_registry.records import Reply
 from tests.support.report_fixtures import make_run
 

@@ -9,7 +9,8 @@ import pytest
 
 from evaluators.grading.assignment import MOST_REPLIES, plan, screens_of
 from evaluators.grading.gradable_replies import GradableRun, find_runs, read_run
-from evaluators.grading.store.grade_store import Grader, GradeStore
+from evaluators.grading.store.grade_records import Grader
+from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import OhloraError
 from model_registry.records import Reply, append_rows
 from tests.support.grading_fixtures import CANDIDATES, PROMPTS, make_run

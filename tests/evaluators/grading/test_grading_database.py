@@ -14,7 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from evaluators.grading.store.grade_store import Grade, Grader, GradeStore
+from evaluators.grading.store.grade_records import Grade, Grader
+from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import OhloraError
 from tests.pages.page_server import ROOT, Page, running_page
 from tests.support.grading_fixtures import make_run

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from evaluators.grading.grade_export import export_grades, formula_safe
 from evaluators.grading.grade_import import import_grades
-from evaluators.grading.store.grade_store import Grade, Grader, GradeStore, reply_hash
+from evaluators.grading.store.grade_records import Grade, Grader, reply_hash
+from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import BadFile, OhloraError
 
 HOSTILE = [

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import pytest
 
 from evaluators.grading.store import mirror
-from evaluators.grading.store.grade_store import Grader, GradeStore
+from evaluators.grading.store.grade_records import Grader
+from evaluators.grading.store.grade_store import GradeStore
 from evaluators.grading.store.mirror import Mirror, start_mirror
 from model_registry.errors import OhloraError
 from tests.evaluators.grading.test_grading_store import a_grade

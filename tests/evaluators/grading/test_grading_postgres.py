@@ -10,7 +10,8 @@ from alembic.migration import MigrationContext
 
 from evaluators.grading.store import schema
 from evaluators.grading.store.database import database_url
-from evaluators.grading.store.grade_store import Grader, GradeStore
+from evaluators.grading.store.grade_records import Grader
+from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import OhloraError
 from tests.evaluators.grading.test_grading_store import a_grade, start_writer
 from tests.support.postgres_fixture import postgres as postgres

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from evaluators.grading.grading_session import GradingSession, Visitor, grader_id
+from evaluators.grading.grading_session import GradingSession
 from evaluators.grading.masking import MASK
-from evaluators.grading.store.grade_store import GradeStore, reply_hash
+from evaluators.grading.rater_identity import Visitor, grader_id
+from evaluators.grading.store.grade_records import reply_hash
+from evaluators.grading.store.grade_store import GradeStore
 from evaluators.grading.submission import LONGEST_NOTE, InvalidRequest
 from model_registry.errors import UnknownName
 from model_registry.records import Reply, read_rows

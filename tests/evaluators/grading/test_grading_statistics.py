@@ -25,7 +25,7 @@ from evaluators.grading.statistics.comparison import (
 )
 from evaluators.grading.statistics.grade_summary import summarize
 from evaluators.grading.statistics.position_effect import position_effect, side_effect
-from evaluators.grading.store.grade_store import Grade, Vote
+from evaluators.grading.store.grade_records import Grade, Vote
 
 #: Krippendorff's own example: four observers, twelve units; his ordinal alpha is 0.815.
 OBSERVERS = [

@@ -15,7 +15,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from evaluators.grading.store import schema
-from evaluators.grading.store.grade_store import Grade, Grader, GradeStore, Vote, reply_hash
+from evaluators.grading.store.grade_records import Grade, Grader, Vote, reply_hash
+from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import OhloraError
 
 ROOT = Path(__file__).parents[3]

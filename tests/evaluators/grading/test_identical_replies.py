@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from evaluators.grading.cards import cards_of
-from evaluators.grading.grading_session import GradingSession, Visitor
+from evaluators.grading.grading_session import GradingSession
+from evaluators.grading.rater_identity import Visitor
 from evaluators.grading.statistics.agreement import agreement, blind_first_grades
 from evaluators.grading.statistics.grade_summary import distribution, summarize
 from evaluators.grading.store.grade_store import GradeStore

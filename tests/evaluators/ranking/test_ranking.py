@@ -5,7 +5,9 @@ import math
 
 import pytest
 
-from evaluators.ranking.rank_candidates import NORMALIZATIONS, Criterion, rank
+from evaluators.ranking.criterion_table import Criterion
+from evaluators.ranking.normalization import NORMALIZATIONS
+from evaluators.ranking.rank_candidates import rank
 from model_registry.errors import OhloraError, UnknownName
 
 QUALITY = Criterion("quality", "quality", "품질")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.ranking.rank_candidates import NORMALIZATIONS
+from evaluators.ranking.normalization import NORMALIZATIONS
 from evaluators.tables.decision_sentences import sensitivity_text, winner_sentence
 from evaluators.tables.decision_table import (
     all_decisions,

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from model_registry.backends.backend import GenerationSettings, conversation
+from model_registry.backends.local_answer import to_answer
+from model_registry.backends.local_generation import generate_ids
 from model_registry.backends.transformers_local import (
     TransformersBackend,
     _batches,
     answer_batch,
     answer_one,
-    generate_ids,
-    to_answer,
 )
 from model_registry.prompting.tokenization import prompt_ids
 from model_registry.weights.loading import LoadedModel, load
