@@ -58,7 +58,7 @@ def test_tune_ask_run_and_fit_agree_on_the_precision(card, tiny_model, tmp_path)
         )  # fmt: skip
     plan = plan_study(write_study(tmp_path, tiny_model), tmp_path / "out", device="auto")
     with pytest.raises(LoadError, match="recorded"):
-        worker._load(plan.cases[0])
+        worker._open(plan.cases[0])
     assert loaded == [("cuda", wanted)] * 3
     assert machine_budget().dtype == plan.contract.dtype == wanted
 
