@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from benchmarks.results.setting import Setting, case_id
-from model_registry.candidate import Candidate
+from model_registry.candidate import Candidate, Free
 from model_registry.messages.notes import Note
 from model_registry.records import SCHEMA, Result
 from model_registry.selection import Override
@@ -60,7 +60,7 @@ class CandidateRow:
     parameters: int | None = None
     published_parameters: int | None = None
     license: str = "unknown"
-    license_free: str = "unknown"
+    license_free: Free = "unknown"
     license_source: str | None = None
     license_read_on: str | None = None
     leaderboard: float | None = None

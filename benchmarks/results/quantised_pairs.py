@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks.results.case_figures import mean_score, step_seconds
@@ -9,6 +10,26 @@ from benchmarks.results.run import Run, quantization, setting_of
 from benchmarks.results.setting import PLAIN
 from benchmarks.workloads.workload import workload_called
 from model_registry.records import Result
+
+#: The rule of the verdict, declared here and told below every table of it.
+LEAST_SAVED = 0.10  # of the peak
+MOST_QUALITY_LOST = 0.1  # of the mean score, which is 0 to 1
+LEAST_SPEED = 0.5  # of the plain one's
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a comparison comes to, in codes.
+
+    Args:
+        code: "does_not_run", "plain_not_tried", "needed", "not_measured", "not_worth_it", "helps".
+        reasons: the status of the case that failed, or what speaks against quantised weights:
+            "saves_too_little", "replies_get_worse", "much_slower"; "not_judged" where only memory
+            and speed were seen.
+    """
+
+    code: str
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +73,32 @@ class QuantizationComparison:
     @property
     def _plain_peak(self) -> int | None:
         return self.plain.peak_bytes(self.phase) if self.plain else None
+
+
+def verdict_of(found: QuantizationComparison) -> Verdict:
+    """Whether quantised weights are needed here, help, or are not worth it; and why."""
+    if not found.quantised.ok:
+        return Verdict("does_not_run", (found.quantised.status,))
+    if found.plain is None:
+        return Verdict("plain_not_tried")
+    if not found.plain.ok:
+        return Verdict("needed", (found.plain.status,))
+    if found.saved_share is None:
+        return Verdict("not_measured")
+    against = tuple(_against(found))
+    if against:
+        return Verdict("not_worth_it", against)
+    return Verdict("helps", ("not_judged",) if found.quality_change is None else ())
+
+
+def _against(found: QuantizationComparison) -> Iterator[str]:
+    """What speaks against quantised weights where plain ones run."""
+    if found.saved_share is not None and found.saved_share < LEAST_SAVED:
+        yield "saves_too_little"
+    if found.quality_change is not None and found.quality_change < -MOST_QUALITY_LOST:
+        yield "replies_get_worse"
+    if found.speed is not None and found.speed < LEAST_SPEED:
+        yield "much_slower"
 
 
 def _pace(case: Result | None) -> float | None:

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.results.folder import RunFolder
-from benchmarks.results.head import RunHead
-from benchmarks.run.case import Case, Task
+from benchmarks.run.case import Case
 from benchmarks.study import plan as planning
-from benchmarks.study.contract import Contract
 from benchmarks.study.participants import who_takes_part
 from benchmarks.study.plan import Options, Plan
+from benchmarks.study.replaying_plan import replaying_plan
 from benchmarks.study.study import Study
 from benchmarks.study.study_rows import data_path, rows_of_study
 from evaluators.checks.persona import read_facts
 from model_registry import machine
-from model_registry.backends.replay import read_transcript
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
 from model_registry.files.shipped_data import DATASETS
 from model_registry.messages.notes import Note
-from model_registry.records import Reply
 from model_registry.registry import Registry
 from model_registry.selection import Rejected, Selection
 from model_registry.weights.loading import resolve_source
 from rows.reading import read_data
-from rows.row import Row
 
 
 def make_asking_plan(study: Study, registry: Registry, options: Options, out: Path) -> Plan:
@@ -40,12 +35,12 @@ def make_asking_plan(study: Study, registry: Registry, options: Options, out: Pa
         OhloraError: nobody is left to ask, or the data can't serve.
     """
     if options.replay is not None:
-        return _replaying(study, options, options.replay)
+        return replaying_plan(study, options, options.replay)
     source = resolve_source(options.weights)
     selection = _who_can_answer(study, registry, source, options)
     nobody = not any(c.backend != "transformers" for c in selection.accepted)
     if nobody and study.work.transcript and options.weights == "auto" and source != "hub":
-        return _replaying(study, options, _transcript_path(study.work.transcript), selection)
+        return replaying_plan(study, options, _transcript_path(study.work.transcript), selection)
     return _asking(study, registry, options, source, selection, out)
 
 
@@ -110,51 +105,3 @@ def _tuned_cases(case: Case, ranks: Iterable[int], out: Path) -> list[Case]:
                 keep=str(adapters / f"r{rank}"))
         for rank in dict.fromkeys(ranks)
     ]  # fmt: skip
-
-
-def _replaying(
-    study: Study, options: Options, path: Path, selection: Selection | None = None
-) -> Plan:
-    """A plan that asks nobody: questions, answers, times and contract are the recording's."""
-    transcript = read_transcript(path)
-    candidates = planning._only(tuple(transcript.candidates()), options.only)
-    if options.only:
-        candidates = tuple(c for c in candidates if c.name in options.only)
-    head = RunFolder(path).head()
-    contract = _recorded_contract(head)
-    task = Task(prompts=_recorded_questions(transcript.replies))
-    cases: list[Case] = []
-    for candidate in candidates:
-        cases.append(Case(candidate, "ask", contract, task, {}, options.limits))
-        for rank in transcript.tuned:
-            if transcript.has(candidate.name, rank):
-                tuned = replace(candidate, endpoint={**candidate.endpoint, "tuned": rank})
-                cases.append(Case(tuned, "ask", contract, task, {"rank": rank}, options.limits))
-    rejected = selection.rejected if selection else ()
-    return Plan(
-        study, Selection(candidates, rejected), candidates, contract, task, tuple(cases),
-        tuple(_replay_notes(head)), dict(head.facts),
-    )  # fmt: skip
-
-
-def _recorded_contract(head: RunHead) -> Contract:
-    """The contract that the recorded figures were measured under, hash and all."""
-    known = {field.name for field in fields(Contract)}
-    said = {**head.contract, "varies": head.varies}
-    return Contract(**{name: value for name, value in said.items() if name in known})
-
-
-def _recorded_questions(replies: Sequence[Reply]) -> tuple[Row, ...]:
-    references: dict[str, str] = {}
-    for reply in replies:
-        references.setdefault(reply.prompt, "")
-        references[reply.prompt] = references[reply.prompt] or reply.reference or ""
-    return tuple(Row(prompt, answer, "test") for prompt, answer in references.items())
-
-
-def _replay_notes(head: RunHead) -> list[Note]:
-    on = head.begun_at[:10]
-    return [
-        Note("replayed", {"on": on, "where": head.contract.get("machine", "?")}),
-        *(Note("recorded_note", {"on": on, "note": note}) for note in head.notes),
-    ]

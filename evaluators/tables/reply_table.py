@@ -55,17 +55,6 @@ class ReplyTable:
         return words
 
 
-def read_replies(
-    path: Path | str,
-    prompt_column: str | None = None,
-    reply_column: str | None = None,
-    reference_column: str | None = None,
-) -> list[Reply]:
-    """The replies of a table; an empty cell is an empty reply. See `read_reply_table`."""
-    chosen = [reply_column] if reply_column else []
-    return list(read_reply_table(path, prompt_column, chosen, reference_column).replies)
-
-
 def read_reply_table(
     path: Path | str,
     prompt_column: str | None = None,

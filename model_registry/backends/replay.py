@@ -6,17 +6,15 @@ asked, of whom, what came back and how long it took. Times are those of the reco
 
 from __future__ import annotations
 
-import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from model_registry.backends.backend import Answer, GenerationSettings
 from model_registry.backends.remote.failures import AskError
-from model_registry.candidate import Candidate, License
-from model_registry.errors import BadFile, LoadError, OhloraError
+from model_registry.candidate import Candidate
+from model_registry.errors import LoadError, OhloraError
 from model_registry.prompting.chat_template import Message
 from model_registry.records import Reply, read_rows
 from model_registry.statuses import STATUSES
@@ -27,7 +25,6 @@ class Transcript:
     """What a run recorded."""
 
     path: Path
-    head: dict[str, Any]
     replies: tuple[Reply, ...]
 
     @property
@@ -35,29 +32,9 @@ class Transcript:
         """The LoRA ranks after which somebody was asked again."""
         return tuple(sorted({r.tuned for r in self.replies if r.tuned is not None}))
 
-    @property
-    def recorded_at(self) -> str:
-        return str(self.head.get("begun_at", ""))
-
     def has(self, name: str, tuned: int | None) -> bool:
         """Whether a candidate was asked, before its tune or after the one at this rank."""
         return any(r.candidate == name and r.tuned == tuned for r in self.replies)
-
-    def candidates(self) -> list[Candidate]:
-        """Those who were asked, as candidates that answer from this transcript."""
-        return [self._candidate(row) for row in self.head["candidates"]]
-
-    def _candidate(self, row: Mapping[str, Any]) -> Candidate:
-        return Candidate(
-            name=row["name"],
-            hub_id=row.get("hub_id"),
-            parameters=row.get("parameters"),
-            license=License(row["license"], row["license_free"], note="as recorded"),
-            traits=tuple(row.get("traits", ())),
-            backend="replay",
-            endpoint={"transcript": str(self.path)},
-            note=f"replayed from a recording of {self.recorded_at[:10]}",
-        )
 
 
 def read_transcript(path: Path) -> Transcript:
@@ -65,18 +42,12 @@ def read_transcript(path: Path) -> Transcript:
 
     Raises:
         OhloraError: there is none.
-        BadFile: a file of it can't be read.
+        BadFile: its replies can't be read.
     """
-    head, replies = path / "run.json", path / "replies.jsonl"
-    if not head.exists() or not replies.exists():
+    replies = path / "replies.jsonl"
+    if not (path / "run.json").exists() or not replies.exists():
         raise OhloraError(f"{path} holds no transcript: it needs run.json and replies.jsonl.")
-    try:
-        said = json.loads(head.read_text(encoding="utf-8"))
-        if not isinstance(said.get("candidates"), list):
-            raise ValueError("it names no candidates")
-    except (ValueError, AttributeError) as error:
-        raise BadFile(head, None, f"not the head of a run ({error})") from error
-    return Transcript(path, said, tuple(read_rows(replies, Reply)))
+    return Transcript(path, tuple(read_rows(replies, Reply)))
 
 
 @cache

@@ -8,11 +8,11 @@ import pytest
 
 from evaluators.csv_scoring import score_csv, score_replies
 from evaluators.evaluator import EachText
-from evaluators.tables.reply_table import read_replies, read_reply_table
+from evaluators.tables.reply_table import read_reply_table
 from model_registry.errors import BadFile, UnknownName
 from model_registry.records import Score
 from rows.row import Row
-from tests.support.replies import REFERENCE, a_reply
+from tests.support.replies import REFERENCE, a_reply, read_replies
 
 TABLE = "번호,prompt,reply,정답\n1,안녕,반가워요! 오늘 어땠어요?,반가워요\n2,뭐 해?,,쉬고 있어요\n"
 

@@ -8,9 +8,8 @@ import pytest
 from evaluators.checks.completion import STOPPED_BY_ITSELF
 from evaluators.evaluator_registry import judge_replies, load_evaluators
 from evaluators.quality import QUALITY, WEIGHTS, faults, quality
-from evaluators.tables.reply_table import read_replies
 from model_registry.records import Score
-from tests.support.replies import REFERENCE, a_reply
+from tests.support.replies import REFERENCE, a_reply, read_replies
 
 PROMPT = "나 면접 합격했어!"
 GOOD = "와, 정말 축하해! 그동안 준비하느라 고생 많았어."

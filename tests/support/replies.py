@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from evaluators.tables.reply_table import read_reply_table
 from model_registry.records import Reply
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,3 +31,14 @@ def a_reply(
         finish_reason=finish_reason,
         reference=reference,
     )
+
+
+def read_replies(
+    path: Path | str,
+    prompt_column: str | None = None,
+    reply_column: str | None = None,
+    reference_column: str | None = None,
+) -> list[Reply]:
+    """The replies of a table with one column of them."""
+    chosen = [reply_column] if reply_column else []
+    return list(read_reply_table(path, prompt_column, chosen, reference_column).replies)

@@ -16,7 +16,14 @@ from benchmarks.report.tables.table_cells import (
     megabytes,
     missing,
 )
-from benchmarks.results.quantised_pairs import QuantizationComparison, compare
+from benchmarks.results.quantised_pairs import (
+    LEAST_SAVED,
+    LEAST_SPEED,
+    MOST_QUALITY_LOST,
+    QuantizationComparison,
+    compare,
+    verdict_of,
+)
 from benchmarks.results.run import quantization
 from benchmarks.results.setting import PLAIN
 from benchmarks.workloads.workload import workload_called
@@ -24,40 +31,33 @@ from model_registry.language import text
 from model_registry.records import Result
 from model_registry.statuses import status_words
 
-#: The rule of the ledger's verdict, declared here and told below the table.
-LEAST_SAVED = 0.10  # of the peak
-MOST_QUALITY_LOST = 0.1  # of the mean score, which is 0 to 1
-LEAST_SPEED = 0.5  # of the plain one's
+#: By the code that `verdict` gives.
+_VERDICTS = {
+    "does_not_run": ("does not run", "실행되지 않음"),
+    "plain_not_tried": ("plain was not tried", "원래 모델은 시도 안 함"),
+    "needed": ("needed", "필요함"),
+    "not_measured": ("memory not measured", "메모리 측정 안 됨"),
+    "not_worth_it": ("not worth it here", "여기서는 이득 없음"),
+    "helps": ("helps", "도움이 됨"),
+}
+_REASONS = {
+    "saves_too_little": ("saves too little", "절약이 적음"),
+    "replies_get_worse": ("replies get worse", "답변이 나빠짐"),
+    "much_slower": ("much slower", "훨씬 느림"),
+    "not_judged": ("replies not judged", "답변은 판정 안 됨"),
+}
 
 
-def verdict(found: QuantizationComparison) -> tuple[str, str]:
+def verdict_words(found: QuantizationComparison) -> tuple[str, str]:
     """Whether quantisation is needed here, helps, or is not worth it; and why."""
-    if not found.quantised.ok:
-        return text("does not run", "실행되지 않음"), status_words(found.quantised.status)
-    if found.plain is None:
-        return text("plain was not tried", "원래 모델은 시도 안 함"), ""
-    if not found.plain.ok:
-        why = status_words(found.plain.status)
-        return text("needed", "필요함"), f"{text('plain', '원래')}: {why}"
-    if found.saved_share is None:
-        return text("memory not measured", "메모리 측정 안 됨"), ""
-    against = _against(found)
-    if against:
-        return text("not worth it here", "여기서는 이득 없음"), ", ".join(against)
-    unjudged = text("replies not judged", "답변은 판정 안 됨")
-    return text("helps", "도움이 됨"), unjudged if found.quality_change is None else ""
-
-
-def _against(found: QuantizationComparison) -> list[str]:
-    """What speaks against quantised weights where plain ones run."""
-    reasons = []
-    if found.saved_share is not None and found.saved_share < LEAST_SAVED:
-        reasons.append(text("saves too little", "절약이 적음"))
-    if found.quality_change is not None and found.quality_change < -MOST_QUALITY_LOST:
-        reasons.append(text("replies get worse", "답변이 나빠짐"))
-    if found.speed is not None and found.speed < LEAST_SPEED:
-        reasons.append(text("much slower", "훨씬 느림"))
-    return reasons
+    verdict = verdict_of(found)
+    why = ", ".join(
+        text(*_REASONS[code]) if code in _REASONS else status_words(code)
+        for code in verdict.reasons
+    )
+    if verdict.code == "needed":
+        why = f"{text('plain', '원래')}: {why}"
+    return text(*_VERDICTS[verdict.code]), why
 
 
 def comparisons(evidence: Evidence) -> list[QuantizationComparison]:
@@ -74,7 +74,7 @@ def headline(evidence: Evidence) -> Iterator[str]:
         if work.tunes:
             what = text(f"{work.en} on {what}", f"{what} {work.ko}")
         by_verdict = lines.setdefault(found.quantised.candidate, {})
-        by_verdict.setdefault(verdict(found)[0], []).append(what)
+        by_verdict.setdefault(verdict_words(found)[0], []).append(what)
     for name, by_verdict in lines.items():
         told = "; ".join(f"{word}: {', '.join(what)}" for word, what in by_verdict.items())
         yield f"{evidence.shown(name)} — {told}."
@@ -121,7 +121,7 @@ def _rule() -> str:
 
 def _ledger_row(evidence: Evidence, found: QuantizationComparison) -> list[Cell]:
     plain, case, phase = found.plain, found.quantised, found.phase
-    word, why = verdict(found)
+    word, why = verdict_words(found)
     return [
         name_cell(evidence, case.candidate),
         Cell(_work_words(case)),

@@ -15,7 +15,7 @@ from benchmarks.report.tables.quantisation_ledger import (
     comparisons,
     headline,
     ledger_table,
-    verdict,
+    verdict_words,
 )
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.quantised_pairs import QuantizationComparison as Pair
@@ -91,7 +91,7 @@ PLAIN = case()
     ],
 )  # fmt: skip
 def test_the_verdict_follows_from_what_was_measured(found, word, why):
-    assert verdict(found) == (word, why)
+    assert verdict_words(found) == (word, why)
 
 
 def test_memory_speed_and_quality_are_told_against_the_plain_case():

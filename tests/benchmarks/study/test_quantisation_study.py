@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.engines.local import LocalEngine
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.tables.quantisation_ledger import comparisons, ledger_table, verdict
+from benchmarks.report.tables.quantisation_ledger import comparisons, ledger_table, verdict_words
 from benchmarks.results.folder import RunFolder
 from benchmarks.run.case import Limits
 from benchmarks.run.progress import Silent
@@ -118,7 +118,7 @@ def test_a_run_ends_in_a_ledger_with_a_row_for_every_quantisation(
     if importlib.util.find_spec("gptqmodel") is None:
         assert gptq.status == "unsupported_device"
         assert "gptqmodel" in (gptq.message or "")
-        assert verdict(found["inference", "gptq"])[0] == "does not run"
+        assert verdict_words(found["inference", "gptq"])[0] == "does not run"
     else:
         assert gptq.ok, gptq.message
         assert not list(scratch.iterdir())

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.results.folder import RunFolder
+from benchmarks.study.replaying_plan import recorded_candidates
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.remote.failures import AskError
 from model_registry.backends.replay import ReplayBackend, read_transcript
+from model_registry.candidate import Candidate
 from model_registry.errors import BadFile, LoadError, OhloraError
 from model_registry.records import Reply, append_rows
 
@@ -27,10 +30,15 @@ BROKEN = Reply(
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     row = {"name": "a", "license": "MIT", "license_free": "yes", "parameters": 5, "traits": ["x"]}
-    head = {"begun_at": "2026-11-21T10:00:00+00:00", "candidates": [row]}
+    head = {"begun_at": "2026-11-21T10:00:00+00:00", "candidates": [row], "study": "asked",
+            "weights": "hub", "contract": {}, "contract_hash": "x", "cases": []}  # fmt: skip
     (tmp_path / "run.json").write_text(json.dumps(head), encoding="utf-8")
     append_rows(tmp_path / "replies.jsonl", [SAID, TUNED, SAMPLED, BROKEN])
     return tmp_path
+
+
+def recorded(folder: Path) -> tuple[Candidate, ...]:
+    return recorded_candidates(folder, RunFolder(folder).head())
 
 
 def test_an_answer_is_told_with_the_times_of_its_recording(folder: Path) -> None:
@@ -60,7 +68,7 @@ def test_what_was_never_asked_is_not_made_up(folder: Path) -> None:
 
 
 def test_a_recording_names_its_candidates_as_the_run_did(folder: Path) -> None:
-    (candidate,) = read_transcript(folder).candidates()
+    (candidate,) = recorded(folder)
     assert (candidate.name, candidate.backend, candidate.parameters) == ("a", "replay", 5)
     assert candidate.license.is_free and "2026-11-21" in candidate.note
     opened = ReplayBackend.open(candidate)
@@ -70,7 +78,7 @@ def test_a_recording_names_its_candidates_as_the_run_did(folder: Path) -> None:
 def test_a_candidate_without_a_recording_can_t_be_loaded(folder: Path) -> None:
     from dataclasses import replace
 
-    (candidate,) = read_transcript(folder).candidates()
+    (candidate,) = recorded(folder)
     with pytest.raises(LoadError, match="no replies of b") as caught:
         ReplayBackend.open(replace(candidate, name="b"))
     assert caught.value.status == "unreachable"
@@ -82,4 +90,4 @@ def test_a_folder_that_is_no_recording_is_named(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("[]")
     (tmp_path / "replies.jsonl").write_text("")
     with pytest.raises(BadFile, match="not the head of a run"):
-        read_transcript(tmp_path)
+        recorded(tmp_path)
