@@ -28,6 +28,8 @@ from typing import Any
 
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.tables.table_cells import megabytes
+from benchmarks.results.case_figures import summary_of_scores
+from benchmarks.results.quantised_pairs import quantization_needed
 from benchmarks.results.run import quantization
 from evaluators.grading.grade_export import formula_safe
 from model_registry.records import Reply, Result
@@ -69,7 +71,7 @@ def _row(evidence: Evidence, name: str) -> dict[str, Any]:
         "memory_mb": None if memory is None else round(memory, 1),
         "response_seconds": None if seconds is None else round(seconds, 4),
         "quantization": quantization(case) if case else None,
-        "quantization_needed": quantization_needed(evidence, name),
+        "quantization_needed": quantization_needed(evidence.run, name),
         "prompt": reply.prompt if reply else None,
         "reply": reply.reply if reply else None,
         "reply_status": reply.finish_reason if reply else None,
@@ -100,14 +102,5 @@ def _problems(evidence: Evidence, reply: Reply) -> list[str]:
 
 
 def _format_kept(evidence: Evidence, name: str) -> str | None:
-    values = evidence.scores(FORMAT, name)
-    return f"{sum(map(bool, values))} of {len(values)}" if values else None
-
-
-def quantization_needed(evidence: Evidence, name: str) -> str:
-    """Whether a candidate answers only when quantised, as far as that was tried."""
-    cases = evidence.run.of(name, "inference")
-    if any(case.ok and quantization(case) == "none" for case in cases):
-        return "no"
-    tried_plain = any(quantization(case) == "none" for case in cases)
-    return "yes" if tried_plain and any(case.ok for case in cases) else "unknown"
+    found = summary_of_scores(evidence.scores(FORMAT, name))
+    return f"{found.above_zero} of {found.count}" if found else None

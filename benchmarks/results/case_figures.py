@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
 from benchmarks.results.run import Run
@@ -43,12 +44,56 @@ def mean_score(run: Run, case: Result, evaluator: str) -> float | None:
     return fmean(scores) if scores else None
 
 
-def mean_scores(rows: Iterable[ScoreRow]) -> dict[tuple[str, int | None], tuple[float | None, int]]:
+@dataclass(frozen=True, slots=True)
+class ScoreSummary:
+    """The mean of an evaluator's scores, how many there are, and how many are above zero.
+
+    `yes_or_no` is whether each is 0 or 1, so that the count says more than the mean.
+    """
+
+    mean: float
+    count: int
+    above_zero: int
+    yes_or_no: bool
+
+
+def summary_of_scores(values: Sequence[float]) -> ScoreSummary | None:
+    """The summary of an evaluator's scores; None of none."""
+    if not values:
+        return None
+    above = sum(map(bool, values))
+    return ScoreSummary(fmean(values), len(values), above, set(values) <= {0.0, 1.0})
+
+
+#: (evaluator, tuned) → the mean over what could be judged, and how many could not.
+Means = dict[tuple[str, int | None], tuple[float | None, int]]
+
+
+def mean_before_and_after(means: Means, evaluator: str) -> tuple[float | None, float | None]:
+    """An evaluator's mean before the tune, and the mean of those after it, whatever the rank."""
+    before = means.get((evaluator, None), (None, 0))[0]
+    after = [mean for (each, tuned), (mean, _) in means.items()
+             if each == evaluator and tuned is not None and mean is not None]  # fmt: skip
+    return before, fmean(after) if after else None
+
+
+def spread_of(evaluator: str, means: Iterable[Means]) -> float | None:
+    """How far an evaluator's means of several candidates lie apart; None where there are none."""
+    known = [
+        mean
+        for each in means
+        for (name, _), (mean, _) in each.items()
+        if name == evaluator and mean is not None
+    ]
+    return max(known) - min(known) if known else None
+
+
+def mean_scores(rows: Iterable[ScoreRow]) -> Means:
     """(evaluator, tuned) → the mean over what could be judged, and how many could not."""
     values: dict[tuple[str, int | None], list[float | None]] = {}
     for row in rows:
         values.setdefault((row.evaluator, row.tuned), []).append(row.value)
-    means: dict[tuple[str, int | None], tuple[float | None, int]] = {}
+    means: Means = {}
     for key, scores in values.items():
         present = [score for score in scores if score is not None]
         means[key] = (fmean(present) if present else None, len(scores) - len(present))

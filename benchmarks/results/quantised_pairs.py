@@ -101,6 +101,15 @@ def _against(found: QuantizationComparison) -> Iterator[str]:
         yield "much_slower"
 
 
+def quantization_needed(run: Run, name: str) -> str:
+    """Whether a candidate answers only when quantised, as far as that was tried."""
+    cases = run.of(name, "inference")
+    if any(case.ok and quantization(case) == PLAIN for case in cases):
+        return "no"
+    tried_plain = any(quantization(case) == PLAIN for case in cases)
+    return "yes" if tried_plain and any(case.ok for case in cases) else "unknown"
+
+
 def _pace(case: Result | None) -> float | None:
     if case is None or not case.ok:
         return None

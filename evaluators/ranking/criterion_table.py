@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -140,3 +140,19 @@ def into_units(criteria: Sequence[Criterion], normalised: Array) -> Array:
             inner = np.ones(len(members))
         units.append(weighted_mean(normalised[..., members, :], inner))
     return np.stack(units, axis=-2)
+
+
+def shares_of_weight(criteria: Iterable[Criterion], units: Mapping[str, float]) -> dict[str, float]:
+    """Each criterion's share of the weight: its group's, by its own weight within the group.
+
+    Args:
+        criteria: all that were weighed.
+        units: the share of each group of criteria, by the `unit` that they name.
+    """
+    criteria = list(criteria)
+    shares = {}
+    for criterion in criteria:
+        group = [each.weight for each in criteria if each.unit == criterion.unit]
+        inner = criterion.weight / sum(group) if sum(group) else 1 / len(group)
+        shares[criterion.name] = units.get(criterion.unit, 0.0) * inner
+    return shares

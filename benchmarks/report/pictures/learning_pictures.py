@@ -14,12 +14,11 @@ from benchmarks.report.tables.detail_tables import (
     directions,
     evaluators_of,
 )
-from benchmarks.results.case_figures import mean_scores
+from benchmarks.results.case_figures import Means, mean_before_and_after, mean_scores, spread_of
 from model_registry.language import text
 
 PANELS = 8  # evaluators in the picture; the table has all
 
-Means = dict[tuple[str, int | None], tuple[float | None, int]]
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -139,20 +138,18 @@ def before_and_after(evidence: Evidence) -> Picture | None:
 def _most_telling(names: list[str], means: list[Means]) -> list[str]:
     """The evaluators whose means differ most, in their own order, the composite first."""
 
-    def spread(name: str) -> float:
-        values = [m for each in means for (e, _), (m, _) in each.items() if e == name]
-        known = [value for value in values if value is not None]
-        return max(known) - min(known) if known else -1.0
+    spreads = {name: spread_of(name, means) for name in names}
 
-    kept = sorted(names, key=lambda name: (name != QUALITY, -spread(name)))[:PANELS]
-    return [name for name in names if name in kept and spread(name) >= 0]
+    def order(name: str) -> tuple[bool, float]:
+        spread = spreads[name]
+        return name != QUALITY, 1.0 if spread is None else -spread
+
+    kept = sorted(names, key=order)[:PANELS]
+    return [name for name in names if name in kept and spreads[name] is not None]
 
 
 def _change(axes: Axes, row: int, evaluator: str, means: Means, why: str) -> None:
-    before = means.get((evaluator, None), (None, 0))[0]
-    after = [m for (e, tuned), (m, _) in means.items() if e == evaluator and tuned is not None]
-    known = [value for value in after if value is not None]
-    tuned = sum(known) / len(known) if known else None
+    before, tuned = mean_before_and_after(means, evaluator)
     if before is not None and tuned is not None:
         axes.plot([before, tuned], [row, row], color=colour(row), linewidth=1.4, alpha=0.55)
     if before is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 
 from benchmarks.report.evidence import Evidence
@@ -21,7 +21,7 @@ from benchmarks.results.case_figures import mean_scores, step_seconds
 from benchmarks.results.run import quantization
 from evaluators.evaluator_registry import load_evaluators
 from evaluators.grading.statistics.comparison import mean_grades
-from evaluators.ranking.criterion_table import Criterion
+from evaluators.ranking.criterion_table import shares_of_weight
 from model_registry.language import text
 from model_registry.records import Result
 
@@ -208,7 +208,7 @@ def criteria_table(evidence: Evidence) -> Table | None:
         Column(text("Weight", "비중")),
         *(Column(evidence.shown(name)) for name in ranked),
     ]
-    shares = _shares(decision.plan.criteria, decision.ranking.weights)
+    shares = shares_of_weight(decision.plan.criteria, decision.ranking.weights)
     rows = []
     for criterion in decision.plan.criteria:
         better = text("high", "높음") if criterion.better == "high" else text("low", "낮음")
@@ -234,17 +234,6 @@ def criteria_table(evidence: Evidence) -> Table | None:
         f"시드 {decision.ranking.seed}; 연구에 미리 선언. 괄호 안은 정규화한 값(1이 최고)입니다.",
     )
     return make_table(columns, rows, note)
-
-
-def _shares(criteria: Iterable[Criterion], units: Mapping[str, float]) -> dict[str, float]:
-    """Each criterion's share of the weight: its group's, by its own weight within the group."""
-    criteria = list(criteria)
-    shares = {}
-    for criterion in criteria:
-        group = [each.weight for each in criteria if each.unit == criterion.unit]
-        inner = criterion.weight / sum(group) if sum(group) else 1 / len(group)
-        shares[criterion.name] = units.get(criterion.unit, 0.0) * inner
-    return shares
 
 
 def _criterion_cell(evidence: Evidence, criterion: str, name: str) -> Cell:

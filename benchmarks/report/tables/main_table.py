@@ -18,6 +18,7 @@ from benchmarks.report.tables.table_cells import (
     number,
     percent,
 )
+from benchmarks.results.case_figures import summary_of_scores
 from benchmarks.results.criteria import CRITERIA
 from benchmarks.results.head import CandidateRow
 from benchmarks.results.run import TuningMethod, quantization
@@ -204,13 +205,12 @@ def _judged(evidence: Evidence, name: str, of: Criterion) -> Cell:
 
 def _share_of(values: Sequence[float]) -> Cell | None:
     """The mean of an evaluator's scores; "13 of 20" where each is 0 or 1; None of none."""
-    if not values:
+    found = summary_of_scores(values)
+    if found is None:
         return None
-    mean = sum(values) / len(values)
-    if set(values) <= {0.0, 1.0}:
-        yes = round(sum(values))
-        return Cell(text(f"{yes} of {len(values)}", f"{len(values)}개 중 {yes}개"), "number", mean)
-    return Cell("", "number", mean)
+    yes, count = found.above_zero, found.count
+    words = text(f"{yes} of {count}", f"{count}개 중 {yes}개") if found.yes_or_no else ""
+    return Cell(words, "number", found.mean)
 
 
 def _grade(evidence: Evidence, name: str) -> Cell:
