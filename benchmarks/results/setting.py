@@ -46,7 +46,8 @@ class Setting:
     def to_json(self) -> dict[str, Any]:
         """Plain values, only those that are set."""
         own = {name: getattr(self, name) for name in _OWN}
-        set_ = {name: value for name, value in own.items() if value not in (None, PLAIN)}
+        plain = {"quantization": PLAIN}  # only there: a variant may be called none
+        set_ = {n: value for n, value in own.items() if value not in (None, plain.get(n))}
         return {**set_, **dict(self.others)}
 
     @property
