@@ -46,7 +46,7 @@ class AppOptions:
 
 
 def build_page_context(options: AppOptions) -> PageContext:
-    """What the page works with: the desk of the graders, and the models.
+    """Build what the page works with: the grading session and the models.
 
     Raises:
         OhloraError: a run, a plugin or a candidate is not as named.

@@ -1,4 +1,4 @@
-"""`ohlora decide` and `ohlora report`: what a run or a table says."""
+"""`ohlora decide` and `ohlora report`: the decision on a run or a table, and a run's report."""
 
 from __future__ import annotations
 

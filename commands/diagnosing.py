@@ -1,4 +1,4 @@
-"""`ohlora doctor`: this machine, an error's message, or a model before its weights."""
+"""`ohlora doctor`: checks this machine or a model before loading, or explains an error message."""
 
 from __future__ import annotations
 

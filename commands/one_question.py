@@ -1,4 +1,4 @@
-"""`ohlora ask`: one question to a candidate, its reply printed as it comes."""
+"""`ohlora ask`: asks a candidate one question and streams the reply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ohlora plugins`: what is loaded, and from where."""
+"""`ohlora plugins`: lists loaded plugins and where they come from."""
 
 from __future__ import annotations
 

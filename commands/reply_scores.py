@@ -1,4 +1,4 @@
-"""`ohlora score`: the replies of a file, scored by every evaluator."""
+"""`ohlora score`: scores the replies of a file with every evaluator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ohlora data`: what was understood of the user's rows, before anything is loaded."""
+"""`ohlora data`: shows how the user's rows are read, before anything is loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `ohlora run` says: what it will do, what failed, how to go on, and the decision."""
+"""Messages of `ohlora run`: the plan, failures, how to resume, the decision."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def command_again(path: Path, option: str = "--resume") -> str:
 
 
 def tell_failures(results: Sequence[Result], again: str) -> None:
-    """What failed by itself is a row; what was ended from outside is still to be done.
+    """Print what failed, and what was ended from outside and is still to be done.
 
     Raises:
         typer.Exit: with 1, where something is to be done.

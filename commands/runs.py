@@ -1,4 +1,4 @@
-"""`ohlora run`: a study measured, judged and decided."""
+"""`ohlora run`: runs all cases of a study, judges the replies, decides, reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ohlora studies`: the studies that come with it, and a template for one of your own."""
+"""`ohlora studies`: lists the bundled studies, or prints a template."""
 
 from __future__ import annotations
 

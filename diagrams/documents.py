@@ -120,7 +120,7 @@ class DrawnRow(TypedDict):
 
 
 class Recommended(TypedDict):
-    """One of the best diagrams, with what it was chosen by."""
+    """One of the best diagrams, with the scores that it was chosen by."""
 
     source: str
     final: float

@@ -44,7 +44,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class ParsedReply:
-    """What a reply's text holds."""
+    """The parsed content of a reply: its diagram, and what was wrong with it."""
 
     diagram: Diagram
     format_kept: bool

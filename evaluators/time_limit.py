@@ -22,7 +22,7 @@ def patience(replies: int) -> float:
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Break off what takes longer. Only in the main thread, where signals arrive; else no limit.
+    """Interrupt what takes longer. Only in the main thread, where signals arrive; else no limit.
 
     Raises:
         TookTooLong: it was broken off.

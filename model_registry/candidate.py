@@ -25,7 +25,7 @@ class License:
 
     @property
     def is_free(self) -> bool:
-        """Only what is known to be free is free: "conditional" and "unknown" are not."""
+        """Whether the licence is known to be free: "conditional" and "unknown" are not."""
         return self.free == "yes"
 
     def why_not_free(self) -> Note:

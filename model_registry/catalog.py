@@ -101,7 +101,7 @@ class _Reader:
         return candidates
 
     def check_tables(self) -> None:
-        """Refuse what is no table where a table belongs, before anything is read from it."""
+        """Refuse values where tables belong, before anything is read from them."""
         for table, entries in self.document.items():
             if table not in ("catalog", "licenses", "sources", "architectures", "candidates"):
                 raise BadFile(self.path, self.find(table), f"unknown table {table}")

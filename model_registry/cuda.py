@@ -1,4 +1,4 @@
-"""Every call to CUDA and to the NVIDIA driver, in one place: what is asked of a card and of whom.
+"""Every call to CUDA and the NVIDIA driver, in one place.
 
 Nothing else in the product names `torch.cuda`. All functions load torch when called, none when
 imported; those that open the card say so.
@@ -24,7 +24,7 @@ def has_driver() -> bool:
 
 
 def driver_version() -> str | None:
-    """The driver's version as the kernel tells it."""
+    """The driver's version, from the kernel."""
     try:
         words = Path("/proc/driver/nvidia/version").read_text().split()
     except OSError:

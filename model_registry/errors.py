@@ -26,7 +26,7 @@ class OhloraError(Exception):
 
 
 class OhloraWarning(UserWarning):
-    """Something went on without a part of it; the command line says so in one line."""
+    """Something went on without a part of it; shown as one line."""
 
 
 class UnknownName(OhloraError):
@@ -99,7 +99,7 @@ class BadTemplate(OhloraError):
 
 
 class NotFinite(OhloraError):
-    """A model computes NaN or infinity: what it says and learns means nothing."""
+    """A model computes NaN or infinity: its answers and its training mean nothing."""
 
 
 class LoadError(OhloraError):

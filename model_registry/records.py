@@ -273,7 +273,7 @@ def _mending_words() -> str:
 
 
 def reply_hash(reply: str) -> str:
-    """What tells one reply's text from another's: half a SHA-256, in hexadecimal."""
+    """Identifies a reply's text: half a SHA-256, in hexadecimal."""
     return hashlib.sha256(reply.encode("utf-8", errors="replace")).hexdigest()[:32]
 
 

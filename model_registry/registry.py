@@ -111,11 +111,11 @@ class Registry:
         return self.backends[name]
 
     def traits(self, backend: str) -> BackendTraits:
-        """What a backend says of itself; the least of one that is not here."""
+        """A backend's declared properties; the defaults for one that is not here."""
         return self._traits.get(backend, BackendTraits())
 
     def missing(self, candidate: Candidate) -> str:
-        """What must be set up before a candidate can be asked, as its backend says; "" for nothing.
+        """What must be set up before a candidate can be asked, by its backend; "" for nothing.
 
         One whose backend is not here lacks nothing that could be set: asking it fails.
         """

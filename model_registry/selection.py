@@ -57,7 +57,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """What a candidate must satisfy. None and empty ask for nothing. Sizes in parameters.
+    """Requirements on a candidate. None and empty require nothing. Sizes in parameters.
 
     `use` is one of `license_uses.USES`: what the licence allows, be it under conditions, passes;
     what it forbids, or what nobody read, does not.

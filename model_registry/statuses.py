@@ -168,5 +168,5 @@ def status_called(code: str) -> Status:
 
 
 def status_words(code: str) -> str:
-    """What a status means; a third-party one's as it stands."""
+    """A status as text; a third-party one unchanged."""
     return status_called(code).words

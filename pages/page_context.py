@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """What the tabs of one page work with: the grading session, the models, answer slots."""
+    """Shared state of the tabs: the grading session, the models, answer slots."""
 
     grading: GradingSession
     models: Models
@@ -86,7 +86,7 @@ def page_visitor(request: gr.Request | None) -> Visitor:
 
 
 def sees_names(context: PageContext, request: gr.Request | None, run: str = "") -> bool:
-    """Whether a visitor may know whose reply is whose: the owner, or who has finished grading."""
+    """Whether a visitor may see the candidates' names: the owner, or who has finished grading."""
     author = os.environ.get("SPACE_AUTHOR_NAME")  # on a Space its author is the owner
     if author and author == login_of(request):
         return True

@@ -29,7 +29,7 @@ def column(
 def data_table(
     title: str, columns: list[dict[str, Any]], rows: Rows, elem_id: str, *, none: tuple[str, str]
 ) -> gr.HTML:
-    """A table with a title (a key of WORDS); `none` is what stands there without rows."""
+    """A table with a title (a key of WORDS); `none` is shown where it has no rows."""
     if title not in WORDS:
         raise KeyError(title)
     english, korean = WORDS[title]

@@ -60,7 +60,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Who is who in a file: one unknown name stands for the side that nobody else takes."""
+    """The roles in a file: one unknown name is the side that no known name takes."""
 
     names: Mapping[str, str]
 
@@ -183,7 +183,7 @@ def _is_text(value: object) -> bool:
 def rows_of_turns(
     turns: Sequence[Turn], roles: Roles, split: str, line: int | None, *, ask_last: bool = True
 ) -> tuple[list[Row], list[LeftOut]]:
-    """A row for each answer to be learned, with all that stands before its question.
+    """A row for each answer to be learned, with all turns before its question.
 
     What pairs with nothing is left out, of what stands before later turns too: templates want
     user and assistant in turn. Nothing after a tool's turn is taken: it answers what no row holds.

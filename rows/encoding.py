@@ -45,7 +45,7 @@ def nfc(text: str) -> str:
 
 
 def read_bytes(path: Path) -> tuple[bytes, str]:
-    """What a file holds, unpacked from .gz or .zip, and the ending of what was packed.
+    """A file's bytes, decompressed from .gz or .zip, and the ending of the inner file.
 
     Raises:
         BadFile: it can't be read or unpacked, or a .zip holds several files.
@@ -168,7 +168,7 @@ def broken_korean(text: str) -> str | None:
 
 
 def refuse_mojibake(path: Path, text: str) -> None:
-    """Refuse a file whose whole Korean is broken.
+    """Refuse a file whose Korean was decoded wrongly throughout.
 
     Raises:
         BadFile: with how it came about.

@@ -134,7 +134,7 @@ def split_overlapping(rows: Sequence[Row], others: Sequence[Row]) -> tuple[list[
 
 
 def repeated(rows: Sequence[Row]) -> list[Row]:
-    """Rows whose conversation and reply stood before in the same split."""
+    """Rows that repeat an earlier row's conversation and reply in the same split."""
     seen: set[tuple[str, ...]] = set()
     again = []
     for row in rows:

@@ -19,14 +19,14 @@ def left_out_note(out: LeftOut) -> Note:
 
 
 def read_notes(rows: Rows) -> list[Note]:
-    """How the files were read, how many rows each split has, what was left out."""
+    """Notes on how the files were read, the rows of each split, what was left out."""
     notes = [_source_note(source) for source in rows.sources]
     notes.append(Note("rows_of_splits", {"counts": rows.counts()}))
     return [*notes, *warnings_of(rows), *map(left_out_note, rows.left_out)]
 
 
 def warnings_of(rows: Rows) -> Iterator[Note]:
-    """What a person should look at though it was read."""
+    """Warnings about rows that were read but deserve a look."""
     for source in rows.sources:
         if source.mojibake:
             count, lines = len(source.mojibake), list(source.mojibake[:LINES_NAMED])

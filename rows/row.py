@@ -43,7 +43,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """How one file was read. `columns` says which column was taken as what."""
+    """How one file was read. `columns` maps roles to the columns taken."""
 
     path: Path
     format: str
@@ -73,7 +73,7 @@ class Rows:
         return {split: found[split] for split in SPLITS if found[split]}
 
     def hash(self) -> str:
-        """Stands for the texts of all rows, so that results on other rows never compare."""
+        """A hash of all rows' texts, so that results on other rows never compare."""
         return hash_texts(text for row in self.rows for text in _texts(row))
 
     def __add__(self, other: Rows) -> Rows:

@@ -1,4 +1,4 @@
-"""What an engine is, which does cases, and a watcher, who shows how far a run is."""
+"""The Engine protocol, which runs cases, and the Watcher protocol, which shows progress."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def unheard(event: Event) -> None:
 
 @dataclass(slots=True)
 class CaseOutcome:
-    """All that a case gave, however it ended. `wall_seconds` is what the engine waited.
+    """The outcome of a case, however it ended. `wall_seconds` is what the engine waited.
 
     The result's figures hold `start_method` and `start_seconds`, what the worker took to be there:
     a forked one a few hundredths of a second, a fresh one as long as its imports.
@@ -33,7 +33,7 @@ class CaseOutcome:
 
 
 class Watcher:
-    """Who shows how far a run is. Whoever inherits from it says only what it has to say."""
+    """Shows the progress of a run; subclasses override the events that they show."""
 
     def begin(self, cases: int, done: int) -> None:
         """So many cases, so many of them done in an earlier run."""
@@ -51,10 +51,10 @@ class Watcher:
         """A case starts, on an engine that does one after the other."""
 
     def event(self, event: Event) -> None:
-        """Something that the worker told."""
+        """An event of the worker."""
 
     def case_event(self, case: str, where: str, event: Event) -> None:
-        """Something that the worker of one case of several told, and from which machine."""
+        """An event of one of several workers, and the machine that it runs on."""
         self.event(event)
 
     def case_ends(self, result: Result, wall_seconds: float) -> None:
@@ -62,7 +62,7 @@ class Watcher:
 
 
 class Engine(ABC):
-    """Something that does a case and always gives an outcome."""
+    """Runs cases and always returns an outcome."""
 
     def start(self, device: str = "cpu") -> float:
         """Get ready; the seconds that took. Done by the first case otherwise."""
@@ -70,12 +70,12 @@ class Engine(ABC):
 
     @abstractmethod
     def run(self, case: Case, listen: Listener = unheard) -> CaseOutcome:
-        """Do one case, telling its events to `listen`; returns however it ends."""
+        """Run one case, passing its events to `listen`; returns however it ends."""
 
     def run_all(
         self, cases: Sequence[Case], watcher: Watcher
     ) -> Iterator[tuple[Case, CaseOutcome]]:
-        """Do all cases and give each as it ends: one after the other, unless an engine can do more.
+        """Run all cases and yield each as it ends: one after another, unless an engine can do more.
 
         Raises:
             OhloraError: the machine can't go on.
@@ -85,4 +85,4 @@ class Engine(ABC):
             yield case, self.run(case, watcher.event)
 
     def close(self) -> None:  # noqa: B027 - an engine that holds nothing has nothing to add
-        """Let go of what it holds. Safe to call twice."""
+        """Release what the engine holds. Safe to call twice."""

@@ -104,7 +104,7 @@ class Worker:
             end_group(self.pid)
 
     def kill(self) -> None:
-        """End it, and what it started."""
+        """Kill the worker and everything that it started."""
         if self.is_alive():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)

@@ -110,7 +110,7 @@ class RayEngine(Engine):
     def run_all(
         self, cases: Sequence[Case], watcher: Watcher
     ) -> Iterator[tuple[Case, CaseOutcome]]:
-        """Do all cases and give each as it ends.
+        """Run all cases and yield each as it ends.
 
         Servers are asked one case at a time, whatever room there is: two that share a server
         would measure each other.

@@ -62,7 +62,7 @@ class WorkerWatch:
         self.kernel_kills = _oom_kills()
 
     def follow(self) -> CaseOutcome:
-        """Until the worker has said its result, has died, or was ended by us."""
+        """Follow the worker until it reports its result, dies, or is killed for its limits."""
         verdict: tuple[str, str] | None = None
         while self.result is None and verdict is None:
             ready = wait([self.pipe, self.process.sentinel], timeout=_TICK_SECONDS)

@@ -62,7 +62,7 @@ def title_of(evidence: Evidence) -> str:
 
 
 def day_and_time(moment: str) -> str:
-    """2026-01-02 03:04 UTC of an ISO moment; the text as it stands where it is none."""
+    """An ISO moment as "2026-01-02 03:04 UTC"; other texts unchanged."""
     try:
         return datetime.fromisoformat(moment).strftime("%Y-%m-%d %H:%M %Z").strip()
     except ValueError:

@@ -42,7 +42,7 @@ def stand_in(weights: str | None) -> str:
 
 
 def banner(head: RunHead) -> tuple[str, str] | None:
-    """What a report begins with where its weights are no real candidate's: headline and text."""
+    """Headline and text that warn where a report's weights are not the real candidates'."""
     if head.weights == "bundled":
         return (
             text("Bundled stand-ins, not the real candidates", "실제 후보가 아닌 내장 대역 모델"),

@@ -63,14 +63,14 @@ class SampleRow:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One prompt and everybody's replies to it."""
+    """One prompt and all candidates' replies to it."""
 
     prompt: str
     rows: tuple[SampleRow, ...]
 
 
 def sections(evidence: Evidence) -> list[Section]:
-    """All that stands behind the main table."""
+    """All sections of a report after the main table."""
     found = [
         Section(text("How it was decided", "결정 방법"), tuple(_deciding(evidence))),
         Section(text("Quantisation", "양자화"), tuple(_quantising(evidence))),

@@ -11,7 +11,7 @@ from model_registry.records import Result, ScoreRow
 
 
 def training_seconds(case: Result | None) -> float | None:
-    """What a tune took; None where it failed."""
+    """Seconds of a tune; None where it failed."""
     return case.seconds.get("training") if case is not None and case.ok else None
 
 

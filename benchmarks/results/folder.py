@@ -230,7 +230,7 @@ def _count(records: Sequence[Record]) -> int:
 
 
 def head_of(plan: Plan) -> RunHead:
-    """What a plan asks, as a run keeps it."""
+    """The head that a run keeps of a plan."""
     study, contract = plan.study, plan.contract
     limits = plan.cases[0].limits if plan.cases else None
     return RunHead(

@@ -120,7 +120,7 @@ class RowCounts:
 
 @dataclass(frozen=True, slots=True)
 class RunHead:
-    """What was asked. `contract` are the shared values that `contract_hash` stands for."""
+    """What a run was asked to do. `contract` are the values behind `contract_hash`."""
 
     study: str
     title: Mapping[str, str]

@@ -16,7 +16,7 @@ from model_registry.records import Reply
 def grades_of(
     folder: Path, replies: Iterable[Reply], store: GradeStore | None = None
 ) -> list[Grade]:
-    """The grades whose reply is in this run, with this very text; none where nobody graded.
+    """The grades of this run's replies, matched by their exact text.
 
     A database is only read if there is one: deciding must not make it.
 

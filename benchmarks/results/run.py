@@ -37,7 +37,7 @@ class TuningMethod:
 
     @property
     def label(self) -> str:
-        """r16 for a LoRA of rank 16; for others what their settings say."""
+        """ "r16" for a LoRA of rank 16; for others what their settings say."""
         words = (workload_called(self.workload).prefix, self.setting.label)
         return " ".join(filter(None, words)) or self.workload
 
@@ -175,7 +175,7 @@ class Run:
                 yield case.setting.work
 
     def compared_scores(self, name: str) -> list[ScoreRow]:
-        """A candidate's scores but for those of a quantised case that stands beside a plain one."""
+        """A candidate's scores, without those of quantised cases that have a plain partner."""
         shown = [case.case for case in self.compared(name, "inference").values() if case]
         others = {case.case for case in self.of(name, "inference")} - set(shown)
         return [row for row in self.scores_by_candidate.get(name, []) if row.case not in others]

@@ -34,7 +34,7 @@ class Setting:
 
     @classmethod
     def parse(cls, words: str, variants: Collection[str] = ()) -> Setting:
-        """The setting that the end of a case's id tells; `variants` are names that a study gives.
+        """Parse the setting at the end of a case's id; `variants` are the study's variant names.
 
         Only runs that were begun before `run.json` held settings need it.
         """

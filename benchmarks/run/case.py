@@ -15,7 +15,7 @@ from rows.row import Row, hash_texts
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a worker may use. Memory counts what it takes beyond its start; None is no limit."""
+    """A worker's limits. Memory counts what it takes beyond its start; None is no limit."""
 
     memory_bytes: int | None = None
     seconds: float | None = None
@@ -30,7 +30,7 @@ class Task:
     prompts: tuple[Row, ...] = ()
 
     def hash(self) -> str:
-        """Stands for all texts: results on others never compare."""
+        """A hash of all texts: results on others never compare."""
         return hash_texts(
             text
             for row in (*self.train, *self.valid, *self.prompts)

@@ -52,7 +52,7 @@ def measured(device: str) -> Iterator[Measurement]:
 
 
 def wait_for(device: str) -> None:
-    """Wait until the device has done what it was given."""
+    """Synchronise: wait until the device has finished its queued work."""
     if device == "cuda":
         cuda.synchronise()
 

@@ -89,7 +89,7 @@ def main(case: Case, connection: Connection) -> None:
 
 @for_files()
 def run_case(case: Case, log: CaseLog) -> Result:
-    """Do a case and say how it ended; no exception leaves this function."""
+    """Run a case and return its result; no exception leaves this function."""
     started = datetime.now(UTC).isoformat(timespec="seconds")
     facts: dict[str, Any] = {}
     try:
@@ -195,7 +195,7 @@ def _prepare(case: Case) -> None:
 
 
 def status_of(error: BaseException, stage: str, workload: str) -> str:
-    """The status that an exception means, by what it is and where it came."""
+    """The status for an exception, by its kind and the phase that it came in."""
     if isinstance(error, LoadError):
         return error.status
     if isinstance(error, NotFinite):
@@ -209,7 +209,7 @@ def status_of(error: BaseException, stage: str, workload: str) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, in any of the ways libraries say it."""
+    """Whether an exception means out of memory, in any library's way of saying it."""
     from torch import OutOfMemoryError  # here, where a case runs: whoever tells of one needs none
 
     if isinstance(error, MemoryError | OutOfMemoryError):
@@ -222,7 +222,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def errno_of(error: BaseException) -> str | None:
-    """The name of the system's error ("ENOSPC"), where one stands behind an exception."""
+    """The name of the operating system's error behind an exception ("ENOSPC"), if there is one."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, OSError) and seen.errno is not None:

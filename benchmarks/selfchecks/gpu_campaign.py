@@ -1,4 +1,4 @@
-"""All that a card must show, in one go: what it holds, how fast it steps, how it runs out.
+"""The GPU campaign: memory, speed and failures of a card, measured in one go.
 
     python -m benchmarks.selfchecks.gpu_campaign --minutes 9 --out DIR
 

@@ -50,7 +50,7 @@ class Contract:
     varies: tuple[str, ...] = ("rank", "tuned")
 
     def shared(self) -> dict[str, Any]:
-        """What is hashed: everything but what the study varies."""
+        """The hashed values: everything but what the study varies."""
         values = asdict(self)
         values.pop("varies")
         return values

@@ -1,4 +1,4 @@
-"""Who takes part in a run: those that a study's criteria accept, or those that a user names."""
+"""Chooses a run's candidates: those that a study's criteria accept, or those that a user names."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _overrides(named: Iterable[Candidate], study: Study) -> Iterator[Override]:
 
 
 def named_notes(study: Study, selection: Selection) -> list[Note]:
-    """What the study's criteria say against those that were named: nothing is hidden by naming."""
+    """Warnings for named candidates that the study's criteria would reject."""
     overrides = {override.candidate: override for override in selection.overridden}
     return [
         Note("named_all_the_same", {"candidate": candidate.name, "why": reason})

@@ -254,7 +254,7 @@ def _dropout_notes(study: Study, candidates: Sequence[Candidate]) -> list[Note]:
 
 
 def weights_notes(options: Options, source: str, scale: str, stands_in: bool = True) -> list[Note]:
-    """What must be known of the weights; `stands_in` where other models take candidates' place."""
+    """Notes on the weights; `stands_in` where bundled models replace the candidates."""
     notes = []
     if options.weights == "auto" and (source == "hub" or stands_in):
         notes.append(Note("weights_of_the_hub" if source == "hub" else "no_hub"))

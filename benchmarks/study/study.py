@@ -86,7 +86,7 @@ class DecisionPlan:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """One study, as its file says it."""
+    """One study, as its file declares it."""
 
     name: str
     titles: Mapping[str, str]

@@ -68,7 +68,7 @@ def read_study(path: Path) -> Study:
 
 
 def parse_study(source: str, path: Path) -> Study:
-    """The study that a text says; `path` is for messages.
+    """Parse a study from TOML; `path` is for messages.
 
     Raises:
         BadFile: with the line, where the text is no TOML or says something that can't be.

@@ -44,7 +44,7 @@ class Variant:
     only: tuple[str, ...] = ()
 
     def problem(self) -> str | None:
-        """What can't be in this variant; None where all can."""
+        """Why this variant is not possible; None where it is."""
         if self.tuning not in ("lora", "full"):
             return f'tuning is "lora" or "full", not {self.tuning!r}'
         if self.quantization not in ("none", *QUANTIZATIONS):
@@ -56,7 +56,7 @@ class Variant:
         return None
 
     def settings(self, half: str) -> dict[str, Any]:
-        """What a case of this variant carries; `half` is the device's half precision."""
+        """The settings of a case of this variant; `half` is the device's half precision."""
         settings: dict[str, Any] = {"variant": self.name, "tuning": self.tuning}
         for field in fields(self):
             value = getattr(self, field.name)

@@ -62,7 +62,7 @@ class Kept:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train the model, save it, and say what it can do."""
+    """Train the model, save it, and report its measured skill."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training.train_diagram_writer")
     parser.add_argument("--out", type=Path, default=BUNDLED / NAME)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
@@ -187,7 +187,7 @@ def load_from(folder: Path) -> LoadedModel:
 
 
 def assess(loaded: LoadedModel, pairs: Sequence[Pair], temperature: float = 0.0) -> Kept:
-    """Ask every request once and look at what came back."""
+    """Ask every request once and count the replies that keep the format."""
     settings = GenerationSettings(max_new_tokens=MAX_NEW_TOKENS, temperature=temperature, seed=SEED)
     replies = [
         answer.text

@@ -259,7 +259,7 @@ def answer_loss(model: Any, batch: Batch) -> torch.Tensor:
 
 
 def first_position(batch: Batch) -> int:
-    """The first position whose logits are looked at: a token is told by what is left of it."""
+    """The first position whose logits are needed: labels are shifted by one."""
     return max(0, int((batch.labels != IGNORED).any(dim=0).nonzero()[0]) - 1)
 
 

@@ -29,7 +29,7 @@ class WorkLog(Protocol):
 
 @dataclass(slots=True)
 class MemoryLog:
-    """Keeps everything in memory: for tests and for work done in one's own process."""
+    """A log in memory, for tests and for work in one's own process."""
 
     device: str = "cpu"
     phases: dict[str, Measurement] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class MemoryLog:
             yield measurement
 
     def progress(self, done: int, total: int) -> None:
-        """Nobody is watching."""
+        """Ignored."""
 
     def reply(self, reply: Reply) -> None:
         self.replies.append(reply)

@@ -1,4 +1,4 @@
-"""The phases that workloads go through: their words, and what running out of memory in one is."""
+"""The phases of workloads: their labels, and the status when one runs out of memory."""
 
 from __future__ import annotations
 

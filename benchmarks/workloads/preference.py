@@ -53,7 +53,7 @@ class Preference:
 
 
 def from_replies(rows: Sequence[Row], replies: Sequence[str]) -> list[Preference]:
-    """Preferences whose rejected side is what the tuned model answered to each row.
+    """Preferences whose rejected answer is the tuned model's own reply to each row.
 
     A reply that is the target itself, or empty, teaches nothing and is left out.
     """

@@ -1,4 +1,4 @@
-"""The table of workloads: a kind of work is one entry here, and a file that does it.
+"""The table of workloads: a workload is one entry here and one file that runs it.
 
 Its file has a function `work(case, opened, log)`, which gives an Outcome. Plans, workers,
 predictions and reports take what they must know of a workload from its entry.
@@ -32,7 +32,7 @@ class Outcome:
 
 
 class PartlyDone(LoadError):
-    """A case that failed after a part of its work; `outcome` is what that part gave."""
+    """A case failed after part of its work; `outcome` is that part."""
 
     def __init__(self, status: str, message: str, outcome: Outcome) -> None:
         super().__init__(status, message)

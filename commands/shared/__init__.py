@@ -1,1 +1,1 @@
-"""What all commands share: how they are found, their options, where they write, how they stop."""
+"""Shared by all commands: lazy loading, options, consoles, signals."""

@@ -1,4 +1,4 @@
-"""Where commands write: the two consoles, JSON and columns; and the plugins of the user."""
+"""Consoles of the commands: standard output and error, JSON, columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A group of commands whose modules are imported when one of them is called, not before.
+"""A Typer group that imports a command's module only when the command is called.
 
 `--help` of the group needs names and one line each: both stand in the table that a group is made
 of, so that a command's own module may import at its top whatever it works with.

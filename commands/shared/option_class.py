@@ -1,4 +1,4 @@
-"""A command's options as one frozen dataclass, from which Typer reads what the command takes.
+"""Declares a command's options as one frozen dataclass that Typer reads.
 
 To add an option, add a field to the command's class: its name is the option's, its default the
 option's, and `Annotated[type, typer.Option(help=text(en, ko), callback=…)]` says the rest. What two

@@ -1,4 +1,4 @@
-"""Options that several commands have, declared once, and the checks of what is given to them."""
+"""Options that several commands have, and the checks of their values."""
 
 from __future__ import annotations
 

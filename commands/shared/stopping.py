@@ -1,4 +1,4 @@
-"""A run stops as for Ctrl+C, whichever signal asks it to: nothing is left behind."""
+"""Stops a run on signals (SIGTERM, SIGHUP) as on Ctrl+C, leaving nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Standard output and standard error, safe for third-party text.
+"""Makes standard output and error safe for third-party text.
 
 A console that is not UTF-8 shows "?" for what it lacks; a reader that has gone (`| head`) is no
 error; terminal sequences in replies are taken off; and beside `--json` nothing else is written.

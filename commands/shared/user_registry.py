@@ -1,4 +1,4 @@
-"""The candidates and backends that a command knows: ours, and those of the user's plugins."""
+"""The registry for commands: built-in candidates and backends and those of the user's plugins."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Request:
 
     @property
     def prompt(self) -> str:
-        """What the model is given."""
+        """The model's prompt."""
         return prompt_for(self.text)
 
 

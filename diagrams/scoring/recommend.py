@@ -27,7 +27,7 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The best diagrams, best first, and what must be said about them."""
+    """The best diagrams, best first, with notes on the ranking."""
 
     best: list[Recommendation]
     left_out: dict[int, str] = field(default_factory=dict)  # place → why it has no rank

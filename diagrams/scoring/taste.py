@@ -66,7 +66,7 @@ def predicted_taste(
 
 
 def relevance(known: Array, scores: Array) -> Array:
-    """How much each number of a description tells of this user's scores, for the distance.
+    """The weight of each feature in the distance: how well it predicts this user's scores.
 
     The squared correlation of the number with the scores, adjusted for how few they are (a number
     that is as good as chance gets 0), and LEAST_RELEVANCE on top.
@@ -106,7 +106,7 @@ def nearest_mean(known: Array, scores: Array, new: Array, neighbours: int = NEIG
 
 
 def description(diagrams: Sequence[Diagram], weights: Path = WEIGHTS) -> Array:
-    """Shape (diagrams, numbers): latent and looks, each number in units of its usual spread.
+    """Shape (diagrams, features): latent and appearance, each in units of its usual spread.
 
     Raises:
         DiagramRefused: a diagram is too large to be drawn.

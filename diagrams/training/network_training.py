@@ -47,7 +47,7 @@ class TrainingCollapsed(OhloraError):
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """The judges of all folds, and what each said of the fold that it had not seen."""
+    """The networks of all folds, and each one's predictions for its held-out fold."""
 
     judges: list[ReadabilityNetwork]
     held_out: Array  # scores 0 to 5 in the order of the examples
@@ -189,7 +189,7 @@ def train_autoencoder(
 
 @torch.inference_mode()
 def remembers(network: AutoEncoder, pixels: Pixels) -> bool:
-    """Whether pictures come back better than their mean would, and are told apart."""
+    """Whether reconstructions beat the mean picture and differ from each other."""
     network.eval()
     seen = against_white(torch.from_numpy(pixels[:256]))
     error = _weighted_error(network(seen), seen)

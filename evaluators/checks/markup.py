@@ -14,7 +14,7 @@ from model_registry.records import Score
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """One kind of markup: what it weighs, and characters without any of which it can't be there.
+    """One kind of markup: its weight, its pattern, and characters that the pattern needs.
 
     Most chat has none of those characters, so that most patterns need not be tried.
     """
@@ -24,7 +24,7 @@ class Sign:
     pattern: re.Pattern[str]
 
     def weigh(self, text: str) -> float:
-        """What all finds in the text weigh together."""
+        """The total weight of all matches in the text."""
         if not any(character in text for character in self.needs):
             return 0.0
         return self.weight * len(self.pattern.findall(text))

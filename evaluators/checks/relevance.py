@@ -121,7 +121,7 @@ def _topics(word: str, side: str) -> frozenset[str]:
 
 
 def echo(reply: Reply) -> Score:
-    """The share of the reply that says its prompt again, word for word.
+    """The share of the reply that repeats its prompt word for word.
 
     Range: 0 to 1; low is better. None for an empty reply, and for prompts of fewer than four
     letters.

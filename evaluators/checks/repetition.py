@@ -24,7 +24,7 @@ def squeezed(reply: str) -> str:
 
 
 def repetition(reply: str) -> Score:
-    """The share of the reply's character 6-grams that were said before in it.
+    """The share of the reply's character 6-grams that occurred before in it.
 
     Range: 0 to 1; low is better. None for fewer than twelve characters.
     Source: 1 − distinct/all n-grams (known as rep-n), on characters, since Korean particles make
@@ -39,7 +39,7 @@ def repetition(reply: str) -> Score:
 
 
 def loop(reply: str) -> Score:
-    """The share of the reply taken by pieces said three or more times in a row.
+    """The share of the reply taken by pieces repeated three or more times in a row.
 
     Range: 0 to 1; low is better. None for an empty reply.
     Source: our own definition: a piece of 2 to 60 characters; one character drawn out is no loop.

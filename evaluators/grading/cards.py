@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One text to grade; its grade is kept for each of the replies that read like this."""
+    """One text to grade; its grade counts for each reply with this text."""
 
     text: str
     places: tuple[int, ...]  # of these replies among all of the screen

@@ -24,7 +24,7 @@ class Item:
 
 @dataclass(frozen=True)  # no slots: what is computed once is kept
 class GradableRun:
-    """A run as graders meet it."""
+    """A run as graders see it: prompts with replies."""
 
     name: str
     folder: Path

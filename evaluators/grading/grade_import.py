@@ -38,7 +38,7 @@ _MILLISECONDS_FROM = 1e11  # a larger number is no day and no second of our time
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did; `read` says how the file was read."""
+    """The result of an import; `read` says how the file was read."""
 
     rows: int
     new: int

@@ -47,7 +47,7 @@ class GraderProgress:
 
     @property
     def finished(self) -> bool:
-        """Whether every grade that was asked for has been given. A skip is none."""
+        """Whether every requested grade was given. A skipped one was not."""
         asked = [screen for screen in self.screens if screen.kind != "practice"]
         return bool(asked) and self.next is None and not self.skipped
 

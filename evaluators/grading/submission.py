@@ -22,7 +22,7 @@ class InvalidRequest(OhloraError):
 
 
 class ParsedGrade(TypedDict):
-    """What one reply was given; no grade in a skip."""
+    """The grade, flags and note of one reply; no grade if it was skipped."""
 
     grade: int | None
     flags: tuple[str, ...]

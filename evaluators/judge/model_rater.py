@@ -40,7 +40,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """All that a judge said of one reply."""
+    """A judge's grades of one reply."""
 
     judge: str
     reply: Reply
@@ -121,7 +121,7 @@ def _ask_once(ask: Ask, replies: Sequence[Reply]) -> list[Asked]:
 
 
 def question(replies: Sequence[Reply]) -> str:
-    """What the judge is asked, in Korean: the rubric, the prompt, the replies under letters."""
+    """The judge's prompt, in Korean: the rubric, the prompt, the replies under letters."""
     rubric = "\n".join(
         f"- {level.name} ({level.value}): {level.meaning.ko} 예: {level.example.ko}"
         for level in LEVELS

@@ -38,7 +38,7 @@ def record(ask: Ask, path: Path) -> Ask:
 
 
 def replay(path: Path) -> Ask:
-    """What was recorded, as a function: the n-th time a question is asked, its n-th answer.
+    """A recording as a function: the n-th time a question is asked, its n-th answer.
 
     Raises, when it is called:
         CallFailed: the call had failed when it was recorded.

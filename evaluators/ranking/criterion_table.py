@@ -42,7 +42,7 @@ class Criterion:
 
     @property
     def unit(self) -> str:
-        """What is weighed: the group, or the criterion itself."""
+        """The unit that is weighed: the group, or the criterion itself."""
         return self.group or self.name
 
 
@@ -65,7 +65,7 @@ class Table:
 
 
 def check_criteria(criteria: Sequence[Criterion], normalization: str) -> None:
-    """Refuse what is no valid declaration, before anything is computed.
+    """Refuse an invalid declaration before anything is computed.
 
     Raises:
         OhloraError: a criterion twice, a wrong direction or weight, or no weight at all.

@@ -59,7 +59,7 @@ def failure(criteria: Sequence[Criterion], failed: Mapping[str, str]) -> Note:
 def lacking_note(
     criteria: Sequence[Criterion], missing: Sequence[str], *, enough: bool = True
 ) -> tuple[str, str]:
-    """What a row lacks, and that its score is the mean over the rest, or why it has none."""
+    """Which criteria a row lacks, and how its score was computed without them."""
     if not missing:
         return "", ""
     lacking = [criterion for criterion in criteria if criterion.name in missing]

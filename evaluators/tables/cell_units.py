@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """`kind` is what is measured; units of one kind convert by their `size`."""
+    """A unit: `kind` is its dimension; units of one kind convert by their `size`."""
 
     kind: str
     size: float

@@ -33,11 +33,11 @@ class Missing:
 
 
 class Unreadable(ValueError):
-    """The cell is neither; the message says what is wrong with it."""
+    """The cell is neither a number nor a missing value; the message says what is wrong."""
 
 
 class NotFinite(Unreadable):
-    """The cell is NaN or infinite: a number to whoever wrote it, and none to decide by."""
+    """The cell is NaN or infinite, which can't be decided by."""
 
 
 #: Cells that say that there is no value, by the reason that they give.
@@ -88,7 +88,7 @@ def is_failure(reason: str) -> bool:
 
 
 def missing_words(reason: str) -> tuple[str, str]:
-    """What the reason of a missing value means, in English and Korean."""
+    """The reason of a missing value as text, in English and Korean."""
     status = STATUSES.get(reason)
     return (status.en, status.ko) if status else _MISSING_WORDS[reason]
 
@@ -130,7 +130,7 @@ def read_cell(cell: str) -> Amount | Missing:
 
 
 def missing_reason(cell: str) -> str | None:
-    """Why a cell has no value, where it says so; None where it says anything else."""
+    """The reason that a cell gives for its missing value; None for any other cell."""
     try:
         found = read_cell(cell)
     except Unreadable:

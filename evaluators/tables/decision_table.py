@@ -64,7 +64,7 @@ class DecisionTable:
     failed: Failures  # who failed where: also in columns without any value, and of a status
 
     def reading(self) -> dict[str, object]:
-        """How the table was read, as the document of `ohlora decide --json` tells it."""
+        """How the table was read, as `ohlora decide --json` reports it."""
         return {
             "columns": [
                 {"name": c.name, "better": c.better, "unit": self.units[c.name] or None,
@@ -81,7 +81,7 @@ class DecisionTable:
 
 @dataclass(frozen=True, slots=True)
 class TableDecision:
-    """A ranking of a table, and everybody who was rejected, by licence or floor."""
+    """A ranking of a table, and all rejected candidates, by licence or floor."""
 
     ranking: Ranking
     rejected: tuple[tuple[str, Note], ...]

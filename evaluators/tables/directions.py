@@ -112,7 +112,7 @@ def column_words(name: str) -> list[str]:
 
 
 def is_cost(name: str, unit: str = "") -> bool:
-    """Whether a column is of what is paid: time, memory, money, energy."""
+    """Whether a column is a cost: time, memory, money, energy."""
     return direction_of(name, unit) == "low" and bool(
         set(column_words(name) + column_words(unit)) & (_COST | _UNITS)
     )

@@ -67,7 +67,7 @@ def read_column(path: Path, name: str, rows: Sequence[Row], unit: Unit | None = 
 
 
 def looks_like_numbers(cells: Sequence[str], expected: bool) -> bool:
-    """Whether a column is one of numbers: at least half of what stands in it can be read as such.
+    """Whether a column is numeric: at least half of its filled cells are numbers.
 
     Where its name tells that it is to be (`expected`), one cell with a digit is enough: the others
     are then mistakes to be told, not words.

@@ -40,7 +40,7 @@ class ColumnOptions:
     skip: Collection[str] = ()
 
     def better(self, column: str) -> str | None:
-        """The direction that was said of a column."""
+        """The direction that the user named for a column; None if none."""
         return "low" if column in self.low else "high" if column in self.high else None
 
 
@@ -59,7 +59,7 @@ def check_options(path: Path, header: Sequence[str], options: ColumnOptions) -> 
 def declared_criteria(
     path: Path, declared: Declaration, header: Sequence[str], options: ColumnOptions
 ) -> tuple[Criterion, ...]:
-    """The criteria that were declared, each with a direction that somebody said or its name tells.
+    """The declared criteria, each with a direction, declared or told by its name.
 
     What the user says on the command line wins: it is about this one decision.
     """

@@ -189,7 +189,7 @@ def save(model: NGramModel, middle: float, spread: float, path: Path = MODEL) ->
 
 
 def main() -> None:
-    """Train, calibrate, write, and say what came out."""
+    """Train, calibrate, save, and print the results."""
     texts = sources()
     model = train([text for lines in texts.values() for text in lines])
     middle, spread, right = calibrate(texts)

@@ -1,4 +1,4 @@
-"""Configurations that their own class refuses, and how each can be loaded all the same.
+"""Repairs configurations that transformers' own classes refuse.
 
 A cure names another class with the very same tensors and arithmetic, never other weights. It is
 applied only where a candidate or a study says so, and stands in the result. Adding one is one

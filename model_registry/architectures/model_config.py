@@ -1,4 +1,4 @@
-"""From an architecture's values to a configuration of transformers, or the reason why not."""
+"""Builds a transformers configuration from architecture values, or says why it can't."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Backend(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of what the backend holds. Safe to call twice."""
+        """Release what the backend holds. Safe to call twice."""
 
 
 class BackendFactory(Protocol):
@@ -84,7 +84,7 @@ def nothing_missing(candidate: Candidate) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BackendTraits:
-    """What a backend says of itself beside its factory.
+    """A backend's properties, declared beside its factory.
 
     Args:
         missing: what must be set up before a candidate can be asked, in words; "" for nothing.
@@ -96,7 +96,7 @@ class BackendTraits:
 
 
 class RegisterBackend(Protocol):
-    """What a plugin calls to offer a backend."""
+    """The function that a plugin calls to offer a backend."""
 
     def __call__(
         self,

@@ -22,14 +22,14 @@ from model_registry.statuses import STATUSES
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What a run recorded."""
+    """A run's recorded replies."""
 
     path: Path
     replies: tuple[Reply, ...]
 
     @property
     def tuned(self) -> tuple[int, ...]:
-        """The LoRA ranks after which somebody was asked again."""
+        """The LoRA ranks whose tuned replies were recorded."""
         return tuple(sorted({r.tuned for r in self.replies if r.tuned is not None}))
 
     def has(self, name: str, tuned: int | None) -> bool:

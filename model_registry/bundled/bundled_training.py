@@ -98,7 +98,7 @@ def train(
 def keep_strange_tokens(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row]
 ) -> None:
-    """Leave the embeddings of tokens that no row holds as they were drawn.
+    """Keep the initial embeddings of tokens that no row contains.
 
     They are only ever pushed away, all in one direction and by Adam at full speed, until they lie
     in one place, where no later tune could tell one from another.

@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def hide_other_bars() -> None:
-    """Keep transformers' own progress bars, one for each file, out of ours."""
+    """Hide transformers' own progress bars, one for each file."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -142,7 +142,7 @@ def make(
     progress: Progress,
     task: TaskID,
 ) -> Assessment:
-    """Train one candidate, save it, and measure what was saved."""
+    """Train one candidate, save it, and measure the saved model."""
     tokenizer = train_tokenizer(spoken(talk.rows), candidate.architecture["vocab_size"])
     model = new_model(candidate, tokenizer, plan.seed)
     learner = as_loaded(tokenizer, model, folder)

@@ -17,11 +17,11 @@ class Range:
 
     @property
     def kinds(self) -> tuple[type[int] | type[float], ...]:
-        """What a value may be: whole numbers count as numbers too."""
+        """The types of a value: whole numbers count as numbers too."""
         return (int,) if self.whole else (float, int)
 
     def problem(self, value: object) -> str | None:
-        """What is wrong with a value; None where nothing is."""
+        """What is wrong with a value; None if it is allowed."""
         if not isinstance(value, self.kinds) or isinstance(value, bool):
             return f"must be {'a whole number' if self.whole else 'a number'}, not {value!r}"
         if not math.isfinite(value):

@@ -85,7 +85,7 @@ class TomlReader:
                 self.fail(key, f"unknown key {key}{place}; there are {', '.join(sorted(keys))}")
 
     def said(self, parse: Callable[[], T], key: str) -> T:
-        """What `parse` gives; its complaint gets the line of `key`."""
+        """The result of `parse`; its complaint gets the line of `key`."""
         try:
             return parse()
         except OhloraError as error:

@@ -37,7 +37,7 @@ def remember(
     measured: int,
     path: Path | None = None,
 ) -> None:
-    """Keep one uncorrected estimate with what was measured. A cache that can't be written is none.
+    """Store one uncorrected estimate with its measurement; without a cache, nothing.
 
     Args:
         machine: its name, as every result carries it.
@@ -131,7 +131,7 @@ def _shipped(device: str) -> Correction:
 def fitted(
     pairs: Sequence[tuple[Estimate, int]], source: str = "", unmeasured: Correction = NO_CORRECTION
 ) -> Correction:
-    """The overhead and factor that bring predictions nearest to what was measured.
+    """Fit the overhead and factor that bring predictions nearest to measurements.
 
     Args:
         pairs: uncorrected estimates with measured bytes, of several kinds of work.

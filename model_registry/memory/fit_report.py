@@ -97,7 +97,7 @@ def card_budget(text: str) -> Budget:
 
 
 def machine_budget() -> Budget:
-    """What is free on this machine now.
+    """The memory that is free on this machine now.
 
     Raises:
         OhloraError: the machine does not tell.

@@ -178,7 +178,7 @@ class _ByteMaskDropout(torch.autograd.Function):
 
 @contextmanager
 def card_dropout(on_card: bool) -> Iterator[None]:
-    """Let dropout keep what it keeps on a card, where `on_card`."""
+    """Make dropout save for its backward pass what a card saves, where `on_card`."""
     if not on_card:
         yield
         return

@@ -40,7 +40,7 @@ class Change:
 
 
 def changes(work: Work) -> list[Change]:
-    """What may be changed to need less, the least first."""
+    """Changes that need less memory, the smallest first."""
     if work.dtype == "float32":
         half = replace(work, dtype="bfloat16")
         able = work.kind == "lora" and work.batch == TUNED_BATCH

@@ -1,4 +1,4 @@
-"""What is said of whether a model will load, in English and Korean; part of the notes' words."""
+"""Texts of the load check (will a model load?), in English and Korean."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Note:
         return cls(str(value["code"]), dict(value.get("values") or {}))
 
     def to_json(self) -> dict[str, object]:
-        """Code and values, the same whatever language anybody reads."""
+        """Code and values, the same in every language."""
         return {"code": self.code, "values": {n: _plain(v) for n, v in self.values.items()}}
 
     @property

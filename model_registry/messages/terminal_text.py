@@ -15,5 +15,5 @@ def strip_control_characters(text: str) -> str:
 
 
 def escaped(document: str) -> str:
-    """JSON that says the same with its DELETE and C1 characters escaped: C0 ones are already."""
+    """The same JSON with its DELETE and C1 characters escaped; C0 ones are already."""
     return re.sub(r"[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", document)

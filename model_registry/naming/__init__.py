@@ -1,1 +1,1 @@
-"""What a user's name for a model means, and what is known of the model before its weights."""
+"""Resolves a model's name (hub id, folder, URL) and checks it before its weights are fetched."""

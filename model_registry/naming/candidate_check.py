@@ -1,4 +1,4 @@
-"""The load verdict of a candidate, wherever it comes from, with whether it fits a card."""
+"""Checks whether a candidate will load, and whether it fits a card."""
 
 from __future__ import annotations
 

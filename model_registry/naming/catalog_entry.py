@@ -1,4 +1,4 @@
-"""Writes candidates that a user named into a catalog file, which then needs no network to be read.
+"""Writes user-named candidates into a catalog file, which then needs no network.
 
 What the file held already, comments included, stays as it is.
 """

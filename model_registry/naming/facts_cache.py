@@ -1,4 +1,4 @@
-"""Facts of hub models, asked once: kept beside the hub's own cache, and used without a network."""
+"""Caches facts of hub models beside the hub's own cache, usable without a network."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def hub_facts(reference: HubReference, *, refresh: bool = False) -> ModelFacts:
 
 
 def ask_ahead(references: Iterable[HubReference]) -> None:
-    """Ask for several models at a time; what goes wrong is said when one is asked for by itself."""
+    """Fetch the facts of several models at a time; errors are reported for each when it is used."""
     wanted = [each for each in dict.fromkeys(references) if not _is_kept_fresh(each)]
     if len(wanted) < 2:
         return

@@ -1,4 +1,4 @@
-"""What is asked of the hub about a model before its weights: small files, and headers by ranges.
+"""Reads a hub model's small files and safetensors headers, without its weights.
 
 huggingface_hub does the asking and keeps the files where other programs find them; added here are
 limits of time and size, since a hub may be slow, wrong, or not the hub at all. Not a byte of a
@@ -115,7 +115,7 @@ def at_once(work: Callable[[str], T], names: Iterable[str]) -> list[T]:
 
 
 def list_repository(reference: HubReference) -> Repository:
-    """What the hub says of a repository, files included; one request.
+    """A repository's metadata from the hub, with its files; one request.
 
     Raises:
         Exception: what huggingface_hub raises; `hub_error` words it.

@@ -1,4 +1,4 @@
-"""Tells an architecture that the catalogs hold already from its config.json on the hub.
+"""Recognises an architecture that the catalogs already hold, from a hub model's config.json.
 
 A config.json says much that memory does not hang on: ids of tokens, dropout, a dtype. Where the
 rest is a catalog's, the catalog's values stand for it, and what was traced of them serves.

@@ -1,4 +1,4 @@
-"""Will a model load? Told from its small files and its weights' headers, before any weight."""
+"""Predicts whether a model will load, from its small files and its weights' headers."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class LoadVerdict:
 def load_verdict(
     facts: ModelFacts, *, cure: str | None = None, dtype: str = "", count: bool = True
 ) -> LoadVerdict:
-    """Look at everything that loading hangs on.
+    """Check everything that loading depends on.
 
     Args:
         facts: of a folder or of the hub's repository.

@@ -1,4 +1,4 @@
-"""What is known of a model without its weights: its small files, and its weights' headers.
+"""Facts of a model known without its weights: small files and tensor headers.
 
 A folder here and a repository of the hub are described alike, so that one check serves both.
 """
@@ -36,7 +36,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a model's card declares of it; only reported by its publisher, never verified."""
+    """What a model's card reports of the model; reported by its publisher, never verified."""
 
     license: str = ""
     license_link: str = ""
@@ -90,7 +90,7 @@ class ModelFacts:
 
 
 def facts_of_files(name: str, folder: Path) -> ModelFacts:
-    """What the small files of a folder tell; the weights are left to whoever can read them.
+    """Facts from a folder's small files; those of its weights come from elsewhere.
 
     Raises:
         LoadError: a file can't be read, or there is no config.json.

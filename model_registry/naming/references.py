@@ -1,4 +1,4 @@
-"""The ways to name a model that no catalog knows: a hub id, with a revision, or a server's URL."""
+"""Parses names of models that no catalog has: a hub id with a revision, or a server's URL."""
 
 from __future__ import annotations
 

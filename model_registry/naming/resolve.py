@@ -1,4 +1,4 @@
-"""From whatever a user names to a candidate: a catalog's, a folder, a hub id, a server's URL."""
+"""Resolves what a user names to a candidate: from a catalog, a folder, the hub or a server."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def candidate_in(folder: Path) -> Candidate:
 
 
 def hub_candidate(reference: HubReference) -> Candidate:
-    """A model of the hub, pinned to the commit that was looked at.
+    """A model of the hub as a candidate, pinned to a commit.
 
     Raises:
         LoadError: the hub can't say; its config.json holds what no model has.
@@ -191,7 +191,7 @@ def hub_candidate(reference: HubReference) -> Candidate:
 
 
 def declared_license(facts: ModelFacts) -> License:
-    """The licence that a model's card declares; what it does not say is unknown."""
+    """The licence that a model's card declares; unknown where it declares none."""
     said = facts.card.license
     if not said:
         return License("unknown", "unknown", note="its model card names no licence")

@@ -38,7 +38,7 @@ class ChatTemplate:
     tokens: tuple[tuple[str, object], ...] = ()
 
     def render(self, messages: Sequence[Message], **variables: object) -> str:
-        """What the template writes for a conversation, as transformers would render it.
+        """Render a conversation as transformers would.
 
         Args:
             messages: {"role", "content"} each.

@@ -31,7 +31,7 @@ def context_length(config: PreTrainedConfig) -> int | None:
 
 
 def context_of(architecture: Mapping[str, object]) -> int | None:
-    """As `context_length`, from an architecture's values alone; None where they don't say."""
+    """As `context_length`, from an architecture's values alone; None where they have none."""
     if architecture.get("model_type") == "rwkv":
         return None
     inner = architecture.get("text_config")

@@ -109,7 +109,7 @@ class PromptFormat:
         return opened if blank else around[0]
 
     def row(self, messages: Sequence[Message], reply: str) -> tuple[str, str]:
-        """A training row's prompt, and the rest of what the template writes for it.
+        """A training row's prompt, and the rest that the template writes for it.
 
         Raises:
             BadTrainingRow: no prompt is the beginning of this row.

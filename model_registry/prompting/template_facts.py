@@ -1,4 +1,4 @@
-"""What a chat template can do, found out by rendering it, without tokenizer or weights."""
+"""Finds what a chat template can do by rendering it, without tokenizer or weights."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def _compiled(template: str) -> Template:
 
 
 def render(template: str, variables: Mapping[str, Any]) -> str:
-    """What the template writes.
+    """Render one template.
 
     Raises:
         TooLong: it writes without end.

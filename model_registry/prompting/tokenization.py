@@ -40,7 +40,7 @@ class EncodedRow:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a model is given to continue."""
+    """A model's encoded input."""
 
     ids: tuple[int, ...]
     thinks: bool = False  # a thinking block is open: the reply begins inside it
@@ -136,7 +136,7 @@ def encode_row(
     messages: Sequence[Message] | str,
     reply: str,
 ) -> EncodedRow:
-    """One training row: what the template writes for the conversation and its reply.
+    """Encode one training row: the rendered conversation with its reply.
 
     The prompt, which is exactly `prompt_ids` of the conversation, carries no labels; the answer
     and its end token do. Behind a template that writes no end token the tokenizer's own is put.

@@ -51,7 +51,7 @@ def weights_fingerprint(candidate: Candidate) -> str | None:
 
 
 def write_card(folder: Path, candidate: Candidate, figures: dict[str, object]) -> None:
-    """Say beside an adapter what it belongs to: a registered candidate, or a model's folder."""
+    """Write the card of an adapter: its base, a registered candidate or a model's folder."""
     card = {
         "base": base_of(candidate),
         "base_weights": weights_fingerprint(candidate),

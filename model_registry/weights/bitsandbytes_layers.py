@@ -78,7 +78,7 @@ def undo_fast_layout(model: PreTrainedModel) -> None:
 
 
 def extra_tensors(module: nn.Module) -> list[torch.Tensor]:
-    """What a quantised layer keeps beside its parameters: nf4's state, int8's row scales."""
+    """A quantised layer's tensors beside its parameters: nf4's state, int8's row scales."""
     import torch
 
     weight = getattr(module, "weight", None)

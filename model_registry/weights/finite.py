@@ -62,7 +62,7 @@ class LogitsWatch:
         return scores
 
     def check(self) -> None:
-        """Say what was seen.
+        """Raise if any logit was NaN.
 
         Raises:
             NotFinite: a logit was NaN; the weights are named where they are the cause.

@@ -44,7 +44,7 @@ def is_mixture(values: Mapping[str, object]) -> bool:
 
 
 def lora_targets(model: PreTrainedModel, targets: str) -> LoraTargets:
-    """What a policy's targets are in a model.
+    """A policy's LoRA targets in a model.
 
     Args:
         model: plain or quantised.

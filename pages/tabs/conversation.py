@@ -104,7 +104,7 @@ def _answer(answer: str, provenance: AnswerProvenance, korean: bool) -> dict[str
 
 
 def as_text(content: str) -> str:
-    """Text that the Chatbot shows as it is: it takes what it is given for HTML."""
+    """Text escaped so that the Chatbot, which takes HTML, shows it unchanged."""
     return html.escape(content, quote=False)
 
 
@@ -163,12 +163,12 @@ def plain_messages(history: Any) -> Messages:
 
 
 def asked_texts(messages: Messages) -> list[str]:
-    """What the visitor wrote."""
+    """The visitor's own messages."""
     return [m["content"] for m in messages if m["role"] == "user"]
 
 
 def last_answer(history: Any) -> int | None:
-    """Where the last answer stands, if there is one."""
+    """The position of the last answer, if there is one."""
     places = [i for i, m in enumerate(history or []) if m.get("role") == "assistant"]
     return places[-1] if places else None
 
@@ -182,7 +182,7 @@ def keep_grade(
     note: str,
     request: gr.Request,
 ) -> None:
-    """Keep a grade of one answer of a conversation; the last one unless `target` says which.
+    """Store a grade of one answer of a conversation, the last one unless `target` names another.
 
     It is kept for whoever made that answer, whoever is chosen by now; `candidate` is for a
     conversation that another client made up itself, whose answers carry no stamp.

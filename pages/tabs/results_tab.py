@@ -141,7 +141,7 @@ def results_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
 
 
 def run_to_show(context: PageContext, request: gr.Request) -> Any:
-    """The choice of the run as the address has it (`?run=…`); else as it stands."""
+    """The run named in the address (`?run=…`), else the present choice."""
     asked = address_of(request).get("run", "")
     names = context.grading.run_names
     return gr.Dropdown(names, value=asked) if asked in names else gr.skip()

@@ -122,7 +122,7 @@ def grades_table(evidence: Evidence) -> Table | None:
 
 
 def tuning_table(evidence: Evidence) -> Table:
-    """What the short tune did, by candidate and rank."""
+    """Loss, seconds and memory of the short tune, by candidate and rank."""
     loss, valid = text("Training loss", "학습 손실"), text("Validation loss", "검증 손실")
     first, last = text("first", "처음"), text("last", "끝")
     before, after = text("before", "튜닝 전"), text("after", "튜닝 후")

@@ -110,7 +110,7 @@ def _place(evidence: Evidence, name: str) -> Cell:
 
 
 def name_cell(evidence: Evidence, name: str) -> Cell:
-    """A candidate's name, with what its figures must bear beside them."""
+    """A candidate's name, with a label if its weights are not the real ones."""
     return Cell(name, "name", under=evidence.stand_in(name))
 
 

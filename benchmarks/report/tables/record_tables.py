@@ -69,7 +69,7 @@ def cases_table(evidence: Evidence) -> Table:
 
 
 def licences_table(evidence: Evidence) -> Table:
-    """Under which terms each candidate stands, and who accepted what is not free."""
+    """Each candidate's licence, and who accepted one that is not free."""
     words = {
         "yes": text("free", "자유"),
         "no": text("not free", "자유 아님"),

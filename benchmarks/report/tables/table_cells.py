@@ -54,7 +54,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as every format of the report shows it. `note` stands below it."""
+    """A table, the same for every format of the report. `note` is written below it."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -163,7 +163,7 @@ def percent(value: float | None, otherwise: Cell | None = None) -> Cell:
 
 
 def share_text(value: float) -> str:
-    """50 %, and neither 0 % nor 100 % for what is not quite so."""
+    """A share as a whole percentage; never 0 % or 100 % for what is not exactly so."""
     if 0 < value < 0.005:
         return "<1%"
     if 0.995 < value < 1:

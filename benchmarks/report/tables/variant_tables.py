@@ -93,7 +93,7 @@ def _share(
 
 
 def headline(evidence: Evidence) -> list[str]:
-    """One sentence for each variant but the first: what it does against that."""
+    """One sentence for each variant but the first, comparing it with the first."""
     return [
         line
         for name in evidence.candidates

@@ -1,1 +1,1 @@
-"""The items of the GPU campaign, what they find, and the page that is written from it."""
+"""The GPU campaign: its items, their results, and the page written from them."""

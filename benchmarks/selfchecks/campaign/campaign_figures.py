@@ -1,4 +1,4 @@
-"""The figures of a campaign from its rows: predicted beside measured, and each group's own.
+"""Figures of a GPU campaign: predicted against measured, and each group's own.
 
 Predictions are made when this is asked, so that a mended prediction is judged on what was measured
 before. What a machine that has measured nothing is told, is what counts here.

@@ -1,4 +1,4 @@
-"""docs/gpu.md from a campaign's figures: every number there is written by this, none by hand."""
+"""Writes docs/gpu.md from a campaign's figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The product's own cases that a campaign does: what they are, in the order of their value.
+"""The product's own cases in a campaign, most valuable first.
 
 Random weights at full size, so that nothing is downloaded: time and memory are those of the real
 weights. Rows are cut to a length exactly, so that a row of 512 tokens is one of 512 tokens.

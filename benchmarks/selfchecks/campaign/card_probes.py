@@ -1,4 +1,4 @@
-"""What the machine is, and whether its accounts agree: torch's of the allocator, the driver's.
+"""Probes of the card: memory as torch, the driver and the kernel count it.
 
 Each function is called in a worker and gives a dict of plain values.
 """

@@ -1,4 +1,4 @@
-"""An item of the campaign, done in a process of its own within a time; and the file of all done.
+"""An item of a campaign, run in its own process under a time limit, and its results file.
 
 An item is either a case of the product, done by its own engine, or a probe: a function that is
 called in a worker of the same fork server and gives a dict.

@@ -1,4 +1,4 @@
-"""Replies one by one against replies in a batch; the commands that load for good; and a full card.
+"""Probes of replies: batch against single, commands that load a model, a full card.
 
 Each function is called in a worker and gives a dict of plain values.
 """

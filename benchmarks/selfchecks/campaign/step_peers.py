@@ -1,4 +1,4 @@
-"""A tuning step beside those of others: seconds and peak at 4 x 512 tokens, 262 k vocabulary.
+"""A tuning step against peers: seconds and peak at 4 × 512 tokens, 262 k vocabulary.
 
 All sides tune the same random Llama with the same LoRA on the same token ids in the same order, in
 the same precision, without checkpointing; every step is waited for. Each is called in a process

@@ -1,4 +1,4 @@
-"""Where in a step a prediction is off: the moments of one optimiser step, predicted and measured.
+"""Finds the moment of a step at which a memory prediction errs.
 
 The moments are those that `ohlora fit` tells apart (`model_registry.memory.steps`): the loss, and
 the backward pass through head, last layer, first layer and embedding, and the optimiser's step.

@@ -37,7 +37,7 @@ class Busy(OhloraError):
 
 
 def data_folder() -> Path:
-    """Where grades are kept unless a database is named: OHLORA_DATA_DIR, else reports/."""
+    """The folder of the grading database: OHLORA_DATA_DIR, else reports/."""
     return Path(os.environ.get("OHLORA_DATA_DIR") or "reports")
 
 

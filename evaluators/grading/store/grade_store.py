@@ -82,7 +82,7 @@ class GradeStore:
         self._engine.dispose()
 
     def add_grader(self, grader: Grader) -> Grader:
-        """Keep a grader; one who is known already stays as they were."""
+        """Add a grader; one who is known already stays unchanged."""
         row = {"id": grader.id, "name": grader.name, "made_at": grader.made_at or now()}
         with self._writing, self._writer.begin() as connection:
             _insert(connection, schema.graders, [row])
@@ -101,7 +101,7 @@ class GradeStore:
         return {row["id"]: Grader(**row) for row in rows}
 
     def add_screens(self, screens: Iterable[Screen]) -> None:
-        """Keep what will be shown; a number that this grader has already stays as it was."""
+        """Add planned screens; a number that this grader has already stays unchanged."""
         rows = [{**asdict(s), "made_at": s.made_at or now()} for s in screens]
         with self._writing, self._writer.begin() as connection:
             _insert(connection, schema.screens, rows)
@@ -175,13 +175,13 @@ class GradeStore:
         return found if history else grades_that_count(found)
 
     def note_names_seen(self, grader_id: str, run: str) -> None:
-        """Keep that this person has seen names or results of a run; the first time stays."""
+        """Record that a person has seen names or results of a run; the first time stays."""
         row = {"grader": grader_id, "run": run, "made_at": now()}
         with self._writing, self._writer.begin() as connection:
             _insert(connection, schema.names_seen, [row])
 
     def has_seen_names(self, grader_id: str, run: str) -> bool:
-        """Whether grades that this person gives in this run from now on are not blind.
+        """Whether this person's later grades in this run are no longer blind.
 
         One grade that was not blind says so too: a copy of the grades brings no other note.
         """

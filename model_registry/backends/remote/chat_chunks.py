@@ -11,7 +11,7 @@ import openai
 
 
 def media_type(response: httpx2.Response) -> str:
-    """What a response says that it is, such as "text/html"; "" where it says nothing."""
+    """A response's media type, such as "text/html"; "" where it has none."""
     return str(response.headers.get("content-type", "")).partition(";")[0].lower()
 
 
@@ -53,7 +53,7 @@ def thinking_of(delta: Mapping[str, Any]) -> str:
 
 
 def thinking_tokens_of(usage: Mapping[str, Any]) -> int | None:
-    """How many of the tokens were thinking; None where a server does not say."""
+    """How many of the tokens were thinking; None where a server does not report it."""
     count = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
     return count if isinstance(count, int) and count > 0 else None
 

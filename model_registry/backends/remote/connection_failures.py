@@ -1,4 +1,4 @@
-"""Tells an exception of the network by its class: which status a case gets."""
+"""Maps exceptions of the network to the status of a case, by their class."""
 
 from __future__ import annotations
 

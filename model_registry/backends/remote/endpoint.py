@@ -66,13 +66,13 @@ class Endpoint:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never be shown or written."""
+        """Texts that must never be shown or written."""
         parts = urlsplit(self.base_url)
         return tuple(s for s in (self.api_key, parts.password) if s)
 
 
 def read_endpoint(candidate: Candidate) -> Endpoint:
-    """A candidate's endpoint, with what the environment says of it.
+    """A candidate's endpoint, completed from the environment.
 
     Raises:
         OhloraError: the table holds something unknown, such as a key.
@@ -116,7 +116,7 @@ def _address(table: Mapping[str, object]) -> str:
 
 
 def missing_settings(candidate: Candidate) -> str:
-    """What must be set before this candidate can be asked, in words; "" for nothing."""
+    """What must be set before this candidate can be asked, as text; "" for nothing."""
     table = candidate.endpoint
     address = _address(table)
     if not address:
@@ -145,14 +145,14 @@ class StreamMask:
         self._held = ""
 
     def feed(self, piece: str) -> str:
-        """What of the text so far can be shown."""
+        """Add a piece; returns the text that can be shown now."""
         text = mask(self._held + piece, self.secrets)
         keep = max((overlap(text, secret) for secret in self.secrets), default=0)
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep]
 
     def finish(self) -> str:
-        """What was still waiting."""
+        """The text that was still held back."""
         held, self._held = self._held, ""
         return held
 

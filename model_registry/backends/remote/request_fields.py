@@ -43,12 +43,12 @@ def refused_field(said: str, param: str | None, body: Mapping[str, object]) -> s
 
 
 def is_too_long(said: str) -> bool:
-    """Whether a server says that the question is longer than its model's context."""
+    """Whether a server reports a prompt longer than its model's context."""
     return bool(_TOO_LONG.search(said))
 
 
 def without(body: Mapping[str, object], refused: tuple[str, ...]) -> dict[str, object]:
-    """The request without these fields, each replaced by what may stand for it."""
+    """The request without these fields, each replaced by its substitute if it has one."""
     kept = dict(body)
     for field in refused:
         value = kept.pop(field, None)

@@ -48,20 +48,20 @@ class StreamedText:
         self._answer_began: float | None = None
 
     def feed(self, piece: str) -> str:
-        """Take a piece; the text that can be shown now."""
+        """Add a piece; returns the text that can be shown now."""
         if self.first_seconds is None:
             self.first_seconds = self.clock.elapsed()
         self.pieces += 1
         return self._show(self._mask.feed(self._decoder.decode(_raw(piece))))
 
     def think(self, piece: str) -> None:
-        """Take a piece of what the model thinks, which some servers send apart from the text."""
+        """Add a piece of thinking, which some servers send apart from the text."""
         if self.first_seconds is None:
             self.first_seconds = self.clock.elapsed()
         self._thought += self._thoughts_mask.feed(piece)
 
     def finish(self) -> str:
-        """Nothing more comes; the text that was still waiting."""
+        """End the stream; returns the text that was still held back."""
         rest = self._mask.feed(self._decoder.decode(b"", final=True))
         return self._show(rest + self._mask.finish(), last=True)
 
@@ -88,7 +88,7 @@ class StreamedText:
         problems: tuple[str, ...] = (),
         thinking_tokens: int | None = None,
     ) -> Answer:
-        """The Answer that the pieces make; its problems are found here, apart from those given."""
+        """Build the Answer from the pieces, adding its problems to those given."""
         thought = split_thinking(self.text)
         self._thought += self._thoughts_mask.finish()
         thinking = self._thought.strip() or thought.thinking
