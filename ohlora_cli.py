@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.markup import escape
@@ -191,7 +191,9 @@ def _tell(problem: str) -> NoReturn:
     sys.exit(1)
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+def _show_warning(
+    message: Warning | str, category: type[Warning], *_: object, **__: object
+) -> None:
     """Ours in one line; those of libraries speak to programmers, not to who runs the tool."""
     if issubclass(category, OhloraWarning):
         err.print(f"[yellow]{text('warning', '주의')}:[/] {escape(str(message))}", soft_wrap=True)

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,6 +26,9 @@ from model_registry.language import text
 from model_registry.records import Result
 from model_registry.registry import Registry
 from model_registry.selection import Criteria, parse_bytes, parse_seconds
+
+if TYPE_CHECKING:
+    from pytest_benchmark.fixture import BenchmarkFixture
 
 #: Does a case and keeps what it gave: workload, candidate's name, settings.
 Measure = Callable[..., None]
@@ -164,10 +167,12 @@ def engine() -> LocalEngine:
 
 
 @pytest.fixture
-def measure(benchmark: Any, engine: LocalEngine, request: pytest.FixtureRequest) -> Measure:
+def measure(
+    benchmark: BenchmarkFixture, engine: LocalEngine, request: pytest.FixtureRequest
+) -> Measure:
     """`measure(workload, candidate_name, **settings)`: runs that case and returns its result."""
 
-    def run(workload: str, candidate_name: str, **settings: Any) -> None:
+    def run(workload: str, candidate_name: str, **settings: object) -> None:
         case = _case(plan_of(request.config), workload, candidate_name, settings)
         done: list[Result] = []
 
@@ -191,7 +196,7 @@ def measure(benchmark: Any, engine: LocalEngine, request: pytest.FixtureRequest)
     return run
 
 
-def _case(plan: Plan, workload: str, name: str, settings: dict[str, Any]) -> Case:
+def _case(plan: Plan, workload: str, name: str, settings: dict[str, object]) -> Case:
     for case in plan.cases:
         if (case.workload, case.candidate.name, dict(case.settings)) == (workload, name, settings):
             return replace(case, keep=None)
@@ -223,7 +228,7 @@ def extra_info(result: Result) -> dict[str, Any]:
 
 
 def pytest_benchmark_update_machine_info(
-    config: pytest.Config, machine_info: dict[str, Any]
+    config: pytest.Config, machine_info: dict[str, object]
 ) -> None:
     """The device (its GPU, where it is one) and the versions that figures depend on."""
     device = plan_of(config).contract.device
@@ -231,7 +236,7 @@ def pytest_benchmark_update_machine_info(
     machine_info["versions"] = machine.versions()
 
 
-def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
+def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, object]) -> None:
     """The contract of all figures, and the cases that failed: pytest-benchmark leaves them out."""
     plan = plan_of(config)
     output_json["contract"] = {"hash": plan.contract.hash, **plan.contract.shared()}
@@ -243,7 +248,9 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
     ]
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     """A table of our own: pytest-benchmark's can't take further columns."""
     results = config.stash[_RESULTS]
     if not results:

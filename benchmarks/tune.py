@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.study.contract import Contract
 from benchmarks.tune_rows import TuneRows, encode_with
@@ -53,7 +53,10 @@ from rows.reading_report import left_out_note, overlapping, read_notes
 from rows.row import Row, Rows
 
 if TYPE_CHECKING:
+    import torch
     from rich.console import Console
+    from torch import nn
+    from transformers import PreTrainedModel
 
 Tell = Callable[[int, int, float], None]  # step, steps, loss
 
@@ -125,8 +128,8 @@ def tune(
 
 
 def _figures(
-    loaded: LoadedModel, identity: dict[str, Any], history: list[EpochEnd]
-) -> dict[str, Any]:
+    loaded: LoadedModel, identity: dict[str, object], history: list[EpochEnd]
+) -> dict[str, object]:
     """What a card says beside whose adapter it is."""
     really = {"lora_dropout": dropout_of(loaded.model), "dtype": loaded.dtype}
     named = {name: value for name, value in identity.items() if name not in ("base", "revision")}
@@ -284,7 +287,11 @@ def _epoch(
 
 
 def _step(
-    model: Any, batch: Batch, parameters: list[Any], optimiser: Any, max_norm: float
+    model: PreTrainedModel,
+    batch: Batch,
+    parameters: Sequence[nn.Parameter],
+    optimiser: torch.optim.Optimizer,
+    max_norm: float,
 ) -> float:
     import torch
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from benchmarks.study.contract import Contract
 from benchmarks.workloads import training_rows
@@ -15,6 +15,9 @@ from model_registry.language import text
 from model_registry.prompting.tokenization import IGNORED, EncodedRow, moves_system
 from model_registry.weights.loading import LoadedModel
 from rows.row import Row
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def encode_rows(
 
 def encode_with(
     candidate: Candidate,
-    tokenizer: Any,
+    tokenizer: PreTrainedTokenizerBase,
     train: Sequence[Row],
     valid: Sequence[Row],
     contract: Contract,

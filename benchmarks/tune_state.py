@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.study.contract import Contract
 from benchmarks.tune_rows import TuneRows, short_hash
@@ -16,6 +16,11 @@ from model_registry.files.output import saving
 from model_registry.language import text
 from model_registry.prompting.tokenization import resolved_policy
 from model_registry.weights.adapter import base_of, weights_fingerprint
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+    from transformers import PreTrainedTokenizerBase
 
 STATE = "training_state.safetensors"
 
@@ -36,8 +41,12 @@ class EpochEnd:
 
 
 def identity_of(
-    candidate: Candidate, tokenizer: Any, rows: TuneRows, contract: Contract, rank: int
-) -> dict[str, Any]:
+    candidate: Candidate,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: TuneRows,
+    contract: Contract,
+    rank: int,
+) -> dict[str, object]:
     """What identifies a tune: base, revision, template, settings and rows."""
     policy = resolved_policy(candidate.prompting, tokenizer)
     template = getattr(tokenizer, "chat_template", None) or ""
@@ -56,7 +65,7 @@ def identity_of(
     }
 
 
-def check_state(out: Path, identity: Mapping[str, Any]) -> None:
+def check_state(out: Path, identity: Mapping[str, object]) -> None:
     """Check that a tune begun in `out` is this one; loads nothing.
 
     Raises:
@@ -77,7 +86,7 @@ def check_state(out: Path, identity: Mapping[str, Any]) -> None:
         )
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def differences(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
     """What differs between two identities, in words."""
     changed = [name for name in now if before.get(name) != now[name]]
     counts = {"rows", "valid_rows"} & set(changed)
@@ -89,7 +98,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _difference(name: str, before: Any, now: Any) -> str:
+def _difference(name: str, before: object, now: object) -> str:
     contents = {
         "base_weights": text("the base's weights are others", "베이스 모델의 가중치가 다릅니다"),
         "template": text("the chat template is another", "채팅 템플릿이 다릅니다"),
@@ -119,9 +128,9 @@ def _place(path: Path) -> dict[str, Any]:
 
 def save(
     path: Path,
-    identity: Mapping[str, Any],
-    parameters: list[Any],
-    optimiser: Any,
+    identity: Mapping[str, object],
+    parameters: Sequence[nn.Parameter],
+    optimiser: torch.optim.Optimizer,
     history: list[EpochEnd],
 ) -> None:
     """Save the state between two epochs, atomically: a kill leaves the old file or the new one.
@@ -144,7 +153,9 @@ def save(
         beside.unlink(missing_ok=True)
 
 
-def restore(path: Path, parameters: list[Any], optimiser: Any) -> list[EpochEnd]:
+def restore(
+    path: Path, parameters: Sequence[nn.Parameter], optimiser: torch.optim.Optimizer
+) -> list[EpochEnd]:
     """Restore a saved state; returns the epochs it had done."""
     import torch
     from safetensors import safe_open

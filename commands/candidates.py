@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -121,7 +121,7 @@ def add(options: AddOptions) -> None:
     )
 
 
-def _selection_document(selection: Selection, use: str | None) -> dict[str, Any]:
+def _selection_document(selection: Selection, use: str | None) -> dict[str, object]:
     return {
         "use": use,
         "accepted": [

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from typing import Protocol
 
 from benchmarks.engines import fork_server
 from benchmarks.engines.engine import CaseOutcome, Engine, Listener, unheard
@@ -109,7 +109,9 @@ class Starter(Protocol):
 
     start_method: str
 
-    def start_worker(self, target: Any, work: object, /) -> tuple[Process, Connection]:
+    def start_worker(
+        self, target: Callable[..., object], work: object, /
+    ) -> tuple[Process, Connection]:
         """A process that calls `target(work, connection)`, and our end of that."""
 
 
@@ -118,7 +120,9 @@ class Spawning:
 
     start_method = "spawn"
 
-    def start_worker(self, target: Any, work: object, /) -> tuple[Process, Connection]:
+    def start_worker(
+        self, target: Callable[..., object], work: object, /
+    ) -> tuple[Process, Connection]:
         """A fresh interpreter that calls `target(work, connection)`, and our end of that."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
@@ -128,7 +132,7 @@ class Spawning:
         return process, ours
 
 
-def _spawned(target: Any, work: object, connection: Connection) -> None:
+def _spawned(target: Callable[..., object], work: object, connection: Connection) -> None:
     become_worker()
     target(work, connection)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from benchmarks.run.case import Case
 from model_registry.language import text
@@ -21,7 +20,7 @@ class ResourceRequest:
     gpus: float
     memory_bytes: int | None
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> dict[str, object]:
         """The request as arguments of a Ray task."""
         memory = {"memory": self.memory_bytes} if self.memory_bytes else {}
         return {"num_cpus": self.cpus, "num_gpus": self.gpus, **memory}

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # Ray reads these when it is imported. A cluster runs whatever it is sent: never without a token.
 os.environ.setdefault("RAY_AUTH_MODE", "token")
@@ -41,9 +41,16 @@ from benchmarks.run.case import Case
 from model_registry.errors import OhloraError
 from model_registry.language import for_files, text
 
+if TYPE_CHECKING:
+    from ray import ObjectRef
+
 RETRIES = 3  # of a case whose worker died, never of one that failed by itself
 QUIET_SECONDS = 30.0  # without a word from any case, before it is said what is waited for
 _TICK_SECONDS = 0.25
+
+
+#: What a task brings back: how its case ended, and the files that it made by name.
+Collected = tuple[CaseOutcome, dict[str, bytes]]
 
 
 class RayEngine(Engine):
@@ -65,7 +72,7 @@ class RayEngine(Engine):
     ) -> None:
         self.address, self.gpu_share, self.cpus = address, gpu_share, cpus
         self.wait_seconds = wait_seconds
-        self._board: Any = None
+        self._board: Any = None  # a handle of Ray's, which makes its methods as it goes
         self._task: Any = None
 
     def start(self, device: str = "cpu") -> float:
@@ -127,7 +134,7 @@ class RayEngine(Engine):
         self.start()
         room = [machine["resources"] for machine in self.machines()]
         asking: deque[Case] = deque()
-        pending: dict[Any, tuple[Case, float]] = {}
+        pending: dict[ObjectRef[Collected], tuple[Case, float]] = {}
         try:
             for case in cases:
                 needs = resources_of(case, self.gpu_share)
@@ -144,9 +151,12 @@ class RayEngine(Engine):
                     ray.cancel(reference, force=True)
 
     def _follow(
-        self, pending: dict[Any, tuple[Case, float]], asking: deque[Case], watcher: Any
+        self,
+        pending: dict[ObjectRef[Collected], tuple[Case, float]],
+        asking: deque[Case],
+        watcher: Watcher,
     ) -> Iterator[tuple[Case, CaseOutcome]]:
-        asked: Any = None
+        asked: ObjectRef[Collected] | None = None
         heard = time.monotonic()
         while pending or asking:
             if asking and asked not in pending:
@@ -165,7 +175,7 @@ class RayEngine(Engine):
                 heard = time.monotonic()
 
     def _be_patient(
-        self, quiet: float, pending: Iterable[tuple[Case, float]], watcher: Any
+        self, quiet: float, pending: Iterable[tuple[Case, float]], watcher: Watcher
     ) -> None:
         """Say what is waited for, and end the sweep when that was waited for long enough."""
         why = ""
@@ -189,15 +199,15 @@ class RayEngine(Engine):
             )
         watcher.waiting(why)
 
-    def _submit(self, case: Case) -> Any:
+    def _submit(self, case: Case) -> ObjectRef[Collected]:
         options = resources_of(case, self.gpu_share).options()
-        return self._task.options(
+        submitted: ObjectRef[Collected] = self._task.options(
             max_retries=RETRIES, retry_exceptions=[NotReady, ServerDied], **options
         ).remote(case, self._board)  # fmt: skip
+        return submitted
 
-    def _collect(self, case: Case, reference: Any) -> CaseOutcome:
+    def _collect(self, case: Case, reference: ObjectRef[Collected]) -> CaseOutcome:
         try:
-            outcome: CaseOutcome
             outcome, files = ray.get(reference)
         except ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, NotReady):

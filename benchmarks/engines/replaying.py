@@ -55,7 +55,7 @@ class ReplayEngine(Engine):
         return CaseOutcome(result, log.replies, [], time.perf_counter() - begin)
 
 
-def _of_the_recording(case: Case) -> dict[str, Any]:
+def _of_the_recording(case: Case) -> dict[str, object]:
     """Machine, versions and day of the recorded results, where they came along."""
     folder = Path(str(case.candidate.endpoint.get("transcript", "")))
     for result in read_rows(folder / "results.jsonl", Result):

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any
 
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.tables.table_cells import megabytes
@@ -51,13 +50,13 @@ def to_csv(evidence: Evidence) -> bytes:
     return out.getvalue().encode("utf-8-sig", errors="replace")
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     if value is None:
         return ""
     return formula_safe(value) if isinstance(value, str) else value
 
 
-def _row(evidence: Evidence, name: str) -> dict[str, Any]:
+def _row(evidence: Evidence, name: str) -> dict[str, object]:
     case = evidence.run.answering(name)
     memory = megabytes(case.peak_bytes("inference")) if case and case.ok else None
     seconds = case.figures.get("seconds_per_prompt") if case and case.ok else None

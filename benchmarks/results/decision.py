@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.results.criteria import failure_of, is_independent_of_replies, samples_of, value_of
 from benchmarks.results.run import Run
@@ -42,7 +41,7 @@ class Decision:
         """Why each rejected candidate is."""
         return dict(self.rejected)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The document of `ohlora decide --json`, the same whatever language is read."""
         ranking = self.ranking.to_json()
         return {
@@ -62,7 +61,7 @@ class Decision:
         }  # fmt: skip
 
 
-def _with_reason(name: str, reason: Note) -> dict[str, Any]:
+def _with_reason(name: str, reason: Note) -> dict[str, object]:
     return {"name": name, "reason": reason.english, **reason.to_json()}
 
 

@@ -34,11 +34,6 @@ from model_registry.records import (
 )
 from model_registry.statuses import status_called
 
-_FILES: dict[str, Any] = {
-    "results.jsonl": Result, "replies.jsonl": Reply,
-    "losses.jsonl": Loss, "scores.jsonl": ScoreRow,
-}  # fmt: skip
-
 #: What a machine has too little of or forbids, not the case: errno's names, as `figures` has them.
 MACHINE_TROUBLE = ("ENOSPC", "EDQUOT", "ENFILE", "EROFS", "EIO")
 
@@ -145,7 +140,7 @@ class RunFolder:
         if not self.exists():
             self._write_head(plan)
 
-    def _begun_under(self, plan: Plan) -> dict[str, Any]:
+    def _begun_under(self, plan: Plan) -> dict[str, object]:
         """The contract of the run that is here: its head's, or where that is lost its results'."""
         if self.exists():
             return dict(self.head().contract)
@@ -158,8 +153,10 @@ class RunFolder:
             self.head()
         except BadFile:
             set_aside(self.head_path)
-        for name, kind in _FILES.items():
-            mend_rows(self.path / name, kind)
+        mend_rows(self.path / "results.jsonl", Result)
+        mend_rows(self.path / "replies.jsonl", Reply)
+        mend_rows(self.path / "losses.jsonl", Loss)
+        mend_rows(self.path / "scores.jsonl", ScoreRow)
 
     def _write_head(self, plan: Plan) -> None:
         self.path.mkdir(parents=True, exist_ok=True)

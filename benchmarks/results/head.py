@@ -26,7 +26,7 @@ class PlannedCase:
     def id(self) -> str:
         return case_id(self.candidate, self.workload, self.setting)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "case": self.id,
             "candidate": self.candidate,
@@ -99,7 +99,7 @@ class RejectedCandidate:
     name: str
     reasons: tuple[Note, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {"name": self.name, "reasons": [reason.to_json() for reason in self.reasons]}
 
     @classmethod
@@ -157,7 +157,7 @@ class RunHead:
             cases=(),
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """What `run.json` holds."""
         return {
             "schema": self.schema,

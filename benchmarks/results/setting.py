@@ -23,7 +23,7 @@ class Setting:
     tuning: str | None = None
     rank: int | None = None
     quantization: str = PLAIN
-    others: tuple[tuple[str, Any], ...] = ()
+    others: tuple[tuple[str, object], ...] = ()
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Setting:
@@ -43,7 +43,7 @@ class Setting:
             return cls(variant=words)
         return cls.of({name: _value(value) for name, _, value in parts})
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values, only those that are set."""
         own = {name: getattr(self, name) for name in _OWN}
         plain = {"quantization": PLAIN}  # only there: a variant may be called none
@@ -82,7 +82,7 @@ class Setting:
         return " ".join([*labels, *(n if v is True else str(v) for n, v in self.others)])
 
 
-def _value(words: str) -> Any:
+def _value(words: str) -> bool | int | str:
     """A value of an id: a number or a yes where it reads as one."""
     if words in ("True", "False"):
         return words == "True"

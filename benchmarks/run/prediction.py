@@ -62,7 +62,7 @@ def with_prediction(case: Case, result: Result) -> Result:
     )
 
 
-def compare(predicted: int, measured: int | None) -> dict[str, Any]:
+def compare(predicted: int, measured: int | None) -> dict[str, object]:
     """Predicted and measured bytes and the error in percent of what was measured."""
     error = None if not measured else 100 * (predicted - measured) / measured
     return {"predicted_bytes": predicted, "measured_bytes": measured, "error_percent": error}

@@ -42,7 +42,7 @@ from model_registry.weights.quantization import get_ready
 class CaseLog:
     """Sends everything on as it comes and remembers the phases for the result."""
 
-    send: Callable[[tuple[Any, ...]], None]
+    send: Callable[[tuple[object, ...]], None]
     device: str
     stage: str = "start"
     seconds: dict[str, float] = field(default_factory=dict)
@@ -77,7 +77,7 @@ def main(case: Case, connection: Connection) -> None:
     os.environ["OHLORA_LANG"] = "en"  # what it says goes into files, from threads too
     ours = os.getpid()
 
-    def send(event: tuple[Any, ...]) -> None:
+    def send(event: tuple[object, ...]) -> None:
         if os.getpid() != ours:  # a backend forked: its child is not this worker
             os._exit(0)
         connection.send(event)
@@ -148,7 +148,7 @@ def _open(case: Case) -> Opened:
     return factory(candidate, weights=contract.weights, device=contract.device)
 
 
-def _quantize(case: Case, opened: Opened, log: WorkLog) -> dict[str, Any] | None:
+def _quantize(case: Case, opened: Opened, log: WorkLog) -> dict[str, object] | None:
     """Pack the weights where the case asks for it; the proof that it was done."""
     method = _quantization(case)
     if method == "none":

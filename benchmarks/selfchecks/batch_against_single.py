@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.local_generation import generate_ids
@@ -46,7 +45,7 @@ def one_by_one(loaded: LoadedModel, prompts: Tokens, limit: int, stop: bool) -> 
     """The model's own `generate` for each prompt, with nothing of ours around it."""
     import torch
 
-    options: dict[str, Any] = {"eos_token_id": list(loaded.end_ids) if stop else None}
+    options: dict[str, object] = {"eos_token_id": list(loaded.end_ids) if stop else None}
     if not stop:
         options["min_new_tokens"] = limit
     made = []

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 from urllib.parse import urlsplit
 
 from model_registry.backends.backend import GenerationSettings, conversation
@@ -33,7 +32,7 @@ class Times:
     total: float
 
 
-def bare(url: str, body: dict[str, Any]) -> Times:
+def bare(url: str, body: dict[str, object]) -> Times:
     """One answer through the standard library, reading no more of it than it must."""
     parts = urlsplit(url)
     begin = time.perf_counter()

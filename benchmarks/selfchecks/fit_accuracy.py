@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from benchmarks.run.case import Case, Task
 from benchmarks.run.prediction import works
@@ -32,7 +31,7 @@ PAGE = ROOT / "docs" / "fit.md"
 RANKS = (16, 32, 64)
 
 #: About 100 M parameters each; the sizes differ so that no two share a layer.
-ARCHITECTURES: dict[str, dict[str, Any]] = {
+ARCHITECTURES: dict[str, dict[str, object]] = {
     "llama": {
         "model_type": "llama", "vocab_size": 32000, "hidden_size": 768, "intermediate_size": 2048,
         "num_hidden_layers": 12, "num_attention_heads": 12, "num_key_value_heads": 4,
@@ -88,7 +87,7 @@ def cases(steps: int, threads: int) -> list[Case]:
     )  # fmt: skip
     task = Task(rows, (), rows[:3])
     found = []
-    settings_of_tunes: list[dict[str, Any]] = [{"rank": rank} for rank in RANKS]
+    settings_of_tunes: list[dict[str, object]] = [{"rank": rank} for rank in RANKS]
     settings_of_tunes.append({"tuning": "full", "learning_rate": 1e-5})
     for name, values in ARCHITECTURES.items():
         candidate = Candidate(name, License("none", "yes"), architecture=values)
@@ -160,7 +159,7 @@ def errors(pairs: Sequence[Pair]) -> dict[tuple[str, str], tuple[int, float, flo
     return found
 
 
-def table(pairs: Sequence[Pair], facts: dict[str, Any]) -> str:
+def table(pairs: Sequence[Pair], facts: dict[str, object]) -> str:
     """The table of docs/fit.md, in Markdown."""
     found = errors(pairs)
     sizes = [abs(error) for _, error, _ in found.values()]
@@ -225,7 +224,7 @@ def write_table(text: str, page: Path, name: str) -> None:
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
-def write_correction(pairs: Sequence[Pair], facts: dict[str, Any]) -> None:
+def write_correction(pairs: Sequence[Pair], facts: dict[str, object]) -> None:
     """Keep what was fitted as the default for machines that have measured nothing."""
     found = correction_of(pairs)
     row = {

@@ -73,7 +73,7 @@ def items(settings: Settings) -> Iterator[Item]:
     yield from card_cases.before_and_after(settings)
     yield from card_cases.precisions(settings)
     yield from _replies(settings)
-    leave = {"leave_mib": [2000, 1000, 500, 200, 50]}
+    leave: dict[str, object] = {"leave_mib": [2000, 1000, 500, 200, 50]}
     yield Item("full card/cases", 90, Probe(reply_probes.full_card, device | dtype | leave))
 
 

@@ -16,15 +16,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.run.measure import measured, resident_bytes
 from benchmarks.study.contract import Contract
 from benchmarks.workloads.log import MemoryLog
 from model_registry.candidate import Candidate, License
 from model_registry.files.shipped_data import DATASETS
+from model_registry.prompting.tokenization import EncodedRow
 from model_registry.records import Peak
 from rows.reading import read_data
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _LLAMA_110M = {
     "model_type": "llama", "vocab_size": 32000, "hidden_size": 768, "intermediate_size": 2048,
@@ -86,7 +90,7 @@ class _TurnLog(MemoryLog):
         self.turns.step_is_done()
 
 
-def prepare(job: Job) -> tuple[Any, Any, list[Any]]:
+def prepare(job: Job) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, list[EncodedRow]]:
     """(tokenizer, model with LoRA, encoded rows): the same on both sides."""
     import torch
 
@@ -134,10 +138,10 @@ def train_trl(job: Job, turns: TurnTaker) -> None:
     class TakeTurns(TrainerCallback):
         """Waits and hands over where our loop does: after each step."""
 
-        def on_train_begin(self, *_: Any, **__: Any) -> None:
+        def on_train_begin(self, *_: object, **__: object) -> None:
             turns.wait()
 
-        def on_step_end(self, *_: Any, **__: Any) -> None:
+        def on_step_end(self, *_: object, **__: object) -> None:
             turns.step_is_done()
 
     with tempfile.TemporaryDirectory() as folder:

@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 #: Fields that older runs lack, with the value that stands for their silence: it is not hashed, so
 #: an older run keeps its hash, can be gone on with and told again.
@@ -49,7 +48,7 @@ class Contract:
     data: str = ""  # hash of rows and prompts
     varies: tuple[str, ...] = ("rank", "tuned")
 
-    def shared(self) -> dict[str, Any]:
+    def shared(self) -> dict[str, object]:
         """The hashed values: everything but what the study varies."""
         values = asdict(self)
         values.pop("varies")
@@ -72,7 +71,7 @@ def lora_targets(targets: str) -> str | tuple[str, ...]:
     return "all-linear" if names == ("all-linear",) else names
 
 
-def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+def differences(one: Mapping[str, object], other: Mapping[str, object]) -> list[str]:
     """The fields in which two contracts differ, as "dtype: float32 / bfloat16"."""
     fields = sorted(set(one) | set(other))
     return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.study.plan import Plan
 from benchmarks.workloads.training_rows import EncodedRows, encode_rows, none_left
@@ -17,6 +18,9 @@ from model_registry.prompting.tokenization import encode_row
 from model_registry.weights.loading import load_tokenizer
 from rows.reading import read_data
 from rows.row import Row
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 def within_length(plan: Plan) -> Plan:
@@ -73,7 +77,11 @@ def longest_row(candidate: Candidate, data: Path) -> int:
 
 
 def _encoded(
-    candidate: Candidate, tokenizer: object, rows: Sequence[Row], plan: Plan, split: str
+    candidate: Candidate,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[Row],
+    plan: Plan,
+    split: str,
 ) -> EncodedRows:
     policy = replace(candidate.prompting, thinking=plan.contract.thinking)  # type: ignore[arg-type]
     try:

@@ -109,7 +109,7 @@ class _Reader(TomlReader):
                 self.fail(candidate, f"a cure is one of {', '.join(BY_NAME)}, not {cure!r}")
         return entry
 
-    def name(self, value: Any, key: str) -> str:
+    def name(self, value: object, key: str) -> str:
         """A name that folders and case ids can bear."""
         name = str(self.one(value, (str,), key))
         if problem := name_problem(name):
@@ -133,7 +133,7 @@ class _Reader(TomlReader):
             for each in [{"candidate": name} for name in names] or [{}]:
                 yield self.make(Override, entry | each, "overrides")
 
-    def criteria(self, entry: dict[str, Any]) -> Criteria:
+    def criteria(self, entry: dict[str, object]) -> Criteria:
         fields = {"license", "use", "min_params", "max_params", "language", "task"}
         fields |= {"with", "without"}
         self.known(entry, fields, "candidates")
@@ -165,7 +165,7 @@ class _Reader(TomlReader):
             values[f"other_{key}"] = self.span(value, key)
         return DataPlan(**values)
 
-    def span(self, value: Any, key: str) -> Span:
+    def span(self, value: object, key: str) -> Span:
         if not (
             isinstance(value, list)
             and len(value) == 2
@@ -199,20 +199,20 @@ class _Reader(TomlReader):
         quantized = self.quantizations(entry)
         return Work(measured, ranks, ask, transcript, variants, fallback, quantized, further)
 
-    def asked(self, entry: dict[str, Any], workload: Workload) -> tuple[int | None, ...]:
+    def asked(self, entry: dict[str, object], workload: Workload) -> tuple[int | None, ...]:
         """The ranks at which a workload is asked for; (None,) for work that has none."""
         if workload.tunes:
             return self.ranks(entry, workload.asked_by, [])
         return (None,) if self.flag(entry, workload.asked_by, False) else ()
 
-    def flag(self, entry: dict[str, Any], key: str, default: bool) -> bool:
+    def flag(self, entry: dict[str, object], key: str, default: bool) -> bool:
         """A key of [work] that is true or false."""
         value = entry.get(key, default)
         if not isinstance(value, bool):
             self.fail(key, f"{key} must be true or false, not {value!r}")
         return value
 
-    def ranks(self, entry: dict[str, Any], key: str, default: list[int]) -> tuple[int, ...]:
+    def ranks(self, entry: dict[str, object], key: str, default: list[int]) -> tuple[int, ...]:
         """Ranks of LoRA under a key of [work]."""
         ranks = self.listed(entry.get(key, default), int, key)
         if not all(rank > 0 for rank in ranks):
@@ -221,7 +221,7 @@ class _Reader(TomlReader):
             self.in_range(rank, key, "rank")
         return tuple(ranks)
 
-    def quantizations(self, entry: dict[str, Any]) -> tuple[str, ...]:
+    def quantizations(self, entry: dict[str, object]) -> tuple[str, ...]:
         """The quantisations in which inference is measured, each named once."""
         key = "quantizations"
         named = self.listed(entry.get(key, []), str, key)

@@ -55,9 +55,9 @@ class Variant:
             return f"dtype is half, float32, bfloat16 or float16, not {self.dtype!r}"
         return None
 
-    def settings(self, half: str) -> dict[str, Any]:
+    def settings(self, half: str) -> dict[str, object]:
         """The settings of a case of this variant; `half` is the device's half precision."""
-        settings: dict[str, Any] = {"variant": self.name, "tuning": self.tuning}
+        settings: dict[str, object] = {"variant": self.name, "tuning": self.tuning}
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name in ("name", "tuning", "only") or value in (None, "none"):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.progress import Progress
 
@@ -28,6 +28,9 @@ from model_registry.bundled.train_bundled import new_model, save
 from model_registry.catalog import catalog_path, read_catalog
 from model_registry.prompting.tokenization import EncodedRow, check_rows, encode_row, end_token_id
 from model_registry.weights.loading import BUNDLED, LoadedModel, load
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 NAME = "diagram-1m"
 REPORT = "report.json"
@@ -92,7 +95,7 @@ def make(out: Path, epochs: int) -> None:
     save(model, tokenizer, out)
 
 
-def train_tokenizer(pairs: Sequence[Pair], vocab_size: int) -> Any:
+def train_tokenizer(pairs: Sequence[Pair], vocab_size: int) -> PreTrainedTokenizerBase:
     """A byte-level BPE whose pieces are a diagram's fields; prefix and suffix are a token each."""
     from tokenizers import (
         AddedToken,
@@ -136,7 +139,10 @@ def train_tokenizer(pairs: Sequence[Pair], vocab_size: int) -> Any:
 
 
 def train(
-    model: Any, tokenizer: Any, epochs: int, on_step: Callable[[float], None] = lambda loss: None
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    epochs: int,
+    on_step: Callable[[float], None] = lambda loss: None,
 ) -> None:
     """AdamW with a cosine schedule; other pairs in every epoch, never a held-out request."""
     import torch
@@ -163,7 +169,9 @@ def train(
     model.eval()
 
 
-def _batches(tokenizer: Any, epoch: int, kept_apart: set[str]) -> Iterator[list[EncodedRow]]:
+def _batches(
+    tokenizer: PreTrainedTokenizerBase, epoch: int, kept_apart: set[str]
+) -> Iterator[list[EncodedRow]]:
     """The epoch's rows, rows of a length together, the batches in a random order."""
     pairs = make_pairs(PAIRS + HELD_OUT, SEED + 1 + epoch)
     used = [pair for pair in pairs if pair.request.text not in kept_apart][:PAIRS]

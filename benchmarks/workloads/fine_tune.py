@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.run.case import Case
 from benchmarks.study.contract import Contract
@@ -34,6 +34,7 @@ from rows.row import Row
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
 
 
 class NanLoss(NotFinite):
@@ -145,19 +146,20 @@ def learning_rate(loaded: LoadedModel, contract: Contract) -> float:
     return loaded.candidate.learning_rate or contract.learning_rate
 
 
-def dropout_of(model: Any) -> float | None:
+def dropout_of(model: PreTrainedModel) -> float | None:
     """The dropout that LoRA really has in a model; None where it has no LoRA."""
     configs = getattr(model, "peft_config", {})
     return float(configs["default"].lora_dropout) if "default" in configs else None
 
 
-def make_trainable(model: Any, rank: int | None, contract: Contract) -> Any:
+def make_trainable(model: PreTrainedModel, rank: int | None, contract: Contract) -> PreTrainedModel:
     """The model with LoRA, or with all its weights open where `rank` is None."""
     if rank is not None:
         return add_lora(model, rank, contract)
     for parameter in model.parameters():
         parameter.requires_grad_(True)
-    return model.train()
+    model.train()
+    return model
 
 
 def largest_batch(batches: Sequence[Batch], keeps_logits: bool) -> dict[str, int]:
@@ -174,7 +176,7 @@ def largest_batch(batches: Sequence[Batch], keeps_logits: bool) -> dict[str, int
     return dict(zip(("batch_rows", "batch_tokens", "batch_kept"), found, strict=True))
 
 
-def add_lora(model: Any, rank: int, contract: Contract) -> Any:
+def add_lora(model: PreTrainedModel, rank: int, contract: Contract) -> PreTrainedModel:
     """The model with LoRA on the layers that the contract names, ready to train.
 
     Seeded, so that the same case starts from the same adapter every time.
@@ -198,7 +200,7 @@ def add_lora(model: Any, rank: int, contract: Contract) -> Any:
     with warnings.catch_warnings():
         # peft asks transformers by a name that newer transformers call deprecated.
         warnings.simplefilter("ignore", FutureWarning)
-        return get_peft_model(model, config).train()
+        return get_peft_model(model, config).train()  # type: ignore[return-value]  # wraps one
 
 
 def training_batches(
@@ -235,7 +237,7 @@ def collate(rows: Sequence[EncodedRow], pad_id: int, device: str) -> Batch:
     )
 
 
-def answer_loss(model: Any, batch: Batch) -> torch.Tensor:
+def answer_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """Mean cross entropy over the labelled tokens of a batch.
 
     Logits are made from the first labelled position on, where the model can be told to: for a
@@ -245,7 +247,7 @@ def answer_loss(model: Any, batch: Batch) -> torch.Tensor:
 
     first = first_position(batch)
     labels = batch.labels[:, first + 1 :]
-    options: dict[str, Any] = {}
+    options: dict[str, object] = {}
     if takes_logits_to_keep(model):
         options["logits_to_keep"] = batch.labels.shape[1] - first
     logits = model(
@@ -263,13 +265,13 @@ def first_position(batch: Batch) -> int:
     return max(0, int((batch.labels != IGNORED).any(dim=0).nonzero()[0]) - 1)
 
 
-def takes_logits_to_keep(model: Any) -> bool:
+def takes_logits_to_keep(model: PreTrainedModel) -> bool:
     """Whether the model's forward can leave out the logits of early positions."""
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]  # peft's
     return "logits_to_keep" in inspect.signature(base.forward).parameters
 
 
-def warm_up(model: Any, batches: Sequence[Batch]) -> None:
+def warm_up(model: PreTrainedModel, batches: Sequence[Batch]) -> None:
     """Forward and backward without a step, so that the first measured one is like the others."""
     import torch
 
@@ -280,7 +282,7 @@ def warm_up(model: Any, batches: Sequence[Batch]) -> None:
 
 
 def train_steps(
-    model: Any, batches: Sequence[Batch], rate: float, contract: Contract, log: WorkLog
+    model: PreTrainedModel, batches: Sequence[Batch], rate: float, contract: Contract, log: WorkLog
 ) -> list[float]:
     """One optimiser step a batch: AdamW, linear decay to 0, gradients clipped by their norm.
 
@@ -312,7 +314,7 @@ def train_steps(
     return losses
 
 
-def nan_loss(model: Any, value: float, step: int, rate: float) -> NanLoss:
+def nan_loss(model: PreTrainedModel, value: float, step: int, rate: float) -> NanLoss:
     """The error for a loss that is no number, with its cause: the weights, or the steps."""
     said = text(
         f"the loss is {value} at step {step} (learning rate {rate:g})",
@@ -330,7 +332,9 @@ def nan_loss(model: Any, value: float, step: int, rate: float) -> NanLoss:
     return NanLoss(f"{said}: {cure}")
 
 
-def validation_loss(model: Any, rows: Sequence[EncodedRow], contract: Contract) -> float | None:
+def validation_loss(
+    model: PreTrainedModel, rows: Sequence[EncodedRow], contract: Contract
+) -> float | None:
     """Mean loss per answer token over rows; None where there are no rows."""
     import torch
 
@@ -347,5 +351,5 @@ def validation_loss(model: Any, rows: Sequence[EncodedRow], contract: Contract) 
     return total / count
 
 
-def _device(model: Any) -> str:
+def _device(model: PreTrainedModel) -> str:
     return str(next(model.parameters()).device)

@@ -15,13 +15,15 @@ from model_registry.prompting.tokenization import encode_row, prompt_ids
 from model_registry.weights.loading import LoadedModel
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel, TrainerCallback, TrainerState
+
     from benchmarks.workloads.preference import Preference
 
 BETA = 0.1  # how much the odds ratio weighs against the likelihood: the paper's lambda
 
 
 def trainer_for(
-    model: Any,
+    model: PreTrainedModel,
     loaded: LoadedModel,
     pairs: Sequence[Preference],
     contract: Contract,
@@ -53,7 +55,7 @@ def trainer_for(
     class Trainer(trl.ORPOTrainer):  # type: ignore[name-defined,misc]
         """TRL's, for rows that are tokenised: it would add begin and end tokens of its own."""
 
-        def tokenize_row(self, feature: Any, model: Any = None) -> dict[str, Any]:
+        def tokenize_row(self, feature: object, model: object = None) -> dict[str, object]:
             return {}
 
     rows = [tokenised(loaded, pair) for pair in pairs]
@@ -90,12 +92,16 @@ def trainer_for(
     return trainer
 
 
-def tokenised(loaded: LoadedModel, pair: Preference) -> dict[str, Any]:
+def tokenised(loaded: LoadedModel, pair: Preference) -> dict[str, object]:
     """A pair as TRL's collator takes it: both sides as the rows that a tune would learn."""
     policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
-    row: dict[str, Any] = {"prompt": pair.prompt, "chosen": pair.chosen, "rejected": pair.rejected}
-    for side in ("chosen", "rejected"):
-        encoded = encode_row(policy, tokenizer, pair.messages, row[side])
+    row: dict[str, object] = {
+        "prompt": pair.prompt,
+        "chosen": pair.chosen,
+        "rejected": pair.rejected,
+    }
+    for side, reply in (("chosen", pair.chosen), ("rejected", pair.rejected)):
+        encoded = encode_row(policy, tokenizer, pair.messages, reply)
         row[f"{side}_input_ids"] = list(encoded.input_ids)
         row[f"{side}_attention_mask"] = [1] * len(encoded.input_ids)
         row[f"{side}_labels"] = list(encoded.labels)
@@ -103,13 +109,15 @@ def tokenised(loaded: LoadedModel, pair: Preference) -> dict[str, Any]:
     return {**row, "prompt_input_ids": prompt, "prompt_attention_mask": [1] * len(prompt)}
 
 
-def _progress_to(log: WorkLog) -> Any:
+def _progress_to(log: WorkLog) -> TrainerCallback:
     from transformers import TrainerCallback
 
     class Progress(TrainerCallback):
         """Tells the log after each step."""
 
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        def on_step_end(
+            self, args: object, state: TrainerState, control: object, **_: object
+        ) -> None:
             log.progress(state.global_step, state.max_steps)
 
     return Progress()

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from benchmarks.run.case import Case
 from benchmarks.study.contract import Contract
@@ -35,6 +35,9 @@ from model_registry.prompting.tokenization import check_rows, encode_row, end_to
 from model_registry.records import Loss
 from model_registry.weights.loading import LoadedModel
 from rows.row import Row
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ def tune_then_prefer(
 
 def _tuned(
     loaded: LoadedModel, train: Sequence[Row], contract: Contract, log: WorkLog, rank: int
-) -> Any:
+) -> PreTrainedModel:
     """The base after supervised tuning, its adapter merged into the weights."""
     policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
     rows = encode_rows(policy, tokenizer, train, contract, "train").rows
@@ -128,7 +131,9 @@ def _tuned(
     device = str(next(model.parameters()).device)
     batches = training_batches(rows, contract, tokenizer.pad_token_id, device)
     train_steps(model, batches, learning_rate(loaded, contract), contract, log)
-    return model.merge_and_unload().eval()
+    merged: PreTrainedModel = model.merge_and_unload()  # type: ignore[operator]  # peft's
+    merged.eval()
+    return merged
 
 
 def run(

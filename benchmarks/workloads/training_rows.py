@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from benchmarks.study.contract import Contract
 from model_registry.candidate import PromptPolicy
@@ -23,6 +23,9 @@ from model_registry.prompting.tokenization import (
     end_token_id,
 )
 from rows.row import Row
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 TOO_LONG = ("refuse", "cut", "drop")
 
@@ -40,7 +43,11 @@ class EncodedRows:
 
 
 def encode_rows(
-    policy: PromptPolicy, tokenizer: Any, rows: Sequence[Row], contract: Contract, split: str
+    policy: PromptPolicy,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[Row],
+    contract: Contract,
+    split: str,
 ) -> EncodedRows:
     """Tokens and labels of rows under the contract's policy.
 

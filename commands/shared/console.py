@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.cells import cell_len
 
@@ -17,7 +16,7 @@ err = Plain(stderr=True)
 plugin_files: list[Path] = []  # named with --plugin, for whichever command runs
 
 
-def print_json(document: Any) -> None:
+def print_json(document: object) -> None:
     """One document on standard output, Korean readable where it can be shown."""
     readable, ascii_only = (
         json.dumps(document, ensure_ascii=ascii_only, indent=2, default=str)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 import typer.main
@@ -52,9 +52,10 @@ Use = Annotated[
         callback=lambda value: None if value is None else one_of(value, USES),
     ),
 ]
+T = TypeVar("T")
 
 
-def _at_home(value: Any) -> Any:
+def _at_home(value: T) -> T | str:
     """A path with `~` read as the home folder, which a shell leaves as it is inside quotes."""
     if isinstance(value, str) and (value == "~" or value.startswith("~/")):
         return str(Path(value).expanduser())

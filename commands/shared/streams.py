@@ -11,7 +11,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any, TextIO, cast
+from typing import IO, Any, TextIO, cast
 
 from rich.console import Console
 from rich.text import Text
@@ -110,7 +110,7 @@ def write_document(json: str, ascii_json: str) -> None:
         _write_nowhere(stream)
 
 
-def _write_nowhere(stream: Any) -> None:
+def _write_nowhere(stream: IO[str]) -> None:
     """Send a stream to where everything may be written, so that its end does not fail either."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import importlib.util
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +35,7 @@ _PAGE = {
     **{colour: f"var(--rank-{n})" for n, colour in enumerate(RANKS)},
 }  # fmt: skip
 
-_STYLE: dict[str, Any] = {
+_STYLE: dict[str, object] = {
     "font.family": ["NanumGothic", "DejaVu Sans"],
     "font.size": 9.5,
     "axes.unicode_minus": False,
@@ -64,7 +65,7 @@ class Picture:
 
 
 @cache
-def _style() -> dict[str, Any]:
+def _style() -> dict[str, object]:
     """The style, once the font with Hangul is known to matplotlib."""
     from matplotlib import font_manager
 
@@ -82,8 +83,8 @@ def draw(
     title: str,
     caption: str,
     size: tuple[float, float],
-    plot: Any,
-    finish: Any = lambda figure: None,
+    plot: Callable[[Figure], None],
+    finish: Callable[[Figure], None] = lambda figure: None,
 ) -> Picture:
     """A picture of `size` inches.
 
@@ -93,7 +94,7 @@ def draw(
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_style()):  # type: ignore[arg-type]
+    with matplotlib.rc_context(_style()):  # type: ignore[arg-type]  # it lists every key
         figure = Figure(figsize=size, layout="constrained")
         plot(figure)
         # Laid out once, not for each of the two forms: it is half the work.

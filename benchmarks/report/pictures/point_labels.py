@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.transforms import Bbox
+    from numpy.typing import NDArray
 
 #: Where a name may stand, in points from its mark, the best first: (right, up, alignment).
 _PLACES = tuple(
@@ -66,7 +68,12 @@ def _is_inside(box: Bbox, room: Bbox) -> bool:
     return bool(box.x0 >= room.x0 and box.x1 <= room.x1 and box.y0 >= room.y0 and box.y1 <= room.y1)
 
 
-def _is_over(box: Bbox, taken: Sequence[Bbox], marks: Sequence[Any], half: float) -> bool:
+def _is_over(
+    box: Bbox,
+    taken: Sequence[Bbox],
+    marks: Sequence[Sequence[float] | NDArray[np.float64]],
+    half: float,
+) -> bool:
     if any(box.overlaps(other) for other in taken):
         return True
     return any(

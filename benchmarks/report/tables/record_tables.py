@@ -181,7 +181,7 @@ def _measuring_note() -> str:
 
 def machine_table(evidence: Evidence) -> Table:
     """The machines and versions behind the results; several where a run moved."""
-    seen: dict[str, tuple[Mapping[str, Any], Mapping[str, str]]] = {}
+    seen: dict[str, tuple[Mapping[str, object], Mapping[str, str]]] = {}
     for result in evidence.results:
         if result.machine or result.versions:
             lasting = {k: v for k, v in result.machine.items() if k != "available_bytes"}

@@ -22,7 +22,7 @@ from model_registry.memory.fit import predict
 _NOWHERE = Path("no-cases-measured-here")
 
 
-def figures(rows: Mapping[str, Row], items: Mapping[str, Item]) -> dict[str, Any]:
+def figures(rows: Mapping[str, Row], items: Mapping[str, Item]) -> dict[str, object]:
     """One JSON document: the machine, predicted against measured with its errors, and all rows."""
     capability = rows["environment"].found["machine"].get("capability")
     pairs = [
@@ -85,15 +85,15 @@ def measured_bytes(row: Row, phase: str) -> int | None:
     return max(0, int(peak["process_bytes"]) - int(load["baseline_bytes"]))
 
 
-def errors(pairs: list[dict[str, Any]]) -> dict[str, Any]:
+def errors(pairs: list[dict[str, Any]]) -> dict[str, object]:
     """Median and worst error, of all and by phase; None where nothing was compared."""
-    found: dict[str, Any] = {"all": _spread(pairs)}
+    found: dict[str, object] = {"all": _spread(pairs)}
     for phase in ("load", "inference", "training"):
         found[phase] = _spread([pair for pair in pairs if pair["phase"] == phase])
     return found
 
 
-def _spread(pairs: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _spread(pairs: list[dict[str, Any]]) -> dict[str, object] | None:
     if not pairs:
         return None
     sizes = [abs(pair["error_percent"]) for pair in pairs]

@@ -45,7 +45,7 @@ def compact(figures: Figures) -> str:
     )
 
 
-def _list(rows: Sequence[Any]) -> str:
+def _list(rows: Sequence[object]) -> str:
     return "[\n" + ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n]"
 
 

@@ -70,8 +70,8 @@ def prompts(count: int) -> tuple[Row, ...]:
 
 
 def tune(
-    name: str, candidate: Candidate, settings: Settings, length: int, setting: Mapping[str, Any],
-    **policy: Any,
+    name: str, candidate: Candidate, settings: Settings, length: int, setting: Mapping[str, object],
+    **policy: object,
 ) -> Item:  # fmt: skip
     """A short tune on rows of one length."""
     contract = settings.contract(max_length=length, **policy)
@@ -79,7 +79,7 @@ def tune(
     return Item(name, _CASE_SECONDS, Case(candidate, "fine-tune", contract, task, dict(setting)))
 
 
-def answer(name: str, candidate: Candidate, settings: Settings, **setting: Any) -> Item:
+def answer(name: str, candidate: Candidate, settings: Settings, **setting: object) -> Item:
     """A few answers, one by one and in a batch."""
     task = Task(prompts=prompts(3))
     case = Case(candidate, "inference", settings.contract(), task, setting)
@@ -120,7 +120,7 @@ def quantised(settings: Settings) -> Iterator[Item]:
     """LoRA on 4-bit weights and answering with them."""
     for name in QUANTISED:
         candidate = Registry().candidate(name)
-        setting = {"quantization": "nf4"}
+        setting: dict[str, object] = {"quantization": "nf4"}
         item = f"fit/{name}/nf4 rank=16/512"
         yield tune(item, candidate, settings, 512, {"rank": 16} | setting)
         yield answer(f"fit/{name}/nf4 inference", candidate, settings, **setting)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import time
-from typing import Any
 
 from benchmarks.run.measure import measured, resident_bytes, wait_for
 from model_registry import cuda, machine
@@ -17,7 +16,7 @@ OPTIONAL = ("bitsandbytes", "trl", "datasets", "liger_kernel", "nvidia-ml-py", "
 _MIB = 2**20
 
 
-def environment(device: str) -> dict[str, Any]:
+def environment(device: str) -> dict[str, object]:
     """The machine, versions, what is missing, and the precision that every command computes in."""
     found, missing = machine.versions(), []
     for package in OPTIONAL:
@@ -36,7 +35,7 @@ def environment(device: str) -> dict[str, Any]:
     }
 
 
-def forked(device: str) -> dict[str, Any]:
+def forked(device: str) -> dict[str, object]:
     """Whether a worker can use its device although it was forked: what it finds, and a product."""
     import torch
 
@@ -54,7 +53,7 @@ def forked(device: str) -> dict[str, Any]:
     }
 
 
-def accounts(device: str) -> dict[str, Any]:
+def accounts(device: str) -> dict[str, object]:
     """Bytes as torch, the driver and the whole card tell them, before, while and after 1 GiB.
 
     `context_bytes` is what the driver says this process holds beyond what torch reserved.
@@ -95,7 +94,7 @@ def _account(device: str) -> dict[str, int | None]:
     }
 
 
-def libraries(device: str, dtype: str) -> dict[str, Any]:
+def libraries(device: str, dtype: str) -> dict[str, object]:
     """Bytes that the libraries keep in torch's allocator once they have been used: workspaces of
     the forward pass's thread and of the backward pass's."""
     import torch

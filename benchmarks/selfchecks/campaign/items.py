@@ -29,7 +29,7 @@ class Probe:
     """A function of a module, to be called in a worker with these arguments."""
 
     function: Callable[..., Found]
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, object] = field(default_factory=dict)
     start_method: str | None = None  # "forkserver" or "spawn"; None is what the engine would take
 
 

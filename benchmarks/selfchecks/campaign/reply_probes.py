@@ -12,7 +12,6 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from benchmarks.run.case import Case, Task
 from benchmarks.run.measure import wait_for
@@ -32,7 +31,7 @@ _MIB = 2**20
 
 def replies(
     name: str, source: str, device: str, dtype: str, scale: str, count: int, new_tokens: int
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Seconds for the same greedy replies made one by one and in a batch, and how many differ."""
     loaded = load(
         Registry().candidate(name), source=source, device=device, dtype=dtype, scale=scale
@@ -59,7 +58,7 @@ def replies(
     }
 
 
-def commands(device: str, name: str, weights: str) -> dict[str, Any]:
+def commands(device: str, name: str, weights: str) -> dict[str, object]:
     """`ohlora tune` and `ohlora ask` as a user types them: exit statuses, and the precision that
     the tune says it was made in."""
     with tempfile.TemporaryDirectory() as folder:
@@ -79,7 +78,7 @@ def commands(device: str, name: str, weights: str) -> dict[str, Any]:
     return {"tune": tuned, "ask": asked, "dtype": card.get("dtype")}
 
 
-def _ohlora(*arguments: str) -> dict[str, Any]:
+def _ohlora(*arguments: str) -> dict[str, object]:
     begin = time.perf_counter()
     done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "ohlora_cli.py", *arguments],
@@ -93,7 +92,7 @@ def _ohlora(*arguments: str) -> dict[str, Any]:
     }
 
 
-def full_card(device: str, dtype: str, leave_mib: list[int]) -> dict[str, Any]:
+def full_card(device: str, dtype: str, leave_mib: list[int]) -> dict[str, object]:
     """Cases on a card that somebody else fills but for so many MiB, and one when it is free again.
 
     Memory then runs out outside of torch's allocator too: for a context, a library's handle, a
@@ -107,7 +106,7 @@ def full_card(device: str, dtype: str, leave_mib: list[int]) -> dict[str, Any]:
 
     engine = LocalEngine()
     case = _small_case(device, dtype)
-    statuses: dict[str, Any] = {}
+    statuses: dict[str, object] = {}
     held = []
     for leave in sorted(leave_mib, reverse=True):
         free, _ = cuda.free_and_total()

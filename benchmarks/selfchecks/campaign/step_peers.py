@@ -16,17 +16,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.run.measure import measured, wait_for
 from benchmarks.study.contract import Contract
 from benchmarks.workloads.fine_tune import Batch, add_lora, train_steps
 from benchmarks.workloads.log import MemoryLog
 from model_registry.candidate import Candidate, License
+from model_registry.records import Peak
 from model_registry.weights.loading import load
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 #: About 0.5 B parameters, half of them the vocabulary's.
-LLAMA = {
+LLAMA: dict[str, Any] = {
     "model_type": "llama", "vocab_size": 262144, "hidden_size": 1024, "intermediate_size": 4096,
     "num_hidden_layers": 16, "num_attention_heads": 16, "num_key_value_heads": 4, "head_dim": 64,
     "max_position_embeddings": 4096, "tie_word_embeddings": True,
@@ -73,15 +77,15 @@ class StepClock(MemoryLog):
         self.times.append(time.perf_counter())
 
 
-Side = Callable[[Job, Any, list[Batch], StepClock], None]
+Side = Callable[[Job, "PreTrainedModel", list[Batch], StepClock], None]
 
 
-def ours(job: Job, model: Any, batches: list[Batch], clock: StepClock) -> None:
+def ours(job: Job, model: PreTrainedModel, batches: list[Batch], clock: StepClock) -> None:
     """The product's own loop."""
     clock.step_losses = train_steps(model, batches, job.contract.learning_rate, job.contract, clock)
 
 
-def plain(job: Job, model: Any, batches: list[Batch], clock: StepClock) -> None:
+def plain(job: Job, model: PreTrainedModel, batches: list[Batch], clock: StepClock) -> None:
     """transformers' loss, torch's AdamW, the learning rate falling to 0."""
     import torch
 
@@ -102,7 +106,7 @@ def plain(job: Job, model: Any, batches: list[Batch], clock: StepClock) -> None:
 
 
 def trl(
-    job: Job, model: Any, batches: list[Batch], clock: StepClock, *, liger: bool = False
+    job: Job, model: PreTrainedModel, batches: list[Batch], clock: StepClock, *, liger: bool = False
 ) -> None:
     """TRL's SFTTrainer, with Liger's kernels where `liger`."""
     import datasets
@@ -112,7 +116,7 @@ def trl(
     class Tick(TrainerCallback):
         """Tells each step."""
 
-        def on_step_end(self, *_: Any, **__: Any) -> None:
+        def on_step_end(self, *_: object, **__: object) -> None:
             clock.tick()
 
     ids = [row.tolist() for batch in batches for row in batch.input_ids]
@@ -132,7 +136,9 @@ def trl(
     clock.step_losses = [entry["loss"] for entry in history if "loss" in entry]
 
 
-def trl_with_liger(job: Job, model: Any, batches: list[Batch], clock: StepClock) -> None:
+def trl_with_liger(
+    job: Job, model: PreTrainedModel, batches: list[Batch], clock: StepClock
+) -> None:
     """TRL's SFTTrainer over Liger's kernels."""
     trl(job, model, batches, clock, liger=True)
 
@@ -159,7 +165,7 @@ def _trl_settings(job: Job, folder: str) -> dict[str, Any]:
     }
 
 
-def _tokenizer() -> Any:
+def _tokenizer() -> PreTrainedTokenizerBase:
     from model_registry.weights.loading import load_tokenizer
 
     return load_tokenizer(_candidate(LLAMA), source="random")
@@ -173,7 +179,7 @@ SIDES: dict[str, tuple[Side, tuple[str, ...]]] = {
 }
 
 
-def step(name: str, job: Job) -> dict[str, Any]:
+def step(name: str, job: Job) -> dict[str, object]:
     """One side: seconds a step, peaks of its training, and the losses that it saw.
 
     Where a package that it needs is not installed, `missing` names it and nothing is done.
@@ -195,7 +201,7 @@ def step(name: str, job: Job) -> dict[str, Any]:
     return _found(job, clock, measurement.peak)
 
 
-def _found(job: Job, clock: StepClock, peak: Any) -> dict[str, Any]:
+def _found(job: Job, clock: StepClock, peak: Peak | None) -> dict[str, object]:
     counted = clock.times[job.warm_up - 1 :]
     seconds = [late - early for early, late in pairwise(counted)]
     return {
@@ -203,10 +209,10 @@ def _found(job: Job, clock: StepClock, peak: Any) -> dict[str, Any]:
         "fastest_seconds": min(seconds),
         "slowest_seconds": max(seconds),
         "steps": len(clock.times),
-        "allocated_bytes": peak.allocated_bytes,
-        "reserved_bytes": peak.reserved_bytes,
-        "process_bytes": peak.process_bytes,
-        "baseline_bytes": peak.baseline_bytes,
+        "allocated_bytes": peak and peak.allocated_bytes,
+        "reserved_bytes": peak and peak.reserved_bytes,
+        "process_bytes": peak and peak.process_bytes,
+        "baseline_bytes": peak and peak.baseline_bytes,
         "loss_first": clock.step_losses[0],
         "loss_last": clock.step_losses[-1],
     }
@@ -216,7 +222,7 @@ def _candidate(values: dict[str, Any]) -> Candidate:
     return Candidate("llama-262k", License("none", "yes"), architecture=values)
 
 
-def _batches(job: Job, vocabulary: Any) -> list[Batch]:
+def _batches(job: Job, vocabulary: int) -> list[Batch]:
     """Random tokens, every one of them labelled."""
     import torch
 

@@ -7,7 +7,6 @@ the backward pass through head, last layer, first layer and embedding, and the o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from benchmarks.selfchecks.campaign import card_cases
 from benchmarks.workloads.fine_tune import add_lora, answer_loss, training_batches
@@ -32,7 +31,7 @@ class CardTracker:
         self.window = window
 
 
-def windows(settings: card_cases.Settings, name: str, length: int, rank: int) -> dict[str, Any]:
+def windows(settings: card_cases.Settings, name: str, length: int, rank: int) -> dict[str, object]:
     """Bytes at the peak of each moment of a second step; nothing on a CPU, which has no such peak.
 
     `resident` is what was in use when the step began.
