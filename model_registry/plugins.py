@@ -93,6 +93,7 @@ def _register(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
     """
     manager.register(plugin, name=name)
     for attribute in dir(plugin):
+        # A plugin is whatever was imported; pluggy marks its hooks by an attribute of them.
         marked = getattr(getattr(plugin, attribute, None), f"{PROJECT}_impl", None)
         hook = (marked or {}).get("specname") or attribute
         if marked is not None and hook not in HOOK_NAMES:

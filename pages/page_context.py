@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import gradio as gr
@@ -42,30 +42,40 @@ class PageContext:
         """
         who = page_visitor(request)
         known = who.login or self.grading.knows(who)
-        return self.turns.taken(who.id if known else str(getattr(request, "session_hash", "")))
+        visit = str(part_of_request(request, "session_hash") or "")
+        return self.turns.taken(who.id if known else visit)
+
+
+def part_of_request(request: gr.Request | None, name: str) -> Any:
+    """One part of a request; None where it has none.
+
+    Gradio's Request is no class of fields: it has what the call brought along, and asks the request
+    of the web framework for the rest. Outside of an event there is none at all.
+    """
+    return getattr(request, name, None)
 
 
 def prefers_korean(request: gr.Request | None) -> bool:
     """Whether the visitor's browser prefers Korean; else this server's language decides."""
-    headers = getattr(request, "headers", None) or {}
+    headers = part_of_request(request, "headers") or {}
     preferred = headers.get("accept-language")
     return is_korean() if not preferred else str(preferred).lower().startswith("ko")
 
 
 def address_of(request: gr.Request | None) -> dict[str, str]:
     """The query of the page that the visitor has open (`?grader=…&key=…`)."""
-    headers = getattr(request, "headers", None) or {}
+    headers = part_of_request(request, "headers") or {}
     page = dict(parse_qsl(urlsplit(str(headers.get("referer", ""))).query))
-    own = getattr(request, "query_params", None) or {}
+    own = part_of_request(request, "query_params") or {}
     # Gradio sends along the address that was opened; a grader's own link replaces it later.
     return {**{name: str(value) for name, value in dict(own).items()}, **page}
 
 
 def login_of(request: gr.Request | None) -> str:
     """The name of a login: Gradio's own (`--auth`), or Hugging Face's on a Space with hf_oauth."""
-    if name := getattr(request, "username", None):
+    if name := part_of_request(request, "username"):
         return str(name)
-    scope = getattr(getattr(request, "request", None), "scope", None) or {}
+    scope = getattr(part_of_request(request, "request"), "scope", None) or {}
     profile = (scope.get("session") or {}).get("oauth_info", {}).get("userinfo", {})
     return str(profile.get("preferred_username") or "")
 
@@ -140,7 +150,7 @@ def errors_as_messages(request: gr.Request | None, *, escape: bool = True) -> It
     try:
         yield
     except Busy as error:
-        if (asked := getattr(request, "request", None)) is not None:
+        if (asked := part_of_request(request, "request")) is not None:
             asked.scope[PASSES] = True
         told = "지금은 저장소가 바빠요. 잠시 뒤에 다시 해 주세요."
         message = told if prefers_korean(request) else str(error)

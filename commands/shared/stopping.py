@@ -19,7 +19,7 @@ class Stopped(KeyboardInterrupt):
 
 def exit_status(stopped: KeyboardInterrupt) -> int:
     """As shells count it: 128 and the signal."""
-    return 128 + getattr(stopped, "number", signal.SIGINT)
+    return 128 + (stopped.number if isinstance(stopped, Stopped) else signal.SIGINT)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import IO, Any, TextIO, cast
 
 from rich.console import Console
+from rich.file_proxy import FileProxy
 from rich.text import Text
 
 from model_registry.messages.terminal_text import strip_control_characters
@@ -82,13 +83,20 @@ def only_json(asked: bool) -> bool:
     global _document
     if asked and _document is None:
         stream = sys.stdout
-        _document = getattr(stream, "rich_proxied_file", stream)
+        _document = _behind(stream)
         with contextlib.suppress(OSError, ValueError):  # in a notebook there is no descriptor
             if stream.fileno() == 1:  # C libraries and child processes write to that
                 _document = _copy_of(stream)
                 os.dup2(2, 1)
         sys.stdout = sys.stderr
     return asked
+
+
+def _behind(stream: TextIO | _Harmless | FileProxy) -> TextIO:
+    """The stream that a proxy of ours, or one of rich's, writes to."""
+    if isinstance(stream, _Harmless | FileProxy):
+        return cast(TextIO, stream.rich_proxied_file)
+    return stream
 
 
 def _copy_of(stream: TextIO) -> TextIO:

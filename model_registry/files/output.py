@@ -92,7 +92,8 @@ def saving(path: Path) -> Iterator[None]:
 
 
 def _disk_words(path: Path, error: Exception) -> str:
-    reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    said = error.strerror if isinstance(error, OSError) else None
+    reason = said or str(error).splitlines()[0]
     free = _free_megabytes(path)
     return text(
         f"{path} could not be written ({reason}; {free} MB are free there). Make room, or choose "

@@ -172,9 +172,15 @@ def _unknown_failure(candidate: Candidate, error: Exception) -> LoadError:
 
 def load_error(candidate: Candidate, error: Exception) -> LoadError | None:
     """The LoadError that a library's exception means, None where it means nothing special."""
-    names = {kind.__name__ for kind in type(error).__mro__}
+    # Imported where something went wrong: reading a folder needs no client of the hub. HTTPError is
+    # that of whichever HTTP library this version of the client uses.
+    from huggingface_hub.errors import (  # type: ignore[attr-defined]
+        GatedRepoError,
+        HTTPError,
+    )
+
     message = str(error)
-    if "GatedRepoError" in names or "gated repo" in message:
+    if isinstance(error, GatedRepoError) or "gated repo" in message:
         return LoadError(
             "gated",
             f"{candidate.hub_id} is gated: accept its terms on its page, then `hf auth login`.",
@@ -186,14 +192,9 @@ def load_error(candidate: Candidate, error: Exception) -> LoadError | None:
             "unsupported_architecture",
             f"transformers does not know the architecture of {candidate.name}: upgrade it.",
         )
-    if "safetensors" in message and "OSError" in names:
+    if "safetensors" in message and isinstance(error, OSError):
         return LoadError("error", f"{candidate.name} has no safetensors weights; others stay shut.")
-    if candidate.path is None and names & {
-        "OSError",
-        "ConnectionError",
-        "HTTPError",
-        "LocalEntryNotFoundError",
-    }:
+    if candidate.path is None and isinstance(error, OSError | HTTPError):
         return LoadError(
             "unreachable",
             f"{candidate.hub_id or candidate.path} could not be fetched: is the network up? "

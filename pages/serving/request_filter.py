@@ -113,6 +113,7 @@ class RequestFilter:
         found = self._called(number, name)
         if found is None or found.fn is None:  # the browser does those without one itself
             # Who has not logged in learns the same of every name.
+            # Gradio sets it when a page is mounted, not when it is made.
             login = getattr(self._page, "auth", None)
             return (401, "Not authenticated") if login else (404, "There is no such endpoint.")
         return None

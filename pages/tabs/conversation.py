@@ -17,7 +17,7 @@ from evaluators.grading.rater_identity import grader_id
 from evaluators.grading.store.grade_records import Grade, Grader, reply_hash
 from evaluators.grading.submission import LONGEST_NOTE, InvalidRequest, text
 from model_registry.backends.backend import Answer, GenerationSettings
-from pages.page_context import PageContext, page_visitor
+from pages.page_context import PageContext, page_visitor, part_of_request
 from pages.serving.answer_provenance import AnswerProvenance, read_provenance
 
 LONGEST_MESSAGE = 4000
@@ -255,7 +255,7 @@ def person_of(context: PageContext, request: gr.Request) -> Grader:
     visitor = page_visitor(request)
     if visitor.login or context.grading.knows(visitor):
         return context.grading.join("", visitor)[0]
-    visit = str(getattr(request, "session_hash", None))
+    visit = str(part_of_request(request, "session_hash"))
     return context.grading.store.add_grader(Grader(grader_id(visit, guest=True), "guest"))
 
 

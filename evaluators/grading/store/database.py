@@ -16,6 +16,7 @@ from sqlalchemy.exc import (
     InterfaceError,
     NoSuchModuleError,
     OperationalError,
+    StatementError,
 )
 
 from evaluators.grading.store.schema import HEAD
@@ -77,15 +78,19 @@ def open_database(url: str) -> Engine:
             _use_wal(engine)
         _migrate(engine)
     except (OperationalError, sqlite3.OperationalError) as error:
-        cause = getattr(error, "orig", None) or error
         raise OhloraError(
-            f"The database of grades does not answer: {_first_line(cause)}. "
+            f"The database of grades does not answer: {_first_line(cause_of(error))}. "
             "Is it running, and is OHLORA_DB_URL (or OHLORA_DATA_DIR) right?"
         ) from None
     except (DatabaseError, sqlite3.DatabaseError) as error:
-        raise _damaged(engine, getattr(error, "orig", None) or error) from None
+        raise _damaged(engine, cause_of(error)) from None
     event.listen(engine, "handle_error", _in_one_line)
     return engine
+
+
+def cause_of(error: Exception) -> BaseException:
+    """What the database itself raised, where SQLAlchemy passed that on."""
+    return (error.orig if isinstance(error, StatementError) else None) or error
 
 
 def _in_one_line(context: ExceptionContext) -> OhloraError | None:

@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from evaluators.grading.store import schema
-from evaluators.grading.store.database import database_url, open_database
+from evaluators.grading.store.database import cause_of, database_url, open_database
 from evaluators.grading.store.grade_records import (
     CHOICES,
     Grade,
@@ -72,7 +72,7 @@ class GradeStore:
                 _insert(connection, schema.graders, [{"id": "", "name": "", "made_at": now()}])
                 begun.rollback()
         except SQLAlchemyError as error:
-            cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+            cause = str(cause_of(error)).splitlines()[0]
             raise OhloraError(
                 f"Grades can't be kept in {self.place}: {cause}. Set OHLORA_DATA_DIR to a folder "
                 "that may be written to, or OHLORA_DB_URL to a database."

@@ -7,7 +7,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import httpx2
 import pytest
+from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError
 
 from model_registry.architectures.architecture import architecture_values
 from model_registry.architectures.model_config import build_config
@@ -245,23 +247,26 @@ def test_a_hub_that_can_not_be_reached_is_unreachable_and_names_the_way_without(
     assert "--weights bundled" in str(error)
 
 
+FORBIDDEN = httpx2.Response(403, request=httpx2.Request("GET", "https://hub"))
+
+
 @pytest.mark.parametrize(
-    ("kind", "message", "status"),
+    ("error", "status"),
     [
-        ("GatedRepoError", "403", "gated"),
-        ("OSError", "You are trying to access a gated repo.", "gated"),
+        (GatedRepoError("403", response=FORBIDDEN), "gated"),
+        (OSError("You are trying to access a gated repo."), "gated"),
         (
-            "ValueError",
-            "requires you to execute ... pass trust_remote_code=True",
+            ValueError("requires you to execute ... pass trust_remote_code=True"),
             "needs_remote_code",
         ),
-        ("ValueError", "does not recognize this architecture", "unsupported_architecture"),
-        ("ConnectionError", "timed out", "unreachable"),
-        ("OSError", "no file named model.safetensors", "error"),
+        (ValueError("does not recognize this architecture"), "unsupported_architecture"),
+        (ConnectionError("timed out"), "unreachable"),
+        (httpx2.ConnectError("no route"), "unreachable"),
+        (LocalEntryNotFoundError("not in the cache"), "unreachable"),
+        (OSError("no file named model.safetensors"), "error"),
     ],
 )
-def test_what_a_library_raises_becomes_the_status_that_it_means(kind, message, status):
-    error = type(kind, (getattr(__builtins__, kind, Exception),), {})(message)
+def test_what_a_library_raises_becomes_the_status_that_it_means(error, status):
     assert load_error(Candidate("c", FREE, hub_id="a/b"), error).status == status
 
 
