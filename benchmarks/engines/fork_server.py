@@ -127,7 +127,7 @@ class ForkServer:
                  str(theirs.fileno()), str(os.getpid()), PRELOAD],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env=os.environ | {"PYTHONPATH": _python_path()},
+                env=os.environ | {"PYTHONPATH": python_path()},
             )  # fmt: skip
 
     def wait_until_ready(self, seconds: float) -> None:
@@ -241,8 +241,8 @@ def close() -> None:
         _running = None
 
 
-def _python_path() -> str:
-    """Where it finds our modules, whatever the working directory."""
+def python_path() -> str:
+    """PYTHONPATH for a new process: it finds our modules whatever its working directory."""
     return os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
 
 

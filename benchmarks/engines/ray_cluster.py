@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from pathlib import Path
 from typing import Any
 
 import ray
 
+from benchmarks.engines.fork_server import python_path
 from benchmarks.engines.placement import Resources
 from model_registry.errors import OhloraError
-
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 def connect(address: str | None, cpus: int | None) -> None:
@@ -24,7 +22,7 @@ def connect(address: str | None, cpus: int | None) -> None:
     common: dict[str, Any] = {
         "log_to_driver": False, "logging_level": "ERROR", "ignore_reinit_error": True,
         # The tasks find our modules where this clone is, installed or not.
-        "runtime_env": {"env_vars": {"PYTHONPATH": _python_path()}},
+        "runtime_env": {"env_vars": {"PYTHONPATH": python_path()}},
     }  # fmt: skip
     if address is None:
         # A cluster of our own needs no token file in the home folder, but a token.
@@ -75,10 +73,6 @@ def _start_here(**options: Any) -> None:
                 raise OhloraError(
                     f"Ray did not come up on this machine ({first}). `--engine local` needs none."
                 ) from error
-
-
-def _python_path() -> str:
-    return os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
 
 
 def _free_by_machine() -> dict[str, Resources]:

@@ -17,7 +17,6 @@ from evaluators.checks.persona import read_facts
 from model_registry import machine
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
-from model_registry.files.shipped_data import DATASETS
 from model_registry.messages.notes import Note
 from model_registry.registry import Registry
 from model_registry.selection import Rejected, Selection
@@ -40,13 +39,8 @@ def make_asking_plan(study: Study, registry: Registry, options: Options, out: Pa
     selection = _who_can_answer(study, registry, source, options)
     nobody = not any(c.backend != "transformers" for c in selection.accepted)
     if nobody and study.work.transcript and options.weights == "auto" and source != "hub":
-        return replaying_plan(study, options, _transcript_path(study.work.transcript), selection)
+        return replaying_plan(study, options, data_path(study.work.transcript), selection)
     return _asking(study, registry, options, source, selection, out)
-
-
-def _transcript_path(name: str) -> Path:
-    inside = DATASETS / name
-    return inside if inside.exists() else Path(name)
 
 
 def _who_can_answer(study: Study, registry: Registry, source: str, options: Options) -> Selection:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from evaluators.grading.store.grade_records import Grade, reply_hash
 from evaluators.judge.model_rater import report
 from model_registry.errors import OhloraError
 from model_registry.records import append_rows
-from tests.support.replies import a_reply
+from tests.support.replies import a_reply, honest
 
 
 @pytest.fixture
@@ -24,11 +23,6 @@ def folder(tmp_path: Path) -> RunFolder:
     ]
     append_rows(tmp_path / "replies.jsonl", replies)
     return RunFolder(tmp_path)
-
-
-def honest(asked: str) -> str:
-    shown = re.findall(r"\[([A-H])\]\n(.*?)\n\[/", asked, flags=re.S)
-    return "\n".join(f"{letter}: {'최상' if '축하' in text else '하'}" for letter, text in shown)
 
 
 def a_grade(text: str, grade: int, tuned: int | None = None, case: str = "good") -> Grade:

@@ -15,7 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.pages.page_server import ROOT, Page, free_port, plugin, running_page, wait_until_up
+from tests.pages.page_server import ROOT, Page, plugin, running_page, wait_until_up
+from tests.support.fake_servers import free_port
 from tests.support.tiny_models import make_tokenizer
 
 pytestmark = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.fake_servers import free_port
 
 
 def _tool(name: str) -> str:
@@ -32,17 +33,11 @@ def _as_postgres(command: list[str]) -> list[str]:
     return ["runuser", "-u", "postgres", "--", *command]
 
 
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 class RestartedServer:
     """A PostgreSQL server on a folder of its own that can be restarted."""
 
     def __init__(self, server: str, folder: Path) -> None:
-        self.folder, self.port = folder, _free_port()
+        self.folder, self.port = folder, free_port()
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
         options = ["-D", str(folder / "data"), "-p", str(self.port), "-h", "127.0.0.1"]
         self._command = _as_postgres([server, *options, "-k", str(folder)])

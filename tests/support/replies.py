@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from evaluators.tables.reply_table import read_reply_table
@@ -42,3 +43,9 @@ def read_replies(
     """The replies of a table with one column of them."""
     chosen = [reply_column] if reply_column else []
     return list(read_reply_table(path, prompt_column, chosen, reference_column).replies)
+
+
+def honest(asked: str) -> str:
+    """A judge that knows what is good wherever it stands."""
+    shown = re.findall(r"\[([A-H])\]\n(.*?)\n\[/", asked, flags=re.S)
+    return "\n".join(f"{letter}: {'최상' if '축하' in text else '하'}" for letter, text in shown)

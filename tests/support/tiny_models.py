@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from model_registry.candidate import Candidate, License
@@ -63,3 +64,9 @@ def make_tokenizer():
 def tiny_candidate(folder: Path, name: str = "tiny", **values) -> Candidate:
     """A candidate whose weights are in `folder`."""
     return Candidate(name=name, license=FREE, path=str(folder), languages=("ko",), **values)
+
+
+def change(folder: Path, name: str = "config.json", **values) -> None:
+    """Change values of a JSON file in a model's folder."""
+    said = json.loads((folder / name).read_text())
+    (folder / name).write_text(json.dumps(said | values))

@@ -16,18 +16,12 @@ from evaluators.judge.model_rater import (
 from evaluators.judge.transcript import NotRecorded, record, replay
 from model_registry.errors import BadFile
 from model_registry.records import GRADES
-from tests.support.replies import a_reply
+from tests.support.replies import a_reply, honest
 
 GOOD, POOR = (
     a_reply("정말 축하해!", "합격했어", case="good"),
     a_reply("그래", "합격했어", case="poor"),
 )
-
-
-def honest(asked: str) -> str:
-    """A judge that knows what is good wherever it stands."""
-    shown = re.findall(r"\[([A-H])\]\n(.*?)\n\[/", asked, flags=re.S)
-    return "\n".join(f"{letter}: {'최상' if '축하' in text else '하'}" for letter, text in shown)
 
 
 def by_place(asked: str) -> str:

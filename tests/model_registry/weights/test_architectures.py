@@ -15,13 +15,12 @@ from model_registry.candidate import Candidate
 from model_registry.catalog import catalog_names
 from model_registry.errors import OhloraError
 from model_registry.registry import Registry
-from model_registry.weights import loading
 from model_registry.weights.loading import LoadedModel, load
 from model_registry.weights.lora import lora_targets, stacked_experts
 from rows.row import Row
 from tests.support.tiny_models import FREE
 
-pytestmark = pytest.mark.usefixtures("frozen_libraries")
+pytestmark = pytest.mark.usefixtures("frozen_libraries", "stand_in_tokenizer")
 
 CONTRACT = Contract(epochs=2, max_new_tokens=3, warm_up=0, learning_rate=5e-3)
 ROWS = tuple(Row(f"질문 {n}", f"답 {n}") for n in range(4))
@@ -53,15 +52,6 @@ def of_the_catalogs() -> Iterator[Candidate]:
 
 def usual(model_type: str) -> Candidate:
     return Candidate(name=model_type, license=FREE, architecture={"model_type": model_type})
-
-
-@pytest.fixture(autouse=True)
-def stand_in_tokenizer(tiny_model, tmp_path, monkeypatch) -> None:
-    """Random weights need no bundled model for these tests, only some tokenizer."""
-    place = tmp_path / "bundled" / loading.STAND_IN_TOKENIZER
-    place.parent.mkdir()
-    place.symlink_to(tiny_model)
-    monkeypatch.setattr(loading, "BUNDLED", place.parent)
 
 
 def small(candidate: Candidate) -> LoadedModel:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -16,7 +15,7 @@ from model_registry.naming.resolve import candidate_in
 from model_registry.registry import Registry
 from model_registry.weights.adapter import CARD, write_card
 from model_registry.weights.export import export
-from tests.support.tiny_models import make_tiny_model
+from tests.support.tiny_models import change, make_tiny_model
 
 pytestmark = pytest.mark.timeout(60)
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -41,11 +40,6 @@ def whole(tmp_path_factory) -> Path:
 @pytest.fixture
 def folder(whole, tmp_path) -> Path:
     return shutil.copytree(whole, tmp_path / "adapter")
-
-
-def change(folder: Path, name: str, **values) -> None:
-    said = json.loads((folder / name).read_text())
-    (folder / name).write_text(json.dumps(said | values))
 
 
 def refused(folder: Path) -> str:

@@ -21,7 +21,7 @@ from model_registry.naming.resolve import find_candidate
 from model_registry.registry import Registry
 from model_registry.weights.loading import load
 from ohlora_cli import app
-from tests.support.tiny_models import make_tiny_model, tiny_candidate
+from tests.support.tiny_models import change, make_tiny_model, tiny_candidate
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -47,11 +47,6 @@ def refused(folder: Path) -> LoadError:
     assert len(str(caught.value).splitlines()) == 1
     assert len(str(caught.value)) < 700
     return caught.value
-
-
-def change(folder: Path, name: str = "config.json", **values) -> None:
-    said = json.loads((folder / name).read_text())
-    (folder / name).write_text(json.dumps(said | values))
 
 
 def header(folder: Path, **entries) -> None:

@@ -19,7 +19,7 @@ from model_registry.candidate import Candidate
 from model_registry.catalog import catalog_names
 from model_registry.errors import LoadError
 from model_registry.registry import Registry
-from model_registry.weights import loading, random_weights
+from model_registry.weights import random_weights
 from model_registry.weights.loading import (
     load,
     network_is_up,
@@ -50,13 +50,7 @@ def by_model_type() -> dict[str, Candidate]:
 BY_TYPE = by_model_type()
 
 
-@pytest.fixture(autouse=True)
-def stand_in_tokenizer(tiny_model, tmp_path, monkeypatch):
-    """Random weights need no bundled model for these tests, only some tokenizer."""
-    place = tmp_path / "bundled" / loading.STAND_IN_TOKENIZER
-    place.parent.mkdir()
-    place.symlink_to(tiny_model)
-    monkeypatch.setattr(loading, "BUNDLED", place.parent)
+pytestmark = pytest.mark.usefixtures("stand_in_tokenizer")
 
 
 def refused(**options) -> LoadError:
