@@ -10,6 +10,7 @@ from benchmarks.run.case import Case
 from benchmarks.study.contract import lora_targets
 from benchmarks.study.variant import effective
 from benchmarks.workloads.workload import workload_called
+from model_registry.architectures.cures import cure_for as config_cure
 from model_registry.doctor import cure_for
 from model_registry.errors import LoadError
 from model_registry.language import for_files
@@ -121,6 +122,11 @@ def _is_shrunk(case: Case) -> bool:
 
 def cure_of(case: Case, result: Result, correction: Correction = NO_CORRECTION) -> Note | None:
     """The smallest change that would make an out-of-memory case fit, or a known message's cure."""
+    if result.status == "would_not_load":
+        known = config_cure(case.candidate.architecture)
+        if known is None:
+            return None
+        return Note("load_cure_offered", {"cure": known.name, "means": known.name})
     if not status_called(result.status).memory:
         return cure_for(result.message)
     budget = case.limits.memory_bytes or result.machine.get("available_bytes")

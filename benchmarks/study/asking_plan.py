@@ -50,7 +50,8 @@ def _who_can_answer(study: Study, registry: Registry, source: str, options: Opti
     rejected = list(found.rejected)
     for candidate in found.accepted:
         if candidate.backend == "transformers":
-            stand_in = source == "bundled" and candidate.path is None
+            # Whoever is named is meant: nobody stands in.
+            stand_in = source == "bundled" and candidate.path is None and not options.candidates
             accepted += registry.candidates("bundled") if stand_in else [candidate]
         elif why := registry.missing(candidate):
             rejected.append(Rejected(candidate, (Note("not_set_up", {"why": why}),)))

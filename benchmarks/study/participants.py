@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from benchmarks.study.study import Study
 from model_registry.candidate import Candidate
+from model_registry.errors import OhloraError
+from model_registry.language import text
 from model_registry.messages.notes import Note
 from model_registry.naming.resolve import OWN_FOLDER, find_candidates, with_cure
 from model_registry.registry import Registry
@@ -33,7 +35,8 @@ def who_takes_part(
     if not names:
         found = select(registry.candidates(study.catalog), study.criteria, study.overrides)
         return replace(found, accepted=tuple(_with_cures(found.accepted, study, cure)))
-    named = tuple(_with_cures(find_candidates(names, registry), study, cure))
+    own = registry.candidates(study.catalog)
+    named = tuple(_with_cures(find_candidates(names, registry, first=own), study, cure))
     return Selection(named, (), tuple(_overrides(named, study)))
 
 
@@ -52,6 +55,24 @@ def _overrides(named: Iterable[Candidate], study: Study) -> Iterator[Override]:
         if candidate.license.note == OWN_FOLDER:
             reason = "a folder of the user's own, named with --candidates"
             yield Override(candidate.name, candidate.license.name, reason, "--candidates")
+
+
+def refuse_served(candidates: Iterable[Candidate]) -> None:
+    """Refuse to measure what is served elsewhere.
+
+    Raises:
+        OhloraError: naming the study that asks it.
+    """
+    served = next((c.name for c in candidates if c.backend != "transformers"), None)
+    if served is not None:
+        raise OhloraError(
+            text(
+                f"{served} is served elsewhere: it can be asked (`ohlora run backends "
+                "--candidates URL`), but neither measured nor tuned here.",
+                f"{served}: 다른 서버가 서빙하는 모델이라 물을 수만 있고(`ohlora run backends "
+                "--candidates URL`) 여기서 측정하거나 튜닝할 수 없습니다.",
+            )
+        )
 
 
 def named_notes(study: Study, selection: Selection) -> list[Note]:

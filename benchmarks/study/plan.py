@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.run.case import Case, Limits, Task
 from benchmarks.study.contract import Contract
-from benchmarks.study.participants import named_notes, who_takes_part
+from benchmarks.study.participants import named_notes, refuse_served, who_takes_part
 from benchmarks.study.study import Study, Work
 from benchmarks.study.study_rows import data_path, rows_of_study
 from evaluators.checks.persona import read_facts
@@ -117,6 +117,9 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
 
         return make_asking_plan(study, registry, options, out)
     selection = who_takes_part(study, registry, options.candidates, options.cure)
+    if options.candidates:
+        refuse_served(selection.accepted)
+        study = replace(study, overrides=selection.overridden)
     source = resolve_source(options.weights, selection.accepted)
     if options.candidates and options.weights == "auto" and source == "bundled":
         source = "hub"  # whoever is named is meant: nobody stands in

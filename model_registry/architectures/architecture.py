@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from model_registry.architectures.cures import cured
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError
 
@@ -69,14 +70,14 @@ def architecture_values(
         status = "needs_remote_code" if candidate.needs_remote_code else "unsupported_architecture"
         note = candidate.parameters_note or "its catalog entry has no architecture"
         raise LoadError(status, f"{candidate.name} can't be built from its architecture: {note}")
-    values = dict(candidate.architecture)
+    values = cured(candidate.architecture, candidate.cure)
     return values if scale == "full" else shrunk(values, vocab_size)
 
 
 def shrunk(values: dict[str, object], vocab_size: int | None) -> dict[str, object]:
     """The same architecture as a model of a second; `values` are changed."""
     model_type = str(values["model_type"])
-    there = {*values, *_own_names(model_type)}
+    there = {*values, *own_names(model_type)}
     values |= {name: value for name, value in _TINY.items() if name in there}
     values |= _TINY_OF.get(model_type, {})
     if vocab_size is not None:
@@ -85,7 +86,7 @@ def shrunk(values: dict[str, object], vocab_size: int | None) -> dict[str, objec
 
 
 @cache
-def _own_names(model_type: str) -> frozenset[str]:
+def own_names(model_type: str) -> frozenset[str]:
     """The values that a model type has where an architecture leaves them out."""
     from transformers import AutoConfig
 

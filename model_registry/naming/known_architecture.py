@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from model_registry import catalog
+from model_registry.architectures.architecture import own_names
 from model_registry.architectures.architecture_limits import SQUARE_MASK
 from model_registry.architectures.model_config import build_config
 from model_registry.errors import OhloraError
@@ -73,10 +74,11 @@ def _essence_of(keyed: _Keyed) -> Mapping[str, Any] | None:
         whole = build_config(keyed.values).to_dict()
     except OhloraError:
         return None
+    own = own_names(str(whole["model_type"])) | {"model_type"}  # no code reads what else is said
     left = {
         key: value
         for key, value in whole.items()
-        if key not in _NO_MATTER and not key.endswith("_token_id")
+        if key in own and key not in _NO_MATTER and not key.endswith("_token_id")
     }
     if left.get("model_type") not in SQUARE_MASK:
         left.pop("max_position_embeddings", None)

@@ -13,6 +13,7 @@ from model_registry.candidate import Candidate, Free, License, PromptPolicy
 from model_registry.errors import LoadError, OhloraError, UnknownName
 from model_registry.files.small_json import read_json_object
 from model_registry.language import text
+from model_registry.licenses.license_uses import Terms, terms_of
 from model_registry.messages.path_errors import (
     existing_path,
     names_a_path,
@@ -34,19 +35,6 @@ from model_registry.weights.folder_check import (
 
 TUNE_CARD = "ohlora_tune.json"  # beside an adapter that `ohlora tune` made
 OWN_FOLDER = "a folder of your own"
-
-#: What a card's license field means, where that is beyond doubt.
-_DECLARED: dict[str, tuple[str, Free]] = {
-    "apache-2.0": ("Apache-2.0", "yes"),
-    "mit": ("MIT", "yes"),
-    "bsd-3-clause": ("BSD-3-Clause", "yes"),
-    "cc-by-4.0": ("CC-BY-4.0", "yes"),
-    "cc-by-nc-4.0": ("CC-BY-NC-4.0", "no"),
-    "cc-by-nc-sa-4.0": ("CC-BY-NC-SA-4.0", "no"),
-    "gemma": ("gemma", "conditional"),
-    "llama3.2": ("llama3.2", "conditional"),
-    "llama3.1": ("llama3.1", "conditional"),
-}
 
 
 def find_candidate(
@@ -111,17 +99,23 @@ def find_candidates(
     catalog: str | None = None,
     *,
     cure: str | None = None,
+    first: Iterable[Candidate] = (),
 ) -> list[Candidate]:
     """Several at once, in their order, each with a name of its own.
+
+    Args:
+        names, registry, catalog, cure: as `find_candidate` takes them.
+        first: those of a study's own catalog, which are meant before all others of their name.
 
     Raises:
         OhloraError: as `find_candidate`; or one is named twice.
     """
+    own = {key: one for one in first for key in (one.name, one.hub_id) if key}
     found: list[Candidate] = []
     names = list(names)
-    ask_ahead(_of_the_hub(names, registry))
+    ask_ahead(_of_the_hub((name for name in names if name not in own), registry))
     for name in names:
-        candidate = find_candidate(name, registry, catalog, cure=cure)
+        candidate = own.get(name) or find_candidate(name, registry, catalog, cure=cure)
         if candidate in found:
             raise OhloraError(text(f"{name} is named twice.", f"{name}을(를) 두 번 지정했습니다."))
         found.append(candidate)
@@ -195,9 +189,19 @@ def declared_license(facts: ModelFacts) -> License:
     said = facts.card.license
     if not said:
         return License("unknown", "unknown", note="its model card names no licence")
-    name, free = _DECLARED.get(said.lower(), (said, "unknown"))
+    terms = terms_of(said)
+    name = said if terms is None else terms.names[0]
+    free = "unknown" if terms is None else _freedom(terms)
     read_on = date.fromisoformat(facts.read_on) if facts.read_on else None
     return License(name, free, f"model card of {facts.hub_id}, its license field", read_on)
+
+
+def _freedom(terms: Terms) -> Free:
+    """Whether a licence is free: for every use, under conditions, or not for a service of one's
+    own."""
+    if all(clause.answer == "yes" for clause in terms.uses.values()):
+        return "yes"
+    return "conditional" if terms.uses["own-service"].allows else "no"
 
 
 def adapted_candidate(folder: Path, registry: Registry, base: Path | None = None) -> Candidate:
