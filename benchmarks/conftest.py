@@ -17,7 +17,8 @@ import pytest
 
 from benchmarks.engines.local import LocalEngine
 from benchmarks.run.case import Case, Limits
-from benchmarks.study.plan import Options, Plan, make_plan
+from benchmarks.study.plan import Options, Plan
+from benchmarks.study.planning import make_plan
 from benchmarks.study.study_files import read_study, study_path
 from benchmarks.workloads.workload import workload_called
 from model_registry import machine

@@ -28,8 +28,10 @@ from evaluators.judge.model_rater import (
 )
 from evaluators.judge.transcript import record, replay
 from model_registry.backends.backend import GenerationSettings, conversation
+from model_registry.backends.open_backend import open_backend
 from model_registry.errors import OhloraError
 from model_registry.language import text
+from model_registry.registry import Registry
 
 ANSWER_TOKENS = 200  # eight letters with their grades, and some chatter
 
@@ -116,10 +118,7 @@ def summary(judged: JudgeReport, people: WithPeople) -> str:
 
 
 def _asking(name: str, weights: str) -> Ask:
-    """The model behind a name as a function; imported late, for it loads torch."""
-    from model_registry.backends.open_backend import open_backend
-    from model_registry.registry import Registry
-
+    """The model behind a name as a function."""
     backend = open_backend(name, Registry(), weights=weights)
     settings = GenerationSettings(max_new_tokens=ANSWER_TOKENS)
     return lambda question: backend.reply(conversation(question), settings).text

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.run.progress import progress_bar
 from benchmarks.study.contract import Contract
 from benchmarks.tune_rows import TuneRows, encode_with
 from benchmarks.tune_state import (
@@ -243,8 +244,6 @@ def _read(data: Path, say: Callable[[str], None]) -> tuple[list[Row], list[Row],
 def _tune_showing(
     loaded: LoadedModel, rows: TuneRows, contract: Contract, rank: int, out: Path, console: Console
 ) -> None:
-    from benchmarks.run.progress import progress_bar
-
     with progress_bar(console) as bar:
         task = bar.add_task(text("tuning", "튜닝"), total=None)
         tune(

@@ -14,9 +14,10 @@ from commands.shared.console import out, print_json
 from commands.shared.options import CatalogName, CureName, Gpu, Json, ranged
 from commands.shared.user_registry import registry
 from model_registry.candidate import Candidate
-from model_registry.doctor import Finding, diagnose, examine, examine_folder
+from model_registry.doctor import Finding, examine, examine_folder
 from model_registry.errors import UnknownName
 from model_registry.language import text
+from model_registry.messages.diagnoses import diagnose
 from model_registry.messages.path_errors import existing_path, names_a_path, nothing_there
 from model_registry.naming.candidate_check import verdict_of
 from model_registry.naming.load_check import LoadVerdict

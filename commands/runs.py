@@ -16,7 +16,8 @@ from benchmarks.run import runner
 from benchmarks.run.case import Limits
 from benchmarks.run.progress import RunProgress
 from benchmarks.run.progress_table import ProgressTable
-from benchmarks.study.plan import Options, Plan, make_plan
+from benchmarks.study.plan import Options, Plan
+from benchmarks.study.planning import make_plan
 from benchmarks.study.row_lengths import within_length
 from benchmarks.study.study_files import read_study, study_path
 from commands.run_messages import (

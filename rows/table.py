@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from model_registry.errors import BadFile
+from rows.binary_files import excel_records, parquet_records
 from rows.encoding import decode, read_bytes
 from rows.json_records import json_lines, json_records
 from rows.record import Record, Table, column_names, refuse_nameless
@@ -52,13 +53,9 @@ def read_table(path: Path | str, *, empty: bool = False) -> Table:
 def _from_binary(path: Path, raw: bytes, suffix: str) -> Table | None:
     """Excel and parquet, known by their first bytes too: many are called .csv."""
     if suffix == ".xlsx" or (raw[:2] == b"PK" and b"xl/workbook.xml" in raw):
-        from rows.binary_files import excel_records
-
         records, unread = excel_records(path, raw)
         return _table(path, "xlsx", None, None, records, unread)
     if suffix == ".parquet" or raw[:4] == b"PAR1":
-        from rows.binary_files import parquet_records
-
         return _table(path, "parquet", None, None, parquet_records(path, raw))
     return None
 

@@ -8,6 +8,8 @@ import subprocess
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,69 @@ def tracked_files() -> list[Path]:
     if listed.returncode:
         pytest.skip("not a git checkout")
     return [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """The product's modules by their full names."""
+    paths = [path for layer in LAYERS for path in (ROOT / layer).rglob("*.py")]
+    paths += [ROOT / "ohlora_app.py", ROOT / "ohlora_cli.py"]
+    names = (".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths)
+    return {name.removesuffix(".__init__"): path for name, path in zip(names, paths, strict=True)}
+
+
+def own_imports(
+    node: ast.AST, inside: bool = False
+) -> Iterator[tuple[ast.Import | ast.ImportFrom, list[str], bool]]:
+    """Statements that import modules of ours, those for type checkers left out.
+
+    Each with the modules and whether it stands inside a function.
+    """
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        return
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        if isinstance(node, ast.ImportFrom):
+            whole = [f"{node.module}.{alias.name}" for alias in node.names]
+            named = [name if name in modules() else node.module or "" for name in whole]
+        else:
+            named = [alias.name for alias in node.names]
+        if ours := [name for name in dict.fromkeys(named) if name in modules()]:
+            yield node, ours, inside
+    inside = inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    for child in ast.iter_child_nodes(node):
+        yield from own_imports(child, inside)
+
+
+def test_no_modules_import_each_other_in_a_circle_not_even_inside_functions() -> None:
+    graph = {
+        name: {
+            target
+            for _, targets, _ in own_imports(ast.parse(path.read_text(encoding="utf-8")))
+            for target in targets
+            if target != name
+        }
+        for name, path in modules().items()
+    }
+    TopologicalSorter(graph).prepare()  # CycleError names the circle
+
+
+def test_an_import_of_ours_inside_a_function_is_rare_and_has_its_reason() -> None:
+    found, silent = 0, []
+    for path in modules().values():
+        source = path.read_text(encoding="utf-8")
+        lines = ["", *source.splitlines()]
+        for node, _, inside in own_imports(ast.parse(source)):
+            if not inside:
+                continue
+            found += 1
+            above = node.lineno - 1
+            while lines[above].strip().startswith(("from ", "import ")):
+                above -= 1  # one reason may stand above several
+            reasons = (lines[above].strip(), lines[node.lineno].partition("  # ")[2])
+            said = reasons[0].startswith("#") or reasons[1].replace("noqa: F401", "").strip()
+            silent += [] if said else [f"{path.relative_to(ROOT)}:{node.lineno}"]
+    assert not silent
+    assert found < 40
 
 
 def imports_of(path: Path) -> Iterator[str]:

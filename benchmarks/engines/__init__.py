@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from benchmarks.engines.engine import Engine
+from benchmarks.engines.local import LocalEngine
 from benchmarks.engines.placement import WAIT_SECONDS
+from benchmarks.engines.replaying import ReplayEngine
 from model_registry.errors import OhloraError, UnknownName
 
 ENGINES = ("local", "ray", "replay")
@@ -28,16 +30,13 @@ def make_engine(
         OhloraError: Ray is not installed, or its cluster can't be reached.
     """
     if name == "replay":
-        from benchmarks.engines.replaying import ReplayEngine
-
         return ReplayEngine()
     if name == "local":
-        from benchmarks.engines.local import LocalEngine
-
         return LocalEngine()
     if name != "ray":
         raise UnknownName("engine", name, ENGINES)
     try:
+        # Imports Ray, an extra that takes a second.
         from benchmarks.engines.ray import RayEngine
     except ModuleNotFoundError as error:
         raise OhloraError('--engine ray needs Ray: pip install -e ".[ray]"') from error

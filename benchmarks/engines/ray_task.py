@@ -20,6 +20,7 @@ from benchmarks.engines.engine import CaseOutcome, Event
 from benchmarks.engines.local import LocalEngine
 from benchmarks.run.case import Case
 from model_registry.records import Result
+from model_registry.weights.loading import BUNDLED
 
 SIGN_OF_LIFE_SECONDS = 5.0
 _EVENT_SECONDS = 0.5  # between two progress events of one case
@@ -97,8 +98,6 @@ def case_here(case: Case, made: str) -> Case:
     """The case with this machine's paths: bundled weights lie where this clone is."""
     candidate = case.candidate
     if candidate.path is not None and "bundled" in candidate.traits:
-        from model_registry.weights.loading import BUNDLED
-
         inside = BUNDLED / Path(candidate.path).name
         if inside.exists():
             candidate = replace(candidate, path=str(inside))

@@ -35,7 +35,7 @@ from model_registry.language import for_files
 from model_registry.records import Loss, Peak, Reply, Result
 from model_registry.registry import Registry
 from model_registry.weights.loading import LoadedModel, load
-from model_registry.weights.quantization import get_ready
+from model_registry.weights.quantization import get_ready, quantize
 
 
 @dataclass(slots=True)
@@ -154,7 +154,6 @@ def _quantize(case: Case, opened: Opened, log: WorkLog) -> dict[str, object] | N
     if method == "none":
         return None
     loaded = loaded_here(case, opened)
-    from model_registry.weights.quantization import quantize
 
     rows = case.task.train or case.task.prompts
     texts = [f"{row.prompt} {row.reply}" for row in rows]

@@ -15,10 +15,20 @@ from statistics import median
 from benchmarks.engines.local import LocalEngine
 from benchmarks.run.case import Case, Task
 from benchmarks.study.contract import Contract
+from benchmarks.workloads import fine_tune
+from benchmarks.workloads.fine_tune import (
+    add_lora,
+    answer_loss,
+    learning_rate,
+    training_batches,
+    warm_up,
+)
 from benchmarks.workloads.log import MemoryLog
 from model_registry.candidate import Candidate
 from model_registry.files.shipped_data import DATASETS
+from model_registry.prompting.tokenization import encode_all
 from model_registry.registry import Registry
+from model_registry.weights.loading import load
 from rows.reading import read_data
 
 RANK = 16
@@ -33,9 +43,6 @@ def task() -> Task:
 
 def reported_seconds(candidate: Candidate, contract: Contract, work: Task) -> float:
     """The training seconds of a result: the workload as it stands."""
-    from benchmarks.workloads import fine_tune
-    from model_registry.weights.loading import load
-
     log = MemoryLog()
     loaded = load(candidate, source="bundled")
     fine_tune.run("case", loaded, work.train, (), (), contract, log, rank=RANK)
@@ -45,16 +52,6 @@ def reported_seconds(candidate: Candidate, contract: Contract, work: Task) -> fl
 def bare_seconds(candidate: Candidate, contract: Contract, work: Task) -> float:
     """The same steps in a plain loop between two looks at the clock."""
     import torch
-
-    from benchmarks.workloads.fine_tune import (
-        add_lora,
-        answer_loss,
-        learning_rate,
-        training_batches,
-        warm_up,
-    )
-    from model_registry.prompting.tokenization import encode_all
-    from model_registry.weights.loading import load
 
     loaded = load(candidate, source="bundled")
     tokenizer = loaded.tokenizer

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
+from benchmarks.engines.local import LocalEngine
 from benchmarks.run.case import Case, Task
 from benchmarks.run.prediction import works
 from benchmarks.study.contract import Contract
@@ -23,6 +24,7 @@ from model_registry.candidate import Candidate, License
 from model_registry.memory.correction import fitted
 from model_registry.memory.fit import Correction, Work, predict
 from model_registry.records import Result, append_rows, read_rows
+from model_registry.registry import Registry
 from rows.row import Row
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,8 +102,6 @@ def cases(steps: int, threads: int) -> list[Case]:
 
 def measure(todo: Sequence[Case], raw: Path) -> None:
     """Run the cases that have no row yet."""
-    from benchmarks.engines.local import LocalEngine
-
     engine = LocalEngine()
     done = {result.case for result in read_rows(raw, Result)}
     for case in todo:
@@ -199,8 +199,6 @@ PUBLISHED = {
 
 def published_table() -> str:
     """Predictions beside the published figures of the seven, in Markdown."""
-    from model_registry.registry import Registry
-
     lines = [
         "| candidate | r16 | r32 | r64 | answering | published r16 / r32 / r64 / answering |",
         "|---|---:|---:|---:|---:|---:|",

@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.run.measure import measured, resident_bytes
 from benchmarks.study.contract import Contract
+from benchmarks.workloads.fine_tune import add_lora, train_steps, training_batches
 from benchmarks.workloads.log import MemoryLog
 from model_registry.candidate import Candidate, License
 from model_registry.files.shipped_data import DATASETS
-from model_registry.prompting.tokenization import EncodedRow
+from model_registry.prompting.tokenization import EncodedRow, encode_all
 from model_registry.records import Peak
+from model_registry.weights.loading import load
 from rows.reading import read_data
 
 if TYPE_CHECKING:
@@ -94,10 +96,6 @@ def prepare(job: Job) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, list[En
     """(tokenizer, model with LoRA, encoded rows): the same on both sides."""
     import torch
 
-    from benchmarks.workloads.fine_tune import add_lora
-    from model_registry.prompting.tokenization import encode_all
-    from model_registry.weights.loading import load
-
     torch.set_num_threads(job.contract.threads)
     candidate = Candidate("llama-110m", License("none", "yes"), architecture=_LLAMA_110M)
     loaded = load(candidate, source="random", seed=job.contract.seed)
@@ -108,7 +106,6 @@ def prepare(job: Job) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, list[En
 
 def train_ours(job: Job, turns: TurnTaker) -> None:
     """The loop of benchmarks.workloads.fine_tune."""
-    from benchmarks.workloads.fine_tune import train_steps, training_batches
 
     tokenizer, model, rows = prepare(job)
     batches = training_batches(rows, job.contract, tokenizer.pad_token_id, "cpu")
@@ -123,8 +120,6 @@ def train_trl(job: Job, turns: TurnTaker) -> None:
     from datasets import Dataset  # type: ignore[attr-defined]  # the library, not our folder
     from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
-
-    from benchmarks.workloads.fine_tune import training_batches
 
     tokenizer, model, rows = prepare(job)
     by_ids = {row.input_ids: row for row in rows}
@@ -187,7 +182,7 @@ def _side_main(name: str, job: Job, turn_steps: int, pipe: Connection) -> None:
     import warnings
 
     warnings.simplefilter("ignore", FutureWarning)  # of the libraries to each other
-    from benchmarks.engines import preload  # noqa: F401
+    from benchmarks.engines import preload  # noqa: F401 - the same libraries as in a worker
 
     if name == "TRL":
         import datasets

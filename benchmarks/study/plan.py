@@ -106,16 +106,12 @@ class Plan:
         return sum(2 * (c.parameters or c.published_parameters or 0) for c in fetched)
 
 
-def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> Plan:
-    """Resolve a study on this machine.
+def make_tuning_plan(study: Study, registry: Registry, options: Options, out: Path) -> Plan:
+    """Resolve a study that measures and tunes on this machine.
 
     Raises:
         OhloraError: nothing is left to do, or the data can't serve.
     """
-    if study.work.ask:
-        from benchmarks.study.asking_plan import make_asking_plan
-
-        return make_asking_plan(study, registry, options, out)
     selection = who_takes_part(study, registry, options.candidates, options.cure)
     if options.candidates:
         refuse_served(selection.accepted)

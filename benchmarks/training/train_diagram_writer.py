@@ -22,8 +22,9 @@ from diagrams.parse import parse
 from diagrams.requests.diagram_requests import PREFIX, SUFFIX, Pair, make_pairs
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.transformers_local import answer_batch
+from model_registry.bundled.bundled_template import CHAT_TEMPLATE
 from model_registry.bundled.bundled_training import CHAT, pad_right, warmup_cosine
-from model_registry.bundled.tokenizer import CHAT_TEMPLATE, END, PAD, ROLES
+from model_registry.bundled.tokenizer import END, PAD, ROLES
 from model_registry.bundled.train_bundled import new_model, save
 from model_registry.catalog import catalog_path, read_catalog
 from model_registry.prompting.tokenization import EncodedRow, check_rows, encode_row, end_token_id

@@ -16,10 +16,12 @@ import numpy as np
 
 from diagrams.diagram import Diagram
 from diagrams.scoring.geometry import geometric_score, measure
+from diagrams.scoring.pixel_arrays import stack_darkness
 from model_registry.errors import OhloraError
 from model_registry.language import text
 
 if TYPE_CHECKING:
+    # Imports torch; a clear error about missing weights needs none of it.
     from diagrams.scoring.networks import ReadabilityNetwork
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -87,8 +89,8 @@ def seen(diagrams: Sequence[Diagram], weights: Path = WEIGHTS) -> list[float]:
 
 def _judge(diagrams: Sequence[Diagram], weights: Path) -> list[float]:
     judges = _judges(weights / JUDGES_FILE)
+    # Imports torch; a clear error about missing weights needs none of it.
     from diagrams.scoring.networks import scores
-    from diagrams.scoring.pixel_arrays import stack_darkness
 
     pixels = stack_darkness(diagrams)
     mean = np.mean([scores(judge, pixels) for judge in judges], axis=0)
@@ -99,6 +101,7 @@ def _judge(diagrams: Sequence[Diagram], weights: Path) -> list[float]:
 def _judges(path: Path) -> list[ReadabilityNetwork]:
     if not path.exists():
         raise WeightsMissing(path)
+    # Imports torch; a clear error about missing weights needs none of it.
     from diagrams.scoring.networks import ReadabilityNetwork, load
 
     return load(ReadabilityNetwork, path)

@@ -16,11 +16,13 @@ import numpy as np
 
 from diagrams.diagram import Diagram, check_drawable
 from diagrams.scoring.appearance import appearance_matrix
+from diagrams.scoring.pixel_arrays import stack_colours
 from diagrams.scoring.readability import WEIGHTS, WeightsMissing
 from model_registry.errors import OhloraError
 from model_registry.language import text
 
 if TYPE_CHECKING:
+    # Imports torch; a clear error about missing weights needs none of it.
     from diagrams.scoring.networks import Array, AutoEncoder
 
 ENCODER_FILE = "taste.safetensors"
@@ -121,8 +123,8 @@ def description(diagrams: Sequence[Diagram], weights: Path = WEIGHTS) -> Array:
 def latent(diagrams: Sequence[Diagram], weights: Path = WEIGHTS) -> Array:
     """The auto-encoder's description of each picture, shape (diagrams, numbers)."""
     network = _encoder(weights / ENCODER_FILE)
+    # Imports torch; a clear error about missing weights needs none of it.
     from diagrams.scoring.networks import latents
-    from diagrams.scoring.pixel_arrays import stack_colours
 
     return latents(network, stack_colours(diagrams))
 
@@ -131,6 +133,7 @@ def latent(diagrams: Sequence[Diagram], weights: Path = WEIGHTS) -> Array:
 def _encoder(path: Path) -> AutoEncoder:
     if not path.exists():
         raise WeightsMissing(path)
+    # Imports torch; a clear error about missing weights needs none of it.
     from diagrams.scoring.networks import AutoEncoder, load
 
     network: AutoEncoder = load(AutoEncoder, path)[0]

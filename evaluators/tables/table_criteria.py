@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from evaluators.evaluator_registry import load_evaluators
 from evaluators.ranking.criterion_table import Criterion
 from evaluators.ranking.decision_declaration import Declaration
 from evaluators.tables.directions import column_words, direction_of, is_cost
@@ -135,7 +136,5 @@ def _why_no_criterion(column: str, rows: Sequence[Row], options: ColumnOptions) 
 
 def _of_evaluator(column: str) -> str | None:
     """What an evaluator of this name says of its own scores."""
-    from evaluators.evaluator_registry import load_evaluators
-
     found = load_evaluators(entry_points=False).get(column.removesuffix("_tuned"))
     return found.better if found and found.better in ("high", "low") else None

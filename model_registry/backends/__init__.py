@@ -15,7 +15,7 @@ from model_registry.hookspecs import hookimpl
 def _transformers(
     candidate: Candidate, *, weights: str, device: str, dtype: str = "auto"
 ) -> Backend:
-    # Imported when asked for: torch takes seconds, and listing backends needs none of it.
+    # Imported when asked for: listing backends does without jinja2, which templates need.
     from model_registry.backends.transformers_local import TransformersBackend
 
     return TransformersBackend.load(candidate, weights=weights, device=device, dtype=dtype)
@@ -23,6 +23,7 @@ def _transformers(
 
 def _openai(candidate: Candidate, *, weights: str, device: str) -> Backend:
     with _needing_libraries():
+        # Imports openai, which takes a second, and may not be installed.
         from model_registry.backends.openai_compatible import OpenAIBackend
 
     return OpenAIBackend.connect(candidate)
@@ -30,12 +31,14 @@ def _openai(candidate: Candidate, *, weights: str, device: str) -> Backend:
 
 def _petals(candidate: Candidate, *, weights: str, device: str) -> Backend:
     with _needing_libraries():
+        # Imports httpx2, which may not be installed.
         from model_registry.backends.petals import PetalsBackend
 
     return PetalsBackend.connect(candidate)
 
 
 def _replay(candidate: Candidate, *, weights: str, device: str) -> Backend:
+    # Imported when asked for: listing backends does without jinja2, which templates need.
     from model_registry.backends.replay import ReplayBackend
 
     return ReplayBackend.open(candidate)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from model_registry import machine
 from model_registry.backends.backend import Backend
+from model_registry.backends.transformers_local import TransformersBackend
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
 from model_registry.hub import cached_folder, network_is_up
@@ -37,8 +38,6 @@ def open_backend(
     where = machine.pick_device(device)
     there = existing_path(name)
     if there is not None and is_tuned(there):
-        from model_registry.backends.transformers_local import TransformersBackend
-
         source = "hub" if weights == "auto" else weights
         return TransformersBackend(
             load_tuned(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from model_registry.bundled.bundled_template import CHAT_TEMPLATE
 from model_registry.prompting.served_template import response_template
 
 if TYPE_CHECKING:
@@ -15,16 +16,6 @@ ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
 
 #: Longest input, in tokens: what the models' rotary positions are made for.
 CONTEXT = 2048
-
-#: Each turn is its role's token, the text and the end token; an answer continues the last role.
-#: The space makes a question's first word the same token that it is inside of a sentence.
-CHAT_TEMPLATE = (
-    "{%- for message in messages -%}"
-    "{%- set space = ' ' if message['role'] == 'user' else '' -%}"
-    "{{- '<|' + message['role'] + '|>' + space + message['content'] + '<|end|>' -}}"
-    "{%- endfor -%}"
-    "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}"
-)
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerBase:

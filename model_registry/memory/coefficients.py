@@ -16,6 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from model_registry.errors import LoadError
+
 TABLE = Path(__file__).resolve().parent / "coefficients.json"
 
 #: (kind, dtype, device) that every catalog architecture has, LoRA on all linear layers.
@@ -59,6 +61,7 @@ def skeleton_of(values: Mapping[str, object]) -> dict[str, int]:
     """
     entry = _known(architecture_key(values))
     if "skeleton" not in entry:
+        # Imports torch, which what is in the table does without.
         from model_registry.memory.trace import skeleton
 
         _remember(values, "skeleton", skeleton(values))
@@ -79,8 +82,6 @@ def coefficients_of(
     Raises:
         LoadError: "unsupported_architecture", with the reason.
     """
-    from model_registry.errors import LoadError
-
     name = trace_key(kind, dtype, device, targets)
     entry = _known(architecture_key(values))
     if name not in entry:
@@ -110,7 +111,7 @@ def is_known(
 def _trace(
     values: Mapping[str, object], kind: str, dtype: str, device: str, targets: str | Sequence[str]
 ) -> Coefficients | str:
-    from model_registry.errors import LoadError
+    # Imports torch, which what is in the table does without.
     from model_registry.memory.trace import trace_architecture
 
     try:
@@ -173,6 +174,7 @@ def fill(
     targets: str | Sequence[str] = "all-linear",
 ) -> None:
     """Add what the table lacks, writing after each trace so that a stop loses little."""
+    # Imports torch, which what is in the table does without.
     from model_registry.memory.trace import skeleton
 
     table = _read(path)
@@ -192,6 +194,7 @@ def fill(
 
 
 def _fill_all() -> None:
+    # The catalogs are read to fill the table, and by nothing that uses it.
     from model_registry.registry import Registry
 
     def of(*names: str) -> list[Mapping[str, object]]:

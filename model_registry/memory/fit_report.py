@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from model_registry import machine
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError
 from model_registry.memory.fit import NO_CORRECTION, Correction, Work, is_quick, predict
@@ -102,8 +103,6 @@ def machine_budget() -> Budget:
     Raises:
         OhloraError: the machine does not tell.
     """
-    from model_registry import machine
-
     facts = machine.describe(machine.pick_device())
     if facts["available_bytes"] is None:
         raise OhloraError("This machine does not tell how much memory is free: add --gpu 12GB.")

@@ -13,6 +13,7 @@ from typing import Any
 from model_registry.architectures.cures import BY_NAME
 from model_registry.language import read_by, text
 from model_registry.licenses.license_uses import clause_of, use_words
+from model_registry.messages.diagnoses import cure_of_cause
 from model_registry.messages.note_texts import AS_WRITTEN, WORDS
 from model_registry.statuses import status_words
 
@@ -120,12 +121,6 @@ def _how_read(source: Mapping[str, Any]) -> str:
     return said
 
 
-def _cure(cause: str) -> str:
-    from model_registry.doctor import cure_of_cause  # doctor makes notes itself
-
-    return cure_of_cause(cause)
-
-
 def _cure_means(name: str) -> str:
     return BY_NAME[name].words if name in BY_NAME else name
 
@@ -151,7 +146,7 @@ FORMS: dict[str, Callable[[Any], str]] = {
     "lines": lambda found: _lines(found["lines"], found["count"]),
     "how": _how_read,
     "counts": _counts,
-    "cure": _cure,
+    "cure": cure_of_cause,
     "cure_means": _cure_means,
     "bytes_in_brackets": lambda size: f" ({size / 1e9:.2f} GB)" if size else "",
     "use": use_words,

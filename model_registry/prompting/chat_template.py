@@ -20,6 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model_registry.bundled.bundled_template import CHAT_TEMPLATE
 from model_registry.errors import BadTemplate
 from model_registry.prompting import template_process
 
@@ -67,8 +68,6 @@ class ChatTemplate:
     @property
     def is_ours(self) -> bool:
         """Whether it is the bundled models' own, which needs no process of its own."""
-        from model_registry.bundled.tokenizer import CHAT_TEMPLATE
-
         return self.text == CHAT_TEMPLATE
 
 

@@ -19,7 +19,8 @@ from benchmarks.results.folder import RunFolder
 from benchmarks.run.case import Case
 from benchmarks.run.runner import run_plan
 from benchmarks.run.worker import CaseLog, run_case
-from benchmarks.study.plan import Options, Plan, make_plan
+from benchmarks.study.plan import Options, Plan
+from benchmarks.study.planning import make_plan
 from benchmarks.study.study_files import read_study
 from model_registry.messages.note_texts import WORDS
 from model_registry.messages.notes import Note

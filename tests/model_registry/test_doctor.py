@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from model_registry import doctor
-from model_registry.doctor import DIAGNOSES, check, check_disk, cure_for, diagnose
+from model_registry.doctor import check, check_disk, cure_for
+from model_registry.messages.diagnoses import DIAGNOSES, diagnose
 
 MESSAGES = {
     "RuntimeError: CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasGemmEx( handle, "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.study.plan import Options, Plan, make_plan
+from benchmarks.study.plan import Options, Plan
+from benchmarks.study.planning import make_plan
 from benchmarks.study.study_files import read_study
 from model_registry.registry import Registry
 

@@ -21,7 +21,8 @@ from benchmarks.results.run import Run
 from benchmarks.run.progress import Silent
 from benchmarks.run.runner import run_plan
 from benchmarks.study.asking_plan import make_asking_plan
-from benchmarks.study.plan import Options, make_plan
+from benchmarks.study.plan import Options
+from benchmarks.study.planning import make_plan
 from benchmarks.study.study import Study
 from benchmarks.study.study_files import read_study, study_path
 from benchmarks.workloads.asking import figures

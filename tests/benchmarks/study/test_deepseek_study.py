@@ -11,7 +11,8 @@ from benchmarks.engines.engine import CaseOutcome, Engine
 from benchmarks.results.folder import RunFolder
 from benchmarks.run.progress import Silent
 from benchmarks.run.runner import run_plan
-from benchmarks.study.plan import Options, make_plan
+from benchmarks.study.plan import Options
+from benchmarks.study.planning import make_plan
 from benchmarks.study.study_files import read_study, study_path
 from model_registry.records import Result
 from model_registry.registry import Registry

@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.run.prediction import works
 from benchmarks.study.contract import Contract
-from benchmarks.study.plan import Options, Plan, make_plan
+from benchmarks.study.plan import Options, Plan
+from benchmarks.study.planning import make_plan
 from benchmarks.study.study_files import parse_study, read_study, study_path
 from benchmarks.workloads import preference
 from benchmarks.workloads.log import MemoryLog

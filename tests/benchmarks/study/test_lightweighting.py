@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.study.contract import Contract
-from benchmarks.study.plan import Options, make_plan
+from benchmarks.study.plan import Options
+from benchmarks.study.planning import make_plan
 from benchmarks.study.study_files import parse_study, read_study, study_path
 from benchmarks.study.variant import Variant, effective, tuned_rank
 from model_registry import machine

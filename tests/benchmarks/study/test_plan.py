@@ -11,7 +11,8 @@ import pytest
 from benchmarks.run.case import Case, Limits, Task
 from benchmarks.run.prediction import works
 from benchmarks.study.contract import Contract, differences, lora_targets
-from benchmarks.study.plan import Options, make_plan
+from benchmarks.study.plan import Options
+from benchmarks.study.planning import make_plan
 from benchmarks.study.study_files import parse_study, read_study, study_path
 from model_registry.errors import BadFile, OhloraError, UnknownName
 from model_registry.files.names import name_problem

@@ -14,7 +14,8 @@ from benchmarks.results.folder import RunFolder
 from benchmarks.run.case import Limits
 from benchmarks.run.progress import Silent
 from benchmarks.run.runner import judge_run, run_plan
-from benchmarks.study.plan import Options, make_plan
+from benchmarks.study.plan import Options
+from benchmarks.study.planning import make_plan
 from benchmarks.study.study_files import parse_study, read_study, study_path
 from model_registry.errors import BadFile
 from model_registry.registry import Registry

@@ -11,6 +11,7 @@ from random import Random
 import pytest
 
 from model_registry.bundled import train_bundled
+from model_registry.bundled.bundled_template import CHAT_TEMPLATE
 from model_registry.bundled.bundled_training import (
     CHAT,
     TrainingPlan,
@@ -21,7 +22,7 @@ from model_registry.bundled.bundled_training import (
     train,
     warmup_cosine,
 )
-from model_registry.bundled.tokenizer import CHAT_TEMPLATE, train_tokenizer
+from model_registry.bundled.tokenizer import train_tokenizer
 from model_registry.bundled.variation import vary
 from model_registry.candidate import Candidate
 from model_registry.errors import BadFile, UnknownName

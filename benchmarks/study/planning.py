@@ -1,0 +1,20 @@
+"""A study becomes a plan: by asking candidates only, or by measuring and tuning them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.study.asking_plan import make_asking_plan
+from benchmarks.study.plan import Options, Plan, make_tuning_plan
+from benchmarks.study.study import Study
+from model_registry.registry import Registry
+
+
+def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> Plan:
+    """Resolve a study on this machine; its results will lie in `out`.
+
+    Raises:
+        OhloraError: nothing is left to do, or the data can't serve.
+    """
+    make = make_asking_plan if study.work.ask else make_tuning_plan
+    return make(study, registry, options, out)
