@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -88,6 +89,13 @@ COMMANDS = {
         "commands.deciding:report",
         text("Write the report of a run.", "실행 결과의 보고서를 씁니다."),
     ),
+    "app": Place(
+        "ohlora_app:page",
+        text(
+            "Start the page: --host, --port, --share, --auth, --run DIR.",
+            "페이지를 엽니다: --host, --port, --share, --auth, --run DIR.",
+        ),
+    ),
 }
 GRADES = {
     "export": Place(
@@ -154,29 +162,16 @@ def _options(
     plugin_files[:] = plugin or []
 
 
-@app.command(
-    "app",
-    help=text(
-        "Start the page: --host, --port, --share, --auth, --run DIR.",
-        "페이지를 엽니다: --host, --port, --share, --auth, --run DIR.",
-    ),
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    add_help_option=False,
-)
-def _page(context: typer.Context) -> None:
-    """The same as `python ohlora_app.py`, which reads the options."""
-    import ohlora_app
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line: 0 done, 1 the user must act, 2 wrong usage; never a traceback.
 
-    plugins = [part for file in plugin_files for part in ("--plugin", str(file))]
-    raise typer.Exit(ohlora_app.main([*plugins, *context.args]))
-
-
-def main() -> NoReturn:
-    """Run the command line: 0 done, 1 the user must act, 2 wrong usage; never a traceback."""
+    Args:
+        arguments: instead of those that the program was called with.
+    """
     warnings.showwarning = _show_warning
     with sanitised_streams():
         try:
-            app()
+            app(arguments, prog_name="ohlora")
         except OhloraError as error:
             _tell(error.shown)
         except OSError as error:

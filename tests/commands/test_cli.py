@@ -126,7 +126,8 @@ def test_the_help_of_a_group_loads_none_of_its_commands(arguments: tuple[str, ..
 
 
 @pytest.mark.parametrize(
-    "arguments", [("fit", "--help"), ("run", "--help"), ("candidates",), ("studies",)]
+    "arguments",
+    [("fit", "--help"), ("run", "--help"), ("app", "--help"), ("candidates",), ("studies",)],
 )
 def test_a_command_that_computes_nothing_loads_no_heavy_module(arguments: tuple[str, ...]) -> None:
     assert not modules_after(*arguments) & HEAVY

@@ -281,7 +281,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(page: Page) -> None:
 
 
 def test_a_run_folder_may_be_named_by_the_folder_that_holds_it(tmp_path: Path) -> None:
-    from ohlora_app import AppOptions, build_page_context
+    from pages.page_start import AppOptions, build_page_context
 
     make_run(tmp_path / "first", PROMPTS[:2])
     make_run(tmp_path / "second", PROMPTS[:2])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ohlora_app import AppOptions, _greet
+from pages.page_start import AppOptions, _greet
 from tests.pages.page_server import ROOT
 from tests.support.grading_fixtures import make_run
 
