@@ -28,7 +28,7 @@ from benchmarks.selfchecks.campaign import (
 from benchmarks.selfchecks.campaign.campaign_figures import figures
 from benchmarks.selfchecks.campaign.card_cases import Settings
 from benchmarks.selfchecks.campaign.items import Item, Journal, Probe, Row, do
-from model_registry import machine
+from model_registry import cuda, machine
 from model_registry.errors import OhloraError
 
 FIRST = "environment"
@@ -180,8 +180,6 @@ def _device(wanted: str) -> str:
     """Asked without opening the card in this process: it would keep a context on it."""
     if wanted != "auto":
         return wanted
-    from model_registry import cuda
-
     return "cuda" if cuda.has_driver() else "cpu"
 
 

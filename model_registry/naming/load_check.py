@@ -9,6 +9,7 @@ from typing import Any
 
 from model_registry.architectures.cures import cure_for, cured
 from model_registry.architectures.model_config import build_config
+from model_registry.architectures.parameter_count import count_parameters
 from model_registry.errors import LoadError, OhloraError
 from model_registry.language import text
 from model_registry.memory.fit_report import FitRow
@@ -231,7 +232,6 @@ def _dtype(facts: ModelFacts, computed: str) -> list[Looked]:
 
 
 def _count(values: Mapping[str, Any]) -> int | None:
-    from model_registry.architectures.parameter_count import count_parameters
 
     try:
         return count_parameters(values)

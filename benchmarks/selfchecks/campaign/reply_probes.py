@@ -13,6 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.engines.local import LocalEngine
 from benchmarks.run.case import Case, Task
 from benchmarks.run.measure import wait_for
 from benchmarks.selfchecks.campaign import card_cases
@@ -101,8 +102,6 @@ def full_card(device: str, dtype: str, leave_mib: list[int]) -> dict[str, object
     if device != "cuda":
         return {"statuses": {}, "missing": ["a card"]}
     import torch
-
-    from benchmarks.engines.local import LocalEngine
 
     engine = LocalEngine()
     case = _small_case(device, dtype)

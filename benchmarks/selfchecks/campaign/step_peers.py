@@ -24,7 +24,7 @@ from benchmarks.workloads.fine_tune import Batch, add_lora, train_steps
 from benchmarks.workloads.log import MemoryLog
 from model_registry.candidate import Candidate, License
 from model_registry.records import Peak
-from model_registry.weights.loading import load
+from model_registry.weights.loading import load, load_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -166,8 +166,6 @@ def _trl_settings(job: Job, folder: str) -> dict[str, Any]:
 
 
 def _tokenizer() -> PreTrainedTokenizerBase:
-    from model_registry.weights.loading import load_tokenizer
-
     return load_tokenizer(_candidate(LLAMA), source="random")
 
 
