@@ -207,6 +207,14 @@ def status_of(error: BaseException, stage: str, workload: str) -> str:
     return "error"
 
 
+#: How libraries say it that have no exception of their own for it. A cuBLAS handle that can't be
+#: made, cuDNN's own scratch memory: on a card that is nearly full these come first.
+_OUT_OF_MEMORY = (
+    "out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED", "CUDNN_STATUS_ALLOC_FAILED",
+)  # fmt: skip
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception means out of memory, in any library's way of saying it."""
     from torch import OutOfMemoryError  # here, where a case runs: whoever tells of one needs none
@@ -214,10 +222,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | OutOfMemoryError):
         return True
     message = str(error)
-    return any(
-        words in message
-        for words in ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
-    )
+    return any(words in message for words in _OUT_OF_MEMORY)
 
 
 def errno_of(error: BaseException) -> str | None:

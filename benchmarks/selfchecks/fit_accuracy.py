@@ -231,7 +231,7 @@ def write_correction(pairs: Sequence[Pair], facts: dict[str, object]) -> None:
         "overhead_bytes": found.overhead_bytes,
         "scratch_factor": round(found.scratch_factor, 3),
     }
-    path = ROOT / "model_registry" / "fit_correction.json"
+    path = ROOT / "model_registry" / "memory" / "correction.json"
     path.write_text(json.dumps({"cpu": row}, indent=2) + "\n", encoding="utf-8")
 
 

@@ -63,18 +63,19 @@ def items(settings: Settings) -> Iterator[Item]:
         yield Item(f"start/{method}", 60, Probe(card_probes.forked, device, method))
     yield Item("accounts/libraries", 30, Probe(card_probes.libraries, device | dtype))
     yield Item("accounts/driver", 30, Probe(card_probes.accounts, device))
-    yield from card_cases.the_seven(settings)
+    yield from card_cases.short_rows(settings)
     yield from _peers(settings)
     yield from card_cases.long_rows(settings)
-    yield from _windows(settings)
     yield from card_cases.too_little_memory(settings)
-    yield from _commands(settings)
+    yield from _windows(settings)
     yield from card_cases.quantised(settings)
-    yield from card_cases.before_and_after(settings)
+    yield from _commands(settings)
     yield from card_cases.precisions(settings)
-    yield from _replies(settings)
+    yield from card_cases.before_and_after(settings)
     leave: dict[str, object] = {"leave_mib": [2000, 1000, 500, 200, 50]}
     yield Item("full card/cases", 90, Probe(reply_probes.full_card, device | dtype | leave))
+    yield from _replies(settings)
+    yield from card_cases.larger_ranks(settings)
 
 
 def _peers(settings: Settings) -> Iterator[Item]:
@@ -145,13 +146,14 @@ def _do(item: Item, device: str, journal: Journal, end: float) -> None:
     print(f"{row.seconds:7.1f} s  {item.name}: {row.status} {row.message or ''}", flush=True)
 
 
-def summarise(out: Path, scale: str) -> Path:
-    """Write campaign.json from what is done: predictions are made now, by this version."""
+def summarise(out: Path, scale: str, *, trace: bool = False, notes: Sequence[str] = ()) -> Path:
+    """Write campaign.json from what is done: predictions are made now, by this version; `trace`
+    follows architectures that are not in the table."""
     rows = Journal(out).rows()
     device = str(rows[FIRST].found["machine"]["device"])
     known = {item.name: item for item in items(settings_of(rows[FIRST], device, scale))}
     path = out / "campaign.json"
-    found = figures(rows, known)
+    found = figures(rows, known, trace=trace) | {"notes": list(notes)}
     path.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return path
 
@@ -164,13 +166,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="auto", choices=machine.DEVICES)
     parser.add_argument("--scale", default="full", choices=("full", "tiny"))
     parser.add_argument("--only", action="append", default=[], metavar="BEGINNING")
+    parser.add_argument("--note", action="append", default=[], help="what a reader must know of it")
     parser.add_argument("--page", action="store_true", help="write docs/gpu.md from the figures")
     given = parser.parse_args(arguments)
     os.environ["HF_HUB_OFFLINE"] = "1"  # workers inherit it: nothing waits for a network
     if given.minutes > 0:
         device = _device(given.device)
         run(given.out, device, given.scale, given.minutes, given.only)
-    path = summarise(given.out, given.scale)
+    path = summarise(given.out, given.scale, trace=given.minutes == 0, notes=given.note)
     print(path)
     if given.page:
         print(campaign_page.write(json.loads(path.read_text(encoding="utf-8"))))

@@ -55,6 +55,7 @@ DIAGNOSES = (
     Diagnosis(
         "out-of-memory",
         r"out of memory|can't allocate memory|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED"
+        r"|CUBLAS_STATUS_NOT_INITIALIZED"
         r"|Cannot allocate memory|bad_alloc",
         "The memory of the card or the machine ran out.",
         "그래픽카드나 장비의 메모리가 부족합니다.",

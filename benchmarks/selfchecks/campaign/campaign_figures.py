@@ -17,19 +17,24 @@ from benchmarks.run.prediction import works
 from benchmarks.selfchecks.campaign.items import Item, Row
 from model_registry.errors import LoadError
 from model_registry.memory.correction import correction_for
-from model_registry.memory.fit import predict
+from model_registry.memory.fit import is_quick, predict
 
 _NOWHERE = Path("no-cases-measured-here")
 
 
-def figures(rows: Mapping[str, Row], items: Mapping[str, Item]) -> dict[str, object]:
-    """One JSON document: the machine, predicted against measured with its errors, and all rows."""
+def figures(
+    rows: Mapping[str, Row], items: Mapping[str, Item], *, trace: bool = False
+) -> dict[str, object]:
+    """One JSON document: the machine, predicted against measured with its errors, and all rows.
+
+    `trace` follows architectures that are not in the table, for seconds to minutes each.
+    """
     capability = rows["environment"].found["machine"].get("capability")
     pairs = [
         pair
         for name, row in rows.items()
         if name in items and isinstance(case := items[name].work, Case)
-        for pair in compared(row, case, capability)
+        for pair in compared(row, case, capability, trace=trace)
     ]
     return {
         "environment": rows["environment"].found,
@@ -38,7 +43,9 @@ def figures(rows: Mapping[str, Row], items: Mapping[str, Item]) -> dict[str, obj
     }
 
 
-def compared(row: Row, case: Case, capability: str | None = None) -> list[dict[str, Any]]:
+def compared(
+    row: Row, case: Case, capability: str | None = None, *, trace: bool = False
+) -> list[dict[str, Any]]:
     """Predicted and measured bytes of each phase of a case that went well.
 
     Shrunk weights are left out: nobody is told anything of them.
@@ -51,10 +58,11 @@ def compared(row: Row, case: Case, capability: str | None = None) -> list[dict[s
     for phase, work in works(case, figures, capability).items():
         peak = row.found["peaks"].get(phase)
         measured = None if peak is None else measured_bytes(row, phase)
-        if measured is None:
+        architecture = case.candidate.architecture
+        if measured is None or not (trace or is_quick(architecture, work)):
             continue
         try:
-            estimate = predict(case.candidate.architecture, work, correction)
+            estimate = predict(architecture, work, correction)
         except LoadError:
             continue
         found.append(

@@ -33,15 +33,16 @@ def write(figures: Figures, page: Path = PAGE, raw: Path = RAW) -> Path:
 
 def compact(figures: Figures) -> str:
     """The figures as JSON, an item and a pair a line."""
-    lines = {
-        "environment": json.dumps(figures["environment"], ensure_ascii=False),
-        "errors": json.dumps(figures["fit"]["errors"], ensure_ascii=False),
-        "pairs": _list(figures["fit"]["pairs"]),
-        "items": _list(figures["items"]),
-    }
+    environment, notes, errors = (
+        json.dumps(part, ensure_ascii=False)
+        for part in (
+            figures["environment"], figures.get("notes", []), figures["fit"]["errors"],
+        )
+    )  # fmt: skip
+    pairs, items = _list(figures["fit"]["pairs"]), _list(figures["items"])
     return (
-        f'{{\n"environment": {lines["environment"]},\n"fit": {{"errors": {lines["errors"]},\n'
-        f'"pairs": {lines["pairs"]}}},\n"items": {lines["items"]}\n}}\n'
+        f'{{\n"environment": {environment},\n"notes": {notes},\n'
+        f'"fit": {{"errors": {errors},\n"pairs": {pairs}}},\n"items": {items}\n}}\n'
     )
 
 
@@ -53,6 +54,7 @@ def text(figures: Figures) -> str:
     """The whole page. A section whose items were not done says so."""
     found = {row["item"]: row for row in figures["items"]}
     parts = [_INTRODUCTION, _machine(figures["environment"])]
+    parts += [f"{note}\n" for note in figures.get("notes", [])]
     for title, section in SECTIONS:
         body = section(found, figures)
         parts.append(f"## {title}\n\n{body or 'Not measured in this campaign.'}\n")

@@ -86,16 +86,23 @@ def answer(name: str, candidate: Candidate, settings: Settings, **setting: objec
     return Item(name, _CASE_SECONDS, case)
 
 
-def the_seven(settings: Settings) -> Iterator[Item]:
-    """Answering and LoRA of three ranks on short rows; recurrent ones last, which take longest."""
-    candidates = sorted(
-        Registry().candidates("korean-small"), key=lambda c: c.architecture["model_type"] == "rwkv"
-    )
-    for candidate in candidates:
+def the_seven() -> list[Candidate]:
+    """The candidates of the bundled study; recurrent ones last, which take longest."""
+    found = Registry().candidates("korean-small")
+    return sorted(found, key=lambda candidate: candidate.architecture["model_type"] == "rwkv")
+
+
+def short_rows(settings: Settings) -> Iterator[Item]:
+    """Answering, and LoRA of the smallest rank on short rows, for each of the seven."""
+    for candidate in the_seven():
         yield answer(f"fit/{candidate.name}/inference", candidate, settings)
         yield _rank(candidate, settings, RANKS[0])
+
+
+def larger_ranks(settings: Settings) -> Iterator[Item]:
+    """The other ranks, on the same rows."""
     for rank in RANKS[1:]:
-        for candidate in candidates:
+        for candidate in the_seven():
             yield _rank(candidate, settings, rank)
 
 

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.run.measure import measured, wait_for
 from benchmarks.study.contract import Contract
-from benchmarks.workloads.fine_tune import Batch, add_lora, train_steps
+from benchmarks.workloads.fine_tune import Batch, add_lora, train_steps, training_batches
 from benchmarks.workloads.log import MemoryLog
 from model_registry.candidate import Candidate, License
+from model_registry.prompting.tokenization import EncodedRow
 from model_registry.records import Peak
 from model_registry.weights.loading import load, load_tokenizer
 
@@ -225,9 +226,10 @@ def _batches(job: Job, vocabulary: int) -> list[Batch]:
     import torch
 
     generator = torch.Generator().manual_seed(0)
-    shape = (job.steps, job.rows, job.length)
-    ids = torch.randint(16, int(vocabulary), shape, generator=generator).to(job.device)
-    return [Batch(one, torch.ones_like(one), one.clone()) for one in ids]
+    shape = (job.steps * job.rows, job.length)
+    ids = torch.randint(16, int(vocabulary), shape, generator=generator).tolist()
+    rows = [EncodedRow(tuple(row), tuple(row)) for row in ids]
+    return training_batches(rows, job.contract, 0, job.device)
 
 
 def short(job: Job) -> Job:

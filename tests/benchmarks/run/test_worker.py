@@ -99,6 +99,12 @@ def test_a_candidate_that_can_not_be_loaded_has_the_status_of_its_error(log):
             "training", "fine-tune", "oom_training",
         ),
         (
+            RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling cublasCreate"),
+            "warm_up", "inference", "oom_inference",
+        ),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), "training", "fine-tune",
+         "oom_training"),
+        (
             RuntimeError("CUBLAS_STATUS_NOT_SUPPORTED when calling cublasGemmEx"),
             "inference", "inference", "unsupported_device",
         ),
