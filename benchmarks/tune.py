@@ -153,6 +153,7 @@ def tune_candidate(
     too_long: str = "refuse",
     base: Path | None = None,
     cure: str | None = None,
+    turns: str = "every",
 ) -> Path:
     """Tune a candidate on a file or folder of rows, showing progress and the losses of each epoch.
 
@@ -171,6 +172,7 @@ def tune_candidate(
         dtype: auto, or a torch dtype's name.
         max_length: tokens that a row may have; None is the contract's.
         too_long: what becomes of longer rows: see `benchmarks.workloads.training_rows`.
+        turns: which answers of a conversation are learned, "every" or "last".
 
     Raises:
         OhloraError: no such candidate, rows that can't serve, a finished or another tune in `out`,
@@ -193,7 +195,7 @@ def tune_candidate(
         raise OhloraError(f"{out} holds a finished tune. Choose another --out.")
     candidate = find_candidate(name, registry, base=base, cure=cure)
     where = machine.pick_device(device)
-    train, valid, rows = _read(data, say)
+    train, valid, rows = _read(data, turns, say)
     source = source_for(candidate, weights)
     contract = Contract(
         epochs=epochs, weights=source, device=where, data=rows.hash(), too_long=too_long,
@@ -224,13 +226,13 @@ def _longest(candidate: Candidate, wanted: int | None, say: Callable[[str], None
     return context
 
 
-def _read(data: Path, say: Callable[[str], None]) -> tuple[list[Row], list[Row], Rows]:
+def _read(data: Path, turns: str, say: Callable[[str], None]) -> tuple[list[Row], list[Row], Rows]:
     """Train rows, valid rows that none of them asks, and all rows; `say` takes how they were read.
 
     Raises:
         OhloraError: there is nothing to learn.
     """
-    rows = read_data(data)
+    rows = read_data(data, turns)
     train, valid = rows.of("train"), rows.of("valid")
     if not train:
         raise OhloraError(f"{data} has no train rows with an answer.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from commands.shared.console import out, print_columns, print_json
+from commands.shared.economy_words import DataRows, economy_by_name, per_100_cell
 from commands.shared.licence_words import tell_licences, use_cells
 from commands.shared.options import Base, CatalogName, CureName, Json, Use
 from commands.shared.user_registry import registry
@@ -21,6 +22,7 @@ from model_registry.licenses.provenance import Source
 from model_registry.naming.candidate_check import counted
 from model_registry.naming.catalog_entry import add_to_catalog
 from model_registry.naming.resolve import find_candidate
+from model_registry.prompting.token_economy import Economy
 from model_registry.selection import Criteria, Selection, parse_count, select
 
 
@@ -51,6 +53,7 @@ class CandidatesOptions:
         list[str] | None,
         typer.Option("--without", help=text("A trait it must not have.", "없어야 하는 특성.")),
     ] = None
+    data: DataRows = None
     explain: Annotated[
         bool,
         typer.Option(
@@ -73,10 +76,11 @@ def candidates(options: CandidatesOptions) -> None:
         without_traits=tuple(options.without or ()),
     )
     selection = select(registry().candidates(options.catalog), criteria)
+    economy = economy_by_name(selection.accepted, options.data)
     if options.as_json:
-        print_json(_selection_document(selection, options.use))
+        print_json(_selection_document(selection, options.use, economy))
         return
-    _print_selection(selection, options.explain, options.use)
+    _print_selection(selection, options.explain, options.use, economy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +125,9 @@ def add(options: AddOptions) -> None:
     )
 
 
-def _selection_document(selection: Selection, use: str | None) -> dict[str, object]:
+def _selection_document(
+    selection: Selection, use: str | None, economy: Mapping[str, Economy]
+) -> dict[str, object]:
     return {
         "use": use,
         "accepted": [
@@ -142,6 +148,7 @@ def _selection_document(selection: Selection, use: str | None) -> dict[str, obje
                 "unverified": list(c.unverified),
                 "evidence": {group: source.to_json() for group, source in c.evidence.items()},
                 "benchmarks": [benchmark.to_json() for benchmark in c.benchmarks],
+                "tokenizer": economy[c.name].to_json() if c.name in economy else None,
             }
             for c in selection.accepted
         ],
@@ -156,13 +163,16 @@ def _selection_document(selection: Selection, use: str | None) -> dict[str, obje
     }
 
 
-def _print_selection(selection: Selection, explain: bool, use: str | None) -> None:
+def _print_selection(
+    selection: Selection, explain: bool, use: str | None, economy: Mapping[str, Economy]
+) -> None:
     header = (
         text("candidate", "후보"),
         text("parameters", "파라미터"),
         text("licence", "라이선스"),
         text("free", "자유"),
         *use_cells(use),
+        *([text("tokens/100 characters", "100자당 토큰")] if economy else []),
         text("leaderboard", "리더보드"),
         text("traits", "특성"),
     )
@@ -173,6 +183,7 @@ def _print_selection(selection: Selection, explain: bool, use: str | None) -> No
             c.license.name + ("*" if "license" in c.unverified else ""),
             _free(c),
             *use_cells(use, c),
+            *([per_100_cell(economy.get(c.name))] if economy else []),
             f"{c.leaderboard.value:.2f}" if c.leaderboard else "",
             ", ".join(c.traits),
         )

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from commands.shared.console import out, print_columns, print_json
+from commands.shared.economy_words import DataRows, economy_by_name, print_lengths
 from commands.shared.options import CatalogName, CureName, Dtype, Gpu, Json, ranged
 from commands.shared.user_registry import registry
 from model_registry.language import text
@@ -25,6 +26,7 @@ from model_registry.memory.fit_report import (
     machine_budget,
 )
 from model_registry.naming.resolve import find_candidates
+from model_registry.prompting.token_economy import Economy
 
 #: Columns of the table; the JSON has every row.
 _SHOWN = {"load", "inference", "inference nf4", "lora r16", "lora r32", "lora r64",
@@ -47,6 +49,7 @@ class FitOptions:
     length: Annotated[
         int, typer.Option(help=text("Tokens a row.", "한 행의 토큰 수."), callback=ranged("length"))
     ] = 128
+    data: DataRows = None
     dtype: Dtype = "auto"
     trace: Annotated[
         bool,
@@ -70,16 +73,19 @@ def fit(options: FitOptions) -> None:
     if options.dtype != "auto":
         budget = replace(budget, dtype=pick_dtype(budget.device, options.dtype))
     correction = NO_CORRECTION if options.gpu else correction_for(budget.name, budget.device)
+    economy = economy_by_name(chosen, options.data)
     rows = fit_rows(
         chosen,
         budget,
         batch=options.batch,
         length=options.length,
+        lengths={name: each.longest for name, each in economy.items() if each.longest},
         correction=correction,
         trace=options.trace or 0 < len(options.names or ()) <= _TRACED_AT_ONCE,
     )
     if options.as_json:
-        print_json(document(budget, rows, correction))
+        economies = [each.to_json() for each in economy.values()]
+        print_json(document(budget, rows, correction) | {"tokenizers": economies})
         return
     _print_table(rows)
     size = f"{budget.name}: {budget.bytes / 2**30:.1f} GiB, {budget.dtype}"
@@ -91,9 +97,25 @@ def fit(options: FitOptions) -> None:
         ),
         highlight=False,
     )
+    if economy:
+        _print_economy(list(economy.values()), tokens)
     if correction.source:
         out.print(correction.source, highlight=False)
     _print_changes(rows)
+
+
+def _print_economy(found: Sequence[Economy], length: int) -> None:
+    """What the tokenizers make of the rows: the longest row is the length that is predicted for."""
+    print_lengths(found, length)
+    out.print(
+        text(
+            f"Where a longest row is shown, memory is predicted for rows of that length; {length} "
+            "tokens elsewhere.",
+            f"최장 길이가 보이는 후보는 그 길이로, 나머지는 {length}토큰으로 메모리를 예측합니다.",
+        ),
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _print_table(rows: Sequence[FitRow]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,13 +11,26 @@ import typer
 from rich.markup import escape
 
 from commands.shared.console import out, print_json
-from commands.shared.options import Json
+from commands.shared.economy_words import print_lengths
+from commands.shared.options import CatalogName, Json, Turns, ranged
+from commands.shared.user_registry import registry
+from model_registry.candidate import Candidate
+from model_registry.errors import OhloraError
 from model_registry.language import text
+from model_registry.naming.resolve import find_candidates
+from model_registry.prompting.token_economy import (
+    RenderedRow,
+    economies,
+    has_tokenizer_here,
+    rendered,
+    tokenizer_of,
+)
 from rows.reading import read_data
 from rows.reading_report import EXAMPLES, document, left_out_note, read_notes, without_overlap
 from rows.row import Row, Rows
 
 SHOWN = 300  # characters of an example's text
+SHORTLIST = "korean-2026"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,21 +38,117 @@ class DataOptions:
     """What `ohlora data` is asked for."""
 
     file: Annotated[Path, typer.Argument(metavar="FILE")]
+    candidates: Annotated[
+        str | None,
+        typer.Option(
+            help=text(
+                "Count tokens for these: A,B,C (tokenizers are fetched, no weights).",
+                "토큰을 셀 후보: A,B,C (토크나이저만 받고 가중치는 받지 않음).",
+            )
+        ),
+    ] = None
+    catalog: CatalogName = None
+    max_length: Annotated[
+        int,
+        typer.Option(
+            "--max-length",
+            help=text("Tokens that a row may have.", "한 행의 최대 토큰 수."),
+            callback=ranged("max_length"),
+        ),
+    ] = 512
+    turns: Turns = "every"
     as_json: Json = False
 
 
 def data(options: DataOptions) -> None:
-    """Form, encoding, columns, rows of each split, what was left out and why, and examples."""
-    rows = read_data(options.file)
+    """Form, encoding, columns, splits, what was left out, lengths by candidate, and examples."""
+    rows = read_data(options.file, options.turns)
+    chosen = _chosen(options)
+    answered = [row for row in rows.rows if row.reply]
+    found = economies(chosen, answered, fetch=bool(options.candidates or options.catalog))
+    shown = _rendered(chosen, answered[:EXAMPLES])
     if options.as_json:
-        print_json(document(rows))
+        lengths = [each.to_json(options.max_length) for each in found]
+        print_json(document(rows) | {"candidates": lengths, "rendered": _rendered_json(shown)})
         return
     notes = [*read_notes(rows), *map(left_out_note, without_overlap(rows)[1])]
     lines = [note.words for note in notes] + list(_counted(rows))
     for line in lines:
         out.print(escape(line), highlight=False, soft_wrap=True)
-    for row in rows.rows[:EXAMPLES]:
-        _print_example(row)
+    if found:
+        print_lengths(found, options.max_length)
+    else:
+        _tell_how_to_count()
+    if shown is None:
+        for row in rows.rows[:EXAMPLES]:
+            _print_example(row)
+    else:
+        _print_rendered(*shown)
+
+
+def _chosen(options: DataOptions) -> list[Candidate]:
+    """Those that were named, else those of the shortlist whose tokenizers are here already."""
+    known = registry()
+    names = [part.strip() for part in (options.candidates or "").split(",") if part.strip()]
+    if names:
+        return find_candidates(names, known, options.catalog)
+    local = [
+        c for c in known.candidates(options.catalog or SHORTLIST) if c.backend == "transformers"
+    ]
+    return local if options.catalog else [c for c in local if has_tokenizer_here(c)]
+
+
+def _tell_how_to_count() -> None:
+    out.print(
+        text(
+            "Lengths in tokens: --candidates kanana-2-3b-instruct,Midm-2.0-Mini-Instruct (or "
+            "--catalog) counts them; only tokenizers are fetched.",
+            "토큰 길이: --candidates kanana-2-3b-instruct,Midm-2.0-Mini-Instruct 또는 --catalog를 "
+            "붙이면 토크나이저만 받아 셉니다.",
+        ),
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+_Shown = tuple[Candidate, list[RenderedRow]]
+
+
+def _rendered(chosen: Sequence[Candidate], rows: Sequence[Row]) -> _Shown | None:
+    """The first rows in the form of the first candidate whose tokenizer could be had."""
+    for candidate in chosen:
+        if not has_tokenizer_here(candidate):  # what could be fetched is here by now
+            continue
+        try:
+            tokenizer = tokenizer_of(candidate, online=False)
+            return candidate, [rendered(candidate, tokenizer, row) for row in rows]
+        except OhloraError:
+            continue
+    return None
+
+
+def _rendered_json(shown: _Shown | None) -> dict[str, object] | None:
+    if shown is None:
+        return None
+    parts = [
+        {"before": row.before, "labelled": row.labelled, "behind": row.behind} for row in shown[1]
+    ]
+    return {"name": shown[0].name, "rows": parts}
+
+
+def _print_rendered(candidate: Candidate, rows: Sequence[RenderedRow]) -> None:
+    out.print(
+        text(
+            f"\nAs {candidate.name} is tuned on them; learned is what stands in ⟦ ⟧:",
+            f"\n{candidate.name}의 학습 형식이며, ⟦ ⟧ 안만 학습합니다:",
+        ),
+        highlight=False,
+        soft_wrap=True,
+    )
+    for row in rows:
+        before = row.before if len(row.before) <= SHOWN else "…" + row.before[-SHOWN:]
+        line = f"{escape(before)}[bold green]⟦{escape(row.labelled)}⟧[/]{escape(row.behind)}"
+        out.print(line + "\n", highlight=False, soft_wrap=True)
 
 
 def _counted(rows: Rows) -> list[str]:

@@ -50,6 +50,7 @@ from model_registry.files.ranges import RANGES, out_of_range
 from model_registry.language import text
 from model_registry.messages.machine_errors import error_words
 from model_registry.selection import parse_bytes, parse_seconds
+from rows.turns import TURNS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,16 @@ class RunOptions:
     dtype: Dtype = "auto"
     max_length: MaxLength = None
     too_long: TooLong = None
+    turns: Annotated[
+        str | None,
+        typer.Option(
+            help=text(
+                "Answers of a conversation that are learned: every or last.",
+                "대화에서 학습할 답변: every(모두) 또는 last(마지막만).",
+            ),
+            callback=choice(TURNS),
+        ),
+    ] = None
     memory_limit: Annotated[
         str | None,
         typer.Option(
@@ -175,6 +186,7 @@ class RunOptions:
             replay=self.replay,
             max_length=self.max_length,
             too_long=self.too_long,
+            turns=self.turns,
         )
 
     def engine_for(self, plan: Plan) -> tuple[str, Engine]:

@@ -19,6 +19,7 @@ from commands.shared.options import (
     MaxLength,
     Rank,
     TooLong,
+    Turns,
     Weights,
 )
 from commands.shared.user_registry import registry
@@ -46,6 +47,7 @@ class TuneOptions:
     dtype: Dtype = "auto"
     max_length: MaxLength = None
     too_long: TooLong = "refuse"
+    turns: Turns = "every"
     base: Base = None
     cure: CureName = None
 
@@ -57,7 +59,7 @@ def tune(options: TuneOptions) -> None:
         rank=options.rank, epochs=options.epochs, weights=options.weights,
         device=options.device, dtype=options.dtype,
         max_length=options.max_length, too_long=options.too_long or "refuse",
-        base=options.base, cure=options.cure,
+        base=options.base, cure=options.cure, turns=options.turns,
     )  # fmt: skip
     out.print(
         text(

@@ -22,19 +22,21 @@ from rows.record import Record, Table
 from rows.row import LeftOut, Row, Rows, Source, left_out, merged
 from rows.splits import split_of
 from rows.table import ENDINGS, read_table
+from rows.turns import learned_turns
 
 #: A folder's own facts (evaluators.checks.persona); no rows.
 _NO_ROWS = ("facts.json",)
 _WEAK_SPLITS = ("subset", "set", "구분", "용도")  # may as well name a subject
 
 
-def read_data(path: Path) -> Rows:
-    """Rows of a file, or of a folder of splits.
+def read_data(path: Path, turns: str = "every") -> Rows:
+    """Rows of a file, or of a folder of splits; `turns` says which answers are learned.
 
     Raises:
         BadFile: see `read_rows` and `read_folder`.
+        UnknownName: see `learned_turns`.
     """
-    return read_folder(path) if path.is_dir() else read_rows(path)
+    return learned_turns(read_folder(path) if path.is_dir() else read_rows(path), turns)
 
 
 def read_folder(folder: Path) -> Rows:

@@ -73,7 +73,8 @@ def _asking(
         raise OhloraError(f"The study {study.name} has nobody to ask. {reasons}")
     candidates = planning._only(selection.accepted, options.only)
     where = options.data or data_path(study.data.path)
-    task, notes = rows_of_study(study, read_data(where), given=options.data is not None)
+    rows = read_data(where, options.turns or study.data.turns)
+    task, notes = rows_of_study(study, rows, given=options.data is not None)
     local = [c for c in candidates if c.backend == "transformers"]
     source = planning._really(source, local) if local else source
     device = machine.pick_device(options.device)

@@ -41,6 +41,7 @@ class Options:
     dtype: str = "auto"
     max_length: int | None = None
     too_long: str | None = None
+    turns: str | None = None  # None takes what the study says
     data: Path | None = None
     only: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()  # who takes part, in place of the study's own
@@ -125,7 +126,7 @@ def make_tuning_plan(study: Study, registry: Registry, options: Options, out: Pa
     candidates = _only(candidates, options.only)
     source = _really(source, candidates)
     where = options.data or data_path(study.data.path)
-    rows = read_data(where)
+    rows = read_data(where, options.turns or study.data.turns)
     task, data_notes = rows_of_study(study, rows, given=options.data is not None)
     contract = _contract(study, source, device, options, candidates, task)
     ranks = options.ranks or study.work.ranks

@@ -41,6 +41,7 @@ class DataPlan:
     prompts: Span | None = None
     other_tuned_on: Span = Span(0, 20)
     other_prompts: Span = Span(20, 45)
+    turns: str = "every"  # answers of a conversation that are learned, or "last"
 
 
 @dataclass(frozen=True, slots=True)

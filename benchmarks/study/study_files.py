@@ -23,6 +23,7 @@ from model_registry.licenses.license_uses import parse_use
 from model_registry.machine import DTYPES
 from model_registry.selection import Criteria, Override, parse_count
 from model_registry.weights.quantization import QUANTIZATIONS
+from rows.turns import TURNS
 
 STUDIES = Path(__file__).resolve().parents[1] / "studies"
 
@@ -151,10 +152,14 @@ class _Reader(TomlReader):
 
     def data(self) -> DataPlan:
         entry = self.table("data")
-        self.known(entry, {"path", "tuned_on", "prompts", "other"}, "data")
+        self.known(entry, {"path", "tuned_on", "prompts", "other", "turns"}, "data")
         other = self.table("other", entry)
         self.known(other, {"tuned_on", "prompts"}, "data.other")
         values: dict[str, Any] = {}
+        if entry.get("turns", "every") not in TURNS:
+            self.fail("turns", f"turns must be one of {', '.join(TURNS)}")
+        if "turns" in entry:
+            values["turns"] = str(entry["turns"])
         if "path" in entry:
             values["path"] = str(entry["path"])
         if "tuned_on" in entry:

@@ -16,6 +16,7 @@ from model_registry.files.ranges import out_of_range
 from model_registry.language import for_files, text
 from model_registry.licenses.license_uses import USES
 from model_registry.selection import parse_bytes, parse_seconds
+from rows.turns import TURNS
 
 
 def _for_programs(context: typer.Context, asked: bool) -> bool:
@@ -216,6 +217,17 @@ MaxLength = Annotated[
         callback=ranged("max_length"),
     ),
 ]  # fmt: skip
+Turns = Annotated[
+    str,
+    typer.Option(
+        "--turns",
+        help=text(
+            "Answers of a conversation that are learned: every or last.",
+            "대화에서 학습할 답변: every(모두) 또는 last(마지막만).",
+        ),
+        callback=choice(TURNS),
+    ),
+]
 TooLong = Annotated[
     str | None,
     typer.Option(

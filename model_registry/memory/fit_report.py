@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from model_registry import machine
@@ -138,15 +138,22 @@ def fit_rows(
     *,
     batch: int = 4,
     length: int = 128,
+    lengths: Mapping[str, int] | None = None,
     correction: Correction = NO_CORRECTION,
     trace: bool = False,
 ) -> list[FitRow]:
     """A verdict for each candidate and kind of work; an unknown one carries its reason.
 
-    `trace` follows architectures that are not in the table, for seconds to minutes each.
+    `lengths` are tokens of a row by candidate, where its tokenizer has counted the user's rows;
+    `length` is for the others. `trace` follows architectures that are not in the table, for seconds
+    to minutes each.
     """
-    works = all_works(budget, batch, length)
-    return [fit_row(c, work, budget, correction, trace=trace) for c in candidates for work in works]
+    known = lengths or {}
+    return [
+        fit_row(c, work, budget, correction, trace=trace)
+        for c in candidates
+        for work in all_works(budget, batch, known.get(c.name, length))
+    ]
 
 
 def fit_row(

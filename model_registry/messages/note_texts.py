@@ -73,6 +73,10 @@ WORDS: dict[str, tuple[str, str]] = LOAD_TEXTS | {
         "답변이 없는 사용자 차례 {count}개",
     ),
     "unasked_turn": ("{count} answers without a user turn", "질문이 없는 답변 {count}개"),
+    "earlier_turn": (
+        "{count} {split:split}answers before the last one of their conversation",
+        "{split:split}대화의 마지막 답변이 아닌 답변 {count}개",
+    ),
     "tool_turn": (
         "the rest of {count} {split:split}conversations from a tool's turn on",
         "{split:split}대화 {count}개의 도구 호출 이후 부분",

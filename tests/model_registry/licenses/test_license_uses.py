@@ -23,6 +23,7 @@ from model_registry.licenses.license_uses import (
 from model_registry.messages.notes import Note
 from model_registry.registry import Registry
 from model_registry.selection import Criteria, Override, select
+from tests.model_registry.licenses.licence_document import DOCUMENT, written
 
 
 def test_the_table_has_an_entry_for_each_licence_that_users_meet() -> None:
@@ -153,3 +154,7 @@ def test_a_mistake_in_the_table_is_an_error(
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(BadFile, match=problem):
         read_terms(path)
+
+
+def test_the_document_shows_the_table_as_the_data_has_it() -> None:
+    assert written() == DOCUMENT.read_text(encoding="utf-8")

@@ -657,3 +657,12 @@ def test_an_architecture_is_traced_with_so_many_layers_whatever_it_calls_them():
         ((pattern, times),) = at_depth(neo, depth)["attention_types"]
         assert at_depth(neo, depth)["num_layers"] == len(pattern) * times == depth
     assert TINY["num_hidden_layers"] == 3
+
+
+def test_a_model_with_layers_of_several_kinds_is_traced_where_each_has_its_share():
+    from model_registry.memory.trace import DEPTHS, depths_of
+
+    known = Registry().candidate
+    assert depths_of(known("Qwen3.5-0.8B").shapes) == (4, 8)  # one round and two
+    assert depths_of(known("LFM2.5-1.2B-Instruct").shapes) == (8, 16)  # no round: half and all
+    assert depths_of(known("Qwen3-0.6B").shapes) == DEPTHS
