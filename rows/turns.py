@@ -24,7 +24,8 @@ def learned_turns(rows: Rows, turns: str) -> Rows:
         raise UnknownName("way to learn turns", turns, TURNS)
     if turns == "every":
         return rows
-    kept, gone = [], []
+    kept: list[Row] = []
+    gone: list[Row] = []
     for row, after in pairwise([*rows.rows, None]):
         if row is not None:
             (gone if _goes_on(row, after) else kept).append(row)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError
 from model_registry.hub import network_is_up
+from model_registry.naming.facts_cache import tokenizer_folder
+from model_registry.naming.references import HubReference
 from model_registry.prompting.tokenization import IGNORED, TrainableRow, encode_row, end_token_id
 from model_registry.weights.pretrained import read_tokenizer
 
@@ -152,7 +154,9 @@ def tokenizer_of(candidate: Candidate, *, online: bool) -> PreTrainedTokenizerBa
             must not be asked, or does not answer.
     """
     folder = _folder(candidate)
-    if folder is None and (not online or candidate.hub_id is None):
+    if folder is None and online and candidate.hub_id is not None:
+        folder = tokenizer_folder(HubReference(candidate.hub_id, candidate.revision))
+    if folder is None:
         raise LoadError(
             "unreachable",
             f"The tokenizer of {candidate.name} is not here, and no hub can be reached.",
