@@ -10,13 +10,14 @@ from benchmarks.report.report_texts import stand_in
 from benchmarks.report.tables import quantisation_ledger, variant_tables
 from benchmarks.report.tables.main_table import parameters
 from benchmarks.report.tables.table_cells import MIB, decimals, fixed, share_text
-from benchmarks.results.decision import Decision
-from evaluators.ranking.normalization import NORMALIZATIONS
-from evaluators.ranking.rank_candidates import rank
+from benchmarks.results.criteria import CRITERIA
+from benchmarks.results.decision import Decision, winners_by_normalization
 from evaluators.ranking.ranking_sentences import unit_label
 from model_registry.language import text
 from model_registry.messages.notes import all_words
 
+#: Criteria that are told of the chosen one, whatever the study declares.
+COSTS = ("fine_tune_seconds", "fine_tune_bytes", "inference_seconds", "inference_bytes")
 SHARES = 5  # candidates whose share of the weight draws is shown beside the answer
 
 
@@ -62,16 +63,11 @@ def answer_of(evidence: Evidence) -> Answer:
 def _figures(evidence: Evidence, name: str) -> Iterator[tuple[str, str]]:
     """What the chosen one costs and gives, as far as it was measured."""
     yield text("parameters", "파라미터"), parameters(evidence.candidates[name].parameters).text
-    for criterion, label, unit in (
-        ("fine_tune_seconds", text("tuning, mean of the ranks", "튜닝 (랭크 평균)"), "s"),
-        ("fine_tune_bytes", text("tuning peak", "튜닝 최대 메모리"), "MB"),
-        ("inference_seconds", text("a reply", "답변 하나"), "s"),
-        ("inference_bytes", text("answering peak", "답변 최대 메모리"), "MB"),
-    ):
-        value = evidence.value(criterion, name)
+    for criterion in COSTS:
+        value, figure = evidence.value(criterion, name), CRITERIA[criterion]
         if value is not None:
-            value = value / MIB if unit == "MB" else value
-            yield label, f"{fixed(value, decimals([value]))} {unit}"
+            value, unit = (value / MIB, "MB") if figure.unit == "bytes" else (value, figure.unit)
+            yield figure.label, f"{fixed(value, decimals([value]))} {unit}"
     before, after = (evidence.value(c, name) for c in ("quality", "quality_tuned"))
     if not evidence.run.random_weights and (before is not None or after is not None):
         shown = ("—" if value is None else f"{value:.2f}" for value in (before, after))
@@ -96,23 +92,6 @@ def _fragility(evidence: Evidence, decision: Decision) -> Iterator[str]:
     if decision.left_out:
         left_out = all_words(reason for _, reason in decision.left_out)
         yield text(f"Not weighed: {left_out}.", f"계산하지 않은 기준: {left_out}.")
-
-
-def winners_by_normalization(decision: Decision) -> dict[str, str | None]:
-    """Who would be chosen under each normalisation; the declared one counts."""
-    values = {row.name: row.values for row in decision.ranking.rows}
-    return {
-        name: decision.ranking.chosen
-        if name == decision.ranking.normalization
-        else rank(
-            decision.plan.criteria,
-            values,
-            normalization=name,
-            draws=decision.plan.draws,
-            seed=decision.plan.seed,
-        ).chosen
-        for name in NORMALIZATIONS
-    }
 
 
 def _by_normalization(decision: Decision) -> str:

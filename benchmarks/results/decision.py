@@ -15,6 +15,7 @@ from benchmarks.results.criteria import failure_of, is_independent_of_replies, s
 from benchmarks.results.run import Run
 from benchmarks.study.study import DecisionPlan
 from evaluators.ranking.criterion_table import Criterion, Values
+from evaluators.ranking.normalization import NORMALIZATIONS
 from evaluators.ranking.rank_candidates import rank
 from evaluators.ranking.ranking_result import Ranking
 from evaluators.tables.decision_table import decide_on, read_table
@@ -128,6 +129,23 @@ def decision_of(run: Run, *, ignore_license: bool = False) -> tuple[Decision | N
         return decide(run, ignore_license=ignore_license), ""
     except OhloraError as error:
         return None, str(error)
+
+
+def winners_by_normalization(decision: Decision) -> dict[str, str | None]:
+    """Who would be chosen under each normalisation; the declared one counts."""
+    values = {row.name: row.values for row in decision.ranking.rows}
+    return {
+        name: decision.ranking.chosen
+        if name == decision.ranking.normalization
+        else rank(
+            decision.plan.criteria,
+            values,
+            normalization=name,
+            draws=decision.plan.draws,
+            seed=decision.plan.seed,
+        ).chosen
+        for name in NORMALIZATIONS
+    }
 
 
 def decide_table(
