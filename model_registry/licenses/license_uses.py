@@ -18,15 +18,12 @@ from model_registry.errors import BadFile, OhloraError
 from model_registry.files.toml_source import parse_toml, read_source
 from model_registry.language import text
 
-Use = Literal["own-service", "api", "on-premise", "on-device", "research", "derivative"]
+Use = str  # one of USES
 Answer = Literal["yes", "no", "conditions", "unknown"]
 Reading = Literal["text", "summary", "reported"]
 
-USES: tuple[Use, ...] = get_args(Use)
-ANSWERS: tuple[Answer, ...] = get_args(Answer)
-READINGS: tuple[Reading, ...] = get_args(Reading)
-TABLE = Path(__file__).resolve().parent / "licenses.toml"
-
+#: What a model may be for, in words. A use is one entry here; a licence of the table that says
+#: nothing of it is unknown until somebody reads it.
 _USE_WORDS: dict[str, tuple[str, str]] = {
     "own-service": ("in a service of one's own", "자체 서비스"),
     "api": ("access sold to others (API)", "API 제공"),
@@ -35,6 +32,11 @@ _USE_WORDS: dict[str, tuple[str, str]] = {
     "research": ("research", "연구"),
     "derivative": ("tuned weights given to others", "튜닝한 가중치 배포"),
 }
+USES: tuple[Use, ...] = tuple(_USE_WORDS)
+ANSWERS: tuple[Answer, ...] = get_args(Answer)
+READINGS: tuple[Reading, ...] = get_args(Reading)
+TABLE = Path(__file__).resolve().parent / "licenses.toml"
+
 _ANSWER_WORDS: dict[str, tuple[str, str]] = {
     "yes": ("yes", "가능"),
     "no": ("no", "불가"),
@@ -189,7 +191,11 @@ def _terms(path: Path, key: str, entry: object) -> Terms:
     if not isinstance(entry, Mapping):
         raise BadFile(path, None, f"{key} is no table: write it as [{key}]")
     try:
-        uses: dict[str, Clause] = {use: _clause(path, key, entry["uses"][use]) for use in USES}
+        said = entry["uses"]
+        if unknown := set(said) - set(USES):
+            wrong, known = ", ".join(unknown), ", ".join(USES)
+            raise BadFile(path, None, f"licence {key}: no use is called {wrong}; there are {known}")
+        uses = {use: _clause(path, key, said[use]) if use in said else NOT_READ for use in USES}
         attribution = entry.get("attribution")
         terms = Terms(
             title=entry["title"],

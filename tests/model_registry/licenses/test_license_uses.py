@@ -10,6 +10,7 @@ import pytest
 from model_registry.candidate import Candidate, License
 from model_registry.errors import BadFile, OhloraError
 from model_registry.language import read_by
+from model_registry.licenses import license_uses
 from model_registry.licenses.license_uses import (
     TABLE,
     USES,
@@ -158,3 +159,14 @@ def test_a_mistake_in_the_table_is_an_error(
 
 def test_the_document_shows_the_table_as_the_data_has_it() -> None:
     assert written() == DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_a_new_use_is_one_entry_which_no_licence_allows_before_somebody_reads_it(
+    monkeypatch,
+) -> None:
+    monkeypatch.setitem(license_uses._USE_WORDS, "teaching", ("in class", "수업"))
+    monkeypatch.setattr(license_uses, "USES", tuple(license_uses._USE_WORDS))
+    (terms, *_) = read_terms(TABLE)
+    assert terms.uses["teaching"].answer == "unknown" and not terms.uses["teaching"].allows
+    assert parse_use("Teaching") == "teaching"
+    assert use_words("teaching") == "in class"
