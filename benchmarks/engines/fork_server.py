@@ -32,7 +32,16 @@ _END_SECONDS = 5.0  # to tidy up once nobody needs it
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-class NotReady(OhloraError):
+class _ServerError(OhloraError):
+    """An error that travels between processes by what it was made of."""
+
+    made_of: float | str
+
+    def __reduce__(self) -> tuple[type[_ServerError], tuple[float | str]]:
+        return type(self), (self.made_of,)
+
+
+class NotReady(_ServerError):
     """The fork server could not import the heavy libraries in time."""
 
     def __init__(self, seconds: float) -> None:
@@ -44,14 +53,10 @@ class NotReady(OhloraError):
                 "디스크가 느립니다. 여유를 만든 뒤 --resume으로 이어가세요.",
             )
         )
-        self.seconds = seconds
-
-    def __reduce__(self) -> tuple[type[NotReady], tuple[float]]:
-        """Travels between processes by what it was made of."""
-        return NotReady, (self.seconds,)
+        self.made_of = seconds
 
 
-class ServerDied(OhloraError):
+class ServerDied(_ServerError):
     """The fork server ended while a request to it was under way."""
 
     def __init__(self, how: str) -> None:
@@ -63,11 +68,7 @@ class ServerDied(OhloraError):
                 "확인한 뒤 --resume으로 이어가세요.",
             )
         )
-        self.how = how
-
-    def __reduce__(self) -> tuple[type[ServerDied], tuple[str]]:
-        """Travels between processes by what it was made of."""
-        return ServerDied, (self.how,)
+        self.made_of = how
 
 
 class Worker:

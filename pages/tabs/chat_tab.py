@@ -26,6 +26,7 @@ from pages.tabs.conversation import (
     plain_messages,
     stream_answer,
 )
+from pages.tabs.prompt_box import prompt_box
 
 #: Answers made at the same time; whoever comes later sees their place in line.
 MOST_AT_ONCE = 8
@@ -72,15 +73,7 @@ def chat_tab(context: PageContext, _: gr.Tab) -> None:
     target = gr.State(None)
     grades = _grade_row(context, history, candidate, target)
     with gr.Row(elem_id="chat-entry"):
-        message = gr.Textbox(
-            show_label=False,
-            container=False,
-            placeholder=word("message_hint"),
-            max_length=LONGEST_MESSAGE,
-            scale=5,
-            min_width=120,
-            elem_id="chat-message",
-        )
+        message = prompt_box("chat-message", "message_hint")
         send = gr.Button(
             word("send"), variant="primary", elem_id="chat-send", min_width=84, scale=0
         )

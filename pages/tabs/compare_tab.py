@@ -28,6 +28,7 @@ from pages.page_context import (
 )
 from pages.page_texts import word
 from pages.tabs.conversation import LONGEST_MESSAGE, NO_ANSWER, growing, person_of
+from pages.tabs.prompt_box import prompt_box
 
 #: How both candidates answer: alive enough that no reply repeats one from the Chat tab.
 TEMPERATURE = 0.7
@@ -61,15 +62,7 @@ def compare_tab(context: PageContext, _: gr.Tab) -> None:
     gr.Markdown(word("compare_intro"))
     pair = gr.State(None)
     with gr.Row(elem_id="compare-entry"):
-        prompt = gr.Textbox(
-            show_label=False,
-            container=False,
-            placeholder=word("prompt_hint"),
-            max_length=LONGEST_MESSAGE,
-            scale=5,
-            min_width=120,
-            elem_id="compare-prompt",
-        )
+        prompt = prompt_box("compare-prompt", "prompt_hint")
         ask = gr.Button(
             word("ask_both"), variant="primary", scale=0, min_width=130, elem_id="compare-ask"
         )
