@@ -28,7 +28,8 @@ def facts_of(candidate: Candidate) -> ModelFacts:
     if candidate.path is not None:
         return facts_of_folder(Path(candidate.path), candidate.name)
     if candidate.hub_id is not None:
-        return hub_facts(HubReference(candidate.hub_id, candidate.revision))
+        facts = hub_facts(HubReference(candidate.hub_id, candidate.revision))
+        return replace(facts, name=candidate.name)
     raise LoadError(
         "error",
         f"{candidate.name} is served elsewhere: nothing of it is loaded here.",

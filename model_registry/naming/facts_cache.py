@@ -55,6 +55,8 @@ def hub_facts(reference: HubReference, *, refresh: bool = False) -> ModelFacts:
             raise line from error
         return there
     _keep(reference, facts)
+    if facts.commit != reference.revision:  # candidates are pinned to it: it is asked for next
+        _keep(HubReference(reference.hub_id, facts.commit), facts)
     return facts
 
 

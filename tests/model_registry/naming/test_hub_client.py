@@ -136,8 +136,6 @@ def test_a_model_is_asked_for_once_a_day_and_a_commit_for_ever(hub, monkeypatch)
     asked = len(hub.requests)
     assert hub_facts(TINY).commit == commit
     assert len(hub.requests) == asked
-    hub_facts(HubReference("someone/tiny", commit))
-    asked = len(hub.requests)
     monkeypatch.setattr(facts_cache, "FRESH_SECONDS", 0.0)
     hub_facts(HubReference("someone/tiny", commit))
     assert len(hub.requests) == asked
