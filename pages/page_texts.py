@@ -54,6 +54,7 @@ WORDS = {
         "매개변수 최대 (십억 개, 끝은 제한 없음)",
     ),
     "license": ("Licence", "라이선스"),
+    "use": ("What for (by licence)", "용도 (라이선스 기준)"),
     "language": ("Language", "언어"),
     "with_traits": ("With traits", "이 특성이 있는"),
     "without_traits": ("Without traits", "이 특성이 없는"),

@@ -12,6 +12,7 @@ from benchmarks.report.tables.main_table import parameters
 from benchmarks.report.tables.table_cells import MIB, decimals, fixed, share_text
 from benchmarks.results.criteria import CRITERIA
 from benchmarks.results.decision import Decision, winners_by_normalization
+from benchmarks.results.uses import licence_account
 from evaluators.ranking.ranking_sentences import unit_label
 from model_registry.language import text
 from model_registry.messages.notes import all_words
@@ -82,6 +83,8 @@ def _fragility(evidence: Evidence, decision: Decision) -> Iterator[str]:
             f"Without the licence filter {evidence.unfiltered} would win.",
             f"라이선스 조건이 없다면 1위: {evidence.unfiltered}.",
         )
+    if len(evidence.run.candidates) > 1:
+        yield from licence_account(evidence.run, decision)
     yield from _by_weights(decision)
     yield from _by_prompts(decision)
     front = ", ".join(decision.ranking.front)

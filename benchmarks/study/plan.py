@@ -20,6 +20,7 @@ from model_registry.errors import OhloraError, UnknownName
 from model_registry.files.ranges import out_of_range
 from model_registry.hub import cached_folder
 from model_registry.messages.notes import Note
+from model_registry.naming.read_again import read_again
 from model_registry.registry import Registry
 from model_registry.selection import Selection
 from model_registry.weights.loading import resolve_source
@@ -125,6 +126,7 @@ def make_tuning_plan(study: Study, registry: Registry, options: Options, out: Pa
     stands_in = candidates != selection.accepted
     candidates = _only(candidates, options.only)
     source = _really(source, candidates)
+    candidates, differences = read_again(candidates) if source == "hub" else (candidates, [])
     where = options.data or data_path(study.data.path)
     rows = read_data(where, options.turns or study.data.turns)
     task, data_notes = rows_of_study(study, rows, given=options.data is not None)
@@ -133,7 +135,7 @@ def make_tuning_plan(study: Study, registry: Registry, options: Options, out: Pa
     cases = _cases(study, candidates, contract, task, ranks, options.limits, out)
     notes = [*weights_notes(options, source, contract.scale, stands_in), *data_notes]
     notes += named_notes(study, selection) if options.candidates else []
-    notes += _dropout_notes(study, candidates)
+    notes += [*differences, *_dropout_notes(study, candidates)]
     facts = read_facts(where) if where.is_dir() else {}
     return Plan(study, selection, candidates, contract, task, cases, tuple(notes), facts)
 

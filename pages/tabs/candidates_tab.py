@@ -10,6 +10,7 @@ import gradio as gr
 from evaluators.grading.submission import InvalidRequest
 from model_registry.candidate import Candidate
 from model_registry.language import read_by
+from model_registry.licenses.license_uses import USES, answer_words, clause_of, terms_of
 from model_registry.selection import Criteria, Selection, select
 from pages.page_context import PageContext, errors_as_messages, prefers_korean
 from pages.page_table import Rows, column, data_table
@@ -23,6 +24,8 @@ COLUMNS = [
     column("parameters", "Parameters (B)", "매개변수 (십억)", digits=2),
     column("license", "Licence", "라이선스"),
     column("free", "Free", "자유"),
+    column("use", "For this use", "이 용도로"),
+    column("unverified", "Not verified", "미확인"),
     column("languages", "Languages", "언어"),
     column("traits", "Traits", "특성"),
     column("leaderboard", "Leaderboard", "리더보드", digits=2),
@@ -50,6 +53,7 @@ def candidates_tab(context: PageContext, _: gr.Tab) -> None:
             label=word("license"),
             elem_id="candidates-license",
         )
+        use = gr.Dropdown(["any", *USES], value="any", label=word("use"), elem_id="candidates-use")
         language = gr.Dropdown(
             ["any", *_values(one for c in everyone for one in c.languages)],
             value="any",
@@ -83,7 +87,7 @@ def candidates_tab(context: PageContext, _: gr.Tab) -> None:
         unwanted = gr.Dropdown(
             traits, multiselect=True, label=word("without_traits"), elem_id="candidates-without"
         )
-    filters: list[Any] = [catalog, license_, language, smallest, largest, wanted, unwanted]
+    filters: list[Any] = [catalog, license_, language, smallest, largest, wanted, unwanted, use]
     defaults = [one.value for one in filters]
     accepted, rejected = tables(_select(context, *defaults))
     nobody = ("No candidate fits.", "맞는 후보가 없습니다.")
@@ -93,7 +97,7 @@ def candidates_tab(context: PageContext, _: gr.Tab) -> None:
 
     def candidates(
         catalog: str, license: str, language: str, min_billion: float, max_billion: float,
-        with_traits: list[str], without_traits: list[str], request: gr.Request,
+        with_traits: list[str], without_traits: list[str], use: str, request: gr.Request,
     ) -> tuple[Rows, Rows]:  # fmt: skip
         with errors_as_messages(request), read_by(korean=prefers_korean(request)):
             found = _select(
@@ -105,8 +109,9 @@ def candidates_tab(context: PageContext, _: gr.Tab) -> None:
                 max_billion,
                 with_traits,
                 without_traits,
+                use,
             )
-            return tables(found)
+            return tables(found, None if use in (None, "any") else use)
 
     gr.on(
         [one.change for one in filters],
@@ -130,6 +135,7 @@ def _select(
     largest: float,
     wanted: list[str] | None,
     unwanted: list[str] | None,
+    use: str | None = None,
 ) -> Selection:
     for value in (smallest, largest):
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -139,7 +145,10 @@ def _select(
     for chosen in (wanted, unwanted):
         if not isinstance(chosen or [], list):
             raise InvalidRequest("Traits are a list.", "특성은 목록이어야 합니다.")
+    if use not in (None, "any", *USES):
+        raise InvalidRequest("There is no such use.", "그런 용도는 없습니다.")
     criteria = Criteria(
+        use=None if use in (None, "any") else str(use),
         license=None if license_ in (None, "any") else str(license_),
         min_params=round(smallest * 1e9) if smallest > 0 else None,
         max_params=round(largest * 1e9) if largest < LARGEST else None,
@@ -156,13 +165,13 @@ def _select(
     return select(among, criteria)
 
 
-def tables(selection: Selection) -> tuple[Rows, Rows]:
+def tables(selection: Selection, use: str | None = None) -> tuple[Rows, Rows]:
     """Rows of both tables; what is unknown is None, never zero."""
     rejected = [{"name": r.candidate.name, "reason": r.reason} for r in selection.rejected]
-    return [_row(c) for c in selection.accepted], rejected
+    return [_row(c, use) for c in selection.accepted], rejected
 
 
-def _row(candidate: Candidate) -> dict[str, Any]:
+def _row(candidate: Candidate, use: str | None = None) -> dict[str, Any]:
     count = candidate.parameters or candidate.published_parameters
     board = candidate.leaderboard
     return {
@@ -172,11 +181,21 @@ def _row(candidate: Candidate) -> dict[str, Any]:
         "license": candidate.license.name,
         "free": candidate.license.free,
         "free_note": candidate.license.note,
+        "use": use and _for_use(candidate.license.name, use),
+        "unverified": ", ".join(candidate.unverified),
         "languages": ", ".join(candidate.languages),
         "traits": ", ".join(candidate.traits),
         "leaderboard": board.value if board else None,
         "hub_id": candidate.hub_id,
     }
+
+
+def _for_use(license_name: str, use: str) -> str:
+    """The licence's answer for a use, its clause, and what must be shown."""
+    clause, terms = clause_of(license_name, use), terms_of(license_name)
+    shown = terms.attribution.words if terms and terms.attribution and clause.allows else ""
+    parts = [answer_words(clause.answer), clause.words, shown]
+    return ". ".join(dict.fromkeys(part for part in parts if part))
 
 
 def _values(values: Iterable[str]) -> list[str]:

@@ -92,7 +92,7 @@ def example(name: str, token: str, endpoint: dict[str, Any]) -> list[Any]:
         "/chat": [PROMPTS[0], [], "메아리-산", "", 0.0, 1.0, 40, 0],
         "/compare": [PROMPTS[0]],
         "/diagram": [PROMPTS[0], "메아리-산", 2, 1, 0.0, None],
-        "/candidates": ["all", "any", "any", 0, 20, [], []],
+        "/candidates": ["all", "any", "any", 0, 20, [], [], "any"],
     }
     return by_hand.get(name, [p.get("example_input") for p in endpoint["parameters"]])
 
