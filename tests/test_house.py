@@ -259,3 +259,29 @@ def test_no_file_names_a_path_of_somebody_s_machine() -> None:
 
 def test_no_module_is_called_utils() -> None:
     assert not [path for path in tracked_files() if path.name in ("utils.py", "helpers.py")]
+
+
+#: Files that ask an object of somebody else's what it has: a model, a configuration, Python's os.
+PROBES = {
+    "benchmarks/workloads/fine_tune.py",
+    "commands/shared/stopping.py",
+    "evaluators/time_limit.py",
+    "model_registry/machine.py",
+    "model_registry/memory/steps.py",
+    "model_registry/prompting/chat_template.py",
+    "model_registry/prompting/context.py",
+    "model_registry/weights/gptq.py",
+    "model_registry/weights/lora.py",
+    "model_registry/weights/rwkv.py",
+}
+
+
+def test_no_object_of_ours_is_asked_what_it_has_and_no_exception_what_it_is_called() -> None:
+    found: dict[str, set[str]] = {"hasattr(": set(), "__mro__": set()}
+    for layer in LAYERS:
+        for path in sorted((ROOT / layer).rglob("*.py")):
+            source = path.read_text(encoding="utf-8")
+            for probe, files in found.items():
+                files |= {path.relative_to(ROOT).as_posix()} if probe in source else set()
+    assert found["hasattr("] <= PROBES, "give it a type: a protocol, a base class"
+    assert not found["__mro__"], "isinstance tells a class"

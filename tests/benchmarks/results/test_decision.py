@@ -7,7 +7,7 @@ from statistics import fmean
 
 import pytest
 
-from benchmarks.results.criteria import CRITERIA, samples_of, value_of
+from benchmarks.results.criteria import CRITERIA, Figure, samples_of, value_of
 from benchmarks.results.decision import decide
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
@@ -175,6 +175,16 @@ def test_figures_of_another_contract_are_refused(tmp_path):
 def test_an_unknown_criterion_is_an_error_that_names_the_known_ones(records):
     with pytest.raises(OhloraError, match="leaderboard"):
         value_of("charm", "beta-1.3b", records)
+
+
+def test_a_new_criterion_is_one_entry_that_a_study_decides_by(tmp_path, monkeypatch):
+    steps = Figure(lambda name, run: run.of(name, "fine-tune")[0].steps, "steps", "스텝")
+    monkeypatch.setitem(CRITERIA, "steps_taken", steps)
+    source = make_run(tmp_path / "a", candidates=()).head().study_source
+    declared = '\n[[decision.criteria]]\nname = "steps_taken"\nbetter = "low"\n'
+    run = make_run(tmp_path / "b", candidates=("beta-1.3b",), study_source=source + declared)
+    (row,) = decide(Run.read(run)).ranking.rows
+    assert row.values["steps_taken"] == Run.read(run).of("beta-1.3b", "fine-tune")[0].steps
 
 
 def test_any_evaluator_s_score_may_be_a_criterion(tmp_path):
