@@ -76,6 +76,7 @@ def items(settings: Settings) -> Iterator[Item]:
     yield Item("full card/cases", 90, Probe(reply_probes.full_card, device | dtype | leave))
     yield from _replies(settings)
     yield from card_cases.larger_ranks(settings)
+    yield from card_cases.shortlist(settings)
 
 
 def _peers(settings: Settings) -> Iterator[Item]:

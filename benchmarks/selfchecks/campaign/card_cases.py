@@ -111,6 +111,14 @@ def _rank(candidate: Candidate, settings: Settings, rank: int, length: int = SHO
     return tune(name, candidate, settings, length, {"rank": rank})
 
 
+def shortlist(settings: Settings) -> Iterator[Item]:
+    """Today's shortlist: a tune on rows of 512 tokens, and answering, for all that can be built."""
+    for candidate in Registry().candidates("korean-2026"):
+        if candidate.architecture:
+            yield _rank(candidate, settings, RANKS[0], 512)
+            yield answer(f"fit/{candidate.name}/inference", candidate, settings)
+
+
 def long_rows(settings: Settings) -> Iterator[Item]:
     """Rows as people have them, to where one candidate's context ends."""
     for length in LENGTHS:

@@ -139,6 +139,12 @@ def test_the_seven_are_asked_and_tuned_first_and_at_larger_ranks_later():
     assert all("rank=32" in name or "rank=64" in name for name in later)
 
 
+def test_today_s_shortlist_is_measured_but_what_can_not_be_built():
+    names = [item.name for item in card_cases.shortlist(ON_A_CARD)]
+    assert "fit/gemma-3-1b-it/rank=16/512" in names and "fit/Qwen3-0.6B/inference" in names
+    assert not [name for name in names if "EXAONE-3.5" in name]  # needs code of its publisher
+
+
 def test_every_item_of_a_card_has_a_name_of_its_own_and_a_time():
     found = list(gpu_campaign.items(ON_A_CARD))
     assert len({item.name for item in found}) == len(found)
