@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,6 +23,7 @@ from benchmarks.study.study_files import read_study, study_path
 from benchmarks.workloads.workload import workload_called
 from model_registry import machine
 from model_registry.errors import OhloraError
+from model_registry.files.json_values import JsonDict
 from model_registry.language import text
 from model_registry.records import Result
 from model_registry.registry import Registry
@@ -204,7 +205,7 @@ def _case(plan: Plan, workload: str, name: str, settings: dict[str, object]) -> 
     raise LookupError(f"the plan has no case {workload} of {name} with {settings}")
 
 
-def extra_info(result: Result) -> dict[str, Any]:
+def extra_info(result: Result) -> JsonDict:
     """What the JSON holds of a case beside its time. Bytes and seconds; unknown is None."""
     phase = workload_called(result.workload).main_phase
     seconds = result.seconds.get(phase)

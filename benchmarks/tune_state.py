@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.study.contract import Contract
 from benchmarks.tune_rows import TuneRows, short_hash
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
+from model_registry.files.json_values import JsonDict
 from model_registry.files.output import saving
 from model_registry.language import text
 from model_registry.prompting.tokenization import resolved_policy
@@ -109,12 +110,12 @@ def _difference(name: str, before: object, now: object) -> str:
     return text(f"{name} was {before}, is {now}", f"{name}: 전에는 {before}, 지금은 {now}")
 
 
-def _place(path: Path) -> dict[str, Any]:
+def _place(path: Path) -> JsonDict:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as state:
-            place: dict[str, Any] = json.loads(state.metadata()["place"])
+            place: JsonDict = json.loads(state.metadata()["place"])
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise OhloraError(
             text(

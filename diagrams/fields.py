@@ -7,12 +7,12 @@ return None where the field is of another type.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from diagrams.diagram import Colour, Node
+from model_registry.files.json_values import JsonDict, JsonObject
 
 FIELDS_WITHOUT_SIZE = 8  # of the older form; the asked-for one has ten
 #: What the older form leaves out, by shape.
@@ -129,7 +129,7 @@ def read_node(fields: list[Field], with_size: bool) -> tuple[Node, list[str]] | 
         with_size: whether the form has ten fields or, without width and height, eight.
     """
     form = [pair for pair in _FORM if with_size or pair[0] not in ("width", "height")]
-    values: dict[str, Any] = {}
+    values: JsonDict = {}
     for (name, kind), field in zip(form, fields, strict=False):
         value = kind(field)
         if value is None:
@@ -154,7 +154,7 @@ _FORM: tuple[tuple[str, Callable[[Field], object]], ...] = (
 )
 
 
-def _node(values: Mapping[str, Any]) -> tuple[Node, list[str]]:
+def _node(values: JsonObject) -> tuple[Node, list[str]]:
     said, number = [], values["node number"]
     shape, line = shape_of(values["shape"]), line_of(values["line shape"])
     if shape is None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 from evaluators.evaluator import Evaluator
 from evaluators.evaluator_registry import judge_replies, load_evaluators
 from evaluators.tables.reply_table import ReplyTable, read_reply_table
+from model_registry.files.json_values import JsonDict
 from model_registry.records import Reply
 from rows.overlap import matching_rows
 from rows.row import Row
@@ -57,7 +58,7 @@ class ScoreDocument(TypedDict):
     models: dict[str, ModelMeans]
     seconds: dict[str, float]
     tuned_on: NotRequired[TunedOn]
-    read: NotRequired[dict[str, Any]]
+    read: NotRequired[JsonDict]
 
 
 def score_csv(
@@ -139,7 +140,7 @@ def _mark_tuned_on(
     return {"prompts": len(known), "mean_without": _means(others) if others else None}
 
 
-def _how_read(table: ReplyTable) -> dict[str, Any]:
+def _how_read(table: ReplyTable) -> JsonDict:
     return {
         "format": table.table.format,
         "encoding": table.table.encoding,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal
+from typing import Literal
 
+from model_registry.files.json_values import JsonObject
 from model_registry.licenses.provenance import Benchmark, Source
 from model_registry.messages.notes import Note
 
@@ -89,9 +90,7 @@ class Candidate:
     leaderboard: Leaderboard | None = None
     prompting: PromptPolicy = PromptPolicy()
     learning_rate: float | None = None  # for LoRA; None takes the study's
-    architecture: Mapping[str, Any] = field(
-        default_factory=dict, hash=False
-    )  # of its configuration
+    architecture: JsonObject = field(default_factory=dict, hash=False)  # of its configuration
     backend: str = "transformers"
     endpoint: Mapping[str, object] = field(default_factory=dict, hash=False)  # for remote backends
     cure: str | None = None  # of architectures.cures, for a configuration its class refuses
@@ -101,13 +100,13 @@ class Candidate:
     released: str = ""  # a day, a month or a year
     #: An architecture that this transformers builds, with tensors of the same shapes, where its own
     #: needs its publisher's code or is refused: memory is counted by it, nothing is loaded from it.
-    same_shapes: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    same_shapes: JsonObject = field(default_factory=dict, hash=False)
     #: Where its values were read, by group (`provenance.GROUPS`).
     evidence: Mapping[str, Source] = field(default_factory=dict, hash=False)
     benchmarks: tuple[Benchmark, ...] = ()
 
     @property
-    def shapes(self) -> Mapping[str, Any]:
+    def shapes(self) -> JsonObject:
         """The architecture that its memory is counted by; empty where none is known."""
         return self.same_shapes or self.architecture
 

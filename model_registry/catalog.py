@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from model_registry.architectures.cures import BY_NAME
 from model_registry.candidate import Candidate, Leaderboard, License, PromptPolicy
 from model_registry.errors import BadFile, UnknownName
+from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.files.names import name_problem
 from model_registry.files.toml_source import parse_toml, read_source
 from model_registry.licenses.provenance import (
@@ -78,7 +78,7 @@ def read_catalog(path: Path) -> list[Candidate]:
 class _Reader:
     """One catalog being read; it knows where in the file things stand."""
 
-    def __init__(self, path: Path, source: str, document: dict[str, Any]) -> None:
+    def __init__(self, path: Path, source: str, document: JsonDict) -> None:
         self.path, self.document = path, document
         self.lines = source.split("\n")  # as TOML counts: U+2028 in a text ends no line
         self.starts = [
@@ -115,7 +115,7 @@ class _Reader:
                 if not isinstance(entry, dict):
                     raise BadFile(self.path, self.find(name), f"write it as [{table}.{name}]")
 
-    def candidate(self, index: int, entry: dict[str, Any]) -> Candidate:
+    def candidate(self, index: int, entry: JsonDict) -> Candidate:
         self.check(index, entry)
         if problem := name_problem(entry["name"]):
             self.fail(index, "name", problem)
@@ -145,7 +145,7 @@ class _Reader:
         values.setdefault("publisher", (entry.get("hub_id") or "").partition("/")[0])
         return Candidate(catalog=str(catalog.get("name", self.path.stem)), **values)
 
-    def check(self, index: int, entry: dict[str, Any]) -> None:
+    def check(self, index: int, entry: JsonDict) -> None:
         for key in ("name", "license"):
             if key not in entry:
                 self.fail(index, None, f"a candidate without {key}")
@@ -178,7 +178,7 @@ class _Reader:
             raise BadFile(self.path, self.find(name), problem)
         return License(**({"name": name} | entry))
 
-    def leaderboard(self, index: int, value: float, catalog: Mapping[str, Any]) -> Leaderboard:
+    def leaderboard(self, index: int, value: float, catalog: JsonObject) -> Leaderboard:
         board = catalog.get("leaderboard")
         if not (
             isinstance(board, dict)
@@ -188,7 +188,7 @@ class _Reader:
             self.fail(index, "leaderboard", "needs [catalog] leaderboard = {name, date}")
         return Leaderboard(name=board["name"], value=float(value), date=board["date"])
 
-    def prompting(self, index: int, entry: dict[str, Any]) -> PromptPolicy:
+    def prompting(self, index: int, entry: JsonDict) -> PromptPolicy:
         known = set(entry) <= {"kind", "form"} and isinstance(entry.get("form", ""), str)
         if not known or entry.get("kind", "chat") not in ("chat", "plain"):
             self.fail(index, "prompting", 'prompting must be {kind = "chat" or "plain", form = …}')
@@ -206,7 +206,7 @@ class _Reader:
                 raise BadFile(self.path, self.find(name), str(error)) from error
         return found
 
-    def evidence(self, index: int, entry: dict[str, Any]) -> dict[str, Any]:
+    def evidence(self, index: int, entry: JsonDict) -> JsonDict:
         """What a candidate says of where its values stand."""
         if problem := released_problem(entry.get("released", "2026")):
             self.fail(index, "released", problem)
@@ -217,7 +217,7 @@ class _Reader:
             self.fail(index, key, str(error))
         return {"evidence": evidence, "benchmarks": benchmarks}
 
-    def architecture(self, index: int, key: str, name: str) -> Mapping[str, Any]:
+    def architecture(self, index: int, key: str, name: str) -> JsonObject:
         values = self.document.get("architectures", {}).get(name)
         if values is None:
             self.fail(index, key, f"{name} has no [architectures] entry")

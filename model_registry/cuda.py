@@ -92,7 +92,7 @@ def unopened() -> Iterator[None]:
         yield
         return
 
-    def capability(device: Any = None) -> tuple[int, int]:
+    def capability(device: object = None) -> tuple[int, int]:
         index = getattr(device, "idx", device)
         return found[index if isinstance(index, int) and 0 <= index < len(found) else 0]
 
@@ -133,7 +133,7 @@ def has_native_bf16() -> bool:
     return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
-def describe() -> dict[str, Any]:
+def describe() -> dict[str, object]:
     """The card as every result carries it."""
     import torch
 

@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from model_registry import machine
 from model_registry.errors import OhloraError
+from model_registry.files.json_values import JsonObject
 from model_registry.hub import network_is_up
 from model_registry.language import text
 from model_registry.messages.diagnoses import DIAGNOSES_BY_NAME, diagnose
@@ -46,7 +46,7 @@ class Finding:
 _DISK_BYTES = 10 * 2**30
 
 
-def check(facts: Mapping[str, Any], packages: Mapping[str, str], hub: bool) -> list[Finding]:
+def check(facts: JsonObject, packages: Mapping[str, str], hub: bool) -> list[Finding]:
     """What of a machine matters here. Pure: takes what `machine` found.
 
     Args:
@@ -80,7 +80,7 @@ def check(facts: Mapping[str, Any], packages: Mapping[str, str], hub: bool) -> l
     return findings
 
 
-def _memory(facts: Mapping[str, Any]) -> Finding:
+def _memory(facts: JsonObject) -> Finding:
     name = text("free memory", "여유 메모리")
     free, total = facts.get("available_bytes"), facts.get("memory_bytes")
     if free is None or total is None:
@@ -88,7 +88,7 @@ def _memory(facts: Mapping[str, Any]) -> Finding:
     return Finding(name, f"{free / 2**30:.1f} / {total / 2**30:.1f} GiB", None)
 
 
-def _card(facts: Mapping[str, Any]) -> list[Finding]:
+def _card(facts: JsonObject) -> list[Finding]:
     """What only a graphics card has; bf16 counts where the card computes in it by itself."""
     native = bool(facts.get("native_bf16"))
     half = Finding(

@@ -6,10 +6,10 @@ import importlib.metadata
 import os
 import platform
 from pathlib import Path
-from typing import Any
 
 from model_registry import cuda
 from model_registry.errors import OhloraError, UnknownName
+from model_registry.files.json_values import JsonDict
 from model_registry.language import text
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -122,10 +122,10 @@ def half_precision(device: str, *, native_bf16: bool | None = None) -> str:
     return "bfloat16" if native_bf16 else "float16"
 
 
-def describe(device: str) -> dict[str, Any]:
+def describe(device: str) -> JsonDict:
     """This machine as every result carries it. `device` is "cpu" or "cuda"."""
     total, available = memory_bytes()
-    facts: dict[str, Any] = {
+    facts: JsonDict = {
         "device": device,
         "name": cpu_name(),
         "cores": available_cores(),

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from model_registry.errors import BadFile
+from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.language import text
 from model_registry.messages.notes import Note
 
@@ -94,10 +95,10 @@ class Result:
     tokens: int | None = None
     peaks: dict[str, Peak] = field(default_factory=dict)
     predicted_bytes: int | None = None
-    figures: dict[str, Any] = field(default_factory=dict)  # what only this workload has
+    figures: JsonDict = field(default_factory=dict)  # what only this workload has
     weights: str | None = None  # hub, path, bundled or random, as it was loaded
     loaded_with: str | None = None  # a cure of architectures.cures, where its class refused it
-    machine: dict[str, Any] = field(default_factory=dict)
+    machine: JsonDict = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     started_at: str | None = None
     rows: dict[str, int] = field(default_factory=dict)  # of this case in other files, by name
@@ -171,7 +172,7 @@ def to_json(record: Result | Reply | Loss | ScoreRow) -> dict[str, object]:
     return row
 
 
-def from_json(kind: type[Record], row: Mapping[str, Any]) -> Record:
+def from_json(kind: type[Record], row: JsonObject) -> Record:
     """A record from its row. Keys of a newer schema are dropped."""
     row = dict(row)
     if "pass" in row:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from gradio.blocks import BlockFunction
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from model_registry.files.json_values import JsonDict
 from pages.page_texts import TRANSLATIONS, word
 from pages.serving.fair_queue import FairQueue
 from pages.serving.request_filter import RequestFilter
@@ -60,13 +62,16 @@ class Page(gr.Blocks):
         return self
 
     async def preprocess_data(
-        self, block_fn: Any, inputs: list[Any], *arguments: Any, **options: Any
-    ) -> Any:
+        self, block_fn: BlockFunction, inputs: list[object], *arguments: Any, **options: Any
+    ) -> list[object]:
         if len(inputs) != len(block_fn.inputs):
             told = f"This takes {len(block_fn.inputs)} values, not {len(inputs)}."
             raise gr.Error(told, print_exception=False)
         try:
-            return await super().preprocess_data(block_fn, inputs, *arguments, **options)
+            values: list[object] = await super().preprocess_data(
+                block_fn, inputs, *arguments, **options
+            )
+            return values
         except Exception as error:  # noqa: BLE001 - each component has errors of its own
             told = html.escape(" ".join(str(error).split())[:300])
             raise gr.Error(told, print_exception=False) from None
@@ -79,13 +84,13 @@ def build_page(context: PageContext) -> gr.Blocks:
         gr.HTML(f"<h1>Oh-LoRA</h1><p>{word('subtitle')}</p>", elem_id="title", js_on_load=None)
         if os.environ.get("OAUTH_CLIENT_ID"):  # a Space with hf_oauth
             gr.LoginButton(size="sm")
-        made: dict[str, Any] = {}
+        made: JsonDict = {}  # what a tab gives to be filled when the page opens
         with gr.Tabs(elem_id="tabs") as tabs:
             for key, build in TABS:
                 with gr.Tab(word(f"tab_{key}"), id=key, elem_id=f"tab-{key}") as tab:
                     made[key] = build(context, tab)
 
-        def greet(request: gr.Request) -> tuple[Any, Any]:
+        def greet(request: gr.Request) -> tuple[object, object]:
             context.models.warm_up()  # not at start: the first page must not wait for a model
             return _tab_to_open(request), run_to_show(context, request)
 
@@ -113,7 +118,7 @@ def _tab_to_open(request: gr.Request) -> gr.Tabs:
     return gr.Tabs(selected=wanted) if wanted in dict(TABS) else gr.Tabs()
 
 
-def looks() -> dict[str, Any]:
+def looks() -> dict[str, object]:
     """Theme, style and texts, as arguments of `launch`."""
     theme = gr.themes.Soft(
         primary_hue="teal",
@@ -143,7 +148,7 @@ async def _healthz(_: Request) -> PlainTextResponse:
     return PlainTextResponse("ok")
 
 
-def serving(page: gr.Blocks) -> dict[str, Any]:
+def serving(page: gr.Blocks) -> dict[str, object]:
     """The server's routes and middleware: the request filter before the page, and `/healthz`,
     which answers without login."""
     return {

@@ -15,6 +15,7 @@ from evaluators.grading.grading_session import GradingSession
 from evaluators.grading.store.grade_store import GradeStore
 from evaluators.grading.store.mirror import start_mirror
 from model_registry.errors import OhloraError
+from model_registry.files.json_values import JsonDict
 from model_registry.language import text
 from model_registry.registry import Registry
 from pages.page_context import PageContext
@@ -95,7 +96,7 @@ def launch(options: AppOptions, *, block: bool = True) -> Any:
     return started
 
 
-def _start(page: gr.Blocks, given: dict[str, Any]) -> Any:
+def _start(page: gr.Blocks, given: JsonDict) -> Any:
     try:
         return page.launch(**given)
     except OSError as error:  # the port is taken, or the address is not this machine's

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
 from evaluators.grading.rubric import LEVELS
+from model_registry.files.json_values import JsonDict
 from pages.page_texts import WORDS
 
 HERE = Path(__file__).parent / "assets"
 
-Rows = list[dict[str, Any]]
+Rows = list[JsonDict]
 
 
 def column(
     key: str, english: str, korean: str, *, digits: int | None = None, always: bool = False
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """One column: `digits` behind the point make it a column of numbers.
 
     A column without a single value is left out, unless `always`.
@@ -27,7 +27,7 @@ def column(
 
 
 def data_table(
-    title: str, columns: list[dict[str, Any]], rows: Rows, elem_id: str, *, none: tuple[str, str]
+    title: str, columns: list[dict[str, object]], rows: Rows, elem_id: str, *, none: tuple[str, str]
 ) -> gr.HTML:
     """A table with a title (a key of WORDS); `none` is shown where it has no rows."""
     if title not in WORDS:

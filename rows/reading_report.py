@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
+from model_registry.files.json_values import JsonDict
 from model_registry.messages.notes import Note
 from rows.overlap import repeated, split_overlapping
 from rows.row import LINES_NAMED, LeftOut, Row, Rows, Source
@@ -66,7 +66,7 @@ def overlapping(rows: Sequence[Row], reason: str, split: str) -> list[LeftOut]:
     return [LeftOut(reason, len(rows), split, lines)] if rows else []
 
 
-def document(rows: Rows) -> dict[str, Any]:
+def document(rows: Rows) -> JsonDict:
     """All that was understood of a file or folder, for `ohlora data --json`."""
     overlaps = without_overlap(rows)[1]
     again = repeated(rows.rows)

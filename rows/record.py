@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from model_registry.errors import BadFile
+from model_registry.files.json_values import JsonObject
 from rows.encoding import nfc
 
 
@@ -17,7 +17,7 @@ class Record:
     """One row: its cells by column. `split` where the form itself names one (a sheet, a key)."""
 
     line: int | None
-    cells: Mapping[str, Any]
+    cells: JsonObject
     split: str | None = None
 
 

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model_registry.files.json_values import JsonDict
+
 # Ray reads these when it is imported. A cluster runs whatever it is sent: never without a token.
 os.environ.setdefault("RAY_AUTH_MODE", "token")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -104,7 +106,7 @@ class RayEngine(Engine):
             return text("for Ray to start on this machine", "이 장비에서 Ray를 시작하는 중")
         return text(f"for Ray at {self.address}", f"{self.address}의 Ray에 연결하는 중")
 
-    def machines(self) -> list[dict[str, Any]]:
+    def machines(self) -> list[JsonDict]:
         """The cluster's live machines: name, address, id, resources, and those left free."""
         self.start()
         return live_machines()

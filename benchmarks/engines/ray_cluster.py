@@ -11,6 +11,7 @@ import ray
 from benchmarks.engines.fork_server import python_path
 from benchmarks.engines.placement import Resources
 from model_registry.errors import OhloraError
+from model_registry.files.json_values import JsonDict
 
 
 def connect(address: str | None, cpus: int | None) -> None:
@@ -40,7 +41,7 @@ def connect(address: str | None, cpus: int | None) -> None:
         ) from error
 
 
-def live_machines() -> list[dict[str, Any]]:
+def live_machines() -> list[JsonDict]:
     """The cluster's live machines: name, address, id, resources, and those left free."""
     free = _free_by_machine()
     return [

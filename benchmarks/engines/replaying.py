@@ -17,6 +17,7 @@ from benchmarks.run.case import Case
 from benchmarks.workloads import asking
 from model_registry.backends.replay import ReplayBackend
 from model_registry.errors import LoadError
+from model_registry.files.json_values import JsonDict
 from model_registry.language import for_files
 from model_registry.records import Loss, Reply, Result, read_rows
 
@@ -29,7 +30,7 @@ class ReplayEngine(Engine):
         """Give one recorded case again; one that failed then fails now."""
         begin = time.perf_counter()
         log = _Log()
-        facts: dict[str, Any] = {}
+        facts: JsonDict = {}
         status, message = "ok", None
         try:
             backend = ReplayBackend.open(case.candidate)

@@ -6,14 +6,14 @@ not measured, or failed, is None; it is never 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
-from typing import Any
 
 from benchmarks.results.run import Run
 from model_registry.errors import OhloraError
+from model_registry.files.json_values import JsonObject
 from model_registry.language import text
 from model_registry.records import Result
 
@@ -76,7 +76,7 @@ def scores_of(criterion: str, name: str, run: Run) -> list[float]:
     return [value for _, value in _judged(name, run, *_evaluator_of(criterion))]
 
 
-def samples_of(values: Mapping[str, Any], run: Run) -> dict[str, dict[str, dict[str, Number]]]:
+def samples_of(values: JsonObject, run: Run) -> dict[str, dict[str, dict[str, Number]]]:
     """Scores by prompt, for criteria that are means over prompts: these are drawn anew."""
     samples: dict[str, dict[str, dict[str, Number]]] = {}
     declared = dict.fromkeys(criterion for found in values.values() for criterion in found)

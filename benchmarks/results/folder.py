@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from benchmarks.results.damaged_files import mend_rows, set_aside
 from benchmarks.results.head import CandidateRow, PlannedCase, RejectedCandidate, RowCounts, RunHead
@@ -19,6 +18,7 @@ from benchmarks.study.plan import Plan
 from benchmarks.study.study_files import parse_study
 from model_registry.errors import BadFile, OhloraError
 from model_registry.files.folder_lock import FolderLock
+from model_registry.files.json_values import JsonDict
 from model_registry.files.whole_file import write_whole
 from model_registry.language import text
 from model_registry.records import (
@@ -80,7 +80,7 @@ class RunFolder:
         except (TypeError, AttributeError) as error:
             raise BadFile(self.head_path, None, f"not the head of a run ({error})") from error
 
-    def _variants(self, row: dict[str, Any]) -> list[str]:
+    def _variants(self, row: JsonDict) -> list[str]:
         """The names that the study of an older run gives its variants; its ids don't tell."""
         if not any(isinstance(case, str) for case in row["cases"]):
             return []

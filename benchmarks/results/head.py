@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from benchmarks.results.setting import Setting, case_id
 from model_registry.candidate import Candidate, Free
+from model_registry.files.json_values import JsonObject
 from model_registry.messages.notes import Note
 from model_registry.records import SCHEMA, Result
 from model_registry.selection import Override
@@ -36,7 +36,7 @@ class PlannedCase:
         }
 
     @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> PlannedCase:
+    def from_json(cls, row: JsonObject) -> PlannedCase:
         setting = Setting.of(row.get("settings") or {})
         return cls(row["candidate"], row["workload"], setting, row.get("instead_of"))
 
@@ -87,7 +87,7 @@ class CandidateRow:
         )
 
     @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> CandidateRow:
+    def from_json(cls, row: JsonObject) -> CandidateRow:
         known = {name: row[name] for name in cls.__dataclass_fields__ if name in row}
         return cls(**known | {"traits": tuple(row.get("traits") or ())})
 
@@ -103,7 +103,7 @@ class RejectedCandidate:
         return {"name": self.name, "reasons": [reason.to_json() for reason in self.reasons]}
 
     @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> RejectedCandidate:
+    def from_json(cls, row: JsonObject) -> RejectedCandidate:
         """One of a file; older files hold one sentence, as `reason`."""
         said = row["reasons"] if "reasons" in row else [row["reason"]]
         return cls(row["name"], tuple(Note.from_json(reason) for reason in said))
@@ -126,7 +126,7 @@ class RunHead:
     title: Mapping[str, str]
     begun_at: str
     weights: str
-    contract: Mapping[str, Any]
+    contract: JsonObject
     contract_hash: str
     candidates: tuple[CandidateRow, ...]
     cases: tuple[PlannedCase, ...]
@@ -184,7 +184,7 @@ class RunHead:
         }
 
     @classmethod
-    def from_json(cls, row: Mapping[str, Any], variants: Collection[str] = ()) -> RunHead:
+    def from_json(cls, row: JsonObject, variants: Collection[str] = ()) -> RunHead:
         """The head of a file, or of an older one; `variants` are names that its study gives.
 
         Raises:
@@ -217,7 +217,7 @@ class RunHead:
 
 
 def _cases(
-    row: Mapping[str, Any], candidates: Sequence[str], variants: Collection[str]
+    row: JsonObject, candidates: Sequence[str], variants: Collection[str]
 ) -> tuple[PlannedCase, ...]:
     instead = row.get("instead_of") or {}
     return tuple(

@@ -6,9 +6,10 @@ that it sets: gemma-2-2b-it/fine-tune/after.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any
+
+from model_registry.files.json_values import JsonObject
 
 PLAIN = "none"  # weights as they are published
 
@@ -26,7 +27,7 @@ class Setting:
     others: tuple[tuple[str, object], ...] = ()
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> Setting:
+    def of(cls, settings: JsonObject) -> Setting:
         """The setting that a result or a case carries as plain values."""
         own = {name: settings[name] for name in _OWN if settings.get(name) is not None}
         others = sorted((name, value) for name, value in settings.items() if name not in _OWN)

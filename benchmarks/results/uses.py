@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from benchmarks.results.decision import Decision, decide
 from benchmarks.results.run import Run
+from model_registry.files.json_values import JsonDict
 from model_registry.language import text
 from model_registry.licenses.license_uses import (
     USES,
@@ -37,7 +37,7 @@ class UnderUse:
     not_allowed: tuple[str, ...]
     unmeasured: tuple[str, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonDict:
         """The use as the document of `ohlora decide --json` has it."""
         return {
             "use": self.use,
@@ -85,7 +85,7 @@ def _is_of_licence(code: str) -> bool:
     return code.startswith(("license_", "use_"))
 
 
-def licence_document(run: Run) -> dict[str, Any]:
+def licence_document(run: Run) -> JsonDict:
     """The licences of a run's candidates and what each use would choose, for JSON."""
     accepted = {override.candidate for override in run.head.overrides}
     return {

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.results.setting import Setting, case_id
 from benchmarks.study.contract import Contract
 from model_registry.candidate import Candidate
+from model_registry.files.json_values import JsonObject
 from model_registry.records import Result
 from rows.row import Row, hash_texts
 
@@ -46,7 +46,7 @@ class Case:
     workload: str  # a name of benchmarks.workloads.workload.WORKLOADS
     contract: Contract
     task: Task = field(repr=False, default_factory=Task)
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: JsonObject = field(default_factory=dict)
     limits: Limits = Limits()
     keep: str | None = None  # folder for what the case makes, such as an adapter
     instead_of: str | None = None  # id of a case: this one is done only where that one failed

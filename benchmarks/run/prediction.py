@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from benchmarks.run.case import Case
 from benchmarks.study.contract import lora_targets
@@ -13,6 +11,7 @@ from benchmarks.workloads.workload import workload_called
 from model_registry.architectures.cures import cure_for as config_cure
 from model_registry.doctor import cure_for
 from model_registry.errors import LoadError
+from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.language import for_files
 from model_registry.memory.correction import correction_for, remember
 from model_registry.memory.fit import NO_CORRECTION, Correction, Work, is_quick, predict
@@ -33,7 +32,7 @@ def with_prediction(case: Case, result: Result) -> Result:
     waits for a trace.
     """
     correction = correction_for(str(result.machine.get("name")), case.contract.device)
-    fit: dict[str, Any] = {}
+    fit: JsonDict = {}
     architecture = case.candidate.shapes
     for phase, work in works(case, result.figures, result.machine.get("capability")).items():
         try:
@@ -69,7 +68,7 @@ def compare(predicted: int, measured: int | None) -> dict[str, object]:
     return {"predicted_bytes": predicted, "measured_bytes": measured, "error_percent": error}
 
 
-def works(case: Case, figures: Mapping[str, Any], capability: str | None = None) -> dict[str, Work]:
+def works(case: Case, figures: JsonObject, capability: str | None = None) -> dict[str, Work]:
     """The work of each phase that is predicted, at the sizes that the case really had.
 
     Where a case did not live to tell its sizes, its longest text counts a token a character.
@@ -100,7 +99,7 @@ def works(case: Case, figures: Mapping[str, Any], capability: str | None = None)
     return found
 
 
-def _training(case: Case, kind: str, common: Work, figures: Mapping[str, Any]) -> Work:
+def _training(case: Case, kind: str, common: Work, figures: JsonObject) -> Work:
     contract = effective(case.contract, case.settings)
     guess = max((len(row.prompt) + len(row.reply) for row in case.task.train), default=1)
     full = case.settings.get("tuning") == "full"

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
-from typing import Any
 
 from benchmarks.run.case import Case
 from benchmarks.run.measure import Measurement, measured, resident_bytes
@@ -31,6 +30,7 @@ from benchmarks.workloads.workload import (
 )
 from model_registry import cuda, machine
 from model_registry.errors import LoadError, NotFinite
+from model_registry.files.json_values import JsonDict
 from model_registry.language import for_files
 from model_registry.records import Loss, Peak, Reply, Result
 from model_registry.registry import Registry
@@ -91,7 +91,7 @@ def main(case: Case, connection: Connection) -> None:
 def run_case(case: Case, log: CaseLog) -> Result:
     """Run a case and return its result; no exception leaves this function."""
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    facts: dict[str, Any] = {}
+    facts: JsonDict = {}
     try:
         _prepare(case)
         facts["machine"] = machine.describe(case.contract.device)
@@ -179,7 +179,7 @@ def _weights_of(case: Case, opened: Opened) -> str:
     return "replay" if case.candidate.backend == "replay" else "remote"
 
 
-def _facts_of(outcome: Outcome) -> dict[str, Any]:
+def _facts_of(outcome: Outcome) -> JsonDict:
     return {"steps": outcome.steps, "tokens": outcome.tokens, "figures": outcome.figures}
 
 

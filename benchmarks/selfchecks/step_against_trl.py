@@ -16,13 +16,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.run.measure import measured, resident_bytes
 from benchmarks.study.contract import Contract
 from benchmarks.workloads.fine_tune import add_lora, train_steps, training_batches
 from benchmarks.workloads.log import MemoryLog
 from model_registry.candidate import Candidate, License
+from model_registry.files.json_values import JsonDict
 from model_registry.files.shipped_data import DATASETS
 from model_registry.prompting.tokenization import EncodedRow, encode_all
 from model_registry.records import Peak
@@ -152,7 +153,7 @@ def train_trl(job: Job, turns: TurnTaker) -> None:
         trainer.train()
 
 
-def _trl_settings(contract: Contract, folder: str) -> dict[str, Any]:
+def _trl_settings(contract: Contract, folder: str) -> JsonDict:
     return {
         "output_dir": folder,
         "num_train_epochs": 1,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from benchmarks.run.case import Case, Limits, Task
 from benchmarks.study.contract import Contract
@@ -17,6 +16,7 @@ from model_registry import machine
 from model_registry.architectures.architecture import declared_architecture
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError, UnknownName
+from model_registry.files.json_values import JsonDict
 from model_registry.files.ranges import out_of_range
 from model_registry.hub import cached_folder
 from model_registry.messages.notes import Note
@@ -183,7 +183,7 @@ def _contract(
     largest = max((c.parameters or 0 for c in candidates), default=0)
     scale = options.scale
     small = (scale == "tiny" and source == "random") or largest < _TWO_THREADS_FROM
-    policy: dict[str, Any] = {
+    policy: JsonDict = {
         "dtype": machine.pick_dtype(device),
         "threads": 1 if small else facts["cores"],
     }

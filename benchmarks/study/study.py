@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from benchmarks.study.variant import Variant
 from benchmarks.workloads.workload import workload_called
 from evaluators.ranking.criterion_table import Criterion
+from model_registry.files.json_values import JsonObject
 from model_registry.language import text
 from model_registry.selection import Criteria, Override
 
@@ -97,7 +97,7 @@ class Study:
     overrides: tuple[Override, ...]
     data: DataPlan
     work: Work
-    policy: Mapping[str, Any] = field(default_factory=dict)
+    policy: JsonObject = field(default_factory=dict)
     decision: DecisionPlan = DecisionPlan(())
     source: str = ""  # the file's text, kept in the run
     cures: Mapping[str, str] = field(default_factory=dict)  # of architectures.cures, by candidate

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from benchmarks.study.contract import Contract, lora_targets
 from benchmarks.study.study import DataPlan, DecisionPlan, Span, Study, Work
@@ -16,6 +15,7 @@ from benchmarks.workloads.workload import WORKLOADS, Workload
 from evaluators.ranking.decision_declaration import read_declaration
 from model_registry.architectures.cures import BY_NAME
 from model_registry.errors import BadFile, UnknownName
+from model_registry.files.json_values import JsonDict
 from model_registry.files.names import name_problem
 from model_registry.files.toml_reader import TomlReader
 from model_registry.files.toml_source import parse_toml, read_source
@@ -138,7 +138,7 @@ class _Reader(TomlReader):
         fields = {"license", "use", "min_params", "max_params", "language", "task"}
         fields |= {"with", "without"}
         self.known(entry, fields, "candidates")
-        values: dict[str, Any] = {}
+        values: JsonDict = {}
         for key, value in entry.items():
             if key in ("min_params", "max_params"):
                 values[key] = self.said(partial(parse_count, str(value)), key)
@@ -155,7 +155,7 @@ class _Reader(TomlReader):
         self.known(entry, {"path", "tuned_on", "prompts", "other", "turns"}, "data")
         other = self.table("other", entry)
         self.known(other, {"tuned_on", "prompts"}, "data.other")
-        values: dict[str, Any] = {}
+        values: JsonDict = {}
         if entry.get("turns", "every") not in TURNS:
             self.fail("turns", f"turns must be one of {', '.join(TURNS)}")
         if "turns" in entry:
@@ -237,11 +237,11 @@ class _Reader(TomlReader):
             self.fail("if_it_fails", f"{entry['if_it_fails']} is in {key}: it is measured anyway")
         return tuple(dict.fromkeys(named))
 
-    def variant(self, entry: dict[str, Any]) -> Variant:
+    def variant(self, entry: JsonDict) -> Variant:
         """One table of [[work.variants]]."""
         kinds = {each.name: str(each.type) for each in dataclasses.fields(Variant)}
         self.known(entry, set(kinds), "work.variants")
-        values: dict[str, Any] = {}
+        values: JsonDict = {}
         for key, value in entry.items():
             if key == "only":
                 values[key] = tuple(self.listed(value, str, key))
@@ -268,7 +268,7 @@ class _Reader(TomlReader):
             self.fail(key, f"{key} names no layer: all-linear, or q_proj,v_proj")
         return found if isinstance(found, str) else ",".join(found)
 
-    def policy(self) -> dict[str, Any]:
+    def policy(self) -> JsonDict:
         entry = self.table("contract")
         self.known(entry, _POLICY, "contract")
         defaults = Contract()

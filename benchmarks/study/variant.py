@@ -6,11 +6,10 @@ compare, and whatever else differs still shows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 from benchmarks.study.contract import Contract
+from model_registry.files.json_values import JsonObject
 from model_registry.weights.quantization import QUANTIZATIONS
 
 #: Names of settings that replace a field of the contract for one case.
@@ -68,12 +67,12 @@ class Variant:
         return settings
 
 
-def effective(contract: Contract, settings: Mapping[str, Any]) -> Contract:
+def effective(contract: Contract, settings: JsonObject) -> Contract:
     """The contract as one case follows it, with its settings applied."""
     own = {_REPLACES[name]: value for name, value in settings.items() if name in _REPLACES}
     return replace(contract, **own) if own else contract
 
 
-def tuned_rank(settings: Mapping[str, Any]) -> int | None:
+def tuned_rank(settings: JsonObject) -> int | None:
     """LoRA's rank of a case; None for full fine-tuning."""
     return None if settings.get("tuning") == "full" else int(settings["rank"])

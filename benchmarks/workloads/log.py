@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from benchmarks.run.measure import Measurement, measured
+from model_registry.files.json_values import JsonDict
 from model_registry.records import Loss, Reply
 
 
@@ -52,4 +53,4 @@ class MemoryLog:
         self.losses.append(loss)
 
 
-Figures = dict[str, Any]
+Figures = JsonDict

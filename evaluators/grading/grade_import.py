@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from evaluators.grading.grade_export import COLUMNS, NAMES
 from evaluators.grading.store.grade_records import Grade, Grader, reply_hash
 from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import BadFile, OhloraError
+from model_registry.files.json_values import JsonDict
 from model_registry.language import text
 from rows.encoding import nfc
 from rows.json_records import NotARow
@@ -119,7 +119,7 @@ def _unquoted(value: object) -> object:
 
 
 def _grade(row: dict[str, object]) -> Grade:
-    values: dict[str, Any] = {"grade": None}
+    values: JsonDict = {"grade": None}
     for name in NAMES:
         if name not in row:
             continue

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from model_registry.errors import UnknownName
 from model_registry.language import text
 
-Values = Mapping[str, Any]
+Values = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Cure:
 
     name: str
     applies: Callable[[Values], bool]
-    changes: Callable[[Values], dict[str, Any]]
+    changes: Callable[[Values], dict[str, object]]
     leaves_out: frozenset[str]
     means: tuple[str, str]
 
@@ -35,7 +34,7 @@ class Cure:
     def words(self) -> str:
         return text(*self.means)
 
-    def apply(self, values: Values) -> dict[str, Any]:
+    def apply(self, values: Values) -> dict[str, object]:
         """The values with this cure; those that it does not apply to as they are."""
         if not self.applies(values):
             return dict(values)
@@ -93,7 +92,7 @@ def cure_for(values: Values) -> Cure | None:
     return next((cure for cure in CURES if cure.applies(values)), None)
 
 
-def cured(values: Values, cure: str | None) -> dict[str, Any]:
+def cured(values: Values, cure: str | None) -> dict[str, object]:
     """An architecture's values with a cure, where one is named and applies.
 
     Raises:

@@ -11,7 +11,7 @@ from model_registry.errors import LoadError, first_line
 from model_registry.language import read_by
 
 
-def build_config(values: Mapping[str, Any]) -> Any:
+def build_config(values: Mapping[str, object]) -> Any:
     """A transformers configuration from an architecture's values.
 
     Raises:
@@ -22,14 +22,15 @@ def build_config(values: Mapping[str, Any]) -> Any:
     from transformers import CONFIG_MAPPING, AutoConfig
 
     check_values(values, "This architecture")
-    if values["model_type"] not in CONFIG_MAPPING:
+    model_type = str(values["model_type"])
+    if model_type not in CONFIG_MAPPING:
         raise LoadError(
             "unsupported_architecture",
-            f"transformers does not know the model type {values['model_type']}.",
+            f"transformers does not know the model type {model_type}.",
         )
     rest = {key: value for key, value in values.items() if key != "model_type"}
     try:
-        return AutoConfig.for_model(values["model_type"], **rest)
+        return AutoConfig.for_model(model_type, **rest)
     except StrictDataclassError as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise LoadError("error", f"{_REFUSED}{reason}") from error
@@ -40,7 +41,7 @@ def build_config(values: Mapping[str, Any]) -> Any:
 _REFUSED = "An architecture can't have these values: "
 
 
-def config_of_file(values: Mapping[str, Any], whose: str, cure: str | None = None) -> Any:
+def config_of_file(values: Mapping[str, object], whose: str, cure: str | None = None) -> Any:
     """The configuration that a model's config.json comes to, as its own class reads it.
 
     Args:
@@ -60,7 +61,7 @@ def config_of_file(values: Mapping[str, Any], whose: str, cure: str | None = Non
         raise would_not_load(values, whose, str(error).removeprefix(_REFUSED)) from error
 
 
-def check_config(values: Mapping[str, Any], whose: str, cure: str | None = None) -> None:
+def check_config(values: Mapping[str, object], whose: str, cure: str | None = None) -> None:
     """Refuse a configuration that its own class would refuse once its weights were fetched.
 
     What no class of transformers knows is left to whoever loads it.
@@ -75,7 +76,7 @@ def check_config(values: Mapping[str, Any], whose: str, cure: str | None = None)
             raise
 
 
-def would_not_load(values: Mapping[str, Any], whose: str, reason: str) -> LoadError:
+def would_not_load(values: Mapping[str, object], whose: str, reason: str) -> LoadError:
     """The refusal of a model whose own class does not take its configuration."""
     known, reason = cure_for(values), reason.removeprefix("ValueError: ").rstrip(".")
     with read_by(korean=False):

@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx2
@@ -31,6 +31,7 @@ from model_registry.backends.remote.streaming_backend import StreamingBackend
 from model_registry.backends.remote.timed_http import TimedClient
 from model_registry.candidate import Candidate, PromptPolicy
 from model_registry.errors import OhloraError
+from model_registry.files.json_values import JsonDict
 from model_registry.prompting.chat_template import Message
 from model_registry.prompting.tokenization import render
 
@@ -177,7 +178,7 @@ class PetalsBackend(StreamingBackend):
 
     def _ask(
         self, channel: ClientConnection, prompt: str, settings: GenerationSettings, clock: _Clock
-    ) -> Generator[dict[str, Any], None, None]:
+    ) -> Generator[JsonDict, None, None]:
         """Open a session, ask, and give each message until the server says stop."""
         # A token is at least a byte, so that a session of so many has room for all.
         room = len(prompt.encode()) + settings.max_new_tokens + 1
@@ -197,7 +198,7 @@ class PetalsBackend(StreamingBackend):
         while True:
             yield self._receive(channel, clock)
 
-    def _receive(self, channel: ClientConnection, clock: _Clock) -> dict[str, Any]:
+    def _receive(self, channel: ClientConnection, clock: _Clock) -> JsonDict:
         left = self.endpoint.timeout - clock.elapsed()
         message = channel.recv(timeout=max(0.0, min(self.endpoint.stall_timeout, left)))
         try:
@@ -217,7 +218,7 @@ class PetalsBackend(StreamingBackend):
 
     # --- Both ------------------------------------------------------------------------------------
 
-    def _checked(self, document: object) -> dict[str, Any]:
+    def _checked(self, document: object) -> JsonDict:
         """A message, if it is one and says that it is ok."""
         if not isinstance(document, dict):
             raise self._nonsense()

@@ -7,9 +7,10 @@ import stat
 from pathlib import Path
 
 from model_registry.errors import LoadError
+from model_registry.files.json_values import JsonDict
 
 
-def read_json_object(path: Path, *, most_bytes: int) -> dict[str, object]:
+def read_json_object(path: Path, *, most_bytes: int) -> JsonDict:
     """The object that a file holds.
 
     Raises:

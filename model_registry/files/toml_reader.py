@@ -6,9 +6,10 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from model_registry.errors import BadFile, OhloraError
+from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.files.ranges import RANGES, out_of_range
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class TomlReader:
     def __init__(self, path: Path, source: str, document: dict[str, object]) -> None:
         self.path, self.source, self.document = path, source, document
 
-    def make(self, kind: type[D], entry: Mapping[str, Any], where: str) -> D:
+    def make(self, kind: type[D], entry: JsonObject, where: str) -> D:
         """A dataclass from a table of exactly its fields."""
         self.known(entry, {f.name for f in dataclasses.fields(kind)}, where)
         needed = [
@@ -44,14 +45,14 @@ class TomlReader:
                 self.one(entry[each.name], kinds, each.name)
         return kind(**entry)
 
-    def table(self, key: str, within: Mapping[str, object] | None = None) -> dict[str, Any]:
+    def table(self, key: str, within: Mapping[str, object] | None = None) -> JsonDict:
         """A table of the document (or of one of its tables); an empty one where it is left out."""
         value = (self.document if within is None else within).get(key, {})
         if not isinstance(value, dict):
             self.fail(key, f"{key} must be a table: [{key}]")
         return dict(value)
 
-    def tables(self, within: Mapping[str, object], key: str) -> list[dict[str, Any]]:
+    def tables(self, within: Mapping[str, object], key: str) -> list[JsonDict]:
         """A list of tables; an empty one where it is left out."""
         value = within.get(key, [])
         if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):

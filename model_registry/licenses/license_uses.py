@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from model_registry.errors import BadFile, OhloraError
+from model_registry.files.json_values import JsonObject
 from model_registry.files.toml_source import parse_toml, read_source
 from model_registry.language import text
 
@@ -126,7 +127,7 @@ def clause_of(license_name: str, use: str) -> Clause:
     return NOT_READ if terms is None else terms.uses.get(use, NOT_READ)
 
 
-def document_of(license_name: str) -> dict[str, Any] | None:
+def document_of(license_name: str) -> dict[str, object] | None:
     """What the table says of a licence, as documents hold it; None where it is not in the table."""
     terms = terms_of(license_name)
     if terms is None:
@@ -213,7 +214,7 @@ def _terms(path: Path, key: str, entry: object) -> Terms:
     return terms
 
 
-def _clause(path: Path, key: str, entry: Mapping[str, Any]) -> Clause:
+def _clause(path: Path, key: str, entry: JsonObject) -> Clause:
     if entry["answer"] not in ANSWERS:
         raise BadFile(path, None, f"licence {key}: an answer is one of {', '.join(ANSWERS)}")
     return Clause(entry["answer"], entry["en"], entry["ko"])

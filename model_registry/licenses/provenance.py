@@ -11,7 +11,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
+
+from model_registry.files.json_values import JsonObject
 
 Standing = Literal["read", "reported", "derived", "recalled"]
 STANDINGS: tuple[Standing, ...] = get_args(Standing)
@@ -40,7 +42,7 @@ class Source:
         """Whether somebody saw the value somewhere."""
         return self.standing in ("read", "reported")
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The source as documents hold it."""
         return {
             "title": self.title,
@@ -58,7 +60,7 @@ class Benchmark:
     value: float
     source: Source
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The result as documents hold it."""
         return {"name": self.name, "value": self.value, "source": self.source.to_json()}
 
@@ -67,7 +69,7 @@ class BadEvidence(ValueError):
     """What a catalog says of its sources is wrong; the catalog's reader adds file and line."""
 
 
-def read_sources(entries: Mapping[str, Any]) -> dict[str, Source]:
+def read_sources(entries: JsonObject) -> dict[str, Source]:
     """The table [sources] of a catalog.
 
     Raises:
@@ -76,7 +78,7 @@ def read_sources(entries: Mapping[str, Any]) -> dict[str, Source]:
     return {key: _source(key, entry) for key, entry in entries.items()}
 
 
-def _source(key: str, entry: Mapping[str, Any]) -> Source:
+def _source(key: str, entry: JsonObject) -> Source:
     unknown = set(entry) - {"title", "read_on", "standing", "url"}
     if unknown:
         raise BadEvidence(f"source {key}: unknown key {', '.join(sorted(unknown))}")
@@ -88,7 +90,7 @@ def _source(key: str, entry: Mapping[str, Any]) -> Source:
 
 
 def read_evidence(
-    entry: Mapping[str, Any], sources: Mapping[str, Source]
+    entry: JsonObject, sources: Mapping[str, Source]
 ) -> tuple[dict[str, Source], tuple[Benchmark, ...]]:
     """The `evidence` and `benchmarks` of one candidate.
 
@@ -106,13 +108,13 @@ def read_evidence(
     return evidence, tuple(_benchmark(each, sources) for each in results)
 
 
-def _named(key: Any, sources: Mapping[str, Source]) -> Source:
+def _named(key: str, sources: Mapping[str, Source]) -> Source:
     if key not in sources:
         raise BadEvidence(f"source {key} has no [sources] entry")
     return sources[key]
 
 
-def _benchmark(entry: Mapping[str, Any], sources: Mapping[str, Source]) -> Benchmark:
+def _benchmark(entry: JsonObject, sources: Mapping[str, Source]) -> Benchmark:
     value = entry.get("value")
     if not isinstance(value, int | float) or isinstance(value, bool) or set(entry) != _RESULT:
         raise BadEvidence("a benchmark is {name, value, source}, its value a number")

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from model_registry.errors import LoadError
+from model_registry.files.json_values import JsonDict
 
 TABLE = Path(__file__).resolve().parent / "coefficients.json"
 
@@ -34,7 +34,7 @@ LIGHT_TRACED = (
 
 Traced = tuple[tuple[str, str, str], ...]
 #: Architectures by their key; each has its model type, its counts and its traces by their key.
-Table = dict[str, dict[str, Any]]
+Table = dict[str, JsonDict]
 Coefficients = dict[str, dict[str, list[float]]]
 
 
@@ -143,7 +143,7 @@ def _read(path: Path) -> Table:
         return {}
 
 
-def _known(key: str) -> dict[str, Any]:
+def _known(key: str) -> JsonDict:
     shipped, own = _tables()
     return {**own.get(key, {}), **shipped.get(key, {})}
 

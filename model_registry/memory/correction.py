@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.language import text
 from model_registry.memory.fit import NO_CORRECTION, Correction, Estimate
 
@@ -91,8 +91,8 @@ def is_tuning(estimate: Estimate) -> bool:
     return "optimiser" in estimate.terms
 
 
-def _rows(machine: str, device: str, path: Path) -> dict[str, dict[str, Any]]:
-    rows: dict[str, dict[str, Any]] = {}
+def _rows(machine: str, device: str, path: Path) -> dict[str, JsonDict]:
+    rows: dict[str, JsonDict] = {}
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError:
@@ -108,7 +108,7 @@ def _rows(machine: str, device: str, path: Path) -> dict[str, dict[str, Any]]:
     return rows
 
 
-def _estimate(row: Mapping[str, Any]) -> Estimate:
+def _estimate(row: JsonObject) -> Estimate:
     terms = {name: int(count) for name, count in row["terms"].items()}
     return Estimate(terms, int(row["scratch_bytes"]), str(row["moment"]))
 

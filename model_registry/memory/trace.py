@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from model_registry.architectures.model_config import build_config
 from model_registry.errors import LoadError
+from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.memory.steps import Inference, Shape, Training
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def on_meta(values: Mapping[str, object], dtype: torch.dtype) -> PreTrainedModel
     return model
 
 
-def at_depth(values: Mapping[str, Any], layers: int) -> dict[str, Any]:
+def at_depth(values: JsonObject, layers: int) -> JsonDict:
     """The same architecture with fewer layers."""
     values = dict(values)
     if "num_layers" in values:
@@ -101,7 +102,7 @@ def at_depth(values: Mapping[str, Any], layers: int) -> dict[str, Any]:
     return values
 
 
-def depths_of(values: Mapping[str, Any]) -> tuple[int, int]:
+def depths_of(values: JsonObject) -> tuple[int, int]:
     """The two depths at which an architecture is traced.
 
     Where its kinds of layers repeat, one and two rounds of them; else half its own depth and all.

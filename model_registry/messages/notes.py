@@ -11,6 +11,7 @@ from string import Formatter
 from typing import Any
 
 from model_registry.architectures.cures import BY_NAME
+from model_registry.files.json_values import JsonObject
 from model_registry.language import read_by, text
 from model_registry.licenses.license_uses import clause_of, use_words
 from model_registry.messages.diagnoses import cure_of_cause
@@ -107,7 +108,7 @@ def _lines(numbers: Sequence[int], count: int) -> str:
 _DELIMITERS = {",": ("comma", "쉼표"), ";": ("semicolon", "세미콜론"), "\t": ("tab", "탭")}
 
 
-def _how_read(source: Mapping[str, Any]) -> str:
+def _how_read(source: JsonObject) -> str:
     """CSV, utf-8, comma; columns prompt=question; not used: id."""
     delimiter = source.get("delimiter")
     parts = [source["format"], source.get("encoding")]

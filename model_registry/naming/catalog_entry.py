@@ -16,6 +16,7 @@ from tomlkit.items import AoT, Table
 from model_registry.candidate import Candidate, License, PromptPolicy
 from model_registry.catalog import read_catalog
 from model_registry.errors import BadFile, DuplicateName, OhloraError
+from model_registry.files.json_values import JsonObject
 from model_registry.files.whole_file import write_whole
 from model_registry.language import text
 
@@ -101,7 +102,7 @@ def _table(document: tomlkit.TOMLDocument, name: str) -> Any:
     return document[name]
 
 
-def _license_key(licenses: Mapping[str, Any], has: License) -> str:
+def _license_key(licenses: JsonObject, has: License) -> str:
     """The name of a licence's entry: its own where that is free or says the same."""
     key, number = has.name, 1
     while key in licenses and not _is_same(licenses[key], has, key):
@@ -110,7 +111,7 @@ def _license_key(licenses: Mapping[str, Any], has: License) -> str:
     return key
 
 
-def _is_same(entry: Mapping[str, Any], has: License, key: str) -> bool:
+def _is_same(entry: Mapping[str, object], has: License, key: str) -> bool:
     return (
         entry.get("name", key) == has.name
         and entry.get("free") == has.free
@@ -130,7 +131,7 @@ def _license(has: License, key: str) -> Table:
     return entry
 
 
-def _architecture_key(architectures: Mapping[str, Any], candidate: Candidate) -> str:
+def _architecture_key(architectures: Mapping[str, object], candidate: Candidate) -> str:
     base = candidate.name.rpartition("/")[2].replace("@", "-")
     key, number = base, 1
     while key in architectures:
@@ -139,7 +140,7 @@ def _architecture_key(architectures: Mapping[str, Any], candidate: Candidate) ->
     return key
 
 
-def _architecture(values: Mapping[str, Any]) -> Table:
+def _architecture(values: Mapping[str, object]) -> Table:
     entry = tomlkit.table()
     for name, value in values.items():
         if not name.endswith(_LEFT_OUT):
@@ -147,7 +148,7 @@ def _architecture(values: Mapping[str, Any]) -> Table:
     return entry
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """A value as TOML can hold it: tables inside on one line, null left out of them."""
     if isinstance(value, Mapping):
         inline = tomlkit.inline_table()
@@ -160,9 +161,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _values(candidate: Candidate, path: Path) -> dict[str, Any]:
+def _values(candidate: Candidate, path: Path) -> dict[str, object]:
     """What a candidate says of itself, in the order that catalogs have."""
-    said: dict[str, Any] = {
+    said: dict[str, object] = {
         "name": candidate.name,
         "hub_id": candidate.hub_id,
         "revision": candidate.revision,

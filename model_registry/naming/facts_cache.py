@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from model_registry.errors import LoadError, OhloraError
+from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.files.small_json import read_json_object
 from model_registry.language import for_files
 from model_registry.naming import hub_client
@@ -198,7 +198,7 @@ def _place(reference: HubReference) -> Path:
     return Path(constants.HF_HOME, "ohlora", f"models--{name}.json")
 
 
-def _is_fresh(reference: HubReference, kept: Mapping[str, Any]) -> bool:
+def _is_fresh(reference: HubReference, kept: JsonObject) -> bool:
     age = time.time() - float(kept.get("asked_at") or 0)
     return reference.revision == kept.get("commit") or 0 <= age < FRESH_SECONDS
 
@@ -208,7 +208,7 @@ def _is_kept_fresh(reference: HubReference) -> bool:
     return kept is not None and _is_fresh(reference, kept)
 
 
-def _kept(reference: HubReference) -> dict[str, Any] | None:
+def _kept(reference: HubReference) -> JsonDict | None:
     """What was kept of a model; None where nothing was, or of an older form."""
     place = _place(reference)
     try:
@@ -236,7 +236,7 @@ def _keep(reference: HubReference, facts: ModelFacts) -> None:
         return
 
 
-def _facts(kept: Mapping[str, Any]) -> ModelFacts:
+def _facts(kept: JsonObject) -> ModelFacts:
     known = {name: kept[name] for name in ModelFacts.__dataclass_fields__ if name in kept}
     card = dict(kept["card"])
     known["card"] = Card(**card | {"languages": tuple(card["languages"])})

@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from model_registry.errors import LoadError
+from model_registry.files.json_values import JsonDict
 from model_registry.naming.hub_errors import retry_after
 from model_registry.naming.references import HubReference
 
@@ -50,7 +51,7 @@ class Repository:
 
     reference: HubReference
     commit: str
-    card: dict[str, Any]
+    card: JsonDict
     gated: bool
     files: dict[str, int | None]
 
@@ -178,7 +179,7 @@ def _refuse_large(repository: Repository, name: str, most_bytes: int) -> None:
         )
 
 
-def read_header(repository: Repository, name: str) -> dict[str, Any]:
+def read_header(repository: Repository, name: str) -> dict[str, object]:
     """The header of a repository's safetensors file: tensor → dtype, shape, data_offsets.
 
     Raises:

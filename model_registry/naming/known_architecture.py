@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from model_registry import catalog
 from model_registry.architectures.architecture import own_names
@@ -18,7 +17,7 @@ from model_registry.architectures.model_config import build_config
 from model_registry.errors import OhloraError
 from model_registry.memory.coefficients import architecture_key, is_known
 
-Values = Mapping[str, Any]
+Values = Mapping[str, object]
 
 #: What says nothing of the memory that weights and work take, or is said of files.
 _NO_MATTER = frozenset({
@@ -33,7 +32,7 @@ _NO_MATTER = frozenset({
 })  # fmt: skip
 
 
-def known_values(values: Values) -> dict[str, Any]:
+def known_values(values: Values) -> dict[str, object]:
     """A catalog's values that come to the same model, or these values where there are none.
 
     Args:
@@ -50,7 +49,7 @@ def known_values(values: Values) -> dict[str, Any]:
     return dict(values)
 
 
-def _essence(values: Values) -> Mapping[str, Any] | None:
+def _essence(values: Values) -> Mapping[str, object] | None:
     """What memory hangs on, as its class completes it; None where no class takes the values."""
     return _essence_of(_Keyed(architecture_key(values), values))
 
@@ -69,7 +68,7 @@ class _Keyed:
 
 
 @lru_cache(maxsize=256)
-def _essence_of(keyed: _Keyed) -> Mapping[str, Any] | None:
+def _essence_of(keyed: _Keyed) -> Mapping[str, object] | None:
     try:
         whole = build_config(keyed.values).to_dict()
     except OhloraError:

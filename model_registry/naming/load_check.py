@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model_registry.architectures.cures import cure_for, cured
 from model_registry.architectures.model_config import build_config
@@ -17,6 +17,9 @@ from model_registry.messages.load_texts import LOAD_LABELS
 from model_registry.messages.notes import Note
 from model_registry.naming.model_facts import ModelFacts
 from model_registry.prompting.template_facts import TemplateFacts, template_facts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 _HEADS = ("lm_head.weight", "embed_out.weight", "output.weight")
 _NEARLY = 0.005  # of the parameters: below, biases and buffers that some writers leave out
@@ -60,7 +63,7 @@ class LoadVerdict:
     def loads(self) -> bool:
         return self.status == "ok"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The verdict as one document, the same whatever language is read."""
         return {
             "name": self.name,
@@ -121,7 +124,7 @@ def _source(facts: ModelFacts) -> list[Looked]:
     return [Looked("source", None, Note("load_source", values))]
 
 
-def _class(facts: ModelFacts, values: Mapping[str, Any]) -> list[Looked]:
+def _class(facts: ModelFacts, values: Mapping[str, object]) -> list[Looked]:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
     model_type = str(values.get("model_type") or "?")[:60]
@@ -134,7 +137,7 @@ def _class(facts: ModelFacts, values: Mapping[str, Any]) -> list[Looked]:
     return [Looked("class", False, Note("load_class_unknown", said), "unsupported_architecture")]
 
 
-def _config(facts: ModelFacts, values: Mapping[str, Any], cure: str | None) -> list[Looked]:
+def _config(facts: ModelFacts, values: Mapping[str, object], cure: str | None) -> list[Looked]:
     try:
         build_config(values)
     except LoadError as error:
@@ -152,7 +155,7 @@ def _config(facts: ModelFacts, values: Mapping[str, Any], cure: str | None) -> l
     return [Looked("config", True, Note("load_config_accepted"))]
 
 
-def _built(values: Mapping[str, Any]) -> Any:
+def _built(values: Mapping[str, object]) -> Any:
     try:
         return build_config(values)
     except OhloraError:
@@ -190,7 +193,7 @@ def _end(found: TemplateFacts, facts: ModelFacts) -> Looked:
     # What follows an answer may begin the next turn: its first known token ends it.
     known = [token for token in facts.token_ids if found.end.startswith(token)]
     end = max(known, key=len, default=found.end[:40])
-    values: dict[str, Any] = {"end": end, "ids": [str(stop) for stop in stops] or ["?"]}
+    values: dict[str, object] = {"end": end, "ids": [str(stop) for stop in stops] or ["?"]}
     number = facts.token_ids.get(end)
     if number is None or not stops:
         return Looked("end", None, Note("load_end", values))
@@ -211,7 +214,7 @@ def _stores_head(facts: ModelFacts) -> bool:
     return any(name.endswith(_HEADS) for name in facts.tensors or ())
 
 
-def _tied(facts: ModelFacts, config: Any) -> list[Looked]:
+def _tied(facts: ModelFacts, config: PreTrainedConfig) -> list[Looked]:
     if config is None or facts.tensors is None:
         return []
     tied = bool(getattr(config.get_text_config(), "tie_word_embeddings", False))
@@ -231,7 +234,7 @@ def _dtype(facts: ModelFacts, computed: str) -> list[Looked]:
     return [Looked("dtype", None, Note("load_dtype", values))]
 
 
-def _count(values: Mapping[str, Any]) -> int | None:
+def _count(values: Mapping[str, object]) -> int | None:
 
     try:
         return count_parameters(values)
@@ -240,7 +243,7 @@ def _count(values: Mapping[str, Any]) -> int | None:
 
 
 def _parameters(
-    meta: int | None, stored: int | None, facts: ModelFacts, config: Any
+    meta: int | None, stored: int | None, facts: ModelFacts, config: PreTrainedConfig
 ) -> list[Looked]:
     """Both counts; a difference is said, with what explains it."""
     if meta is None and stored is None:
@@ -249,7 +252,7 @@ def _parameters(
         where = "headers" if meta is None else "meta"
         values = {"count": stored if meta is None else meta, "where": where}
         return [Looked("parameters", None, Note("load_parameters_one", values))]
-    both: dict[str, Any] = {"meta": meta, "headers": stored}
+    both: dict[str, object] = {"meta": meta, "headers": stored}
     if meta == stored:
         return [Looked("parameters", True, Note("load_parameters_agree", both))]
     text_config = config.get_text_config()

@@ -10,15 +10,14 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from model_registry.errors import LoadError
+from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.files.small_json import read_json_object
 from model_registry.naming.hub_client import TOKENIZER_FILES
 from model_registry.weights.folder_check import ADAPTER, ADAPTER_WEIGHTS, check_files
 from model_registry.weights.weight_files import INDEX, WEIGHTS, shard_names
 
-Json = Mapping[str, Any]
 _MOST_BYTES = 8 << 20
 
 
@@ -55,9 +54,9 @@ class ModelFacts:
     """
 
     name: str
-    config: Json
-    tokenizer_config: Json = field(default_factory=dict)
-    generation_config: Json = field(default_factory=dict)
+    config: JsonObject
+    tokenizer_config: JsonObject = field(default_factory=dict)
+    generation_config: JsonObject = field(default_factory=dict)
     chat_template: str | None = None
     token_ids: Mapping[str, int] = field(default_factory=dict)
     tokenizer_files: tuple[str, ...] = ()
@@ -152,7 +151,7 @@ def read_headers(folder: Path, names: Iterable[str]) -> dict[str, Tensor]:
     return found
 
 
-def tensors_of_header(header: Json) -> dict[str, Tensor]:
+def tensors_of_header(header: JsonObject) -> dict[str, Tensor]:
     """The tensors that a safetensors header lists.
 
     Raises:
@@ -169,7 +168,7 @@ def tensors_of_header(header: Json) -> dict[str, Tensor]:
     return found
 
 
-def weights_wanted(files: Iterable[str], index: Json | None) -> tuple[list[str], list[str]]:
+def weights_wanted(files: Iterable[str], index: JsonObject | None) -> tuple[list[str], list[str]]:
     """The weight files that a repository's index (or the lack of one) wants: there, and missing.
 
     Raises:
@@ -193,12 +192,12 @@ def is_adapter(folder: Path) -> bool:
     return named and not (folder / "config.json").exists()
 
 
-def _object(path: Path) -> dict[str, Any]:
+def _object(path: Path) -> JsonDict:
     """What a JSON file holds; empty where there is none."""
     return read_json_object(path, most_bytes=_MOST_BYTES) if path.exists() else {}
 
 
-def _template(folder: Path, tokenizer: Json) -> str | None:
+def _template(folder: Path, tokenizer: JsonObject) -> str | None:
     """The chat template, wherever it is kept: a file of its own, or in a configuration."""
     own = folder / "chat_template.jinja"
     if own.exists():
@@ -215,7 +214,7 @@ def _template(folder: Path, tokenizer: Json) -> str | None:
     return said if isinstance(said, str) else None
 
 
-def _token_ids(folder: Path, tokenizer: Json) -> dict[str, int]:
+def _token_ids(folder: Path, tokenizer: JsonObject) -> dict[str, int]:
     """The ids of added tokens, from the tokenizer's configuration or from the tokenizer itself."""
     found: dict[str, int] = {}
     said = tokenizer.get("added_tokens_decoder")

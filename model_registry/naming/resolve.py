@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from model_registry.architectures.cures import cure_for, cured
 from model_registry.candidate import Candidate, Free, License, PromptPolicy
 from model_registry.errors import LoadError, OhloraError, UnknownName
+from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.files.small_json import read_json_object
 from model_registry.language import text
 from model_registry.licenses.license_uses import Terms, terms_of
@@ -250,11 +250,11 @@ def _no_base(folder: Path, named: str, error: OhloraError | None) -> LoadError:
     )
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read(path: Path) -> JsonObject:
     return read_json_object(path, most_bytes=8 << 20) if path.exists() else {}
 
 
-def _tuned_policy(folder: Path) -> dict[str, Any]:
+def _tuned_policy(folder: Path) -> JsonDict:
     """The form in which `ohlora tune` tuned an adapter; empty where another program made it."""
     said = _read(folder / TUNE_CARD).get("prompting")
     known = PromptPolicy.__dataclass_fields__

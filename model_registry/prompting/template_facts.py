@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from model_registry.errors import BadTemplate
+from model_registry.files.json_values import JsonObject
 from model_registry.prompting.chat_template import ChatTemplate
 from model_registry.prompting.thinking import split_thinking
 
@@ -31,7 +32,7 @@ class TemplateFacts:
     problem: str = ""
 
 
-def template_facts(text: str, tokenizer_config: Mapping[str, Any]) -> TemplateFacts:
+def template_facts(text: str, tokenizer_config: JsonObject) -> TemplateFacts:
     """Render a template a few times and see.
 
     Args:
@@ -83,7 +84,7 @@ def _end(template: ChatTemplate, question: Mapping[str, str]) -> str:
     return whole.rpartition(_ANSWER)[2].strip() if _ANSWER in whole else ""
 
 
-def _named_tokens(config: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _named_tokens(config: JsonObject) -> tuple[tuple[str, str], ...]:
     found = []
     for name in _TOKENS:
         said = config.get(name)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from jinja2 import Template
@@ -21,6 +21,10 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.nodes import Node
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+if TYPE_CHECKING:
+    from model_registry.files.json_values import JsonObject  # the process has no path to it
+
 
 SECONDS = 5.0  # for one conversation; a real template needs milliseconds for a megabyte
 MEMORY_BYTES = 512 << 20  # of address space; Python and jinja2 take a tenth of it
@@ -101,7 +105,7 @@ def _compiled(template: str) -> Template:
     return environment.from_string(template)
 
 
-def render(template: str, variables: Mapping[str, Any]) -> str:
+def render(template: str, variables: JsonObject) -> str:
     """Render one template.
 
     Raises:
@@ -118,7 +122,7 @@ def render(template: str, variables: Mapping[str, Any]) -> str:
     return "".join(pieces)
 
 
-def answer(request: Mapping[str, Any]) -> dict[str, str]:
+def answer(request: JsonObject) -> dict[str, str]:
     """The answer to one request: a text, or what is wrong in a word and in the library's words."""
     try:
         return {"text": render(request["template"], request["variables"])}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError, first_line
+from model_registry.files.json_values import JsonObject
 from model_registry.prompting.tokenization import end_token_id, prompt_ids, render
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _check_growth(candidate: Candidate, tokenizer: PreTrainedTokenizerBase) -> N
             )
 
 
-def expansion_factor(step: Mapping[str, Any]) -> float:
+def expansion_factor(step: JsonObject) -> float:
     """How many times as long a text can become in a step of a tokenizer, as its JSON describes it.
 
     A pattern may match between any two letters, so that each gets the replacement beside it.

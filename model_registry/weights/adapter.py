@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from model_registry.candidate import Candidate, PromptPolicy
 from model_registry.errors import LoadError, OhloraError, UnknownName
+from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.files.small_json import read_json_object
 from model_registry.language import text
 from model_registry.messages.path_errors import (
@@ -64,7 +63,7 @@ def write_card(folder: Path, candidate: Candidate, figures: dict[str, object]) -
     (folder / CARD).write_text(words + "\n", encoding="utf-8")
 
 
-def read_card(folder: Path) -> dict[str, Any]:
+def read_card(folder: Path) -> JsonDict:
     """What `write_card` wrote.
 
     Raises:
@@ -124,7 +123,7 @@ def load_tuned(
 
 
 def _base_in(
-    card: Mapping[str, Any], folder: Path, registry: Registry, base_folder: Path | None
+    card: JsonObject, folder: Path, registry: Registry, base_folder: Path | None
 ) -> Candidate:
     """The base that a card names, or the folder that a user names for it."""
     named = card["base"] if base_folder is None else str(base_folder)

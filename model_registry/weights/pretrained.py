@@ -13,6 +13,7 @@ from model_registry.architectures.cures import cure_for, cure_of
 from model_registry.architectures.model_config import check_config, config_of_file
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError, first_line
+from model_registry.files.json_values import JsonDict
 from model_registry.files.small_json import read_json_object
 from model_registry.hub import fetch
 from model_registry.messages.path_errors import existing_path, not_a_model
@@ -110,7 +111,7 @@ def _tokenizer(candidate: Candidate, folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _config_for(folder: Path, cure: str | None, *, any_cure: bool = False) -> dict[str, Any]:
+def _config_for(folder: Path, cure: str | None, *, any_cure: bool = False) -> JsonDict:
     """What to read a folder with beside its own files: the configuration that a cure makes.
 
     `any_cure` takes the one that is called for though nobody named it: a tokenizer reads the

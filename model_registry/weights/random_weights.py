@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from model_registry import cuda
 from model_registry.architectures.architecture import shrunk
 from model_registry.errors import LoadError
+from model_registry.files.json_values import JsonDict
 from model_registry.weights.quantization import weight_bytes
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _set_what_is_left(model: PreTrainedModel, config: PreTrainedConfig) -> None:
 def _small(config: PreTrainedConfig) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
 
-    values: dict[str, Any] = shrunk(config.to_dict(), vocab_size=512)
+    values: JsonDict = shrunk(config.to_dict(), vocab_size=512)
     ids = ("bos_token_id", "eos_token_id", "pad_token_id")
     small = type(config)(**values | dict.fromkeys(ids, 0))
     model: PreTrainedModel = AutoModelForCausalLM.from_config(small, trust_remote_code=False)

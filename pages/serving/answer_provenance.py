@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from evaluators.grading.store.grade_records import reply_hash
 from evaluators.grading.submission import InvalidRequest, text
@@ -24,7 +23,7 @@ class AnswerProvenance:
     """Where an answer comes from."""
 
     candidate: str
-    settings: dict[str, Any]
+    settings: dict[str, object]
     answer: str = field(default_factory=lambda: secrets.token_urlsafe(9))
     text_hash: str = ""
     answered: bool = True  # else the text is the page's own words for that
@@ -35,7 +34,7 @@ class AnswerProvenance:
         return {"id": json.dumps(made, ensure_ascii=False)}
 
 
-def read_provenance(message: Any, reply: str) -> AnswerProvenance | None:
+def read_provenance(message: object, reply: str) -> AnswerProvenance | None:
     """The provenance in a message that a browser sends back; None where it has none.
 
     Raises:

@@ -10,14 +10,17 @@ from __future__ import annotations
 import json
 import re
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from model_registry.files.json_values import JsonDict
+
 if TYPE_CHECKING:
     import gradio as gr
+    from gradio.blocks import BlockFunction
 
     from pages.serving.fair_queue import FairQueue
 
@@ -102,7 +105,7 @@ class RequestFilter:
             return 422, "session_hash must be a short text."
         return self._misfit(called, name) or self._too_many(called, name, address)
 
-    def _misfit(self, called: dict[str, Any], name: str | None) -> tuple[int, str] | None:
+    def _misfit(self, called: JsonDict, name: str | None) -> tuple[int, str] | None:
         """Whether a call names an endpoint that is there."""
         pointed = called.get("event_data")
         if pointed is not None and not (isinstance(pointed, dict) and "index" in pointed):
@@ -118,19 +121,17 @@ class RequestFilter:
             return (401, "Not authenticated") if login else (404, "There is no such endpoint.")
         return None
 
-    def _called(self, number: int | None, name: str | None) -> Any:
+    def _called(self, number: int | None, name: str | None) -> BlockFunction | None:
         fns = self._page.fns
         if number is not None:
             return fns.get(number)
         wanted = (name or "").strip("/")
         return next((fn for fn in fns.values() if fn.api_name == wanted), None)
 
-    def _too_many(
-        self, called: dict[str, Any], name: str | None, address: str
-    ) -> tuple[int, str] | None:
+    def _too_many(self, called: JsonDict, name: str | None, address: str) -> tuple[int, str] | None:
         """Whether whoever asks has enough in line; what is answered at once has no line."""
-        queued = self._called(called.get("fn_index"), name).queue
-        if queued and not self._line.takes(called.get("session_hash"), address):
+        found = self._called(called.get("fn_index"), name)
+        if found and found.queue and not self._line.takes(called.get("session_hash"), address):
             return 429, "Your earlier requests are still under way."
         return None
 

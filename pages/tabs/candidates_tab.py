@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import gradio as gr
 
@@ -87,7 +86,16 @@ def candidates_tab(context: PageContext, _: gr.Tab) -> None:
         unwanted = gr.Dropdown(
             traits, multiselect=True, label=word("without_traits"), elem_id="candidates-without"
         )
-    filters: list[Any] = [catalog, license_, language, smallest, largest, wanted, unwanted, use]
+    filters: list[gr.Dropdown | gr.Slider | gr.Number | gr.Radio] = [
+        catalog,
+        license_,
+        language,
+        smallest,
+        largest,
+        wanted,
+        unwanted,
+        use,
+    ]
     defaults = [one.value for one in filters]
     accepted, rejected = tables(_select(context, *defaults))
     nobody = ("No candidate fits.", "맞는 후보가 없습니다.")
@@ -167,11 +175,11 @@ def _select(
 
 def tables(selection: Selection, use: str | None = None) -> tuple[Rows, Rows]:
     """Rows of both tables; what is unknown is None, never zero."""
-    rejected = [{"name": r.candidate.name, "reason": r.reason} for r in selection.rejected]
+    rejected: Rows = [{"name": r.candidate.name, "reason": r.reason} for r in selection.rejected]
     return [_row(c, use) for c in selection.accepted], rejected
 
 
-def _row(candidate: Candidate, use: str | None = None) -> dict[str, Any]:
+def _row(candidate: Candidate, use: str | None = None) -> dict[str, object]:
     count = candidate.parameters or candidate.published_parameters
     board = candidate.leaderboard
     return {

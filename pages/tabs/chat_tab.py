@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
+from gradio.events import Dependency
 
 from evaluators.grading.rubric import LEVELS
 from evaluators.grading.submission import LONGEST_NOTE, InvalidRequest, text
@@ -39,7 +41,7 @@ class ChatParts:
     history: gr.Chatbot
     message: gr.Textbox
     candidate: gr.Dropdown
-    settings: tuple[Any, ...]  # system, temperature, top_p, max_new_tokens, seed
+    settings: tuple[Component, ...]  # system, temperature, top_p, max_new_tokens, seed
     target: gr.State  # which message the grade below is for; None: the last answer
 
 
@@ -85,7 +87,7 @@ def chat_tab(context: PageContext, _: gr.Tab) -> None:
     _wire(context, parts, send=send, stop=stop, again=again, clear=clear, grades=grades)
 
 
-def _settings() -> tuple[Any, ...]:
+def _settings() -> tuple[Component, ...]:
     with gr.Accordion(word("settings"), open=False, elem_id="chat-settings"):
         system = gr.Textbox(label=word("system"), lines=2, max_length=LONGEST_MESSAGE)
         with gr.Row():
@@ -125,7 +127,7 @@ def _grade_row(
     for event in (choice.input, save.click, note.submit):
         event(chat_grade, given, save, queue=False, api_name="chat_grade", show_progress="hidden")
 
-    def point_at(selected: gr.EventData) -> tuple[Any, ...]:
+    def point_at(selected: gr.EventData) -> tuple[object, ...]:
         # Its place comes from a browser: keep_grade checks it, as it does those of other clients.
         place = (selected._data or {}).get("index")
         place = place[0] if isinstance(place, list) and place else place
@@ -153,7 +155,7 @@ def _wire(
     def chat(
         message: str, history: Messages, candidate: str, system: str, temperature: float,
         top_p: float, max_new_tokens: int, seed: int, request: gr.Request,
-    ) -> Generator[tuple[Any, ...], None, None]:  # fmt: skip
+    ) -> Generator[tuple[object, ...], None, None]:  # fmt: skip
         with errors_as_messages(request):
             message = text(message, "message", LONGEST_MESSAGE).strip()
             if not message:
@@ -170,7 +172,7 @@ def _wire(
     def chat_again(
         history: Messages, candidate: str, system: str, temperature: float,
         top_p: float, max_new_tokens: int, seed: int, request: gr.Request,
-    ) -> Generator[tuple[Any, ...], None, None]:  # fmt: skip
+    ) -> Generator[tuple[object, ...], None, None]:  # fmt: skip
         with errors_as_messages(request):
             messages = plain_messages(history)
             while messages and messages[-1]["role"] == "assistant":
@@ -201,7 +203,7 @@ def _wire(
         "show_progress": "hidden",
         "api_visibility": "private",
     }
-    answers: list[Any] = []
+    answers: list[Dependency] = []
     for event, name in ((parts.message.submit, "chat"), (send.click, "")):
         visible: dict[str, Any] = {"api_name": name} if name else {"api_visibility": "private"}
         shown = [parts.history, parts.message, *state]
@@ -210,20 +212,21 @@ def _wire(
     answers.append(again.click(chat_again, asked, shown, **queued, api_name="chat_again"))
     for answer in answers:
         answer.then(idle, parts.history, state, **began)
-    stop.click(idle, parts.history, state, cancels=answers, **began)
-    clear.click(cleared, None, [parts.history, *state], cancels=answers, **began)
+    stop.click(idle, parts.history, state, cancels=list(answers), **began)
+    clear.click(cleared, None, [parts.history, *state], cancels=list(answers), **began)
 
 
-def _next_seed(seed: Any) -> Any:
+def _next_seed(seed: object) -> object:
     """Another seed; what is no number is left for the check of settings to refuse."""
-    known = isinstance(seed, int | float) and not isinstance(seed, bool)
-    return seed + 1 if known else seed or 1
+    if isinstance(seed, bool) or not isinstance(seed, int | float):
+        return seed or 1
+    return seed + 1
 
 
 _skipped = tuple(gr.skip() for _ in range(7))
 
 
-def running() -> tuple[Any, ...]:
+def running() -> tuple[object, ...]:
     """Send, stop, grades, save, target, choice and note while an answer is made.
 
     The next answer must neither show the last one's grade nor take no notice of the same again.
@@ -239,12 +242,12 @@ def running() -> tuple[Any, ...]:
     )
 
 
-def cleared() -> tuple[Any, ...]:
+def cleared() -> tuple[object, ...]:
     """The conversation and the same parts before a first question."""
     return ([], *idle([])[:-2], gr.Radio(value=None), "")
 
 
-def idle(history: Any) -> tuple[Any, ...]:
+def idle(history: object) -> tuple[object, ...]:
     """The same parts once there is an answer, or none: it may be graded."""
     answered = last_answer(history) is not None
     return (

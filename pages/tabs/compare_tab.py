@@ -53,7 +53,7 @@ class Pair:
     right: str
     left_reply: str
     right_reply: str
-    settings: dict[str, Any]
+    settings: dict[str, object]
     shown_at: float
 
 
@@ -99,7 +99,7 @@ def _wire(
 ) -> None:
     """Which event calls what."""
 
-    def compare(prompt: str, request: gr.Request) -> tuple[Any, ...]:
+    def compare(prompt: str, request: gr.Request) -> tuple[object, ...]:
         with errors_as_messages(request), context.turn(request):
             made = make_pair(context, prompt, request)
             mask, korean = Mask(context.models.names), prefers_korean(request)
@@ -112,7 +112,7 @@ def _wire(
                 gr.Textbox(visible=False),
             )
 
-    def vote(choice: str, pair: Pair | None, request: gr.Request) -> tuple[Any, ...]:
+    def vote(choice: str, pair: Pair | None, request: gr.Request) -> tuple[object, ...]:
         with errors_as_messages(request):
             pair = keep_vote(context, choice, pair, request)
         closed = [
@@ -140,7 +140,7 @@ def _wire(
         )
 
 
-def make_pair(context: PageContext, prompt: Any, request: gr.Request) -> Pair:
+def make_pair(context: PageContext, prompt: object, request: gr.Request) -> Pair:
     """Ask two candidates, drawn at random, the same.
 
     Raises:
@@ -159,7 +159,11 @@ def make_pair(context: PageContext, prompt: Any, request: gr.Request) -> Pair:
     left, right = random.SystemRandom().sample(names, 2)
     how = GenerationSettings(MOST_TOKENS, TEMPERATURE, 0.95, seed=secrets.randbelow(2**31))
     said = {name: _whole_answer(context, name, prompt, how) for name in sorted((left, right))}
-    settings = {"temperature": how.temperature, "top_p": how.top_p, "seed": how.seed}
+    settings: dict[str, object] = {
+        "temperature": how.temperature,
+        "top_p": how.top_p,
+        "seed": how.seed,
+    }
     return Pair(
         id=secrets.token_urlsafe(16),
         prompt=prompt,
@@ -191,7 +195,7 @@ def _whole_answer(context: PageContext, name: str, prompt: str, how: GenerationS
         return ([*growing(pieces)] or [""])[-1].strip()
 
 
-def keep_vote(context: PageContext, choice: str, pair: Any, request: gr.Request) -> Pair:
+def keep_vote(context: PageContext, choice: str, pair: object, request: gr.Request) -> Pair:
     """Keep a vote and give its pair back; voted on twice, the first vote stays.
 
     Raises:

@@ -17,6 +17,7 @@ from evaluators.grading.rater_identity import grader_id
 from evaluators.grading.store.grade_records import Grade, Grader, reply_hash
 from evaluators.grading.submission import LONGEST_NOTE, InvalidRequest, text
 from model_registry.backends.backend import Answer, GenerationSettings
+from model_registry.files.json_values import JsonDict
 from pages.page_context import PageContext, page_visitor, part_of_request
 from pages.serving.answer_provenance import AnswerProvenance, read_provenance
 
@@ -34,7 +35,7 @@ NO_ANSWER = (
     "(답변 없음: 답을 시작하기 전에 끝났어요)",
 )
 
-Messages = list[dict[str, Any]]
+Messages = list[JsonDict]
 
 
 def stream_answer(
@@ -91,7 +92,7 @@ def growing(pieces: Generator[str, None, Answer]) -> Iterator[str]:
         yield shown
 
 
-def _answer(answer: str, provenance: AnswerProvenance, korean: bool) -> dict[str, Any]:
+def _answer(answer: str, provenance: AnswerProvenance, korean: bool) -> JsonDict:
     """A message of the Chatbot, with its stamp. The Chatbot itself takes off indents and blanks."""
     content = inspect.cleandoc(as_text(answer))
     provenance = replace(provenance, answered=bool(content))
@@ -108,14 +109,16 @@ def as_text(content: str) -> str:
     return html.escape(content, quote=False)
 
 
-def generation_settings(temperature: Any, top_p: Any, most: Any, seed: Any) -> GenerationSettings:
+def generation_settings(
+    temperature: object, top_p: object, most: object, seed: object
+) -> GenerationSettings:
     """Settings as numbers within their bounds, which other clients than the page may not keep.
 
     Raises:
         Refused: one is out of them.
     """
 
-    def number(value: Any, name: str, low: float, high: float) -> float:
+    def number(value: object, name: str, low: float, high: float) -> float:
         if (
             isinstance(value, bool)
             or not isinstance(value, int | float)
@@ -178,7 +181,7 @@ def keep_grade(
     history: Messages,
     candidate: str,
     target: int | None,
-    grade: Any,
+    grade: object,
     note: str,
     request: gr.Request,
 ) -> None:
@@ -239,7 +242,7 @@ def _keep_once(context: PageContext, grade: Grade) -> None:
     context.grading.store.add_grades([numbered])
 
 
-def _settings(provenance: AnswerProvenance | None) -> dict[str, Any] | None:
+def _settings(provenance: AnswerProvenance | None) -> dict[str, object] | None:
     """The settings of a stamp, which has been in a browser, checked as those of a question."""
     if provenance is None:
         return None

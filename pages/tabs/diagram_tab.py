@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any
 
 import gradio as gr
 
@@ -72,7 +71,7 @@ def diagram_tab(context: PageContext, _tab: gr.Tab) -> None:
     def diagram(
         request_text: str, candidate: str, count: int, keep: int, temperature: float,
         session: Session, request: gr.Request,
-    ) -> Generator[tuple[Any, ...], None, None]:  # fmt: skip
+    ) -> Generator[tuple[object, ...], None, None]:  # fmt: skip
         with errors_as_messages(request):
             asked = text(request_text, "request", LONGEST_REQUEST).strip()
             if not asked:
@@ -128,7 +127,7 @@ def _slot(place: int) -> tuple[gr.Column, gr.HTML, gr.Radio]:
     return column, picture, score
 
 
-def _settings(count: Any, keep: Any, temperature: Any) -> GenerationSettings:
+def _settings(count: float, keep: float, temperature: float) -> GenerationSettings:
     """How the replies are made.
 
     Raises:
@@ -161,20 +160,20 @@ def _progress(done: int, count: int, request: gr.Request) -> str:
     return f'<p class="quiet">{said}</p>'
 
 
-def _unchanged() -> list[Any]:
+def _unchanged() -> list[object]:
     return [gr.skip()] * (3 * MOST_SHOWN + 1)
 
 
 def _ranked(
     replies: Sequence[str], asked: str, keep: int, session: Session, korean: bool
-) -> tuple[Session, list[Any]]:
+) -> tuple[Session, list[object]]:
     """The visitor's session with the best shown, and what status and slots become."""
     parsed = [parse(reply, prompt_for(asked)) for reply in replies]
     liked = [(reply.diagram, score) for reply, score in session.scored]
     with read_by(korean):
         ranking = recommend([reply.diagram for reply in parsed], keep, liked)
     best = [parsed[found.place] for found in ranking.best]
-    slots: list[Any] = []
+    slots: list[object] = []
     for place in range(MOST_SHOWN):
         there = place < len(best)
         picture = (
@@ -226,7 +225,9 @@ def _picture(
     )
 
 
-def _keep_score(place: int) -> Any:
+def _keep_score(
+    place: int,
+) -> Callable[[int, Session, gr.Request], tuple[str, Session]]:
     """The handler of one slot's score."""
 
     def diagram_score(score: int, session: Session, request: gr.Request) -> tuple[str, Session]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -39,13 +38,13 @@ def _endpoints(context: PageContext) -> None:
     """The three endpoints; unqueued, so that a chat never makes a grader wait."""
     grading = context.grading
 
-    def grade_start(name: str, grader: str, request: gr.Request) -> dict[str, Any]:
+    def grade_start(name: str, grader: str, request: gr.Request) -> dict[str, object]:
         """Sit down with a name, or come back with a token; gives the token to come back with."""
         with errors_as_messages(request, escape=False):
             person, token = grading.join(name, visitor_of(grader, request))
             return {"grader": token, "name": person.name}
 
-    def grade_screen(grader: str, run: str, number: int, request: gr.Request) -> dict[str, Any]:
+    def grade_screen(grader: str, run: str, number: int, request: gr.Request) -> dict[str, object]:
         """What to grade next (number -1), an earlier screen by its number, or the finish."""
         with errors_as_messages(request, escape=False):
             visitor = visitor_of(grader, request)
@@ -56,12 +55,12 @@ def _endpoints(context: PageContext) -> None:
     def grade_submit(
         grader: str,
         screen: str,
-        grades: list[Any],
+        grades: list[object],
         attempt: str,
         seconds: float,
         skip_reason: str,
         request: gr.Request,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Keep the grades of one screen; what this answers to is on disk."""
         with errors_as_messages(request, escape=False):
             return grading.submit(

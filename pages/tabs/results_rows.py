@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from benchmarks.results.criteria import value_of
 from benchmarks.results.decision import Decision
 from benchmarks.results.run import Run, setting_of
+from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.messages.notes import Note
 from model_registry.records import Result
 
-Rows = list[dict[str, Any]]
+Rows = list[JsonDict]
 
 MB = 2**20
 
@@ -53,7 +53,7 @@ def decision_rows(run: Run, decision: Decision | None) -> Rows:
     ]
 
 
-def _places(decision: Decision | None) -> dict[str, dict[str, Any]]:
+def _places(decision: Decision | None) -> dict[str, dict[str, object]]:
     """Place, score and share of wins by name, as the report has them."""
     rows = decision.ranking.rows if decision else ()
     return {
@@ -99,7 +99,7 @@ def _work(case: Result) -> str:
     return " ".join(filter(None, (case.workload, setting_of(case).label)))
 
 
-def grade_rows(summary: Mapping[str, Any]) -> Rows:
+def grade_rows(summary: JsonObject) -> Rows:
     """Mean grades, before the tune and after it at each rank in rows of their own."""
     return [
         {
@@ -119,13 +119,13 @@ def cost_and_quality(rows: Rows) -> Rows:
     return list(_points(rows, "grade_mean" if graded else "quality"))
 
 
-def _points(rows: Rows, good: str) -> Iterator[dict[str, Any]]:
+def _points(rows: Rows, good: str) -> Iterator[dict[str, object]]:
     for row in rows:
         if row[good] is not None and row["reply_s"] is not None:
             yield {"candidate": row["candidate"], "seconds": row["reply_s"], "good": row[good]}
 
 
-def distribution_bars(summary: Mapping[str, Any]) -> Rows:
+def distribution_bars(summary: JsonObject) -> Rows:
     """For each candidate how often it got each grade, from best to worst."""
     counts: dict[str, list[int]] = defaultdict(list)
     for row in summary["distribution"]:
@@ -134,7 +134,7 @@ def distribution_bars(summary: Mapping[str, Any]) -> Rows:
     return [{"candidate": name, "counts": counts[name]} for name in order]
 
 
-def difference_rows(summary: Mapping[str, Any]) -> Rows:
+def difference_rows(summary: JsonObject) -> Rows:
     """Every pair, the nearest ones first: those are where more grades would help."""
     rows = [
         {
@@ -152,7 +152,7 @@ def difference_rows(summary: Mapping[str, Any]) -> Rows:
     return sorted(rows, key=lambda row: abs(row["difference"]))
 
 
-def rating_rows(summary: Mapping[str, Any]) -> Rows:
+def rating_rows(summary: JsonObject) -> Rows:
     """Bradley–Terry ratings from grades, with those from votes beside them."""
     votes = {row["candidate"]: row for row in summary["votes"]["strengths"]}
     grades = {row["candidate"]: row for row in summary["strengths"]}
@@ -172,5 +172,5 @@ def rating_rows(summary: Mapping[str, Any]) -> Rows:
     return rows
 
 
-def _record(row: Mapping[str, Any] | None) -> str | None:
+def _record(row: Mapping[str, object] | None) -> str | None:
     return f"{row['wins']} – {row['ties']} – {row['losses']}" if row else None

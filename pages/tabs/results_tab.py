@@ -22,6 +22,7 @@ from benchmarks.results.run import Run
 from evaluators.grading.grade_export import export_grades
 from evaluators.grading.statistics.agreement import Agreement
 from evaluators.grading.statistics.grade_summary import summary_of
+from model_registry.files.json_values import JsonDict
 from model_registry.language import read_by
 from pages.page_context import (
     PageContext,
@@ -47,7 +48,7 @@ from pages.tabs.results_rows import (
 NOTHING = ("Nothing yet.", "아직 없습니다.")
 
 
-def _figure(key: str, criterion: str) -> dict[str, Any]:
+def _figure(key: str, criterion: str) -> dict[str, object]:
     """A column for a criterion, named as the report names it, with its unit."""
     figure = CRITERIA[criterion]
     english, korean, digits = {
@@ -125,11 +126,11 @@ def results_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
     tables = [decision, cost, spread, pairs, strong, people]
     outputs = [notice, shown, *tables, as_csv, as_json, grades]
 
-    def results(run: str, request: gr.Request) -> tuple[Any, ...]:
+    def results(run: str, request: gr.Request) -> tuple[object, ...]:
         with errors_as_messages(request):
             return show_results(context, run, request, asked=True)
 
-    def results_in_passing(run: str, request: gr.Request) -> tuple[Any, ...]:
+    def results_in_passing(run: str, request: gr.Request) -> tuple[object, ...]:
         with errors_as_messages(request):
             return show_results(context, run, request, asked=False)
 
@@ -140,7 +141,7 @@ def results_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
     return run
 
 
-def run_to_show(context: PageContext, request: gr.Request) -> Any:
+def run_to_show(context: PageContext, request: gr.Request) -> object:
     """The run named in the address (`?run=…`), else the present choice."""
     asked = address_of(request).get("run", "")
     names = context.grading.run_names
@@ -171,7 +172,7 @@ watch("value", draw); draw();
 
 def show_results(
     context: PageContext, run: str, request: gr.Request, *, asked: bool = True
-) -> tuple[Any, ...]:
+) -> tuple[object, ...]:
     """Values for all components of the tab; empty ones for who must not see them yet.
 
     `asked` is for a visitor who wants them whatever it costs: see `shows_names`.
@@ -207,7 +208,7 @@ def show_results(
     )
 
 
-def _in_words(summary: dict[str, Any], korean: bool) -> str:
+def _in_words(summary: JsonDict, korean: bool) -> str:
     """The state of the grading in two sentences."""
     agreed = Agreement(**summary["agreement"])
     if agreed.alpha is None:
@@ -245,7 +246,7 @@ def _people(reports: Rows) -> Rows:
     return [{**row, "name": row["label"]} for row in rows]
 
 
-def _files(context: PageContext, run: str, summary: dict[str, Any]) -> tuple[str, str]:
+def _files(context: PageContext, run: str, summary: JsonDict) -> tuple[str, str]:
     """The downloads, where Gradio serves them from; nothing stays of them anywhere else."""
     text = json.dumps(summary, ensure_ascii=False, indent=2, default=str)
     with tempfile.TemporaryDirectory(prefix="ohlora-results-") as name:

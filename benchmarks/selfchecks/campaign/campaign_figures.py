@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from benchmarks.run.case import Case
 from benchmarks.run.prediction import works
 from benchmarks.selfchecks.campaign.items import Item, Row
 from model_registry.errors import LoadError
+from model_registry.files.json_values import JsonDict
 from model_registry.memory.correction import correction_for
 from model_registry.memory.fit import is_quick, predict
 
@@ -45,7 +45,7 @@ def figures(
 
 def compared(
     row: Row, case: Case, capability: str | None = None, *, trace: bool = False
-) -> list[dict[str, Any]]:
+) -> list[JsonDict]:
     """Predicted and measured bytes of each phase of a case that went well.
 
     Shrunk weights are left out: nobody is told anything of them.
@@ -93,7 +93,7 @@ def measured_bytes(row: Row, phase: str) -> int | None:
     return max(0, int(peak["process_bytes"]) - int(load["baseline_bytes"]))
 
 
-def errors(pairs: list[dict[str, Any]]) -> dict[str, object]:
+def errors(pairs: list[JsonDict]) -> dict[str, object]:
     """Median and worst error, of all and by phase; None where nothing was compared."""
     found: dict[str, object] = {"all": _spread(pairs)}
     for phase in ("load", "inference", "training"):
@@ -101,7 +101,7 @@ def errors(pairs: list[dict[str, Any]]) -> dict[str, object]:
     return found
 
 
-def _spread(pairs: list[dict[str, Any]]) -> dict[str, object] | None:
+def _spread(pairs: list[JsonDict]) -> dict[str, object] | None:
     if not pairs:
         return None
     sizes = [abs(pair["error_percent"]) for pair in pairs]

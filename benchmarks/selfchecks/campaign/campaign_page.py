@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from model_registry.files.json_values import JsonDict
+
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "gpu.md"
 RAW = ROOT / "docs" / "gpu_campaign.json"
 
-Figures = dict[str, Any]
+Figures = JsonDict
 
 _INTRODUCTION = """# On a graphics card · 그래픽 카드에서 잰 값
 

@@ -15,6 +15,7 @@ from benchmarks.selfchecks.campaign.items import Item
 from benchmarks.study.contract import Contract
 from benchmarks.study.study_files import read_study, study_path
 from model_registry.candidate import Candidate
+from model_registry.files.json_values import JsonDict
 from model_registry.registry import Registry
 from rows.row import Row
 
@@ -42,7 +43,7 @@ class Settings:
 
     def contract(self, **values: Any) -> Contract:
         """The product's contract for random weights, short: two epochs of a few rows."""
-        policy: dict[str, Any] = {
+        policy: JsonDict = {
             "weights": "random", "scale": self.scale, "device": self.device, "dtype": self.dtype,
             "threads": self.threads, "machine": self.machine, "epochs": 2, "max_new_tokens": 24,
             "samples": 0, "too_long": "cut",

@@ -13,15 +13,15 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 from benchmarks.engines import fork_server
 from benchmarks.engines.local import LocalEngine, Spawning, Starter
 from benchmarks.run.case import Case, Limits
 from model_registry.errors import first_line
+from model_registry.files.json_values import JsonDict
 from model_registry.records import Result
 
-Found = dict[str, Any]
+Found = JsonDict
 
 
 @dataclass(frozen=True, slots=True)

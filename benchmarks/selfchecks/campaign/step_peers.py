@@ -16,13 +16,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.run.measure import measured, wait_for
 from benchmarks.study.contract import Contract
 from benchmarks.workloads.fine_tune import Batch, add_lora, train_steps, training_batches
 from benchmarks.workloads.log import MemoryLog
 from model_registry.candidate import Candidate, License
+from model_registry.files.json_values import JsonDict
 from model_registry.prompting.tokenization import EncodedRow
 from model_registry.records import Peak
 from model_registry.weights.loading import load, load_tokenizer
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 #: About 0.5 B parameters, half of them the vocabulary's.
-LLAMA: dict[str, Any] = {
+LLAMA: JsonDict = {
     "model_type": "llama", "vocab_size": 262144, "hidden_size": 1024, "intermediate_size": 4096,
     "num_hidden_layers": 16, "num_attention_heads": 16, "num_key_value_heads": 4, "head_dim": 64,
     "max_position_embeddings": 4096, "tie_word_embeddings": True,
@@ -144,7 +145,7 @@ def trl_with_liger(
     trl(job, model, batches, clock, liger=True)
 
 
-def _trl_settings(job: Job, folder: str) -> dict[str, Any]:
+def _trl_settings(job: Job, folder: str) -> JsonDict:
     return {
         "output_dir": folder,
         "num_train_epochs": 1,
@@ -217,7 +218,7 @@ def _found(job: Job, clock: StepClock, peak: Peak | None) -> dict[str, object]:
     }
 
 
-def _candidate(values: dict[str, Any]) -> Candidate:
+def _candidate(values: JsonDict) -> Candidate:
     return Candidate("llama-262k", License("none", "yes"), architecture=values)
 
 

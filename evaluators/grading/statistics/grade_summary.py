@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from evaluators.grading.gradable_replies import GradableRun
 from evaluators.grading.statistics.agreement import agreement, blind_first_grades, grader_reports
@@ -18,6 +17,7 @@ from evaluators.grading.statistics.comparison import differences, label, mean_gr
 from evaluators.grading.statistics.position_effect import position_effect, side_effect
 from evaluators.grading.store.grade_records import Grade, Grader, Vote
 from evaluators.grading.store.grade_store import GradeStore
+from model_registry.files.json_values import JsonDict
 
 
 def summarize(
@@ -71,7 +71,7 @@ def _flags(grades: Sequence[Grade]) -> dict[str, dict[str, int]]:
 
 def summary_of(
     store: GradeStore, run: GradableRun, grades: Sequence[Grade] | None = None
-) -> dict[str, Any]:
+) -> JsonDict:
     """The summary of one run in a store, with the votes between two of its candidates.
 
     `grades` are those of it that count; all, unless they are given.

@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
-from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -31,6 +30,7 @@ from evaluators.grading.store.grade_records import (
     now,
 )
 from model_registry.errors import OhloraError
+from model_registry.files.json_values import JsonDict
 
 
 class GradeStore:
@@ -230,7 +230,7 @@ def _storable(value: object) -> object:
     return value.replace("\0", "").encode("utf-8", errors="replace").decode("utf-8")
 
 
-def _without_id(row: RowMapping) -> dict[str, Any]:
+def _without_id(row: RowMapping) -> JsonDict:
     return {name: value for name, value in row.items() if name != "id"}
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import openai
+
+from model_registry.files.json_values import JsonDict, JsonObject
 
 
 def media_type(response: httpx2.Response) -> str:
@@ -20,7 +22,7 @@ def is_one_document(events: openai.Stream[Any]) -> bool:
     return "json" in media_type(events.response)
 
 
-def chunks_of(events: openai.Stream[Any]) -> Iterator[dict[str, Any]]:
+def chunks_of(events: openai.Stream[Any]) -> Iterator[JsonDict]:
     """The chunks of a stream; an answer that came whole is one chunk.
 
     Raises:
@@ -38,7 +40,7 @@ def chunks_of(events: openai.Stream[Any]) -> Iterator[dict[str, Any]]:
     yield {**document, "choices": [{**c, "delta": c["message"]} for c in document["choices"]]}
 
 
-def content_of(delta: Mapping[str, Any]) -> str:
+def content_of(delta: JsonObject) -> str:
     """The text of a delta or a message; some servers write it in parts."""
     content = delta.get("content")
     if isinstance(content, list):
@@ -46,13 +48,13 @@ def content_of(delta: Mapping[str, Any]) -> str:
     return str(content or "")
 
 
-def thinking_of(delta: Mapping[str, Any]) -> str:
+def thinking_of(delta: JsonObject) -> str:
     """The model's thinking in a delta or a message, where a server sends it apart."""
     thought = delta.get("reasoning_content") or delta.get("reasoning")
     return thought if isinstance(thought, str) else ""
 
 
-def thinking_tokens_of(usage: Mapping[str, Any]) -> int | None:
+def thinking_tokens_of(usage: JsonObject) -> int | None:
     """How many of the tokens were thinking; None where a server does not report it."""
     count = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
     return count if isinstance(count, int) and count > 0 else None

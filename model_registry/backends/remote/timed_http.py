@@ -13,13 +13,14 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx2
 
 from model_registry.backends.remote.endpoint import Endpoint
+from model_registry.files.json_values import JsonObject
 
 if TYPE_CHECKING:
     from httpcore2 import NetworkStream
@@ -52,7 +53,7 @@ class RequestTimer:
         """Seconds since the request began."""
         return time.perf_counter() - self.began
 
-    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+    def trace(self, event: str, info: JsonObject) -> None:
         """httpcore's trace hook: connecting ends when TCP, or TLS on it, is up."""
         if event == "connection.connect_tcp.started":
             self._connecting = self.elapsed()
