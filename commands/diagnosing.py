@@ -142,7 +142,12 @@ def _print_looked(verdict: LoadVerdict) -> None:
             highlight=False,
             soft_wrap=True,
         )
-    said = text("will load", "불러올 수 있음") if verdict.loads else status_words(verdict.status)
+    if verdict.status == "ok":
+        said = text("will load", "불러올 수 있음")
+    elif verdict.loads:
+        said = text("will load; tuning: ", "불러올 수 있음. 튜닝: ") + status_words(verdict.status)
+    else:
+        said = status_words(verdict.status)
     out.print(f"[bold]{escape(verdict.name)}: {escape(said)}[/]", highlight=False, soft_wrap=True)
 
 

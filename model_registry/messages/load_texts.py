@@ -4,6 +4,10 @@ from __future__ import annotations
 
 #: (English, Korean) of each thing looked at; values stand in braces.
 LOAD_TEXTS: dict[str, tuple[str, str]] = {
+    "load_catalog_only": (
+        "the catalog's values only: the hub can't be reached, so its files were not looked at",
+        "카탈로그 값만 확인: 허브에 연결할 수 없어 파일은 보지 못했습니다",
+    ),
     "load_class_known": (
         "{model_type}, which transformers {version} has itself",
         "{model_type} (transformers {version}이 지원)",

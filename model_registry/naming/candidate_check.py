@@ -11,7 +11,7 @@ from model_registry.memory.fit import Work
 from model_registry.memory.fit_report import Budget, card_budget, fit_row, machine_budget
 from model_registry.memory.verdict import TUNED_BATCH
 from model_registry.naming.facts_cache import hub_facts
-from model_registry.naming.load_check import LoadVerdict, load_verdict
+from model_registry.naming.load_check import LoadVerdict, catalog_verdict, load_verdict
 from model_registry.naming.model_facts import ModelFacts, facts_of_folder
 from model_registry.naming.references import HubReference
 
@@ -52,9 +52,19 @@ def verdict_of(
         LoadError: its facts can't be had at all.
     """
     budget = card_budget(gpu) if gpu else machine_budget()
-    facts = facts_of(candidate)
-    verdict = load_verdict(facts, cure=candidate.cure, dtype=budget.dtype, count=count)
+    verdict = _of_files(candidate, budget.dtype, count)
     return verdict.with_fit(fit_row(candidate, _work(budget, length), budget), budget.bytes)
+
+
+def _of_files(candidate: Candidate, dtype: str, count: bool) -> LoadVerdict:
+    """The verdict by the model's files, or by its catalog's values where there is no hub."""
+    try:
+        facts = facts_of(candidate)
+    except LoadError as error:
+        if error.status != "unreachable" or not (candidate.catalog and candidate.architecture):
+            raise
+        return catalog_verdict(candidate.name, candidate.architecture, candidate.cure)
+    return load_verdict(facts, cure=candidate.cure, dtype=dtype, count=count)
 
 
 def _work(budget: Budget, length: int | None) -> Work:

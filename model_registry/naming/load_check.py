@@ -61,7 +61,8 @@ class LoadVerdict:
 
     @property
     def loads(self) -> bool:
-        return self.status == "ok"
+        """Whether it loads; that a tune does not fit the card is another matter."""
+        return all(each.ok is not False or each.key == "fit" for each in self.looked)
 
     def to_json(self) -> dict[str, object]:
         """The verdict as one document, the same whatever language is read."""
@@ -115,6 +116,17 @@ def load_verdict(
     looked += _card(facts)
     needed = cure_for(values)
     return LoadVerdict(facts.name, tuple(looked), needed.name if needed else None, meta, stored)
+
+
+def catalog_verdict(name: str, values: Mapping[str, Any], cure: str | None) -> LoadVerdict:
+    """What a catalog's values alone tell, where the model's own files can't be had: whether the
+    class is known and takes them."""
+    facts = ModelFacts(name, values)
+    healed = cured(values, cure)
+    looked = [Looked("source", None, Note("load_catalog_only"))]
+    looked += [*_class(facts, healed), *_config(facts, healed, cure)]
+    needed = cure_for(healed)
+    return LoadVerdict(name, tuple(looked), needed.name if needed else None)
 
 
 def _source(facts: ModelFacts) -> list[Looked]:

@@ -10,7 +10,8 @@ import pytest
 
 from benchmarks.run.prediction import with_prediction
 from benchmarks.run.worker import CaseLog, run_case
-from benchmarks.study.plan import Options, Plan, make_plan
+from benchmarks.study.plan import Options, Plan
+from benchmarks.study.planning import make_plan
 from benchmarks.study.study_files import parse_study, read_study, study_path
 from model_registry.errors import BadFile, LoadError
 from model_registry.registry import Registry

@@ -212,6 +212,17 @@ def test_a_verdict_says_whether_a_card_is_large_enough():
     assert (small.looked[-1].key, small.status) == ("fit", "oom_training")
 
 
+def test_without_a_network_a_catalog_s_values_say_what_they_can():
+    healed = find_candidate("kanana-1.5-2.1b-instruct-2505", Registry())
+    verdict = verdict_of(healed, gpu="12GB", length=128)
+    assert verdict.loads
+    assert said(verdict) == {
+        "source": "catalog_only", "class": "class_known", "config": "config_cured", "fit": "fits",
+    }  # fmt: skip
+    refused = verdict_of(replace(healed, cure=None), gpu="12GB", length=128)
+    assert (refused.status, refused.cure) == ("would_not_load", "llama-as-mistral")
+
+
 # --- Chat templates ------------------------------------------------------------------------------
 
 QWEN = (
