@@ -20,6 +20,7 @@ from commands.shared.console import err, plugin_files
 from commands.shared.lazy_group import Place, lazy_group
 from commands.shared.stopping import exit_status
 from commands.shared.streams import sanitised_streams
+from commands.shared.usage_words import UsageError, show_usage_error
 from model_registry.errors import OhloraError, OhloraWarning
 from model_registry.language import text
 from model_registry.messages.machine_errors import error_words
@@ -171,14 +172,19 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     warnings.showwarning = _show_warning
     with sanitised_streams():
         try:
-            app(arguments, prog_name="ohlora")
+            status = app(arguments, prog_name="ohlora", standalone_mode=False)
+        except UsageError as error:
+            show_usage_error(error)
+            sys.exit(error.exit_code)
+        except typer.Abort:
+            _tell(text("aborted", "중단했습니다"))
         except OhloraError as error:
             _tell(error.shown)
         except OSError as error:
             _tell(error_words(error))
         except KeyboardInterrupt as stopped:
             sys.exit(exit_status(stopped))
-    sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)  # of a command that ended early
 
 
 def _tell(problem: str) -> NoReturn:

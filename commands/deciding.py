@@ -52,7 +52,9 @@ class DecideOptions:
 def decide(options: DecideOptions) -> None:
     """Decide by the study's criteria."""
     if (options.run_dir is None) == (options.table is None):
-        raise typer.BadParameter(text("give a RUN or --table FILE", "RUN 또는 --table FILE 하나"))
+        raise typer.BadParameter(
+            text("give a RUN or --table FILE", "RUN과 --table FILE 가운데 하나를 지정하세요")
+        )
     if options.table is None and (options.low or options.high or options.skip):
         raise typer.BadParameter(
             text("--low, --high and --skip name columns of a --table",

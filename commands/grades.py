@@ -22,6 +22,21 @@ RunName = Annotated[
     str | None, typer.Option("--run", help=text("Of this run only.", "이 실행의 평가만."))
 ]
 
+#: What `ohlora grades agreement` measures, for its table; JSON has the names.
+_LABELS = {
+    "alpha": "일치도(알파)",
+    "low": "95% 구간 하한",
+    "high": "95% 구간 상한",
+    "replies": "두 명 이상이 평가한 답변",
+    "graders": "평가자",
+    "reason": "이유",
+}
+_REASONS = {
+    "no reply was graded by two people yet": "일치도는 평가자가 두 명 이상일 때 계산합니다.",
+    "undefined: every grade is the same": "모든 등급이 같아 일치도를 계산할 수 없습니다.",
+    "too few prompts for an interval": "문항이 적어 구간을 계산할 수 없습니다.",
+}
+
 
 def _store() -> GradeStore:
     return GradeStore.open()
@@ -77,6 +92,10 @@ def agreement(options: AgreementOptions) -> None:
             }
         )
         return
-    print_columns(
-        [(name, "—" if value is None else str(value)) for name, value in measured.items()]
-    )
+    print_columns([(text(name, _LABELS[name]), _shown(value)) for name, value in measured.items()])
+
+
+def _shown(value: float | str | None) -> str:
+    if isinstance(value, str):
+        return text(value, _REASONS.get(value, value))
+    return "—" if value is None else str(value)

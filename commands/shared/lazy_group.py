@@ -10,7 +10,6 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from gettext import gettext
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import typer
@@ -19,9 +18,11 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from commands.shared.option_class import spread
+from commands.shared.usage_words import Command, heading, help_words
 
 if TYPE_CHECKING:
-    from typer._click import Command, Context, HelpFormatter
+    from typer._click import Command as AnyCommand
+    from typer._click import Context, HelpFormatter
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,13 @@ class Place:
     help: str
     inside: Mapping[str, Place] = field(default_factory=dict)
 
-    def load(self, name: str) -> Command:
+    def load(self, name: str) -> AnyCommand:
         """Import the module and make the command."""
         module, _, function = self.where.partition(":")
         holder = typer.Typer(add_completion=False, rich_markup_mode=None)
         command = getattr(importlib.import_module(module), function)
         if not self.inside:
-            holder.command(name, help=self.help)(spread(command))
+            holder.command(name, help=self.help, cls=Command)(spread(command))
             return get_command(holder)
         group = lazy_group(self.inside)
         holder.callback(cls=group, invoke_without_command=True, help=self.help)(
@@ -76,14 +77,22 @@ class LazyGroup(TyperGroup):
         """The names in the table's order, before those of groups inside."""
         return [*self.places, *(name for name in self.commands if name not in self.places)]
 
-    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
+    def get_command(self, ctx: Context, cmd_name: str) -> AnyCommand | None:
         """The command itself, its module imported."""
         place = self.places.get(cmd_name)
         return place.load(cmd_name) if place else super().get_command(ctx, cmd_name)
 
+    def get_help(self, ctx: Context) -> str:
+        """As Typer formats it, in the reader's language."""
+        return help_words(super().get_help(ctx))
+
+    def get_usage(self, ctx: Context) -> str:
+        """As Typer formats it, in the reader's language."""
+        return help_words(super().get_usage(ctx))
+
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Names and helps from the table: nothing is imported."""
-        with formatter.section(gettext("Commands")):
+        with formatter.section(heading("Commands")):
             formatter.write_dl(
                 [(name, self.commands[name].help or "") for name in self.list_commands(ctx)]
             )

@@ -39,7 +39,7 @@ def test_explain_shows_each_rejected_candidate_and_why(ohlora: Ohlora) -> None:
 
 def test_json_is_one_document_and_nothing_else(ohlora: Ohlora) -> None:
     _, out, err = ohlora("candidates", "--catalog", "bundled", "--json")
-    assert set(json.loads(out)) == {"accepted", "rejected"}
+    assert set(json.loads(out)) == {"accepted", "rejected", "use"}
     assert err == ""
 
 
@@ -159,6 +159,59 @@ def test_the_texts_are_korean_where_the_locale_is() -> None:
         check=True,
     )
     assert "조건에 맞는 후보를 나열합니다" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("fitt",), "'fitt'라는 명령은 없습니다. 비슷한 명령: 'fit'"),
+        (("fit", "--no-such"), "--no-such: 없는 옵션입니다."),
+        (("run", "korean-small", "--batch", "4"), "비슷한 옵션: --data"),
+        (("run",), "인자 'study'이(가) 필요합니다."),
+        (("tune", "x", "--data", "y"), "옵션 '--out'이(가) 필요합니다."),
+        (("ask", "x", "y", "--seed", "z"), "'--seed'의 값이 잘못되었습니다: 'z'은(는) 정수가"),
+        (("ask", "x", "y", "z"), "인자가 남습니다: z"),
+        (("doctor", "--json=3"), "옵션 '--json'에는 값을 쓰지 않습니다."),
+        (("export", "x", "--out"), "옵션 '--out'에는 값이 필요합니다."),
+        (("decide",), "값이 잘못되었습니다: RUN과 --table FILE"),
+    ],
+)
+def test_wrong_usage_is_told_in_korean_too(
+    ohlora: Ohlora, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.setenv("OHLORA_LANG", "ko")
+    code, out, err = ohlora(*arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+    english = ("Usage", "Error", "Try ", "Invalid", "Missing", "No such", "OPTIONS", "ARGS")
+    assert not [word for word in english if word in err]
+
+
+def test_help_has_no_english_of_typer_s_own_on_a_korean_screen(
+    ohlora: Ohlora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OHLORA_LANG", "ko")
+    english = ("Usage", "Show this", "Options", "Commands", "Arguments", "default", "required")
+    for command in ([], ["run"], ["tune"], ["app"], ["grades"], ["diagram", "draw"]):
+        code, out, _ = ohlora(*command, "--help")
+        assert code == 0
+        assert "사용법: ohlora" in out
+        assert not [word for word in english if word in out], out
+
+
+def test_the_agreement_of_graders_is_told_in_korean_and_its_json_has_the_same_names(
+    ohlora: Ohlora, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OHLORA_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("OHLORA_LANG", "ko")
+    code, out, _ = ohlora("grades", "agreement")
+    assert code == 0
+    assert "일치도는 평가자가 두 명 이상일 때 계산합니다." in out
+    assert not [word for word in ("alpha", "replies", "graders", "reason") if word in out]
+    _, out, _ = ohlora("grades", "agreement", "--json")
+    assert set(json.loads(out)["agreement"]) == {
+        "alpha", "low", "high", "replies", "graders", "reason"
+    }  # fmt: skip
 
 
 def test_a_plugin_file_adds_its_candidate(ohlora: Ohlora, tmp_path: Path) -> None:
