@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+from typing import cast
 
 import typer
 import typer.core
@@ -89,7 +90,7 @@ class Command(TyperCommand):
 
 
 #: All that Typer says of wrong usage; it exports the class of bad values only.
-UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
+UsageError = cast(type[typer.BadParameter], typer.BadParameter.__base__)
 
 
 def show_usage_error(error: typer.BadParameter) -> None:
