@@ -32,9 +32,9 @@ class PageContext:
 
     grading: GradingSession
     models: Models
-    turns: AnswerSlots = field(default_factory=AnswerSlots)
+    slots: AnswerSlots = field(default_factory=AnswerSlots)
 
-    def turn(self, request: gr.Request | None) -> AbstractContextManager[None]:
+    def slot(self, request: gr.Request | None) -> AbstractContextManager[None]:
         """One of a visitor's answer slots; `with` holds it.
 
         Raises:
@@ -43,7 +43,7 @@ class PageContext:
         who = page_visitor(request)
         known = who.login or self.grading.knows(who)
         visit = str(part_of_request(request, "session_hash") or "")
-        return self.turns.taken(who.id if known else visit)
+        return self.slots.held_by(who.id if known else visit)
 
 
 def part_of_request(request: gr.Request | None, name: str) -> Any:

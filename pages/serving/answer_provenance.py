@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from evaluators.grading.store.grade_records import reply_hash
 from evaluators.grading.submission import InvalidRequest, text
 
-#: A stamp holds a system prompt, a name and five numbers.
+#: A provenance holds a system prompt, a name and five numbers.
 _LONGEST = 20_000
 
 

@@ -29,7 +29,7 @@ class AnswerSlots:
         return len(self._under_way)
 
     @contextmanager
-    def taken(self, visitor: str) -> Iterator[None]:
+    def held_by(self, visitor: str) -> Iterator[None]:
         """Hold one of this visitor's slots.
 
         Raises:

@@ -163,7 +163,7 @@ def _wire(
             messages = [*plain_messages(history), {"role": "user", "content": message}]
             how = generation_settings(temperature, top_p, max_new_tokens, seed)
             refuse_while_grading(context, request, *asked_texts(messages), system or "")
-            with context.turn(request):
+            with context.slot(request):
                 korean = prefers_korean(request)
                 answer = stream_answer(context, candidate, messages, system, how, korean=korean)
                 for number, answered in enumerate(answer):
@@ -184,7 +184,7 @@ def _wire(
             # Another seed, or sampling would say the very same again.
             how = generation_settings(temperature, top_p, max_new_tokens, _next_seed(seed))
             refuse_while_grading(context, request, *asked_texts(messages), system or "")
-            with context.turn(request):
+            with context.slot(request):
                 korean = prefers_korean(request)
                 answer = stream_answer(context, candidate, messages, system, how, korean=korean)
                 for number, answered in enumerate(answer):

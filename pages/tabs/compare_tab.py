@@ -100,7 +100,7 @@ def _wire(
     """Which event calls what."""
 
     def compare(prompt: str, request: gr.Request) -> tuple[object, ...]:
-        with errors_as_messages(request), context.turn(request):
+        with errors_as_messages(request), context.slot(request):
             made = make_pair(context, prompt, request)
             mask, korean = Mask(context.models.names), prefers_korean(request)
             open_ = [gr.Button(interactive=True, variant="secondary") for _ in BUTTONS]

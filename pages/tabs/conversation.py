@@ -56,7 +56,7 @@ def stream_answer(
     with closing(context.models.stream(candidate, [*asked, *plain], how)) as pieces:
         gathers = context.models.gathers(candidate)
         for answer in paced(
-            growing(pieces), lambda: EVERY * context.turns.visitors, gathers=gathers
+            growing(pieces), lambda: EVERY * context.slots.visitors, gathers=gathers
         ):
             yield [*shown, _answer(answer, provenance, korean)]
 
@@ -188,7 +188,7 @@ def keep_grade(
     """Store a grade of one answer of a conversation, the last one unless `target` names another.
 
     It is kept for whoever made that answer, whoever is chosen by now; `candidate` is for a
-    conversation that another client made up itself, whose answers carry no stamp.
+    conversation that another client made up itself, whose answers carry none.
 
     Raises:
         Refused: there is no such answer, or the grade is none.

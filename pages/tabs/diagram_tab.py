@@ -79,7 +79,7 @@ def diagram_tab(context: PageContext, _tab: gr.Tab) -> None:
             settings = _settings(count, keep, temperature)
             refuse_while_grading(context, request, asked, prompt_for(asked))
             replies: list[str] = []
-            with context.turn(request):
+            with context.slot(request):
                 for number in range(int(count)):
                     yield (_progress(number, int(count), request), *_unchanged())
                     how = replace(settings, seed=session.drawn + number)

@@ -90,9 +90,9 @@ def test_a_source_that_works_when_asked_is_not_made_slower_by_the_pauses() -> No
 
 
 def test_answers_of_one_visitor_count_once_for_the_pauses(context: PageContext) -> None:
-    with context.turns.taken("a"), context.turns.taken("a"), context.turns.taken("b"):
-        assert context.turns.visitors == 2
-    assert context.turns.visitors == 0
+    with context.slots.held_by("a"), context.slots.held_by("a"), context.slots.held_by("b"):
+        assert context.slots.visitors == 2
+    assert context.slots.visitors == 0
 
 
 @pytest.mark.parametrize("korean", [False, True])
