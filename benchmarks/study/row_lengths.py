@@ -14,6 +14,7 @@ from model_registry.candidate import Candidate
 from model_registry.errors import BadTrainingRow, OhloraError
 from model_registry.messages.notes import Note
 from model_registry.prompting.token_check import check_tokens
+from model_registry.prompting.token_economy import sample, tokens_per_100
 from model_registry.prompting.tokenization import encode_row
 from model_registry.weights.loading import load_tokenizer
 from rows.reading import read_data
@@ -43,6 +44,7 @@ def within_length(plan: Plan) -> Plan:
     }
     dropped: dict[str, set[int]] = {"train": set(), "valid": set()}
     notes: list[Note] = []
+    per_100: dict[str, float] = {}
     splits = {"train": plan.task.train, "valid": plan.task.valid}
     for candidate in tuned.values():
         try:
@@ -50,10 +52,15 @@ def within_length(plan: Plan) -> Plan:
             check_tokens(candidate, tokenizer, {})
         except OhloraError:
             continue
+        tokens = tokens_per_100(tokenizer, sample(plan.task.train))
+        if tokens is not None and plan.contract.weights != "random":
+            per_100[candidate.name] = round(tokens, 1)
         for split, rows in splits.items():
             found = _encoded(candidate, tokenizer, rows, plan, split)
             dropped[split] |= set(found.dropped)
             notes += _cut_notes(candidate, found, split)
+    if per_100:
+        notes.append(Note("tokens_per_100", {"tokens": per_100}))
     if any(dropped.values()):
         plan = _without(plan, dropped)
         notes += _dropped_notes(dropped, plan.contract.max_length)

@@ -145,6 +145,10 @@ WORDS: dict[str, tuple[str, str]] = LOAD_TEXTS | {
         "its licence {license} is {free:free}",
         "라이선스 {license}: {free:free}",
     ),
+    "tokens_per_100": (
+        "tokens for 100 characters of the training rows: {tokens:by_name}",
+        "학습 행 100자당 토큰: {tokens:by_name}",
+    ),
     "catalog_differs": (
         "{candidate}: the hub says {what} {hub}, the catalog said {catalog}; the hub's counts",
         "{candidate}: {what} 값이 허브에는 {hub}, 카탈로그에는 {catalog}입니다. 허브의 값을 씁니다",

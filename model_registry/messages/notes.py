@@ -150,6 +150,7 @@ FORMS: dict[str, Callable[[Any], str]] = {
     "cure": cure_of_cause,
     "cure_means": _cure_means,
     "bytes_in_brackets": lambda size: f" ({size / 1e9:.2f} GB)" if size else "",
+    "by_name": lambda values: ", ".join(f"{name} {value:g}" for name, value in values.items()),
     "use": use_words,
     "clause": _clause,
 }

@@ -15,10 +15,12 @@ from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.open_backend import open_backend
 from model_registry.candidate import PromptPolicy
 from model_registry.naming.resolve import candidate_in
+from model_registry.prompting.token_economy import economies, rendered, tokenizer_of
 from model_registry.prompting.tokenization import IGNORED, encode_row, prompt_ids
 from model_registry.registry import Registry
 from model_registry.weights.export import export
 from model_registry.weights.loading import load
+from rows.row import Row
 
 pytestmark = pytest.mark.slow
 
@@ -143,3 +145,15 @@ def tune_and_export(folder: Path, out: Path) -> tuple[Path, Path]:
         device="cpu", console=Console(quiet=True),
     )  # fmt: skip
     return out / "tuned", export(out / "tuned", out / "merged", Registry(), source="hub")
+
+
+def test_a_real_tokenizer_says_what_it_makes_of_korean_and_where_its_answer_ends(model):
+    name, folder = model
+    candidate = candidate_in(folder)
+    rows = [Row("오늘 날씨 어때?", REPLY), Row("세종대왕은 언제 한글을 만들었어?", "1443년입니다.")]
+    (found,) = economies([candidate], rows, fetch=False)
+    assert found.end_token == MODELS[name][1]
+    assert 30 < found.per_100 < 120
+    assert found.longest >= found.median > 0
+    shown = rendered(candidate, tokenizer_of(candidate, online=False), rows[0])
+    assert shown.labelled == REPLY + MODELS[name][1]
