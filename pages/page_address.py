@@ -1,4 +1,4 @@
-"""What can be wrong with the address and the logins of the page, told before Gradio is loaded."""
+"""Checks the page's address and logins before Gradio is loaded."""
 
 from __future__ import annotations
 

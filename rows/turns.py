@@ -1,4 +1,4 @@
-"""Which answers of a conversation are learned: every one, or the last alone."""
+"""Which answers of a conversation are learned: all of them, or the last alone."""
 
 from __future__ import annotations
 

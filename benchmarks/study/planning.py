@@ -1,4 +1,4 @@
-"""A study becomes a plan: by asking candidates only, or by measuring and tuning them."""
+"""Plans any study: one that measures and tunes candidates, or one that asks backends."""
 
 from __future__ import annotations
 

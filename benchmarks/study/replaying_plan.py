@@ -1,4 +1,4 @@
-"""Plans a study that asks nobody: a recorded run is told again."""
+"""Plans the replay of a recorded run: no backend is asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the terminal says of tokenizers: tokens for 100 characters, lengths, rows too long."""
+"""Terminal output on token economy: tokens per 100 characters, row lengths, rows too long."""
 
 from __future__ import annotations
 

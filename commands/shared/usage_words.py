@@ -1,4 +1,4 @@
-"""What Typer itself says about how a command is used, in the reader's language.
+"""Typer's own usage messages, in the reader's language.
 
 Typer writes its headings and its errors in English. They pass through here on their way to the
 screen; in English they stay as they are.

@@ -1,4 +1,4 @@
-"""How the bundled models are spoken to: their chat template."""
+"""The chat template of the bundled models."""
 
 #: Each turn is its role's token, the text and the end token; an answer continues the last role.
 #: The space makes a question's first word the same token that it is inside of a sentence.

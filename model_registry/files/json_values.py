@@ -1,4 +1,4 @@
-"""The types of what JSON and TOML hold."""
+"""Types of JSON and TOML values."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What an error message means, and what helps: messages that people really met.
+"""Known error messages, each with its cause and cure.
 
 `diagnose` is pure: text in, causes and cures out.
 """

@@ -1,4 +1,4 @@
-"""Reads a catalog's unverified values again on the hub, when a candidate is first used."""
+"""Verifies a catalog's unverified values on the hub when a candidate is first used."""
 
 from __future__ import annotations
 

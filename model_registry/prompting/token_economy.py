@@ -1,4 +1,4 @@
-"""How many tokens a tokenizer makes of Korean: it sets length, and so memory, time and context.
+"""Token economy: how many tokens a tokenizer makes of Korean text.
 
 Counted on the user's own rows by the tokenizer alone: no weight is read. Of many rows the longest
 and some spread over all of them are counted.
