@@ -94,7 +94,7 @@ def example(name: str, token: str, endpoint: dict[str, Any]) -> list[Any]:
         "/diagram": [PROMPTS[0], "메아리-산", 2, 1, 0.0, None],
         "/candidates": ["all", "any", "any", 0, 20, [], [], "any"],
     }
-    return by_hand.get(name, [p.get("example_input") for p in endpoint["parameters"]])
+    return by_hand.get(name, [p.get("example_input") for p in endpoint["parameters"]])  # type: ignore[return-value]
 
 
 def call(browser: httpx.Client, name: str, data: list[Any]) -> str:

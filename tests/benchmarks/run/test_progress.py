@@ -22,7 +22,7 @@ def case(name: str) -> Case:
     return Case(Candidate(name, License("MIT", "yes")), "inference", Contract(), Task())
 
 
-@pytest.fixture
+@pytest.fixture  # type: ignore[no-redef]  # the fixture
 def progress(monkeypatch: pytest.MonkeyPatch) -> RunProgress:
     monkeypatch.setenv("OHLORA_LANG", "en")
     return RunProgress(Console(record=True, width=120))

@@ -200,7 +200,7 @@ def test_scores_are_the_same_with_and_without_thinking(form, tmp_path):
             rows = csv.writer(file)
             rows.writerow(["prompt", "reply"])
             rows.writerows(zip(["안녕?", "날씨 어때?", "뭐 해?"], replies, strict=True))
-        return score_csv(path)["mean"]["quality"]
+        return score_csv(path)["mean"]["quality"]  # type: ignore[return-value]
 
     answers = [ANSWER, "오늘은 맑고 따뜻해서 걷기 좋아요.", "저는 책을 읽고 있었어요."]
     thought = [FORMS[form].replace(ANSWER, answer) for answer in answers]
