@@ -47,17 +47,17 @@ class CandidatesOptions:
     ] = None
     with_: Annotated[
         list[str] | None,
-        typer.Option("--with", help=text("A trait it must have.", "있어야 하는 특성.")),
+        typer.Option("--with", help=text("A trait it must have.", "포함할 특성.")),
     ] = None
     without: Annotated[
         list[str] | None,
-        typer.Option("--without", help=text("A trait it must not have.", "없어야 하는 특성.")),
+        typer.Option("--without", help=text("A trait it must not have.", "제외할 특성.")),
     ] = None
     data: DataRows = None
     explain: Annotated[
         bool,
         typer.Option(
-            "--explain", help=text("Show who was rejected, and why.", "탈락 이유도 표시.")
+            "--explain", help=text("Show who was rejected, and why.", "제외 이유도 표시합니다.")
         ),
     ] = False
     as_json: Json = False
@@ -170,7 +170,7 @@ def _print_selection(
         text("candidate", "후보"),
         text("parameters", "파라미터"),
         text("licence", "라이선스"),
-        text("free", "자유"),
+        text("free", "자유 이용"),
         *use_cells(use),
         *([text("tokens/100 characters", "100자당 토큰")] if economy else []),
         text("leaderboard", "리더보드"),
@@ -194,7 +194,7 @@ def _print_selection(
     print(
         text(
             f"{len(selection.accepted)} accepted, {count} rejected.",
-            f"{len(selection.accepted)}개 통과, {count}개 탈락.",
+            f"{len(selection.accepted)}개가 조건에 맞고, {count}개는 제외되었습니다.",
         )
     )
     if any(c.unverified for c in selection.accepted):
@@ -230,5 +230,5 @@ def _print_facts(candidates: Sequence[Candidate]) -> None:
 
 def _free(candidate: Candidate) -> str:
     if candidate.license.free == "unknown":
-        return text("unknown, verify", "불명, 확인 필요")
+        return text("unknown, verify", "확인 필요")
     return candidate.license.free

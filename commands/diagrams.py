@@ -49,7 +49,7 @@ def parse(options: DiagramOptions) -> None:
 class DiagramDrawOptions(DiagramOptions):
     """What `ohlora diagram draw` is asked for."""
 
-    out_dir: Annotated[Path, typer.Option("--out", help=text("Folder.", "폴더."))]
+    out_dir: Annotated[Path, typer.Option("--out", help=text("Folder.", "결과 폴더."))]
     kind: Annotated[
         str, typer.Option("--format", help="png, svg", callback=choice(("png", "svg")))
     ] = "png"
@@ -109,7 +109,7 @@ class DiagramRecommendOptions(DiagramOptions):
     """What `ohlora diagram recommend` is asked for."""
 
     keep: Annotated[
-        int, typer.Option(help=text("How many.", "몇 개."), callback=ranged("keep"))
+        int, typer.Option(help=text("How many.", "고를 개수."), callback=ranged("keep"))
     ] = 3
     scored: Annotated[
         Path | None,

@@ -19,7 +19,7 @@ from evaluators.grading.store.grade_store import GradeStore
 from model_registry.language import text
 
 RunName = Annotated[
-    str | None, typer.Option("--run", help=text("Of this run only.", "이 실행의 평가만."))
+    str | None, typer.Option("--run", help=text("Of this run only.", "이 실행의 등급만 다룹니다."))
 ]
 
 #: What `ohlora grades agreement` measures, for its table; JSON has the names.

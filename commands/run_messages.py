@@ -82,7 +82,7 @@ def confirm_download() -> None:
                 "가중치를 내려받아야 합니다. 계속하려면 --yes를 붙이세요.",
             )
         )
-    if not typer.confirm(text("Download them?", "받을까요?")):
+    if not typer.confirm(text("Download them?", "내려받을까요?")):
         raise typer.Exit(1)
 
 

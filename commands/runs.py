@@ -77,7 +77,8 @@ class RunOptions:
         ),
     ] = False
     only: Annotated[
-        list[str] | None, typer.Option(help=text("Only this candidate.", "이 후보만."))
+        list[str] | None,
+        typer.Option(help=text("Only this candidate.", "지정한 후보만 실행합니다.")),
     ] = None
     candidates: Annotated[
         str | None,
@@ -159,7 +160,10 @@ class RunOptions:
         ),
     ] = "10m"
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help=text("Download without asking.", "묻지 않고 받기."))
+        bool,
+        typer.Option(
+            "--yes", "-y", help=text("Download without asking.", "묻지 않고 내려받습니다.")
+        ),
     ] = False
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from model_registry.language import text
+
 
 @dataclass(frozen=True, slots=True)
 class Range:
@@ -23,17 +25,25 @@ class Range:
     def problem(self, value: object) -> str | None:
         """What is wrong with a value; None if it is allowed."""
         if not isinstance(value, self.kinds) or isinstance(value, bool):
-            return f"must be {'a whole number' if self.whole else 'a number'}, not {value!r}"
+            return text(
+                f"must be {'a whole number' if self.whole else 'a number'}, not {value!r}",
+                f"{'정수' if self.whole else '숫자'}여야 합니다: {value!r}",
+            )
         if not math.isfinite(value):
-            return f"must be a finite number, not {value}"
+            return text(f"must be a finite number, not {value}", f"유한한 수여야 합니다: {value}")
         if value < self.least or (self.above and value == self.least):
-            return f"must be {self._at_least()}, not {value!r}"
-        return f"must be at most {self.most:,.12g}, not {value!r}" if value > self.most else None
+            least, korean = self._at_least()
+            return text(f"must be {least}, not {value!r}", f"{korean} 합니다: {value!r}")
+        if value <= self.most:
+            return None
+        most = f"{self.most:,.12g}"
+        return text(f"must be at most {most}, not {value!r}", f"{most} 이하여야 합니다: {value!r}")
 
-    def _at_least(self) -> str:
+    def _at_least(self) -> tuple[str, str]:
         if self.above or (self.whole and self.least == 1):
-            return f"above {self.least if self.above else 0:g}"
-        return f"{self.least:g} or more"
+            bound = f"{self.least if self.above else 0:g}"
+            return f"above {bound}", f"{bound}보다 커야"
+        return f"{self.least:g} or more", f"{self.least:g} 이상이어야"
 
 
 #: By the name that a study, a declaration or an option gives it.
@@ -78,4 +88,5 @@ def out_of_range(name: str, value: object, named: str = "") -> str | None:
     """
     known = RANGES.get(name)
     problem = known.problem(value) if known else None
-    return f"{named or name} {problem}" if problem else None
+    called = named or name
+    return text(f"{called} {problem}", f"{called} 값은 {problem}") if problem else None

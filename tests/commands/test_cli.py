@@ -173,6 +173,10 @@ def test_the_texts_are_korean_where_the_locale_is() -> None:
         (("ask", "x", "y", "z"), "인자가 남습니다: z"),
         (("doctor", "--json=3"), "옵션 '--json'에는 값을 쓰지 않습니다."),
         (("export", "x", "--out"), "옵션 '--out'에는 값이 필요합니다."),
+        (
+            ("fit", "--batch", "0"),
+            "'--batch'의 값이 잘못되었습니다: batch 값은 0보다 커야 합니다: 0",
+        ),
         (("decide",), "값이 잘못되었습니다: RUN과 --table FILE"),
     ],
 )
