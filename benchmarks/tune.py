@@ -23,11 +23,9 @@ from benchmarks.tune_state import (
     restore,
     save,
 )
+from benchmarks.workloads.answer_loss import Batch, answer_loss, collate
 from benchmarks.workloads.fine_tune import (
-    Batch,
     add_lora,
-    answer_loss,
-    collate,
     dropout_of,
     learning_rate,
     nan_loss,

@@ -16,9 +16,9 @@ from benchmarks.engines.local import LocalEngine
 from benchmarks.run.case import Case, Task
 from benchmarks.study.contract import Contract
 from benchmarks.workloads import fine_tune
+from benchmarks.workloads.answer_loss import answer_loss
 from benchmarks.workloads.fine_tune import (
     add_lora,
-    answer_loss,
     learning_rate,
     training_batches,
     warm_up,

@@ -3,7 +3,8 @@
 Both do the same: the same random model of about 110 M parameters, the same rows in the same order
 and batches, LoRA of the same rank, fp32, no checkpointing, every step's loss kept. Each runs in a
 process of its own, so that its peak is its own, and they take turns, so that both meet the same
-machine. Run it as `python -m benchmarks.selfchecks.step_against_trl`.
+machine. Run it as `python -m benchmarks.selfchecks.step_against_trl`; with `--wide`, the model has
+74 M parameters and a vocabulary of 262,144, and the rows 512 tokens, all of them labelled.
 """
 
 from __future__ import annotations
@@ -38,7 +39,13 @@ _LLAMA_110M = {
     "num_hidden_layers": 12, "num_attention_heads": 12, "num_key_value_heads": 12,
     "max_position_embeddings": 2048, "tie_word_embeddings": True,
 }  # fmt: skip
+_LLAMA_WIDE: dict[str, object] = {
+    "model_type": "llama", "vocab_size": 262144, "hidden_size": 256, "intermediate_size": 768,
+    "num_hidden_layers": 8, "num_attention_heads": 4, "num_key_value_heads": 4,
+    "max_position_embeddings": 2048, "tie_word_embeddings": True,
+}  # fmt: skip
 _ROWS = 20
+_WIDE_VOCABULARY, _WIDE_TOKENS = 262144, 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,7 @@ class Job:
     rank: int
     steps: int
     contract: Contract
+    wide: bool = False  # a large vocabulary and long rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +106,28 @@ def prepare(job: Job) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, list[En
     import torch
 
     torch.set_num_threads(job.contract.threads)
-    candidate = Candidate("llama-110m", License("none", "yes"), architecture=_LLAMA_110M)
+    values = _LLAMA_WIDE if job.wide else _LLAMA_110M
+    candidate = Candidate("llama", License("none", "yes"), architecture=values)
     loaded = load(candidate, source="random", seed=job.contract.seed)
     train = read_data(DATASETS / "persona").of("train")[:_ROWS]
-    rows = encode_all(candidate.prompting, loaded.tokenizer, train)
+    rows = (
+        _wide_rows(job.contract.seed)
+        if job.wide
+        else encode_all(candidate.prompting, loaded.tokenizer, train)
+    )
     return loaded.tokenizer, add_lora(loaded.model, job.rank, job.contract), rows
+
+
+def _wide_rows(seed: int) -> list[EncodedRow]:
+    """Rows of 512 random tokens out of all the vocabulary, each of them learned."""
+    import random
+
+    numbers = random.Random(seed)
+    rows = []
+    for _ in range(_ROWS):
+        ids = tuple(numbers.randrange(10, _WIDE_VOCABULARY) for _ in range(_WIDE_TOKENS))
+        rows.append(EncodedRow(ids, ids))
+    return rows
 
 
 def train_ours(job: Job, turns: TurnTaker) -> None:
@@ -164,6 +189,7 @@ def _trl_settings(contract: Contract, folder: str) -> JsonDict:
         "weight_decay": 0.0,
         "train_sampling_strategy": "sequential",
         "logging_steps": 1,  # ours keeps every step's loss too
+        "max_length": None,  # nothing is cut on either side
         "bf16": False,
         "gradient_checkpointing": False,
         "use_cpu": True,
@@ -254,12 +280,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--turns", type=int, default=5, help="turns that each side takes")
     parser.add_argument("--steps", type=int, default=5, help="steps of one turn")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--wide", action="store_true", help="a vocabulary of 262,144, long rows")
     given = parser.parse_args(arguments)
     steps = (given.turns + 1) * given.steps
     contract = Contract(threads=given.threads, weights="random")
     per_epoch = -(-_ROWS // contract.batch_size)
     contract = replace(contract, epochs=-(-steps // per_epoch))
-    print(table(compare(Job(given.rank, steps, contract), given.turns)))
+    print(table(compare(Job(given.rank, steps, contract, given.wide), given.turns)))
 
 
 if __name__ == "__main__":

@@ -6,17 +6,22 @@ candidate: the same rows in the same order, all linear layers, loss on the answe
 
 from __future__ import annotations
 
-import inspect
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.run.case import Case
 from benchmarks.study.contract import Contract
 from benchmarks.study.variant import effective, tuned_rank
+from benchmarks.workloads.answer_loss import (
+    Batch,
+    answer_loss,
+    collate,
+    largest_batch,
+    loss_form,
+)
 from benchmarks.workloads.inference import make_replies
 from benchmarks.workloads.log import WorkLog
 from benchmarks.workloads.training_rows import encode_rows
@@ -33,21 +38,11 @@ from model_registry.weights.quantization import keep_gradients
 from rows.row import Row
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel
 
 
 class NanLoss(NotFinite):
     """The loss became NaN or infinite, so that further steps would only spoil the weights."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Right-padded rows: three int64 tensors of shape (rows, longest row)."""
-
-    input_ids: torch.Tensor
-    attention_mask: torch.Tensor
-    labels: torch.Tensor
 
 
 def work(case: Case, opened: Opened, log: WorkLog) -> Outcome:
@@ -133,7 +128,8 @@ def run(
             "validation_loss_after": after,
             "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
             "longest_row_tokens": max(len(row.input_ids) for row in rows),
-            **largest_batch(steps, takes_logits_to_keep(model)),
+            "loss_form": loss_form(model),
+            **largest_batch(steps, model),
             "learning_rate": learning_rate(loaded, contract),
             "lora_dropout": dropout_of(model),
             "rows_cut": len(encoded.cut),
@@ -160,20 +156,6 @@ def make_trainable(model: PreTrainedModel, rank: int | None, contract: Contract)
         parameter.requires_grad_(True)
     model.train()
     return model
-
-
-def largest_batch(batches: Sequence[Batch], keeps_logits: bool) -> dict[str, int]:
-    """The batch that needs most memory: its rows, its length and how many positions get logits.
-
-    What a prediction is made from; logits outweigh the rest, so their product decides.
-    """
-
-    def sizes(batch: Batch) -> tuple[int, int, int]:
-        rows, length = batch.input_ids.shape
-        return rows, length, length - first_position(batch) if keeps_logits else length
-
-    found = max((sizes(batch) for batch in batches), key=lambda s: (s[0] * (s[1] + s[2]), s))
-    return dict(zip(("batch_rows", "batch_tokens", "batch_kept"), found, strict=True))
 
 
 def add_lora(model: PreTrainedModel, rank: int, contract: Contract) -> PreTrainedModel:
@@ -217,58 +199,6 @@ def training_batches(
             chosen = [rows[i] for i in order[start : start + contract.batch_size]]
             batches.append(collate(chosen, pad_id, device))
     return batches
-
-
-def collate(rows: Sequence[EncodedRow], pad_id: int, device: str) -> Batch:
-    """Rows padded on the right to the longest of them."""
-    import torch
-
-    width = max(len(row.input_ids) for row in rows)
-
-    def padded(values: Sequence[int], filler: int) -> list[int]:
-        return [*values, *[filler] * (width - len(values))]
-
-    return Batch(
-        input_ids=torch.tensor([padded(r.input_ids, pad_id) for r in rows], device=device),
-        attention_mask=torch.tensor(
-            [padded([1] * len(r.input_ids), 0) for r in rows], device=device
-        ),
-        labels=torch.tensor([padded(r.labels, IGNORED) for r in rows], device=device),
-    )
-
-
-def answer_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Mean cross entropy over the labelled tokens of a batch.
-
-    Logits are made from the first labelled position on, where the model can be told to: for a
-    vocabulary of 256,000 they outweigh everything else, and the prompt's are never looked at.
-    """
-    import torch
-
-    first = first_position(batch)
-    labels = batch.labels[:, first + 1 :]
-    options: dict[str, object] = {}
-    if takes_logits_to_keep(model):
-        options["logits_to_keep"] = batch.labels.shape[1] - first
-    logits = model(
-        input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=False, **options
-    ).logits
-    if not options:
-        logits = logits[:, first:]
-    return torch.nn.functional.cross_entropy(
-        logits[:, :-1].flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED
-    )
-
-
-def first_position(batch: Batch) -> int:
-    """The first position whose logits are needed: labels are shifted by one."""
-    return max(0, int((batch.labels != IGNORED).any(dim=0).nonzero()[0]) - 1)
-
-
-def takes_logits_to_keep(model: PreTrainedModel) -> bool:
-    """Whether the model's forward can leave out the logits of early positions."""
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]  # peft's
-    return "logits_to_keep" in inspect.signature(base.forward).parameters
 
 
 def warm_up(model: PreTrainedModel, batches: Sequence[Batch]) -> None:

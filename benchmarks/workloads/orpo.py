@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,15 @@ from benchmarks.study.contract import Contract
 from benchmarks.workloads.fine_tune import learning_rate
 from benchmarks.workloads.log import WorkLog
 from model_registry.errors import OhloraError
-from model_registry.prompting.tokenization import encode_row, prompt_ids
+from model_registry.prompting.tokenization import IGNORED, encode_row, prompt_ids
 from model_registry.weights.loading import LoadedModel
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, TrainerCallback, TrainerState
 
     from benchmarks.workloads.preference import Preference
+    from model_registry.architectures.chunked_head import Head
 
 BETA = 0.1  # how much the odds ratio weighs against the likelihood: the paper's lambda
 
@@ -50,6 +53,9 @@ def trainer_for(
     from datasets import Dataset, disable_progress_bars  # type: ignore[attr-defined]
     from transformers import PrinterCallback
 
+    # it imports torch, which plans and commands do without
+    from model_registry.architectures.chunked_head import head_of
+
     disable_progress_bars()
 
     class Trainer(trl.ORPOTrainer):  # type: ignore[name-defined,misc]
@@ -57,6 +63,17 @@ def trainer_for(
 
         def tokenize_row(self, feature: object, model: object = None) -> dict[str, object]:
             return {}
+
+        def concatenated_forward(
+            self, model: PreTrainedModel, batch: dict[str, Any]
+        ) -> tuple[torch.Tensor, ...]:
+            head = head_of(model)
+            if head is None or self.aux_loss_enabled:
+                return tuple(super().concatenated_forward(model, batch))
+            both = self.concatenated_inputs(
+                batch, padding_value=self.padding_value, device=self.accelerator.device
+            )
+            return likelihoods(head, both, len(batch["chosen_labels"]))
 
     rows = [tokenised(loaded, pair) for pair in pairs]
     device = str(next(model.parameters()).device.type)
@@ -90,6 +107,38 @@ def trainer_for(
     trainer.remove_callback(PrinterCallback)  # it writes on standard output, which is not ours
     trainer.add_callback(_progress_to(log))
     return trainer
+
+
+def likelihoods(
+    head: Head, both: Mapping[str, torch.Tensor], chosen: int
+) -> tuple[torch.Tensor, ...]:
+    """What TRL's trainer makes of all logits, without them.
+
+    Args:
+        head: the model's halves.
+        both: the trainer's batch, chosen rows and then rejected ones.
+        chosen: how many rows are chosen ones.
+
+    Returns:
+        As `ORPOTrainer.concatenated_forward`: mean log probability of each chosen and each
+        rejected answer, the mean logits of both (which only its log would show: unknown), and the
+        mean loss over the chosen rows' tokens, prompts included.
+    """
+    import torch
+
+    # it imports torch, which plans and commands do without
+    from model_registry.architectures.chunked_head import log_probabilities
+
+    ids, mask = both["concatenated_input_ids"], both["concatenated_attention_mask"]
+    seen = mask[:, 1:] == 1
+    hidden = head.hidden(ids, mask)[:, :-1][seen]
+    told = torch.zeros(seen.shape, dtype=torch.float32, device=ids.device)
+    told = told.masked_scatter(seen, log_probabilities(head, hidden, ids[:, 1:][seen]))
+    answers = both["concatenated_labels"][:, 1:] != IGNORED
+    means = (told * answers).sum(-1) / answers.sum(-1)
+    loss = -told[:chosen].sum() / seen[:chosen].sum()
+    unknown = torch.full((), math.nan)
+    return means[:chosen], means[chosen:], unknown, unknown, loss
 
 
 def tokenised(loaded: LoadedModel, pair: Preference) -> dict[str, object]:

@@ -32,6 +32,9 @@ LIGHT_TRACED = (
     ("lora", "bfloat16", "cuda"), ("lora", "bfloat16", "cpu"), ("lora", "float32", "cpu"),
 )  # fmt: skip
 
+#: Counts up when a step is done in another way, so that what was traced of the old one is left.
+_FORM = 2
+
 Traced = tuple[tuple[str, str, str], ...]
 #: Architectures by their key; each has its model type, its counts and its traces by their key.
 Table = dict[str, JsonDict]
@@ -133,7 +136,7 @@ def _own_table() -> Path:
         library = version("transformers")
     except PackageNotFoundError:
         library = "none"
-    return base / "ohlora" / f"fit-table-{library}.json"
+    return base / "ohlora" / f"fit-table-{_FORM}-{library}.json"
 
 
 def _read(path: Path) -> Table:

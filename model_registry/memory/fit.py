@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from model_registry.architectures.head_chunks import chunk_rows
 from model_registry.errors import OhloraError
 from model_registry.memory.coefficients import coefficients_of, is_known, skeleton_of
 
@@ -130,7 +131,7 @@ def weight_bytes(counts: Mapping[str, int], work: Work) -> int:
     return round(quantized + rest) + counts["buffer_bytes"]
 
 
-def features(batch: int, length: int, kept: int, rank: int) -> tuple[float, ...]:
+def features(batch: int, length: int, kept: float, rank: int) -> tuple[float, ...]:
     """What memory is linear in, as `traced_steps.Shape.features`."""
     tokens = batch * length
     return (1, batch, tokens, tokens * length, batch * kept, rank, rank * tokens)
@@ -185,20 +186,34 @@ def _training(
         architecture, kind, dtype=work.dtype, device=work.device, targets=work.targets
     )
     rank = (work.rank or 16) if kind == "lora" else 0
-    sizes = features(batch, work.length, kept, rank)
+    alive = _alive_logits(counts, batch * kept) if "chunked" in traces else batch * kept
+    sizes = features(batch, work.length, alive / batch, rank)
+    waiting = _waiting_bytes(counts, work, batch * kept - alive)
+    if kind == "full" and alive < batch * kept:  # a chunk's gradient of the head joins the others'
+        waiting += counts["vocabulary"] * counts["hidden"] * _ITEMSIZE[work.dtype]
     resident = resident | {
         "adapter": round(sum(_parts(traces["trained"], counts["layers"], sizes)))
         if kind == "lora" else 0,
         "optimiser": round(sum(_parts(traces["moments"], counts["layers"], sizes))),
     }  # fmt: skip
     windows = {
-        name: _window(name, row, counts, work, sizes)
+        name: _window(name, row, counts, work, sizes, waiting)
         for name, row in traces.items()
-        if name not in ("trained", "moments")
+        if name not in ("trained", "moments", "chunked")
     }
     moment = max(windows, key=lambda name: sum(windows[name].values()))
     scratch = max(held["logits"] + held["activations"] for held in windows.values())
     return Estimate(resident | windows[moment] | _unpacked(counts, work), scratch, moment)
+
+
+def _alive_logits(counts: Mapping[str, int], positions: int) -> int:
+    """Positions whose logits are alive at a time: a chunk of them."""
+    return min(positions, chunk_rows(counts["vocabulary"]))
+
+
+def _waiting_bytes(counts: Mapping[str, int], work: Work, positions: int) -> int:
+    """What positions beyond the chunk at hand hold: a hidden state and its gradient each."""
+    return 2 * positions * counts["hidden"] * _ITEMSIZE[work.dtype]
 
 
 def _window(
@@ -207,6 +222,7 @@ def _window(
     counts: Mapping[str, int],
     work: Work,
     sizes: Sequence[float],
+    waiting: int,
 ) -> dict[str, int]:
     """What one moment holds beyond the resident, by what it is."""
     layers: float = counts["layers"]
@@ -223,6 +239,8 @@ def _window(
     gradients = parts[_CONSTANT] + parts[_RANK]
     logits = max(0.0, parts[_LOGITS])
     scratch = sum(parts) - gradients - logits + kept_inputs
+    if name in ("loss", "head", "last layer"):
+        scratch += waiting
     if gradients < 0:  # a rounding of the fit, no memory
         gradients, scratch = 0.0, scratch + gradients
     return {

@@ -5,6 +5,7 @@ They are the workloads' own steps, written so that a tracker sees which moment a
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from model_registry.architectures.chunked_head import causal_of, log_probabilities, split
 from model_registry.errors import LoadError
 from model_registry.memory.live_tensors import Tracker, card_dropout, traced
 from model_registry.weights.lora import lora_dropout, lora_targets
@@ -82,6 +84,7 @@ class Training:
     device: str
     targets: str | Sequence[str]
     dropout: float
+    way: str | None = None  # to the model's two halves, where its loss is made in chunks
 
     def trace(self, model: PreTrainedModel, shape: Shape) -> dict[str, int]:
         model = model.train() if self.kind == "full" else self._with_lora(model, shape.rank)
@@ -136,24 +139,38 @@ class Training:
     def _loss(
         self, model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor, shape: Shape
     ) -> torch.Tensor:
-        """The workloads' own losses, on every kept position."""
-        keeps = _keeps_logits(model)
-        options = {"logits_to_keep": shape.kept} if keeps else {}
-        logits = model(input_ids=ids, attention_mask=mask, use_cache=False, **options).logits
-        if not keeps:
-            logits = logits[:, shape.length - shape.kept :]
-        labels = ids[:, shape.length - shape.kept + 1 :]
-        if self.kind == "orpo":
-            return _odds_ratio_loss(logits[:, :-1], labels)
-        return torch.nn.functional.cross_entropy(
-            logits[:, :-1].flatten(0, 1).float(), labels.flatten(), ignore_index=-100
-        )
+        """The workloads' own losses, on every kept position: all in one chunk, or plain."""
+        targets = ids[:, shape.length - shape.kept + 1 :]
+        if self.way is None:
+            told = _log_probabilities(_kept_logits(model, ids, mask, shape)[:, :-1], targets)
+        else:
+            head = split(causal_of(model), self.way, chunk=targets.numel())
+            places = torch.arange(targets.numel())
+            hidden = head.hidden(ids, mask).flatten(0, 1).index_select(0, places)
+            told = log_probabilities(head, hidden, targets.flatten()).view_as(targets)
+        return _odds_ratio_loss(told) if self.kind == "orpo" else -told.mean()
 
 
-def _odds_ratio_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def _kept_logits(
+    model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor, shape: Shape
+) -> torch.Tensor:
+    keeps = _keeps_logits(model)
+    options = {"logits_to_keep": shape.kept} if keeps else {}
+    logits = model(input_ids=ids, attention_mask=mask, use_cache=False, **options).logits
+    kept: torch.Tensor = logits if keeps else logits[:, shape.length - shape.kept :]
+    return kept
+
+
+def _log_probabilities(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    losses = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1).float(), labels.flatten(), ignore_index=-100, reduction="none"
+    )
+    return -losses.view_as(labels)
+
+
+def _odds_ratio_loss(told: torch.Tensor) -> torch.Tensor:
     """ORPO: the chosen half's likelihood, and the log odds of chosen over rejected."""
-    logps = logits.float().log_softmax(-1).gather(-1, labels[..., None])[..., 0].mean(-1)
-    chosen, rejected = logps.chunk(2)
+    chosen, rejected = told.mean(-1).chunk(2)
     odds = (chosen - rejected) - (
         torch.log1p(-torch.exp(chosen)) - torch.log1p(-torch.exp(rejected))
     )
@@ -212,7 +229,4 @@ def _decoder_layers(model: PreTrainedModel) -> nn.ModuleList:
 
 
 def _keeps_logits(model: PreTrainedModel) -> bool:
-    import inspect
-
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]  # peft's
-    return "logits_to_keep" in inspect.signature(base.forward).parameters
+    return "logits_to_keep" in inspect.signature(causal_of(model).forward).parameters

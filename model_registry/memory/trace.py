@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from model_registry.architectures.chunked_head import way_of
 from model_registry.architectures.model_config import build_config
 from model_registry.errors import LoadError
 from model_registry.files.json_values import JsonDict, JsonObject
@@ -140,13 +141,15 @@ def trace_architecture(
     Returns:
         For each window of the work, the coefficients of `Shape.features`, "fixed" and
         "per_layer", in bytes beyond what was resident when the step began; "trained" and
-        "moments" are the tuned weights and the optimiser's state, which are resident.
+        "moments" are the tuned weights and the optimiser's state, which are resident. "chunked" is
+        there where the loss is made in chunks of positions, whose logits were followed in one.
 
     Raises:
         LoadError: "unsupported_architecture", where the code can't run on tensors without data.
     """
     kept = getattr(torch, dtype)
-    work = Training(kind, device, targets, dropout) if kind != "inference" else Inference()
+    way = way_of(values["model_type"])
+    work = Training(kind, device, targets, dropout, way) if kind != "inference" else Inference()
     shapes: Sequence[Shape] = ANSWERED_AT if kind == "inference" else TRAINED_AT
     if kind == "full":  # no rank to solve for; one that never varies would share the constant
         shapes = [replace(shape, rank=0) for shape in shapes[:5]]
@@ -167,10 +170,11 @@ def trace_architecture(
             f"{kind} of {values['model_type']} can't be followed: {type(error).__name__}: {line}",
         ) from error
     features = np.array([shape.features() for shape in shapes], dtype=float)
-    return {
+    found = {
         window: _by_depth(features, {d: [row[window] for row in rows[d]] for d in depths})
         for window in rows[depths[0]][0]
     }
+    return found if kind == "inference" or way is None else {**found, "chunked": {}}
 
 
 def _by_depth(features: np.ndarray, peaks: Mapping[int, list[int]]) -> dict[str, list[float]]:

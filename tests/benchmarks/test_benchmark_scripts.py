@@ -59,7 +59,8 @@ def test_told_and_bare_seconds_are_of_the_same_tune(tiny_model, frozen_libraries
         losses.append(loss.item())
         return loss
 
-    monkeypatch.setattr(fine_tune, "answer_loss", remembered)
+    for module in (fine_tune, case_overhead):
+        monkeypatch.setattr(module, "answer_loss", remembered)
     candidate, work = tiny_candidate(tiny_model), Task(train=ROWS)
     contract = Contract(epochs=2, learning_rate=1e-2)
     assert case_overhead.reported_seconds(candidate, contract, work) > 0

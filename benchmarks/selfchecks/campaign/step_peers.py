@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.run.measure import measured, wait_for
 from benchmarks.study.contract import Contract
-from benchmarks.workloads.fine_tune import Batch, add_lora, train_steps, training_batches
+from benchmarks.workloads.answer_loss import Batch
+from benchmarks.workloads.fine_tune import add_lora, train_steps, training_batches
 from benchmarks.workloads.log import MemoryLog
 from model_registry.candidate import Candidate, License
 from model_registry.files.json_values import JsonDict

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from benchmarks.selfchecks.campaign import card_cases
-from benchmarks.workloads.fine_tune import add_lora, answer_loss, training_batches
+from benchmarks.workloads.answer_loss import answer_loss
+from benchmarks.workloads.fine_tune import add_lora, training_batches
 from benchmarks.workloads.training_rows import encode_rows
 from model_registry import cuda
 from model_registry.memory.steps import marks

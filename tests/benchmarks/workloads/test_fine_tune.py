@@ -10,11 +10,10 @@ import pytest
 
 from benchmarks.study.contract import Contract
 from benchmarks.workloads import fine_tune, training_rows
+from benchmarks.workloads.answer_loss import answer_loss, collate
 from benchmarks.workloads.fine_tune import (
     NanLoss,
     add_lora,
-    answer_loss,
-    collate,
     train_steps,
     training_batches,
     validation_loss,

@@ -8,6 +8,7 @@ from benchmarks.study.contract import Contract
 from benchmarks.workloads import preference
 from benchmarks.workloads.log import MemoryLog
 from benchmarks.workloads.preference import Preference, from_replies
+from model_registry.architectures import chunked_head
 from model_registry.errors import BadTrainingRow
 from model_registry.weights.loading import LoadedModel, load
 from rows.row import Row
@@ -52,6 +53,20 @@ def test_orpo_makes_the_chosen_side_likelier_than_before(loaded, tmp_path, capfd
     assert capfd.readouterr().out == ""  # a JSON document may be written there
     assert (tmp_path / "adapter_model.safetensors").exists()
     assert margin(loaded) > before + 0.05
+
+
+@pytest.mark.slow
+def test_orpo_without_all_logits_learns_as_it_does_with_them(tiny_model, monkeypatch):
+    pytest.importorskip("trl")
+    curves = []
+    for proof in (chunked_head.head_of, lambda model: None):
+        monkeypatch.setattr(chunked_head, "head_of", proof)
+        log = MemoryLog()
+        loaded = load(tiny_candidate(tiny_model))
+        preference.run("case", loaded, PAIRS, [], CONTRACT, log, rank=4)
+        curves.append([loss.loss for loss in log.losses])
+    assert curves[0] == pytest.approx(curves[1], rel=1e-4)
+    assert curves[0] != curves[1]  # or one way was taken twice
 
 
 def margin(loaded: LoadedModel) -> float:

@@ -1,0 +1,128 @@
+"""Batches of rows and their loss: cross entropy over the labelled tokens alone."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from model_registry.prompting.tokenization import IGNORED, EncodedRow
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Right-padded rows: three int64 tensors of shape (rows, longest row), and what is learned.
+
+    A token is told by what is left of it: `positions` counts through the rows laid end to end, and
+    the last hidden state at positions[i] tells the token targets[i].
+    """
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    labels: torch.Tensor
+    positions: torch.Tensor  # int64, (labelled tokens,)
+    targets: torch.Tensor  # int64, (labelled tokens,)
+
+
+def collate(rows: Sequence[EncodedRow], pad_id: int, device: str) -> Batch:
+    """Rows padded on the right to the longest of them."""
+    import torch
+
+    width = max(len(row.input_ids) for row in rows)
+
+    def padded(values: Sequence[int], filler: int) -> list[int]:
+        return [*values, *[filler] * (width - len(values))]
+
+    learned = [
+        (number * width + place, label)
+        for number, row in enumerate(rows)
+        for place, label in enumerate(row.labels[1:])
+        if label != IGNORED
+    ]
+    return Batch(
+        input_ids=torch.tensor([padded(r.input_ids, pad_id) for r in rows], device=device),
+        attention_mask=torch.tensor(
+            [padded([1] * len(r.input_ids), 0) for r in rows], device=device
+        ),
+        labels=torch.tensor([padded(r.labels, IGNORED) for r in rows], device=device),
+        positions=torch.tensor([place for place, _ in learned], dtype=torch.long, device=device),
+        targets=torch.tensor([label for _, label in learned], dtype=torch.long, device=device),
+    )
+
+
+def answer_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """Mean cross entropy over the labelled tokens of a batch, without logits of all of them.
+
+    A model whose own logits this does not give has its loss made the plain way.
+    """
+    # it imports torch, which plans and commands do without
+    from model_registry.architectures.chunked_head import head_of, log_probabilities
+
+    head = head_of(model)
+    if head is None:
+        return plain_loss(model, batch)
+    hidden = head.hidden(batch.input_ids, batch.attention_mask).flatten(0, 1)
+    return -log_probabilities(head, hidden.index_select(0, batch.positions), batch.targets).mean()
+
+
+def plain_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """The same loss by way of logits, from the first labelled position on where that can be."""
+    import torch
+
+    first = first_position(batch)
+    labels = batch.labels[:, first + 1 :]
+    options: dict[str, object] = {}
+    if takes_logits_to_keep(model):
+        options["logits_to_keep"] = batch.labels.shape[1] - first
+    logits = model(
+        input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=False, **options
+    ).logits
+    if not options:
+        logits = logits[:, first:]
+    return torch.nn.functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED
+    )
+
+
+def first_position(batch: Batch) -> int:
+    """The first position whose logits are needed: labels are shifted by one."""
+    return max(0, int((batch.labels != IGNORED).any(dim=0).nonzero()[0]) - 1)
+
+
+def takes_logits_to_keep(model: PreTrainedModel) -> bool:
+    """Whether the model's forward can leave out the logits of early positions."""
+    # it imports torch, which plans and commands do without
+    from model_registry.architectures.chunked_head import causal_of
+
+    return "logits_to_keep" in inspect.signature(causal_of(model).forward).parameters
+
+
+def loss_form(model: PreTrainedModel) -> str:
+    """How `answer_loss` is made: "chunks", or "plain" by way of all logits."""
+    # it imports torch, which plans and commands do without
+    from model_registry.architectures.chunked_head import head_of
+
+    return "plain" if head_of(model) is None else "chunks"
+
+
+def largest_batch(batches: Sequence[Batch], model: PreTrainedModel) -> dict[str, int]:
+    """The batch that needs most memory: its rows, its length and how many positions get logits.
+
+    What a prediction is made from. Positions are a mean over the rows where logits are made of
+    labelled ones alone, of all rows together.
+    """
+    in_chunks, keeps_logits = loss_form(model) == "chunks", takes_logits_to_keep(model)
+
+    def sizes(batch: Batch) -> tuple[int, int, int]:
+        rows, length = batch.input_ids.shape
+        if in_chunks:
+            return rows, length, -(-len(batch.positions) // rows)
+        return rows, length, length - first_position(batch) if keeps_logits else length
+
+    found = max((sizes(batch) for batch in batches), key=lambda s: (s[0] * (s[1] + s[2]), s))
+    return dict(zip(("batch_rows", "batch_tokens", "batch_kept"), found, strict=True))
