@@ -54,6 +54,8 @@ _TINY_OF: dict[str, dict[str, object]] = {
     "lfm2_moe": {"layer_types": ["conv", "full_attention"]},
     "phi3": {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}},
     "granitemoehybrid": {"layer_types": ["mamba", "attention"]},
+    "qwen3_5_text": {"layer_types": ["linear_attention", "full_attention"]},
+    "qwen3_next": {"layer_types": ["linear_attention", "full_attention"]},
     "gpt2": {"n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 2048},
 }  # fmt: skip
 
