@@ -7,13 +7,14 @@ each epoch adapter, optimiser and place are written; a killed tune goes on from 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.run.progress import progress_bar
 from benchmarks.study.contract import Contract
+from benchmarks.tune_fit import fastest_that_fits
 from benchmarks.tune_rows import TuneRows, encode_with
 from benchmarks.tune_state import (
     STATE,
@@ -23,7 +24,7 @@ from benchmarks.tune_state import (
     restore,
     save,
 )
-from benchmarks.workloads.answer_loss import Batch, answer_loss, collate
+from benchmarks.workloads.answer_loss import Batch, collate
 from benchmarks.workloads.fine_tune import (
     add_lora,
     dropout_of,
@@ -31,7 +32,16 @@ from benchmarks.workloads.fine_tune import (
     nan_loss,
     validation_loss,
 )
+from benchmarks.workloads.optimisation import (
+    accumulate,
+    check_optimizer,
+    make_optimiser,
+    rate_share,
+    set_rate,
+    steps_of,
+)
 from model_registry import machine
+from model_registry.architectures.architecture import declared_architecture
 from model_registry.backends.open_backend import source_for
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
@@ -46,6 +56,7 @@ from model_registry.weights.adapter import CARD, is_tuned, write_card
 from model_registry.weights.finite import check_finite
 from model_registry.weights.folder_check import is_model
 from model_registry.weights.loading import LoadedModel, load, load_tokenizer
+from model_registry.weights.quantization import get_ready, quantize
 from rows.overlap import split_overlapping
 from rows.reading import read_data
 from rows.reading_report import left_out_note, overlapping, read_notes
@@ -67,6 +78,7 @@ def tune(
     *,
     rank: int,
     out: Path,
+    quantization: str = "none",
     tell: Tell = lambda step, steps, loss: None,
     epoch_ends: Callable[[EpochEnd], None] = lambda end: None,
 ) -> list[EpochEnd]:
@@ -78,6 +90,7 @@ def tune(
         contract: batch size, epochs, learning rate, LoRA policy, seed.
         rank: LoRA's r.
         out: folder for the adapter and the state between epochs.
+        quantization: of the base, which is quantised already.
         tell: after every step.
         epoch_ends: after every epoch, when its state is on disk.
 
@@ -88,25 +101,24 @@ def tune(
         OhloraError: `out` holds a tune with other settings.
         NanLoss: the loss is no number; the last epoch's adapter stays.
     """
-    import torch
-
     out.mkdir(parents=True, exist_ok=True)
-    identity = identity_of(loaded.candidate, loaded.tokenizer, rows, contract, rank)
+    identity = identity_of(loaded.candidate, loaded.tokenizer, rows, contract, rank, quantization)
     check_state(out, identity)
     model = add_lora(loaded.model, rank, contract)
     parameters = [p for p in model.parameters() if p.requires_grad]
     rate = learning_rate(loaded, contract)
-    optimiser = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.0)
+    optimiser = make_optimiser(parameters, contract, rate)
     history = restore(out / STATE, parameters, optimiser)
-    per_epoch = math.ceil(len(rows.train) / contract.batch_size)
-    steps = per_epoch * contract.epochs
-    for epoch in range(len(history), contract.epochs):
+    per_epoch, steps = step_counts(len(rows.train), contract)
+    for epoch in range(len(history), math.ceil(steps / per_epoch)):
+        if is_patience_over(history, contract.patience):
+            break
         losses = []
-        for number, batch in enumerate(_epoch(loaded, rows.train, contract, epoch)):
+        left = steps - epoch * per_epoch
+        for number, together in enumerate(_epoch(loaded, rows.train, contract, epoch)[:left]):
             step = epoch * per_epoch + number
-            for group in optimiser.param_groups:
-                group["lr"] = rate * (1 - step / steps)
-            losses.append(_step(model, batch, parameters, optimiser, contract.max_grad_norm))
+            set_rate(optimiser, rate * rate_share(step, steps, contract))
+            losses.append(_step(model, together, parameters, optimiser, contract.max_grad_norm))
             if not math.isfinite(losses[-1]):
                 raise nan_loss(model, losses[-1], step + 1, rate)
             tell(step + 1, steps, losses[-1])
@@ -124,6 +136,20 @@ def tune(
         write_card(folder, loaded.candidate, _figures(loaded, identity, history))
     (out / STATE).unlink(missing_ok=True)
     return history
+
+
+def step_counts(rows: int, contract: Contract) -> tuple[int, int]:
+    """Steps of one epoch, and of the whole tune."""
+    batches = math.ceil(rows / contract.batch_size)
+    per_epoch = math.ceil(batches / contract.gradient_accumulation)
+    steps = per_epoch * contract.epochs
+    return per_epoch, min(steps, contract.max_steps or steps)
+
+
+def is_patience_over(history: Sequence[EpochEnd], patience: int) -> bool:
+    """Whether so many epochs in a row brought no valid loss below the lowest before them."""
+    losses = [end.valid_loss for end in history if end.valid_loss is not None]
+    return 0 < patience < len(losses) and min(losses[-patience:]) >= min(losses[:-patience])
 
 
 def _figures(
@@ -152,6 +178,9 @@ def tune_candidate(
     base: Path | None = None,
     cure: str | None = None,
     turns: str = "every",
+    quantization: str = "none",
+    budget_bytes: int | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Path:
     """Tune a candidate on a file or folder of rows, showing progress and the losses of each epoch.
 
@@ -171,6 +200,9 @@ def tune_candidate(
         max_length: tokens that a row may have; None is the contract's.
         too_long: what becomes of longer rows: see `benchmarks.workloads.training_rows`.
         turns: which answers of a conversation are learned, "every" or "last".
+        quantization: of the base: none, int8 or nf4.
+        budget_bytes: memory that the tune must fit into; the fastest settings that do are taken.
+        settings: others of `TuningSettings`, by their names.
 
     Raises:
         OhloraError: no such candidate, rows that can't serve, a finished or another tune in `out`,
@@ -192,21 +224,45 @@ def tune_candidate(
     if is_tuned(out):
         raise OhloraError(f"{out} holds a finished tune. Choose another --out.")
     candidate = find_candidate(name, registry, base=base, cure=cure)
+    if "learning_rate" in (settings or {}):  # what is said goes before what a candidate declares
+        candidate = replace(candidate, learning_rate=None)
     where = machine.pick_device(device)
     train, valid, rows = _read(data, turns, say)
     source = source_for(candidate, weights)
     contract = Contract(
         epochs=epochs, weights=source, device=where, data=rows.hash(), too_long=too_long,
         dtype=machine.pick_dtype(where, dtype), max_length=_longest(candidate, max_length, say),
+        machine=str(machine.describe(where)["name"]), **(settings or {}),
     )  # fmt: skip
+    check_optimizer(contract.optimizer)
+    get_ready(quantization, tunes=True)
     tokenizer = load_tokenizer(candidate, source=source)
     encoded = encode_with(candidate, tokenizer, train, valid, contract, say)
+    if budget_bytes is not None:
+        choice = fastest_that_fits(
+            declared_architecture(candidate), encoded.train, contract, budget_bytes,
+            rank=rank, quantization=quantization,
+        )  # fmt: skip
+        say(choice.words)
+        contract, quantization = choice.taken.contract, choice.taken.quantization
     with FolderLock(out).acquire():
-        check_state(out, identity_of(candidate, tokenizer, encoded, contract, rank))
-        loaded = load(candidate, source=source, device=where, dtype=contract.dtype)
-        check_finite(loaded.model)
-        _tune_showing(loaded, encoded, contract, rank, out, console)
+        check_state(out, identity_of(candidate, tokenizer, encoded, contract, rank, quantization))
+        loaded = _loaded(candidate, contract, quantization)
+        _tune_showing(loaded, encoded, contract, rank, quantization, out, console)
     return out
+
+
+def _loaded(candidate: Candidate, contract: Contract, quantization: str) -> LoadedModel:
+    """A fresh base, its weights proven to be numbers and then quantised where that is asked for.
+
+    What will be quantised is loaded into main memory: the card may be too small for it as it is.
+    """
+    place = contract.device if quantization == "none" else "cpu"
+    loaded = load(candidate, source=contract.weights, device=place, dtype=contract.dtype)
+    check_finite(loaded.model)
+    if quantization != "none":
+        loaded.model, _ = quantize(loaded.model, quantization, device=contract.device)
+    return loaded
 
 
 def _longest(candidate: Candidate, wanted: int | None, say: Callable[[str], None]) -> int:
@@ -242,7 +298,13 @@ def _read(data: Path, turns: str, say: Callable[[str], None]) -> tuple[list[Row]
 
 
 def _tune_showing(
-    loaded: LoadedModel, rows: TuneRows, contract: Contract, rank: int, out: Path, console: Console
+    loaded: LoadedModel,
+    rows: TuneRows,
+    contract: Contract,
+    rank: int,
+    quantization: str,
+    out: Path,
+    console: Console,
 ) -> None:
     with progress_bar(console) as bar:
         task = bar.add_task(text("tuning", "튜닝"), total=None)
@@ -252,6 +314,7 @@ def _tune_showing(
             contract,
             rank=rank,
             out=out,
+            quantization=quantization,
             tell=lambda step, steps, loss: bar.update(task, completed=step, total=steps),
             epoch_ends=lambda end: console.print(_epoch_words(end), highlight=False),
         )
@@ -267,15 +330,15 @@ def _epoch_words(end: EpochEnd) -> str:
 
 def _epoch(
     loaded: LoadedModel, rows: Sequence[EncodedRow], contract: Contract, epoch: int
-) -> list[Batch]:
-    """One epoch's batches; its order hangs on seed and epoch alone, so that a resume repeats it."""
+) -> list[list[Batch]]:
+    """One epoch's steps; its order hangs on seed and epoch alone, so that a resume repeats it."""
     import torch
 
     generator = torch.Generator().manual_seed(contract.seed * 1000 + epoch)
     torch.manual_seed(contract.seed * 1000 + epoch)  # dropout, likewise
     order = torch.randperm(len(rows), generator=generator).tolist()
     device = str(next(loaded.model.parameters()).device)
-    return [
+    batches = [
         collate(
             [rows[i] for i in order[start : start + contract.batch_size]],
             loaded.tokenizer.pad_token_id,
@@ -283,21 +346,20 @@ def _epoch(
         )
         for start in range(0, len(order), contract.batch_size)
     ]
+    return steps_of(batches, len(batches), contract.gradient_accumulation)
 
 
 def _step(
     model: PreTrainedModel,
-    batch: Batch,
+    together: Sequence[Batch],
     parameters: Sequence[nn.Parameter],
     optimiser: torch.optim.Optimizer,
     max_norm: float,
 ) -> float:
     import torch
 
-    loss = answer_loss(model, batch)
-    loss.backward()
+    value = float(accumulate(model, together).item())
     torch.nn.utils.clip_grad_norm_(parameters, max_norm)
-    value = float(loss.item())
     if math.isfinite(value):
         optimiser.step()
     optimiser.zero_grad(set_to_none=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.study.contract import Contract
+from benchmarks.study.tuning_settings import TuningSettings
 from benchmarks.tune_rows import TuneRows, short_hash
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
@@ -25,11 +26,8 @@ if TYPE_CHECKING:
 
 STATE = "training_state.safetensors"
 
-#: What of a contract a tune hangs on.
-_POLICY = (
-    "lora_targets", "lora_alpha", "lora_dropout", "lora_init", "learning_rate", "batch_size",
-    "epochs", "max_length", "too_long", "max_grad_norm", "seed", "dtype",
-)  # fmt: skip
+#: What of a contract a tune hangs on, with what a tune has that was begun before it could be told.
+_POLICY = {field.name: field.default for field in fields(TuningSettings)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +45,7 @@ def identity_of(
     rows: TuneRows,
     contract: Contract,
     rank: int,
+    quantization: str = "none",
 ) -> dict[str, object]:
     """What identifies a tune: base, revision, template, settings and rows."""
     policy = resolved_policy(candidate.prompting, tokenizer)
@@ -58,6 +57,7 @@ def identity_of(
         "weights": "random" if contract.weights == "random" else "own",
         "template": short_hash(json.dumps([asdict(policy), template], default=str)),
         "rank": rank,
+        "quantization": quantization,
         **{name: getattr(contract, name) for name in _POLICY},
         "learning_rate": candidate.learning_rate or contract.learning_rate,
         "rows": len(rows.train),
@@ -89,6 +89,7 @@ def check_state(out: Path, identity: Mapping[str, object]) -> None:
 
 def differences(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
     """What differs between two identities, in words."""
+    before = _POLICY | {"quantization": "none"} | dict(before)
     changed = [name for name in now if before.get(name) != now[name]]
     counts = {"rows", "valid_rows"} & set(changed)
     return [
@@ -143,7 +144,7 @@ def save(
 
     tensors = {f"parameter.{i}": p.detach() for i, p in enumerate(parameters)}
     for i, moments in optimiser.state_dict()["state"].items():
-        tensors |= {f"{name}.{i}": value for name, value in moments.items()}
+        tensors |= {f"{name}.{i}": value for name, value in _flat(moments)}
     place = {"settings": dict(identity), "history": [asdict(end) for end in history]}
     beside = path.with_suffix(".tmp")
     try:
@@ -166,12 +167,34 @@ def restore(
     place = _place(path)
     with safe_open(path, framework="pt") as state:
         tensors = {name: state.get_tensor(name) for name in state.keys()}  # noqa: SIM118
-    moments = {
-        i: {name: tensors[f"{name}.{i}"] for name in ("step", "exp_avg", "exp_avg_sq")}
-        for i in range(len(parameters))
-    }
+    moments: dict[int, dict[str, Any]] = {i: {} for i in range(len(parameters))}
+    for name, value in tensors.items():
+        kind, _, number = name.rpartition(".")
+        if kind != "parameter":
+            _put(moments[int(number)], kind, value)
     with torch.no_grad():
         for i, parameter in enumerate(parameters):
             parameter.copy_(tensors[f"parameter.{i}"])
     optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
     return [EpochEnd(**row) for row in place["history"]]
+
+
+def _flat(moments: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """One parameter's state as tensors of its own, nested names joined by a slash."""
+    import torch
+
+    for name, value in moments.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{name}/")
+        elif isinstance(value, torch.Tensor):
+            yield above + name, value.detach().clone()  # bitsandbytes shares its tables
+        elif isinstance(value, int):
+            yield f"{above}{name}#", torch.tensor(value)
+
+
+def _put(moments: dict[str, Any], name: str, value: torch.Tensor) -> None:
+    """The reverse of `_flat` for one of its tensors; a # stood for a plain number."""
+    *above, last = name.split("/")
+    for each in above:
+        moments = moments.setdefault(each, {})
+    moments[last.rstrip("#")] = int(value) if last.endswith("#") else value

@@ -44,6 +44,7 @@ from commands.shared.options import (
     ranged,
 )
 from commands.shared.stopping import exit_status, stopped_by_signals
+from commands.shared.tuning_options import TuningOptions
 from commands.shared.user_registry import registry
 from model_registry.files.output import check_folder
 from model_registry.files.ranges import RANGES, out_of_range
@@ -54,7 +55,7 @@ from rows.turns import TURNS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
+class RunOptions(TuningOptions):
     """What `ohlora run` is asked for."""
 
     study: Annotated[
@@ -106,6 +107,12 @@ class RunOptions:
     )
     device: Device = "auto"
     dtype: Dtype = "auto"
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            help=text("Times over all rows.", "전체 행을 도는 횟수."), callback=ranged("epochs")
+        ),
+    ] = None
     max_length: MaxLength = None
     too_long: TooLong = None
     turns: Annotated[
@@ -191,6 +198,7 @@ class RunOptions:
             max_length=self.max_length,
             too_long=self.too_long,
             turns=self.turns,
+            tuning=self.given() | ({} if self.epochs is None else {"epochs": self.epochs}),
         )
 
     def engine_for(self, plan: Plan) -> tuple[str, Engine]:

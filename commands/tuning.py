@@ -21,10 +21,14 @@ from commands.shared.options import (
     TooLong,
     Turns,
     Weights,
+    choice,
+    ranged,
 )
+from commands.shared.tuning_options import TuningOptions
 from commands.shared.user_registry import registry
 from model_registry.files.output import check_file
 from model_registry.language import text
+from model_registry.memory.fit_report import card_budget
 from model_registry.weights.export import export as merge
 from model_registry.weights.gguf import convert, find_converter
 from model_registry.weights.quantization import check_available
@@ -34,7 +38,7 @@ MOST_CALIBRATED = 256  # rows; more of them change the rounding little
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TuneOptions:
+class TuneOptions(TuningOptions):
     """What `ohlora tune` is asked for."""
 
     name: str
@@ -48,6 +52,33 @@ class TuneOptions:
     max_length: MaxLength = None
     too_long: TooLong = "refuse"
     turns: Turns = "every"
+    quantization: Annotated[
+        str | None,
+        typer.Option(
+            help=text("Of the base: int8 or nf4.", "베이스 모델의 양자화: int8, nf4."),
+            callback=choice(("int8", "nf4")),
+        ),
+    ] = None
+    patience: Annotated[
+        int,
+        typer.Option(
+            help=text(
+                "End after so many epochs without a lower validation loss.",
+                "검증 손실이 이만큼의 에폭 동안 낮아지지 않으면 끝냅니다.",
+            ),
+            callback=ranged("patience"),
+        ),
+    ] = 0
+    fit: Annotated[
+        str | None,
+        typer.Option(
+            "--fit",
+            help=text(
+                "Take the fastest settings that fit: 12GB, T4.",
+                "이 메모리에 맞는 가장 빠른 설정을 고릅니다: 12GB, T4.",
+            ),
+        ),
+    ] = None
     base: Base = None
     cure: CureName = None
 
@@ -60,6 +91,9 @@ def tune(options: TuneOptions) -> None:
         device=options.device, dtype=options.dtype,
         max_length=options.max_length, too_long=options.too_long or "refuse",
         base=options.base, cure=options.cure, turns=options.turns,
+        quantization=options.quantization or "none",
+        budget_bytes=card_budget(options.fit).bytes if options.fit else None,
+        settings=options.given() | {"patience": options.patience},
     )  # fmt: skip
     out.print(
         text(

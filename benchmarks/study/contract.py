@@ -12,13 +12,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from benchmarks.study.tuning_settings import TuningSettings
+
 #: Fields that older runs lack, with the value that stands for their silence: it is not hashed, so
 #: an older run keeps its hash, can be gone on with and told again.
-_LATER = {"thinking": "off", "too_long": "refuse"}
+_LATER: dict[str, object] = {
+    "thinking": "off", "too_long": "refuse", "rslora": False, "dora": False, "schedule": "linear",
+    "warmup_steps": 0, "optimizer": "adamw", "gradient_accumulation": 1, "max_steps": 0,
+    "gradient_checkpointing": False, "attention": "auto", "patience": 0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Contract:
+class Contract(TuningSettings):
     """The policy shared by all cases of a study."""
 
     template: str = "each candidate's own"
@@ -27,19 +33,7 @@ class Contract:
     samples: int = 1
     temperature: float = 0.8
     top_p: float = 0.95
-    lora_targets: str = "all-linear"
-    lora_alpha: int = 16
-    lora_dropout: float = 0.05
-    lora_init: str = "gaussian"
-    learning_rate: float = 2e-4  # for candidates that declare none
-    batch_size: int = 4
-    epochs: int = 10
-    max_length: int = 512
-    too_long: str = "refuse"  # what becomes of longer rows: see benchmarks.workloads.training_rows
-    max_grad_norm: float = 1.0
     warm_up: int = 2
-    seed: int = 42
-    dtype: str = "float32"
     threads: int = 1
     weights: str = "bundled"
     scale: str = "full"
@@ -57,7 +51,7 @@ class Contract:
     @property
     def hash(self) -> str:
         """Twelve hexadecimal digits that stand for all shared values."""
-        values = {n: v for n, v in self.shared().items() if (n, v) not in _LATER.items()}
+        values = {n: v for n, v in self.shared().items() if n not in _LATER or v != _LATER[n]}
         canonical = json.dumps(values, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -43,6 +43,7 @@ class Options:
     max_length: int | None = None
     too_long: str | None = None
     turns: str | None = None  # None takes what the study says
+    tuning: Mapping[str, object] = field(default_factory=dict)  # others of TuningSettings, by name
     data: Path | None = None
     only: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()  # who takes part, in place of the study's own
@@ -192,6 +193,7 @@ def _contract(
         policy["dtype"] = machine.pick_dtype(device, options.dtype)
     asked = {"max_length": options.max_length, "too_long": options.too_long}
     policy |= {name: value for name, value in asked.items() if value is not None}
+    policy |= options.tuning
     if any(is_mixture(declared_architecture(candidate)) for candidate in candidates):
         policy["lora_dropout"] = 0.0  # experts can have none, and all are to have the same
     if study.work.variants or study.work.if_it_fails or study.work.quantizations:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from benchmarks.study.contract import Contract, lora_targets
 from benchmarks.study.study import DataPlan, DecisionPlan, Span, Study, Work
+from benchmarks.study.tuning_settings import CHOICES
 from benchmarks.study.variant import Variant
-from benchmarks.workloads.training_rows import TOO_LONG
 from benchmarks.workloads.workload import WORKLOADS, Workload
 from evaluators.ranking.decision_declaration import read_declaration
 from model_registry.architectures.cures import BY_NAME
@@ -31,7 +31,7 @@ _TABLES = {"name", "title", "summary", "candidates", "overrides", "data", "work"
            "decision", "cures"}  # fmt: skip
 #: What a study may set of the contract; the rest is found out on the machine.
 _POLICY = {field.name for field in dataclasses.fields(Contract)} - {
-    "weights", "scale", "device", "machine", "data", "varies",
+    "weights", "scale", "device", "machine", "data", "varies", "patience",
 }  # fmt: skip
 _THINKING = ("off", "on", "template")
 
@@ -273,18 +273,18 @@ class _Reader(TomlReader):
         self.known(entry, _POLICY, "contract")
         defaults = Contract()
         for key, value in entry.items():
-            if isinstance(getattr(defaults, key), str):
-                self.one(value, (str,), key)
+            if isinstance(getattr(defaults, key), str | bool):
+                self.one(value, (type(getattr(defaults, key)),), key)
             else:
                 self.in_range(value, key)
+            if key in CHOICES and value not in CHOICES[key]:
+                self.fail(key, f"{key} must be one of {', '.join(CHOICES[key])}")
         if "lora_targets" in entry:
             entry["lora_targets"] = self.layers(entry["lora_targets"], "lora_targets")
         if entry.get("thinking", defaults.thinking) not in _THINKING:
             self.fail("thinking", f"thinking must be one of {', '.join(_THINKING)}")
         if entry.get("dtype", defaults.dtype) not in DTYPES:
             self.fail("dtype", f"dtype must be one of {', '.join(DTYPES)}")
-        if entry.get("too_long", defaults.too_long) not in TOO_LONG:
-            self.fail("too_long", f"too_long must be one of {', '.join(TOO_LONG)}")
         return entry
 
     def decision(self) -> DecisionPlan:

@@ -24,6 +24,14 @@ from benchmarks.workloads.answer_loss import (
 )
 from benchmarks.workloads.inference import make_replies
 from benchmarks.workloads.log import WorkLog
+from benchmarks.workloads.optimisation import (
+    accumulate,
+    make_optimiser,
+    prepare,
+    rate_share,
+    set_rate,
+    steps_of,
+)
 from benchmarks.workloads.training_rows import encode_rows
 from benchmarks.workloads.workload import Opened, Outcome, loaded_here
 from model_registry.errors import NotFinite
@@ -120,7 +128,11 @@ def run(
         make_replies(case, loaded, prompts, contract, log, tuned=rank or 0)
     return Outcome(
         steps=len(losses),
-        tokens=sum(int(batch.attention_mask.sum()) for batch in steps),
+        tokens=sum(
+            int(batch.attention_mask.sum())
+            for together in training_steps(steps, contract)
+            for batch in together
+        ),
         figures={
             "loss_first": losses[0],
             "loss_last": losses[-1],
@@ -152,6 +164,7 @@ def make_trainable(model: PreTrainedModel, rank: int | None, contract: Contract)
     """The model with LoRA, or with all its weights open where `rank` is None."""
     if rank is not None:
         return add_lora(model, rank, contract)
+    prepare(model, contract)
     for parameter in model.parameters():
         parameter.requires_grad_(True)
     model.train()
@@ -168,6 +181,7 @@ def add_lora(model: PreTrainedModel, rank: int, contract: Contract) -> PreTraine
 
     check_rank(model, rank)
     keep_gradients(model)
+    prepare(model, contract)
     torch.manual_seed(contract.seed)
     targets = lora_targets(model, contract.lora_targets)
     config = LoraConfig(
@@ -177,6 +191,8 @@ def add_lora(model: PreTrainedModel, rank: int, contract: Contract) -> PreTraine
         target_modules=targets.modules,
         target_parameters=targets.parameters or None,
         init_lora_weights=contract.lora_init,  # type: ignore[arg-type]
+        use_rslora=contract.rslora,
+        use_dora=contract.dora,
         task_type="CAUSAL_LM",
     )
     with warnings.catch_warnings():
@@ -214,9 +230,10 @@ def warm_up(model: PreTrainedModel, batches: Sequence[Batch]) -> None:
 def train_steps(
     model: PreTrainedModel, batches: Sequence[Batch], rate: float, contract: Contract, log: WorkLog
 ) -> list[float]:
-    """One optimiser step a batch: AdamW, linear decay to 0, gradients clipped by their norm.
+    """One optimiser step a batch, or a group of them: AdamW, gradients clipped by their norm.
 
-    These are the defaults of transformers' Trainer, whose loss curve ours agrees with.
+    Without other settings these are the defaults of transformers' Trainer, whose loss curve ours
+    agrees with.
 
     Returns:
         The loss of each step, before that step's update.
@@ -227,21 +244,27 @@ def train_steps(
     import torch
 
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: 1 - s / len(batches))
+    optimiser = make_optimiser(parameters, contract, rate)
+    steps = training_steps(batches, contract)
     losses = []
-    for done, batch in enumerate(batches):
-        loss = answer_loss(model, batch)
-        loss.backward()
+    for done, together in enumerate(steps):
+        set_rate(optimiser, rate * rate_share(done, len(steps), contract))
+        loss = accumulate(model, together)
         torch.nn.utils.clip_grad_norm_(parameters, contract.max_grad_norm)
         optimiser.step()
-        schedule.step()
         optimiser.zero_grad(set_to_none=True)
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
             raise nan_loss(model, losses[-1], done + 1, rate)
-        log.progress(done + 1, len(batches))
+        log.progress(done + 1, len(steps))
     return losses
+
+
+def training_steps(batches: Sequence[Batch], contract: Contract) -> list[list[Batch]]:
+    """The batches of each step; no step crosses from one epoch into the next."""
+    per_epoch = -(-len(batches) // contract.epochs)
+    steps = steps_of(batches, per_epoch, contract.gradient_accumulation)
+    return steps[: contract.max_steps or None]
 
 
 def nan_loss(model: PreTrainedModel, value: float, step: int, rate: float) -> NanLoss:

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from benchmarks.workloads.preference import Preference
     from model_registry.architectures.chunked_head import Head
 
+#: transformers' names for bitsandbytes' optimisers.
+_OPTIMIZERS = {
+    "adamw_8bit": "adamw_8bit",
+    "paged_adamw": "paged_adamw_32bit",
+    "paged_adamw_8bit": "paged_adamw_8bit",
+}
 BETA = 0.1  # how much the odds ratio weighs against the likelihood: the paper's lambda
 
 
@@ -83,6 +89,10 @@ def trainer_for(
         settings = trl.ORPOConfig(
             output_dir=str(folder),
             num_train_epochs=contract.epochs,
+            max_steps=contract.max_steps or -1,
+            gradient_accumulation_steps=contract.gradient_accumulation,
+            lr_scheduler_type=contract.schedule,
+            warmup_steps=contract.warmup_steps,
             per_device_train_batch_size=contract.batch_size,
             learning_rate=learning_rate(loaded, contract),
             max_grad_norm=contract.max_grad_norm,
@@ -90,13 +100,15 @@ def trainer_for(
             beta=BETA,
             seed=contract.seed,
             bf16=False,
-            gradient_checkpointing=False,
+            gradient_checkpointing=contract.gradient_checkpointing,
+            gradient_checkpointing_kwargs={"use_reentrant": False},
             logging_steps=1,
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,
             use_cpu=device == "cpu",
             remove_unused_columns=False,
+            **({} if contract.optimizer == "adamw" else {"optim": _OPTIMIZERS[contract.optimizer]}),
         )
     trainer = Trainer(
         model=model,

@@ -27,8 +27,6 @@ from rows.row import Row
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-TOO_LONG = ("refuse", "cut", "drop")
-
 
 @dataclass(frozen=True, slots=True)
 class EncodedRows:

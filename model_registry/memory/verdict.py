@@ -43,9 +43,8 @@ def changes(work: Work) -> list[Change]:
     """Changes that need less memory, the smallest first."""
     if work.dtype == "float32":
         half = replace(work, dtype="bfloat16")
-        able = work.kind == "lora" and work.batch == TUNED_BATCH
-        first = Change(half, '[contract] dtype = "bfloat16"', "--dtype bfloat16" if able else None)
-        return [first, *(_after(first, change) for change in changes(half))]
+        first = _change(work, half, '[contract] dtype = "bfloat16"')
+        return [first, *(_after(work, first, change) for change in changes(half))]
     if work.kind in ("load", "inference"):
         quantized = ("int8", "nf4") if work.quantization == "none" else ()
         return [
@@ -53,16 +52,46 @@ def changes(work: Work) -> list[Change]:
             for q in quantized
         ]
     steps = [
-        Change(replace(work, batch=batch), f"[contract] batch_size = {batch}")
+        _change(work, replace(work, batch=batch), f"[contract] batch_size = {batch}")
         for batch in sorted({math.ceil(work.batch / 2), 1} - {work.batch}, reverse=True)
     ]
+    if not work.checkpointing:
+        kept = replace(work, checkpointing=True)
+        line = "[contract] gradient_checkpointing = true"
+        steps.append(_change(work, kept, line))
+        if work.batch > 1:
+            one = replace(kept, batch=1)
+            steps.append(_change(work, one, f"{line}; [contract] batch_size = 1"))
     return steps + (_of_full(work) if work.kind == "full" else _of_lora(work))
 
 
-def _after(first: Change, change: Change) -> Change:
+def _change(before: Work, work: Work, study: str) -> Change:
+    return Change(work, study, _tune_options(before, work))
+
+
+def _tune_options(before: Work, work: Work) -> str | None:
+    """The options of `ohlora tune` that do this work; None where it does no such work.
+
+    A smaller batch is accumulated, so that a step learns from as many rows as before.
+    """
+    if work.kind != "lora":
+        return None
+    options = [] if work.dtype == before.dtype else [f"--dtype {work.dtype}"]
+    options.append(f"--rank {work.rank or 16}")
+    if work.batch != TUNED_BATCH:
+        options.append(f"--batch-size {work.batch}")
+    if work.batch < before.batch:
+        options.append(f"--gradient-accumulation {math.ceil(before.batch / work.batch)}")
+    if work.checkpointing:
+        options.append("--gradient-checkpointing")
+    if work.quantization != "none":
+        options.append(f"--quantization {work.quantization}")
+    return " ".join(options)
+
+
+def _after(before: Work, first: Change, change: Change) -> Change:
     """A change that comes on top of another: both are named."""
-    tune = f"--dtype bfloat16 {change.tune}" if change.tune else None
-    return Change(change.work, f"{first.study}; {change.study}", tune)
+    return _change(before, change.work, f"{first.study}; {change.study}")
 
 
 def _of_lora(work: Work) -> list[Change]:
@@ -70,31 +99,27 @@ def _of_lora(work: Work) -> list[Change]:
     smaller = [rank for rank in (32, 16, 8, 4) if rank < (work.rank or 16)]
     key = "preference_ranks" if work.kind == "orpo" else "ranks"
     steps = [
-        Change(
-            replace(work, rank=rank),
-            f"[work] {key} = [{rank}]",
-            f"--rank {rank}" if work.kind == "lora" and work.batch == TUNED_BATCH else None,
-        )
-        for rank in smaller
+        _change(work, replace(work, rank=rank), f"[work] {key} = [{rank}]") for rank in smaller
     ]
     if work.kind == "lora" and work.quantization == "none":
         line = f'[[work.variants]] rank = {work.rank or 16}, quantization = "nf4"'
         quantized = replace(work, quantization="nf4")
-        steps.append(Change(quantized, line))
-        steps.append(Change(replace(quantized, batch=1), f"{line}; [contract] batch_size = 1"))
+        one = replace(quantized, batch=1)
+        steps.append(_change(work, quantized, line))
+        steps.append(_change(work, one, f"{line}; [contract] batch_size = 1"))
     return steps
 
 
 def _of_full(work: Work) -> list[Change]:
     """LoRA in its place."""
     lora = replace(work, kind="lora", rank=16)
-    tune = "--rank 16" if work.batch == TUNED_BATCH else None
     line = '[[work.variants]] tuning = "lora", rank = 16'
-    quantized = replace(lora, quantization="nf4", batch=1)
+    one = replace(lora, batch=1)
+    quantized = replace(one, quantization="nf4")
     return [
-        Change(lora, line, tune),
-        Change(replace(lora, batch=1), f"{line}; [contract] batch_size = 1"),
-        Change(quantized, f'{line}, quantization = "nf4"; [contract] batch_size = 1'),
+        _change(work, lora, line),
+        _change(work, one, f"{line}; [contract] batch_size = 1"),
+        _change(work, quantized, f'{line}, quantization = "nf4"; [contract] batch_size = 1'),
     ]
 
 

@@ -93,6 +93,7 @@ def trl_losses(model_folder, rank: int, contract: Contract, output_dir) -> list[
         output_dir=str(output_dir),
         num_train_epochs=1,
         per_device_train_batch_size=contract.batch_size,
+        gradient_accumulation_steps=contract.gradient_accumulation,
         learning_rate=contract.learning_rate,
         lr_scheduler_type="linear",
         warmup_steps=0,
@@ -102,7 +103,7 @@ def trl_losses(model_folder, rank: int, contract: Contract, output_dir) -> list[
         train_sampling_strategy="sequential",
         logging_steps=1,
         bf16=False,
-        gradient_checkpointing=False,
+        gradient_checkpointing=contract.gradient_checkpointing,
         use_cpu=True,
         report_to="none",
         save_strategy="no",
@@ -130,6 +131,23 @@ def test_the_loss_curve_agrees_with_trl(tiny_model_of, tmp_path, model_type):
     assert len(ours) == len(theirs) == 6
     assert ours == pytest.approx(theirs, rel=2e-4)
     assert ours[-1] < ours[0] - 0.01  # both learned, or agreement would say little
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("checkpointed", [False, True])
+@pytest.mark.parametrize("together", [1, 2])
+def test_fifty_losses_agree_with_trl_whatever_is_accumulated_and_checkpointed(
+    tiny_model, tmp_path, together, checkpointed
+):
+    contract = replace(
+        CONTRACT, epochs=25, batch_size=4 // together, gradient_accumulation=together,
+        gradient_checkpointing=checkpointed, lora_dropout=0.0, warm_up=0,
+    )  # fmt: skip
+    _, log = tune(load(tiny_candidate(tiny_model)), contract)
+    ours, theirs = losses_of(log), trl_losses(tiny_model, 4, contract, tmp_path)
+    assert len(ours) == len(theirs) == 50
+    assert ours == pytest.approx(theirs, rel=1e-3)
+    assert ours[-1] < ours[0] - 0.2
 
 
 def reference_losses(model_folder, rank: int, contract: Contract) -> list[float]:

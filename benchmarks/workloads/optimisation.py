@@ -1,0 +1,150 @@
+"""The optimiser, its learning rate over the steps, and what a model needs before it is trained."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from benchmarks.study.tuning_settings import TuningSettings
+from benchmarks.workloads.answer_loss import Batch, answer_loss
+from model_registry.errors import LoadError, OhloraError
+from model_registry.language import text
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+#: bitsandbytes' classes.
+_OF_BITSANDBYTES = {
+    "adamw_8bit": "AdamW8bit",
+    "paged_adamw": "PagedAdamW32bit",
+    "paged_adamw_8bit": "PagedAdamW8bit",
+}
+
+
+def make_optimiser(
+    parameters: Sequence[torch.nn.Parameter], settings: TuningSettings, rate: float
+) -> torch.optim.Optimizer:
+    """AdamW without weight decay: torch's, or one of bitsandbytes'.
+
+    Raises:
+        LoadError: "unsupported_device", where bitsandbytes is not installed.
+    """
+    import torch
+
+    name = settings.optimizer
+    if name == "adamw":
+        return torch.optim.AdamW(parameters, lr=rate, weight_decay=0.0)
+    check_optimizer(name)
+    import bitsandbytes
+
+    made: torch.optim.Optimizer = getattr(bitsandbytes.optim, _OF_BITSANDBYTES[name])(
+        parameters, lr=rate, weight_decay=0.0
+    )
+    return made
+
+
+def check_optimizer(name: str) -> None:
+    """Whether an optimiser works here, asked before a model is loaded.
+
+    Raises:
+        LoadError: "unsupported_device".
+    """
+    if name == "adamw":
+        return
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise LoadError(
+            "unsupported_device",
+            text(
+                f'{name} needs bitsandbytes, which is not installed: pip install -e ".[quant]".',
+                f'{name}에는 bitsandbytes가 필요합니다: pip install -e ".[quant]".',
+            ),
+        )
+
+
+def rate_share(done: int, steps: int, settings: TuningSettings) -> float:
+    """What the learning rate of the step after `done` ones is of the highest.
+
+    The schedules of transformers' `get_scheduler` of the same names, with their warm-up.
+    """
+    warm_up = settings.warmup_steps
+    if done < warm_up:
+        return done / warm_up
+    progress = (done - warm_up) / max(1, steps - warm_up)
+    if settings.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * progress))
+    return 1.0 if settings.schedule == "constant" else max(0.0, 1 - progress)
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group of parameters this learning rate."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+def steps_of(batches: Sequence[Batch], per_epoch: int, together: int) -> list[list[Batch]]:
+    """Batches grouped to steps: `together` of them each, the last of an epoch what is left."""
+    return [
+        list(batches[start : min(start + together, epoch + per_epoch)])
+        for epoch in range(0, len(batches), per_epoch)
+        for start in range(epoch, min(epoch + per_epoch, len(batches)), together)
+    ]
+
+
+def accumulate(model: PreTrainedModel, batches: Sequence[Batch]) -> torch.Tensor:
+    """Gradients of the mean loss over all labelled tokens of a step's batches; that loss.
+
+    A batch counts by its labelled tokens, so that a step of many batches is that of one large one.
+    """
+    if len(batches) == 1:
+        loss = answer_loss(model, batches[0])
+        loss.backward()
+        return loss.detach()
+    labelled = sum(len(batch.positions) for batch in batches)
+    parts = []
+    for batch in batches:
+        part = answer_loss(model, batch) * (len(batch.positions) / labelled)
+        part.backward()
+        parts.append(part.detach())
+    total: torch.Tensor = sum(parts[1:], parts[0])
+    return total
+
+
+def prepare(model: PreTrainedModel, settings: TuningSettings) -> None:
+    """Set attention and checkpointing, before LoRA is put in.
+
+    Raises:
+        OhloraError: the model can't do what is asked for.
+    """
+    if settings.attention != "auto":
+        _attend(model, settings.attention)
+    if not settings.gradient_checkpointing:
+        return
+    if not model.supports_gradient_checkpointing:
+        kind = model.config.model_type
+        raise OhloraError(
+            text(
+                f"A model of type {kind} can't be checkpointed: leave --gradient-checkpointing "
+                "out, or use a smaller --batch-size.",
+                f"{kind} 모델은 그래디언트 체크포인팅을 지원하지 않습니다. "
+                "--gradient-checkpointing을 빼거나 --batch-size를 줄이세요.",
+            )
+        )
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+
+
+def _attend(model: PreTrainedModel, name: str) -> None:
+    try:
+        model.set_attn_implementation(name)
+    except (ValueError, ImportError) as error:
+        kind = model.config.model_type
+        raise OhloraError(
+            text(
+                f"A model of type {kind} can't use the attention {name} here. Use --attention "
+                "sdpa, eager or auto.",
+                f"{kind} 모델은 여기서 어텐션 {name}을(를) 쓸 수 없습니다. --attention에 sdpa, "
+                "eager, auto 가운데 하나를 쓰세요.",
+            )
+        ) from error

@@ -1,0 +1,102 @@
+"""How a model is tuned, as options: the same for `ohlora run` and `ohlora tune`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks.study.tuning_settings import ATTENTIONS, OPTIMIZERS, SCHEDULES
+from commands.shared.options import choice, ranged
+from model_registry.language import text
+
+
+def _number(name: str, english: str, korean: str) -> Any:
+    return typer.Option(help=text(english, korean), callback=ranged(name))
+
+
+def _one_of(known: tuple[str, ...], english: str, korean: str) -> Any:
+    listed = ", ".join(known)
+    return typer.Option(help=f"{text(english, korean)}: {listed}.", callback=choice(known))
+
+
+def _flag(english: str, korean: str) -> Any:
+    return typer.Option(help=text(english, korean))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningOptions:
+    """What may be said of a tune; None is what the study or the defaults say."""
+
+    batch_size: Annotated[
+        int | None, _number("batch_size", "Rows in memory at a time.", "한 번에 올리는 행 수.")
+    ] = None
+    gradient_accumulation: Annotated[
+        int | None,
+        _number("gradient_accumulation", "Batches a step.", "스텝마다 모으는 배치 수."),
+    ] = None
+    gradient_checkpointing: Annotated[
+        bool | None,
+        _flag(
+            "Keep each layer's input only: less memory, a third more time.",
+            "각 층의 입력만 보관합니다. 메모리가 줄고 시간이 3분의 1쯤 늘어납니다.",
+        ),
+    ] = None
+    learning_rate: Annotated[
+        float | None,
+        _number(
+            "learning_rate",
+            "For candidates that declare none.",
+            "후보가 정하지 않았을 때의 학습률.",
+        ),
+    ] = None
+    schedule: Annotated[str | None, _one_of(SCHEDULES, "Of the learning rate", "학습률 일정")] = (
+        None
+    )
+    warmup_steps: Annotated[
+        int | None,
+        _number("warmup_steps", "Steps up to the learning rate.", "학습률까지 올리는 스텝 수."),
+    ] = None
+    max_steps: Annotated[
+        int | None, _number("max_steps", "End after so many steps.", "이만큼의 스텝 뒤에 끝냅니다.")
+    ] = None
+    optimizer: Annotated[
+        str | None,
+        _one_of(
+            OPTIMIZERS, "The others are bitsandbytes'", "adamw 외에는 bitsandbytes의 옵티마이저"
+        ),
+    ] = None
+    attention: Annotated[
+        str | None, _one_of(ATTENTIONS, "Implementation of attention", "어텐션 구현")
+    ] = None
+    lora_targets: Annotated[
+        str | None,
+        _flag("Layers: all-linear, or q_proj,v_proj.", "LoRA를 붙일 층: all-linear, q_proj,v_proj"),
+    ] = None
+    lora_alpha: Annotated[int | None, _number("lora_alpha", "Of LoRA.", "LoRA의 alpha.")] = None
+    lora_dropout: Annotated[
+        float | None, _number("lora_dropout", "Of LoRA.", "LoRA의 dropout.")
+    ] = None
+    rslora: Annotated[
+        bool | None,
+        _flag("Scale by alpha / sqrt(rank).", "alpha / sqrt(rank)로 스케일합니다."),
+    ] = None
+    dora: Annotated[
+        bool | None,
+        _flag("Tune magnitude and direction apart.", "크기와 방향을 따로 튜닝합니다."),
+    ] = None
+    tune_seed: Annotated[
+        int | None,
+        typer.Option(
+            "--tune-seed",
+            help=text("Of the order, dropout and adapter.", "순서, dropout, 어댑터의 시드(seed)."),
+            callback=ranged("seed"),
+        ),
+    ] = None
+
+    def given(self) -> dict[str, Any]:
+        """What was said, by the names of `TuningSettings`."""
+        said = {field.name: getattr(self, field.name) for field in fields(TuningOptions)}
+        said["seed"] = said.pop("tune_seed")
+        return {name: value for name, value in said.items() if value is not None}
