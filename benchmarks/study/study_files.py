@@ -273,8 +273,11 @@ class _Reader(TomlReader):
         self.known(entry, _POLICY, "contract")
         defaults = Contract()
         for key, value in entry.items():
-            if isinstance(getattr(defaults, key), str | bool):
-                self.one(value, (type(getattr(defaults, key)),), key)
+            if isinstance(getattr(defaults, key), bool):
+                if not isinstance(value, bool):
+                    self.fail(key, f"{key} must be true or false, not {value!r}")
+            elif isinstance(getattr(defaults, key), str):
+                self.one(value, (str,), key)
             else:
                 self.in_range(value, key)
             if key in CHOICES and value not in CHOICES[key]:
