@@ -7,10 +7,10 @@ each epoch adapter, optimiser and place are written; a killed tune goes on from 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.run.progress import progress_bar
 from benchmarks.study.contract import Contract
@@ -46,6 +46,7 @@ from model_registry.backends.open_backend import source_for
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
 from model_registry.files.folder_lock import FolderLock
+from model_registry.files.json_values import JsonObject
 from model_registry.files.output import check_folder, whole_files
 from model_registry.language import text
 from model_registry.naming.resolve import find_candidate
@@ -180,7 +181,7 @@ def tune_candidate(
     turns: str = "every",
     quantization: str = "none",
     budget_bytes: int | None = None,
-    settings: Mapping[str, Any] | None = None,
+    settings: JsonObject | None = None,
 ) -> Path:
     """Tune a candidate on a file or folder of rows, showing progress and the losses of each epoch.
 

@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.study.contract import Contract
 from benchmarks.study.tuning_settings import TuningSettings
 from benchmarks.tune_rows import TuneRows, short_hash
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
-from model_registry.files.json_values import JsonDict
+from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.files.output import saving
 from model_registry.language import text
 from model_registry.prompting.tokenization import resolved_policy
@@ -167,7 +167,7 @@ def restore(
     place = _place(path)
     with safe_open(path, framework="pt") as state:
         tensors = {name: state.get_tensor(name) for name in state.keys()}  # noqa: SIM118
-    moments: dict[int, dict[str, Any]] = {i: {} for i in range(len(parameters))}
+    moments: dict[int, JsonDict] = {i: {} for i in range(len(parameters))}
     for name, value in tensors.items():
         kind, _, number = name.rpartition(".")
         if kind != "parameter":
@@ -179,7 +179,7 @@ def restore(
     return [EpochEnd(**row) for row in place["history"]]
 
 
-def _flat(moments: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+def _flat(moments: JsonObject, above: str = "") -> Iterator[tuple[str, torch.Tensor]]:
     """One parameter's state as tensors of its own, nested names joined by a slash."""
     import torch
 
@@ -192,7 +192,7 @@ def _flat(moments: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, to
             yield f"{above}{name}#", torch.tensor(value)
 
 
-def _put(moments: dict[str, Any], name: str, value: torch.Tensor) -> None:
+def _put(moments: JsonDict, name: str, value: torch.Tensor) -> None:
     """The reverse of `_flat` for one of its tensors; a # stood for a plain number."""
     *above, last = name.split("/")
     for each in above:

@@ -12,6 +12,7 @@ from benchmarks.study.contract import Contract
 from benchmarks.workloads.fine_tune import learning_rate
 from benchmarks.workloads.log import WorkLog
 from model_registry.errors import OhloraError
+from model_registry.files.json_values import JsonDict
 from model_registry.prompting.tokenization import IGNORED, encode_row, prompt_ids
 from model_registry.weights.loading import LoadedModel
 
@@ -71,7 +72,7 @@ def trainer_for(
             return {}
 
         def concatenated_forward(
-            self, model: PreTrainedModel, batch: dict[str, Any]
+            self, model: PreTrainedModel, batch: JsonDict
         ) -> tuple[torch.Tensor, ...]:
             head = head_of(model)
             if head is None or self.aux_loss_enabled:

@@ -9,6 +9,7 @@ import typer
 
 from benchmarks.study.tuning_settings import ATTENTIONS, OPTIMIZERS, SCHEDULES
 from commands.shared.options import choice, ranged
+from model_registry.files.json_values import JsonDict
 from model_registry.language import text
 
 
@@ -95,7 +96,7 @@ class TuningOptions:
         ),
     ] = None
 
-    def given(self) -> dict[str, Any]:
+    def given(self) -> JsonDict:
         """What was said, by the names of `TuningSettings`."""
         said = {field.name: getattr(self, field.name) for field in fields(TuningOptions)}
         said["seed"] = said.pop("tune_seed")

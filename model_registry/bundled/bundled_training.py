@@ -105,7 +105,7 @@ def keep_strange_tokens(
     """
     import torch
 
-    weight: torch.Tensor = model.get_input_embeddings().weight  # type: ignore[assignment]
+    weight: torch.Tensor = model.get_input_embeddings().weight  # type: ignore[assignment]  # a matrix
     used = torch.zeros(len(weight), 1)
     for row in rows:
         used[list(encode_row(CHAT, tokenizer, row["prompt"], row["reply"]).input_ids)] = 1

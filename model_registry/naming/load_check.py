@@ -11,6 +11,7 @@ from model_registry.architectures.cures import cure_for, cured
 from model_registry.architectures.model_config import build_config
 from model_registry.architectures.parameter_count import count_parameters
 from model_registry.errors import LoadError, OhloraError
+from model_registry.files.json_values import JsonObject
 from model_registry.language import text
 from model_registry.memory.fit_report import FitRow
 from model_registry.messages.load_texts import LOAD_LABELS
@@ -118,7 +119,7 @@ def load_verdict(
     return LoadVerdict(facts.name, tuple(looked), needed.name if needed else None, meta, stored)
 
 
-def catalog_verdict(name: str, values: Mapping[str, Any], cure: str | None) -> LoadVerdict:
+def catalog_verdict(name: str, values: JsonObject, cure: str | None) -> LoadVerdict:
     """What a catalog's values alone tell, where the model's own files can't be had: whether the
     class is known and takes them."""
     facts = ModelFacts(name, values)

@@ -105,7 +105,7 @@ def _written_in(loaded: LoadedModel, dtype: str) -> str:
 
 def _merged(loaded: LoadedModel, method: str | None) -> PreTrainedModel:
     model: PeftModel = loaded.model  # type: ignore[assignment]  # with an adapter it is one
-    base: PreTrainedModel = model.get_base_model()  # type: ignore[assignment]
+    base: PreTrainedModel = model.get_base_model()  # type: ignore[assignment]  # one of transformers'
     if is_gptq(base):
         raise OhloraError(
             "Nothing can be merged into a GPTQ base. Tune the plain model, then export it with "
