@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-#: Logits alive at a time: 128 MiB of them in float32, 128 rows of a vocabulary of 262,144.
-CHUNK_LOGITS = 2**25
+#: Logits alive at a time: 64 MiB of them in float32, 64 rows of a vocabulary of 262,144.
+CHUNK_LOGITS = 2**24
 
 
 def chunk_rows(vocabulary: int) -> int:
