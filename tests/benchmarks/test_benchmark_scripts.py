@@ -49,7 +49,7 @@ def test_tokens_that_differ_are_shouted(loaded, monkeypatch):
 
 def test_told_and_bare_seconds_are_of_the_same_tune(tiny_model, frozen_libraries, monkeypatch):
     """Both make as many steps, from the same start to the same loss."""
-    from benchmarks.workloads import fine_tune
+    from benchmarks.workloads import fine_tune, optimisation
 
     losses: list[float] = []
     whole = fine_tune.answer_loss
@@ -59,7 +59,7 @@ def test_told_and_bare_seconds_are_of_the_same_tune(tiny_model, frozen_libraries
         losses.append(loss.item())
         return loss
 
-    for module in (fine_tune, case_overhead):
+    for module in (fine_tune, optimisation, case_overhead):
         monkeypatch.setattr(module, "answer_loss", remembered)
     candidate, work = tiny_candidate(tiny_model), Task(train=ROWS)
     contract = Contract(epochs=2, learning_rate=1e-2)

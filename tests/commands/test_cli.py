@@ -166,7 +166,7 @@ def test_the_texts_are_korean_where_the_locale_is() -> None:
     [
         (("fitt",), "'fitt'라는 명령은 없습니다. 비슷한 명령: 'fit'"),
         (("fit", "--no-such"), "--no-such: 없는 옵션입니다."),
-        (("run", "korean-small", "--batch", "4"), "비슷한 옵션: --data"),
+        (("run", "korean-small", "--dat", "4"), "비슷한 옵션: --data"),
         (("run",), "인자 'study'이(가) 필요합니다."),
         (("tune", "x", "--data", "y"), "옵션 '--out'이(가) 필요합니다."),
         (("ask", "x", "y", "--seed", "z"), "'--seed'의 값이 잘못되었습니다: 'z'은(는) 정수가"),

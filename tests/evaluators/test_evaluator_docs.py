@@ -80,5 +80,5 @@ def test_the_page_of_plugins_names_files_that_there_are_for_changes_to_the_house
     section = PLUGINS.read_text(encoding="utf-8").partition("## Changing Oh-LoRA itself")[2]
     rows = [line for line in section.splitlines() if line.startswith("| a")]
     named = set(re.findall(r"`((?:[a-z_]+/)+[a-z_.]*|ohlora_cli\.py)`", section))
-    assert len(rows) == 10 and len(named) >= 10
+    assert len(rows) >= 10 and len(named) >= 10
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
