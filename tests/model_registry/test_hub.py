@@ -163,6 +163,7 @@ def hub(tmp_path, monkeypatch):
     )
     yield served
     served.server.shutdown()
+    served.server.server_close()
 
 
 def test_a_model_is_fetched_without_code_and_other_kinds_of_weights(hub):

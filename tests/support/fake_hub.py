@@ -110,6 +110,7 @@ class FakeHub:
     def close(self) -> None:
         self.released.set()
         self.server.shutdown()
+        self.server.server_close()
 
     def use(self, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
         """Make this the hub of the process, with an empty cache in `home`."""
