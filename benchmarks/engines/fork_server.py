@@ -124,7 +124,8 @@ class ForkServer:
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own module, by this interpreter
-                [sys.executable, "-P", "-m", "benchmarks.engines.forking",
+                [sys.executable, "-P", "-W", "ignore::RuntimeWarning:runpy",
+                 "-m", "benchmarks.engines.forking",
                  str(theirs.fileno()), str(os.getpid()), PRELOAD],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,

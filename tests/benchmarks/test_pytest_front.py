@@ -16,9 +16,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_pytest(*arguments: object) -> subprocess.CompletedProcess[str]:
+    # pytest-benchmark measures nothing in a worker of pytest-xdist.
+    kept = {name: value for name, value in os.environ.items() if "PYTEST_XDIST" not in name}
+    environment = kept | {"OHLORA_LANG": "en"}
     return subprocess.run(
         [sys.executable, "-m", "pytest", *map(str, arguments)],
-        cwd=ROOT, capture_output=True, text=True, env=os.environ | {"OHLORA_LANG": "en"},
+        cwd=ROOT, capture_output=True, text=True, env=environment,
     )  # fmt: skip
 
 
