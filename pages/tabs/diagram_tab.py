@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -98,10 +98,11 @@ def diagram_tab(context: PageContext, _tab: gr.Tab) -> None:
         preprocess=False,
         api_name="diagram",
     )
-    for place, (*_, score) in enumerate(slots):
+    scores = [score for *_, score in slots]
+    for score in scores:
         score.input(
-            _keep_score(place),
-            [score, session],
+            _keep_scores,
+            [session, *scores],
             [status, session],
             queue=False,
             show_progress="hidden",
@@ -225,23 +226,22 @@ def _picture(
     )
 
 
-def _keep_score(
-    place: int,
-) -> Callable[[int, Session, gr.Request], tuple[str, Session]]:
-    """The handler of one slot's score."""
+def _keep_scores(request: gr.Request, session: Session, *scores: int | None) -> tuple[str, Session]:
+    """The session with the scores of all that is shown.
 
-    def diagram_score(score: int, session: Session, request: gr.Request) -> tuple[str, Session]:
-        with errors_as_messages(request):
-            if not 0 <= place < len(session.shown) or score not in range(6):
-                raise InvalidRequest("Draw something first.", "먼저 그림을 그리세요.")
-            reply = session.shown[place]
-            others = tuple(one for one in session.scored if one[0] is not reply)
-            new = replace(session, scored=(*others, (reply, float(score))))
-            said = (
-                f"{len(new.scored)}개에 점수를 매겼습니다. 다음 순위는 이 취향을 따릅니다."
-                if prefers_korean(request)
-                else f"{len(new.scored)} scored. The next ranking follows your taste."
-            )
-            return f'<p class="quiet">{said}</p>', new
-
-    return diagram_score
+    Each click brings every slot's score: two clicks in a moment both begin from the session as it
+    was before, and the second would forget the first.
+    """
+    with errors_as_messages(request):
+        given = [(place, score) for place, score in enumerate(scores) if score is not None]
+        if not given or any(p >= len(session.shown) or s not in range(6) for p, s in given):
+            raise InvalidRequest("Draw something first.", "먼저 그림을 그리세요.")
+        new = tuple((session.shown[place], float(score)) for place, score in given)
+        others = tuple(one for one in session.scored if all(one[0] is not r for r, _ in new))
+        session = replace(session, scored=(*others, *new))
+        said = (
+            f"{len(session.scored)}개에 점수를 매겼습니다. 다음 순위는 이 취향을 따릅니다."
+            if prefers_korean(request)
+            else f"{len(session.scored)} scored. The next ranking follows your taste."
+        )
+        return f'<p class="quiet">{said}</p>', session

@@ -6,7 +6,7 @@ from base64 import b64decode
 import pytest
 
 from evaluators.grading.submission import InvalidRequest
-from pages.tabs.diagram_tab import MOST_SHOWN, Session, _keep_score, _ranked, _settings
+from pages.tabs.diagram_tab import MOST_SHOWN, Session, _keep_scores, _ranked, _settings
 from tests.support.diagram_fixtures import REPLY
 
 ASKED = "A neural network with 1 input node, 2 nodes in the hidden layer, and 1 output node."
@@ -51,16 +51,24 @@ class Asking:
 
 def test_a_score_is_kept_and_scoring_again_replaces_it():
     session, _ = ranked(REPLY, OTHER)
-    keep = _keep_score(0)
-    _, session = keep(5, session, Asking())
-    said, session = keep(2, session, Asking())
+    _, session = _keep_scores(Asking(), session, 5, None)
+    said, session = _keep_scores(Asking(), session, 2, None)
     assert [score for _, score in session.scored] == [2.0] and "1 scored" in said
+
+
+def test_two_clicks_at_once_keep_both_scores():
+    session, _ = ranked(REPLY, OTHER)
+    _keep_scores(Asking(), session, 5, None)  # its session comes after the second click
+    _, session = _keep_scores(Asking(), session, 5, 1)
+    assert [score for _, score in session.scored] == [5.0, 1.0]
 
 
 def test_three_scores_give_the_next_ranking_a_taste():
     session, _ = ranked(REPLY, OTHER, REPLY.replace("100, 300", "120, 300"))
+    scores: list[int | None] = [None, None, None]
     for place, score in enumerate((5, 1, 4)):
-        _, session = _keep_score(place)(score, session, Asking())
+        scores[place] = score
+        _, session = _keep_scores(Asking(), session, *scores)
     _, (status, _, picture, *_) = ranked(REPLY, session=session)
     assert "taste —" not in picture and "not known yet" not in status
 
