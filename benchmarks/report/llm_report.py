@@ -8,6 +8,7 @@ Columns:
     status               the status of the case these figures are from (ok, oom_load, timeout …)
     memory_mb            the most memory held while answering, in MB of 2^20 bytes
     response_seconds     mean seconds of one reply
+    tokens_per_100_characters   tokens for 100 characters of the training rows that hold Hangul
     quantization         none, int8, nf4 or gptq: how the weights were held in that case
     quantization_needed  no (it runs plain), yes (it runs only quantised), or unknown
     prompt               the test prompt: the first one asked
@@ -35,8 +36,8 @@ from model_registry.records import Reply, Result
 
 COLUMNS = (
     "name", "hub_id", "weights", "works", "status", "memory_mb", "response_seconds",
-    "quantization", "quantization_needed", "prompt", "reply", "reply_status", "reply_problems",
-    "format_kept", "error",
+    "tokens_per_100_characters", "quantization", "quantization_needed", "prompt", "reply",
+    "reply_status", "reply_problems", "format_kept", "error",
 )  # fmt: skip
 
 
@@ -69,6 +70,7 @@ def _row(evidence: Evidence, name: str) -> dict[str, object]:
         "status": case.status if case else None,
         "memory_mb": None if memory is None else round(memory, 1),
         "response_seconds": None if seconds is None else round(seconds, 4),
+        "tokens_per_100_characters": evidence.value("tokens_per_100_characters", name),
         "quantization": quantization(case) if case else None,
         "quantization_needed": quantization_needed(evidence.run, name),
         "prompt": reply.prompt if reply else None,

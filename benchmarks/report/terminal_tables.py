@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.tables.main_table import Field, case_cell, judged_fields, size
+from benchmarks.report.tables.main_table import (
+    Field,
+    case_cell,
+    judged_fields,
+    size,
+    tokens_cell,
+)
 from benchmarks.report.tables.table_cells import (
     Cell,
     Column,
@@ -84,6 +90,9 @@ def _fields(evidence: Evidence) -> Iterator[Field]:
         lambda e, name: Cell(e.shown(name), "name"),
     )
     yield Column(text("size", "크기")), lambda e, n: size(e.candidates[n])
+    # Eighty columns have room for it only where it decides.
+    if any(criterion.name == "tokens_per_100_characters" for criterion in evidence.declared):
+        yield Column(text("tok/100", "토큰/100자"), better="low"), tokens_cell
     if evidence.run.tunes:
         yield Column(text("tune", "튜닝"), unit="s", better="low"), _seconds
         yield Column(text("tune", "튜닝"), unit="MB", better="low"), _memory

@@ -149,6 +149,11 @@ def _leaderboard(name: str, run: Run) -> Number:
     return candidate.leaderboard if candidate else None
 
 
+def _tokens_per_100(name: str, run: Run) -> Number:
+    candidate = run.candidates.get(name)
+    return candidate.tokens_per_100_characters if candidate else None
+
+
 def _human_grade(name: str, run: Run) -> Number:
     return run.mean_grades[name].mean if name in run.mean_grades else None
 
@@ -174,6 +179,9 @@ def _scored(evaluator: str, label_en: str, label_ko: str, *, tuned: bool) -> Fig
 #: Every criterion that is not simply an evaluator's name. A study may declare any of these.
 CRITERIA: dict[str, Figure] = {
     "leaderboard": Figure(_leaderboard, "leaderboard", "리더보드"),
+    "tokens_per_100_characters": Figure(
+        _tokens_per_100, "tokens for 100 characters", "100자당 토큰", "tokens"
+    ),
     "fine_tune_seconds": _measured(
         "fine-tune", lambda case: case.seconds.get("training"),
         "tuning, mean of the ranks", "튜닝, 랭크 평균", "s",

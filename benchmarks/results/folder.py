@@ -238,7 +238,10 @@ def head_of(plan: Plan) -> RunHead:
         contract=contract.shared(),
         contract_hash=contract.hash,
         varies=contract.varies,
-        candidates=tuple(CandidateRow.of(candidate) for candidate in plan.candidates),
+        candidates=tuple(
+            CandidateRow.of(candidate, plan.tokens_per_100.get(candidate.name))
+            for candidate in plan.candidates
+        ),
         rejected=tuple(
             RejectedCandidate(r.candidate.name, r.reasons) for r in plan.selection.rejected
         ),

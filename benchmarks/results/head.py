@@ -67,9 +67,10 @@ class CandidateRow:
     traits: tuple[str, ...] = ()
     revision: str | None = None
     cure: str | None = None  # that it is loaded with
+    tokens_per_100_characters: float | None = None  # of the training rows that hold Hangul
 
     @classmethod
-    def of(cls, candidate: Candidate) -> CandidateRow:
+    def of(cls, candidate: Candidate, tokens_per_100: float | None = None) -> CandidateRow:
         board, read_on = candidate.leaderboard, candidate.license.read_on
         return cls(
             name=candidate.name,
@@ -84,6 +85,7 @@ class CandidateRow:
             traits=tuple(candidate.traits),
             revision=candidate.revision,
             cure=candidate.cure,
+            tokens_per_100_characters=tokens_per_100,
         )
 
     @classmethod
@@ -190,7 +192,8 @@ class RunHead:
         Raises:
             KeyError, TypeError, AttributeError: something is missing, or is not what it should be.
         """
-        candidates = tuple(CandidateRow.from_json(each) for each in row["candidates"])
+        notes = tuple(Note.from_json(note) for note in row.get("notes") or ())
+        candidates = _candidates(row, notes)
         rows, limits = row.get("rows") or {}, row.get("limits") or {}
         facts = row.get("facts") or {}
         return cls(
@@ -211,9 +214,19 @@ class RunHead:
             rows=RowCounts(**{name: rows.get(name, 0) for name in RowCounts.__dataclass_fields__}),
             memory_limit_bytes=limits.get("memory_bytes"),
             time_limit_seconds=limits.get("seconds"),
-            notes=tuple(Note.from_json(note) for note in row.get("notes") or ()),
+            notes=notes,
             study_source=str(row.get("study_source", "")),
         )
+
+
+def _candidates(row: JsonObject, notes: Sequence[Note]) -> tuple[CandidateRow, ...]:
+    """A head's candidates; in older ones only a note has the tokens for 100 characters."""
+    found = (note.values.get("tokens") for note in notes if note.code == "tokens_per_100")
+    noted = next((tokens for tokens in found if isinstance(tokens, Mapping)), {})
+    return tuple(
+        CandidateRow.from_json({"tokens_per_100_characters": noted.get(each["name"]), **each})
+        for each in row["candidates"]
+    )
 
 
 def _cases(

@@ -75,7 +75,8 @@ class Plan:
     """All that will be done.
 
     `notes` are things a reader of the report must know; `facts` are those of the data's persona,
-    as `evaluators.checks.persona.read_facts` gives them.
+    as `evaluators.checks.persona.read_facts` gives them. `tokens_per_100` are tokens for 100
+    characters of the training rows, by the name of each candidate whose tokenizer was there.
     """
 
     study: Study
@@ -86,7 +87,8 @@ class Plan:
     cases: tuple[Case, ...]
     notes: tuple[Note, ...] = ()
     facts: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    lengths_checked: bool = False  # by `row_lengths.within_length`
+    lengths_checked: bool = False  # by `row_lengths.within_length`, which counts tokens too
+    tokens_per_100: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse cases that go by one id: the rows of one would pass for the other's.

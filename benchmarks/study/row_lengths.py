@@ -64,7 +64,8 @@ def within_length(plan: Plan) -> Plan:
     if any(dropped.values()):
         plan = _without(plan, dropped)
         notes += _dropped_notes(dropped, plan.contract.max_length)
-    return replace(plan, notes=(*plan.notes, *notes), lengths_checked=True)
+    notes = [*plan.notes, *notes]
+    return replace(plan, notes=tuple(notes), lengths_checked=True, tokens_per_100=per_100)
 
 
 def longest_row(candidate: Candidate, data: Path) -> int:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import gradio as gr
 
+from benchmarks.results.criteria import value_of
+from benchmarks.results.folder import RunFolder
+from benchmarks.results.run import Run
 from evaluators.grading.submission import InvalidRequest
 from model_registry.candidate import Candidate
+from model_registry.errors import OhloraError
 from model_registry.language import read_by
 from model_registry.licenses.license_uses import USES, answer_words, clause_of, terms_of
 from model_registry.selection import Criteria, Selection, select
-from pages.page_context import PageContext, errors_as_messages, prefers_korean
+from pages.page_context import (
+    PageContext,
+    errors_as_messages,
+    is_grading,
+    prefers_korean,
+    sees_names,
+)
 from pages.page_table import Rows, column, data_table
 from pages.page_texts import word
 
@@ -28,6 +38,7 @@ COLUMNS = [
     column("languages", "Languages", "언어"),
     column("traits", "Traits", "특성"),
     column("leaderboard", "Leaderboard", "리더보드", digits=2),
+    column("tokens", "Tokens per 100 characters", "100자당 토큰", digits=1),
     column("hub_id", "Hub id", "허브 주소"),
 ]
 REASONS = [
@@ -36,7 +47,7 @@ REASONS = [
 ]
 
 
-def candidates_tab(context: PageContext, _: gr.Tab) -> None:
+def candidates_tab(context: PageContext, tab: gr.Tab) -> None:
     """Build the tab."""
     everyone = context.models.registry.candidates()
     with gr.Row():
@@ -119,10 +130,10 @@ def candidates_tab(context: PageContext, _: gr.Tab) -> None:
                 without_traits,
                 use,
             )
-            return tables(found, None if use in (None, "any") else use)
+            return tables(found, None if use in (None, "any") else use, economy(context, request))
 
     gr.on(
-        [one.change for one in filters],
+        [tab.select, *(one.change for one in filters)],
         candidates,
         filters,
         [fitting, out],
@@ -173,10 +184,35 @@ def _select(
     return select(among, criteria)
 
 
-def tables(selection: Selection, use: str | None = None) -> tuple[Rows, Rows]:
+def economy(context: PageContext, request: gr.Request | None) -> dict[str, float]:
+    """Tokens for 100 characters of the rows of the page's first run, by candidate.
+
+    Empty where there is no run, and for who must not learn yet which candidates take part.
+    """
+    if not context.grading.run_names:
+        return {}
+    try:
+        opened = context.grading.run()
+        counted = _counted(Run(opened.folder, RunFolder(opened.folder).head()))
+        if not counted or is_grading(context, request, opened.name):
+            return {}
+        return counted if sees_names(context, request, opened.name) else {}
+    except OhloraError:  # no study made the folder, or the database can't say who asks:
+        return {}  # candidates are shown all the same
+
+
+def _counted(run: Run) -> dict[str, float]:
+    found = {name: value_of("tokens_per_100_characters", name, run) for name in run.candidates}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def tables(
+    selection: Selection, use: str | None = None, tokens: Mapping[str, float] | None = None
+) -> tuple[Rows, Rows]:
     """Rows of both tables; what is unknown is None, never zero."""
     rejected: Rows = [{"name": r.candidate.name, "reason": r.reason} for r in selection.rejected]
-    return [_row(c, use) for c in selection.accepted], rejected
+    accepted = [_row(c, use) | {"tokens": (tokens or {}).get(c.name)} for c in selection.accepted]
+    return accepted, rejected
 
 
 def _row(candidate: Candidate, use: str | None = None) -> dict[str, object]:

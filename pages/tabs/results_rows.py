@@ -26,6 +26,7 @@ FIGURES = {
     "reply_s": "inference_seconds",
     "inference_s": "inference_seconds_total",
     "inference_mb": "inference_bytes",
+    "tokens": "tokens_per_100_characters",
     "tuning_s": "fine_tune_seconds",
     "tuning_mb": "fine_tune_bytes",
 }

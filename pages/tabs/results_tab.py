@@ -54,6 +54,7 @@ def _figure(key: str, criterion: str) -> dict[str, object]:
     english, korean, digits = {
         "s": (" (s)", " (초)", 2),
         "bytes": (" (MB)", " (MB)", 0),
+        "tokens": ("", "", 1),
     }.get(figure.unit, ("", "", 3))
     head = figure.label_en[0].upper() + figure.label_en[1:]
     return column(key, head + english, figure.label_ko + korean, digits=digits)

@@ -35,7 +35,7 @@ from pages.page_context import (
 )
 from pages.serving.page_models import Models, is_at_hand, on_gpu
 from pages.tabs import conversation
-from pages.tabs.candidates_tab import tables
+from pages.tabs.candidates_tab import economy, tables
 from pages.tabs.compare_tab import Pair, keep_vote, make_pair
 from pages.tabs.conversation import keep_grade, plain_messages, stream_answer
 from pages.tabs.results_rows import (
@@ -46,6 +46,7 @@ from pages.tabs.results_rows import (
     rating_rows,
 )
 from pages.tabs.results_tab import run_to_show, show_results
+from tests.support import report_fixtures
 from tests.support.grading_fixtures import CANDIDATES, PROMPTS, make_run
 
 PLUGIN = Path(__file__).parent / "page_plugin.py"
@@ -379,3 +380,22 @@ def test_unknown_sizes_are_none_and_every_rejection_has_a_reason() -> None:
     assert all(row["reason"] for row in rejected)
     (row, *_), _ = tables(select([Candidate("a", free)], Criteria()))
     assert row["parameters"] is None and row["leaderboard"] is None
+
+
+def test_tokens_of_the_run_are_a_column_for_who_may_know_who_takes_part(
+    tmp_path: Path, context: PageContext
+) -> None:
+    from model_registry.selection import Criteria, select
+
+    note = {"code": "tokens_per_100", "values": {"tokens": {"beta-1.3b": 63.2}}}
+    run = report_fixtures.make_run(tmp_path / "counted", notes=[note])
+    store = GradeStore.open(f"sqlite:///{tmp_path / 'others.db'}")
+    grading = GradingSession(lambda: store, {"counted": run.path}, owner_key="key")
+    page = PageContext(grading, context.models)
+    found = economy(page, a_request("key=key"))
+    assert found == {"beta-1.3b": 63.2}
+    assert economy(page, a_request()) == {}
+    assert economy(context, a_request("key=key")) == {}  # nobody counted there
+    free = License("MIT", "yes")
+    both = select([Candidate("beta-1.3b", free), Candidate("other", free)], Criteria())
+    assert [row["tokens"] for row in tables(both, None, found)[0]] == [63.2, None]

@@ -54,6 +54,8 @@ def _identity(evidence: Evidence) -> Iterator[Field]:
 
 
 def _costs(evidence: Evidence) -> Iterator[Field]:
+    if evidence.run.tunes:  # they are counted on training rows
+        yield Column(text("Tokens per 100", "100자당 토큰"), better="low"), tokens_cell
     seconds, memory = text("Tuning time", "튜닝 시간"), text("Tuning peak", "튜닝 최대 메모리")
     # Variants have a table of their own.
     tunes = [tune for tune in evidence.run.tunes if not tune.is_variant]
@@ -92,12 +94,21 @@ def _note(evidence: Evidence) -> str:
              f"r16은 랭크 16의 LoRA(행 {tuned}개로 튜닝)입니다.") if ranks else "",
         text("Peaks are the most memory held, weights included.",
              "최대 메모리는 가중치를 포함합니다."),
+        text("Tokens per 100: for 100 characters of the training rows that hold Hangul.",
+             "100자당 토큰은 한글이 든 학습 행을 센 값입니다.") if evidence.run.tunes else "",
         "" if evidence.compares else text(
             "Grade is people's. Wins: the share of random weight draws a candidate wins.",
             "평가는 사람이 한 것이고, 1위는 비중을 무작위로 바꿨을 때 1위가 되는 비율입니다."),
         text("Bold is the best of a column.", "굵은 글씨는 그 열에서 가장 좋은 값입니다."),
     ]  # fmt: skip
     return " ".join(filter(None, parts))
+
+
+def tokens_cell(evidence: Evidence, name: str) -> Cell:
+    """Tokens for 100 characters of the training rows; a dash where the run has none."""
+    value = evidence.value("tokens_per_100_characters", name)
+    none = missing("—", text("not counted", "세지 않음"))
+    return none if value is None else Cell(f"{value:.1f}", "number", value)
 
 
 def _place(evidence: Evidence, name: str) -> Cell:

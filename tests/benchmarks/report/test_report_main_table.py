@@ -41,7 +41,7 @@ def test_every_candidate_is_a_row_and_the_winner_is_the_first(table, evidence):
 def test_it_has_the_columns_of_the_published_table(table):
     heads = [column.head for column in table.columns]
     assert heads == [
-        "Rank", "Candidate", "Size", "Leaderboard",
+        "Rank", "Candidate", "Size", "Leaderboard", "Tokens per 100",
         "Tuning time r16 (s)", "Tuning time r32 (s)", "Tuning time r64 (s)",
         "Tuning peak r16 (MB)", "Tuning peak r32 (MB)", "Tuning peak r64 (MB)",
         "Answering 3 prompts (s)", "Answering peak (MB)",
