@@ -19,10 +19,9 @@ from model_registry.errors import UnknownName
 from model_registry.language import text
 from model_registry.messages.diagnoses import diagnose
 from model_registry.messages.path_errors import existing_path, names_a_path, nothing_there
-from model_registry.naming.candidate_check import verdict_of
+from model_registry.naming.candidate_check import verdict_of, verdict_words
 from model_registry.naming.load_check import LoadVerdict
 from model_registry.naming.resolve import find_candidate
-from model_registry.statuses import status_words
 from model_registry.weights.folder_check import is_model
 
 
@@ -142,13 +141,8 @@ def _print_looked(verdict: LoadVerdict) -> None:
             highlight=False,
             soft_wrap=True,
         )
-    if verdict.status == "ok":
-        said = text("will load", "불러올 수 있음")
-    elif verdict.loads:
-        said = text("will load; tuning: ", "불러올 수 있음. 튜닝: ") + status_words(verdict.status)
-    else:
-        said = status_words(verdict.status)
-    out.print(f"[bold]{escape(verdict.name)}: {escape(said)}[/]", highlight=False, soft_wrap=True)
+    said = f"{verdict.name}: {verdict_words(verdict)}"
+    out.print(f"[bold]{escape(said)}[/]", highlight=False, soft_wrap=True)
 
 
 def _print_findings(findings: list[Finding], as_json: bool) -> None:

@@ -95,12 +95,17 @@ def page_visitor(request: gr.Request | None) -> Visitor:
     return Visitor(token, login_of(request))
 
 
-def sees_names(context: PageContext, request: gr.Request | None, run: str = "") -> bool:
-    """Whether a visitor may see the candidates' names: the owner, or who has finished grading."""
-    author = os.environ.get("SPACE_AUTHOR_NAME")  # on a Space its author is the owner
+def is_owner(context: PageContext, request: gr.Request | None) -> bool:
+    """Whether the visitor is the owner: by the link with the key, or as the author of a Space."""
+    author = os.environ.get("SPACE_AUTHOR_NAME")
     if author and author == login_of(request):
         return True
-    if context.grading.is_owner(address_of(request).get("key", "")):
+    return context.grading.is_owner(address_of(request).get("key", ""))
+
+
+def sees_names(context: PageContext, request: gr.Request | None, run: str = "") -> bool:
+    """Whether a visitor may see the candidates' names: the owner, or who has finished grading."""
+    if is_owner(context, request):
         return True
     return context.grading.has_finished(page_visitor(request), run)
 

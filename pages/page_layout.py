@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 from gradio.blocks import BlockFunction
@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from model_registry.files.json_values import JsonDict
+from pages.page_context import PageContext, is_owner
 from pages.page_texts import TRANSLATIONS, word
 from pages.serving.fair_queue import FairQueue
 from pages.serving.request_filter import RequestFilter
@@ -24,9 +25,6 @@ from pages.tabs.compare_tab import compare_tab
 from pages.tabs.diagram_tab import diagram_tab
 from pages.tabs.grade_tab import grade_tab
 from pages.tabs.results_tab import results_tab, run_to_show
-
-if TYPE_CHECKING:
-    from pages.page_context import PageContext
 
 HERE = Path(__file__).parent / "assets"
 
@@ -90,13 +88,14 @@ def build_page(context: PageContext) -> gr.Blocks:
                 with gr.Tab(word(f"tab_{key}"), id=key, elem_id=f"tab-{key}") as tab:
                     made[key] = build(context, tab)
 
-        def greet(request: gr.Request) -> tuple[object, object]:
+        def greet(request: gr.Request) -> tuple[object, object, object]:
             context.models.warm_up()  # not at start: the first page must not wait for a model
-            return _tab_to_open(request), run_to_show(context, request)
+            owners = gr.Column(visible=is_owner(context, request))
+            return _tab_to_open(request), run_to_show(context, request), owners
 
         page.load(
             greet,
-            outputs=[tabs, made["results"]],
+            outputs=[tabs, made["results"], made["candidates"]],
             queue=False,
             show_progress="hidden",
             api_visibility="private",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError
+from model_registry.language import text
 from model_registry.memory.fit import Work
 from model_registry.memory.fit_report import Budget, card_budget, fit_row, machine_budget
 from model_registry.memory.verdict import TUNED_BATCH
@@ -14,6 +15,7 @@ from model_registry.naming.facts_cache import hub_facts
 from model_registry.naming.load_check import LoadVerdict, catalog_verdict, load_verdict
 from model_registry.naming.model_facts import ModelFacts, facts_of_folder
 from model_registry.naming.references import HubReference
+from model_registry.statuses import status_words
 
 RANK = 16
 LENGTH = 512  # tokens a row, where nobody says
@@ -85,9 +87,25 @@ def counted(candidate: Candidate) -> Candidate:
     """
     if candidate.backend != "transformers":
         return candidate
-    verdict = load_verdict(facts_of(candidate), cure=candidate.cure)
+    return with_counts(candidate, load_verdict(facts_of(candidate), cure=candidate.cure))
+
+
+def with_counts(candidate: Candidate, verdict: LoadVerdict) -> Candidate:
+    """The candidate with the parameters that a verdict counted, and its note on them."""
     meta, stored = verdict.parameters, verdict.stored_parameters
+    if meta is None and stored is None:
+        return candidate
     note = next((e.note.english for e in verdict.looked if e.key == "parameters"), "")
     if meta is not None and meta == stored:
         note = "counted on the meta device, the same in the headers of its weights"
     return replace(candidate, parameters=meta or stored, parameters_note=note)
+
+
+def verdict_words(verdict: LoadVerdict) -> str:
+    """What a verdict comes to, in the reader's language."""
+    if verdict.status == "ok":
+        return text("will load", "불러올 수 있음")
+    if verdict.loads:
+        said = text("will load; tuning: ", "불러올 수 있음. 튜닝: ")
+        return said + status_words(verdict.status)
+    return status_words(verdict.status)

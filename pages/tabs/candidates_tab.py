@@ -10,10 +10,9 @@ from benchmarks.results.criteria import value_of
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
 from evaluators.grading.submission import InvalidRequest
-from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
 from model_registry.language import read_by
-from model_registry.licenses.license_uses import USES, answer_words, clause_of, terms_of
+from model_registry.licenses.license_uses import USES
 from model_registry.selection import Criteria, Selection, select
 from pages.page_context import (
     PageContext,
@@ -24,31 +23,20 @@ from pages.page_context import (
 )
 from pages.page_table import Rows, column, data_table
 from pages.page_texts import word
+from pages.tabs.candidate_rows import COLUMNS, candidate_row
+from pages.tabs.model_lookup import lookup_box
 
 #: The sliders' end: it stands for "no limit".
 LARGEST = 20.0
 
-COLUMNS = [
-    column("name", "Candidate", "후보", always=True),
-    column("parameters", "Parameters (B)", "매개변수 (십억)", digits=2),
-    column("license", "Licence", "라이선스"),
-    column("free", "Free", "자유"),
-    column("use", "For this use", "이 용도로"),
-    column("unverified", "Not verified", "미확인"),
-    column("languages", "Languages", "언어"),
-    column("traits", "Traits", "특성"),
-    column("leaderboard", "Leaderboard", "리더보드", digits=2),
-    column("tokens", "Tokens per 100 characters", "100자당 토큰", digits=1),
-    column("hub_id", "Hub id", "허브 주소"),
-]
 REASONS = [
     column("name", "Candidate", "후보", always=True),
     column("reason", "Why not", "빠진 까닭", always=True),
 ]
 
 
-def candidates_tab(context: PageContext, tab: gr.Tab) -> None:
-    """Build the tab."""
+def candidates_tab(context: PageContext, tab: gr.Tab) -> gr.Column:
+    """Build the tab; the box that only the owner is shown."""
     everyone = context.models.registry.candidates()
     with gr.Row():
         catalog = gr.Dropdown(
@@ -143,6 +131,7 @@ def candidates_tab(context: PageContext, tab: gr.Tab) -> None:
         trigger_mode="always_last",
         api_name="candidates",
     )
+    return lookup_box(context)
 
 
 def _select(
@@ -211,35 +200,10 @@ def tables(
 ) -> tuple[Rows, Rows]:
     """Rows of both tables; what is unknown is None, never zero."""
     rejected: Rows = [{"name": r.candidate.name, "reason": r.reason} for r in selection.rejected]
-    accepted = [_row(c, use) | {"tokens": (tokens or {}).get(c.name)} for c in selection.accepted]
+    accepted = [
+        candidate_row(c, use) | {"tokens": (tokens or {}).get(c.name)} for c in selection.accepted
+    ]
     return accepted, rejected
-
-
-def _row(candidate: Candidate, use: str | None = None) -> dict[str, object]:
-    count = candidate.parameters or candidate.published_parameters
-    board = candidate.leaderboard
-    return {
-        "name": candidate.name,
-        "parameters": count / 1e9 if count else None,
-        "parameters_note": candidate.parameters_note,
-        "license": candidate.license.name,
-        "free": candidate.license.free,
-        "free_note": candidate.license.note,
-        "use": use and _for_use(candidate.license.name, use),
-        "unverified": ", ".join(candidate.unverified),
-        "languages": ", ".join(candidate.languages),
-        "traits": ", ".join(candidate.traits),
-        "leaderboard": board.value if board else None,
-        "hub_id": candidate.hub_id,
-    }
-
-
-def _for_use(license_name: str, use: str) -> str:
-    """The licence's answer for a use, its clause, and what must be shown."""
-    clause, terms = clause_of(license_name, use), terms_of(license_name)
-    shown = terms.attribution.words if terms and terms.attribution and clause.allows else ""
-    parts = [answer_words(clause.answer), clause.words, shown]
-    return ". ".join(dict.fromkeys(part for part in parts if part))
 
 
 def _values(values: Iterable[str]) -> list[str]:

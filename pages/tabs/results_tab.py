@@ -19,6 +19,7 @@ from benchmarks.results.criteria import CRITERIA
 from benchmarks.results.decision import decision_of
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
+from benchmarks.results.uses import licence_account
 from evaluators.grading.grade_export import export_grades
 from evaluators.grading.statistics.agreement import Agreement
 from evaluators.grading.statistics.grade_summary import summary_of
@@ -114,6 +115,7 @@ def results_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
     notice = gr.HTML("", elem_id="results-notice", html_template="<p></p>", js_on_load=_AS_TEXT)
     with gr.Column(visible=False) as shown:
         decision = data_table("decision", DECISION, [], "results-decision", none=NOTHING)
+        use = gr.HTML("", elem_id="results-use", html_template="<p></p>", js_on_load=_AS_TEXT)
         grades = data_table("mean_grades", GRADES, [], "results-grades", none=NOTHING)
         with gr.Row(elem_id="results-pictures"):
             cost = picture("points", "cost_quality", "results-cost")
@@ -124,7 +126,7 @@ def results_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
         with gr.Row():
             as_csv = gr.DownloadButton(word("download_csv"), elem_id="results-csv")
             as_json = gr.DownloadButton(word("download_json"), elem_id="results-json")
-    tables = [decision, cost, spread, pairs, strong, people]
+    tables = [decision, cost, spread, pairs, strong, people, use]
     outputs = [notice, shown, *tables, as_csv, as_json, grades]
 
     def results(run: str, request: gr.Request) -> tuple[object, ...]:
@@ -185,12 +187,13 @@ def show_results(
     folder = context.grading.run(run or "")
     if not shows_names(context, request, folder.name, asked=asked):
         told = _WAITS if sees_names(context, request, folder.name) else _SHUT
-        return told[korean], gr.Column(visible=False), [], {}, {}, [], [], [], None, None, []
+        return told[korean], gr.Column(visible=False), [], {}, {}, [], [], [], "", None, None, []
     read = Run.read(RunFolder(folder.folder), context.grading.store, needs_head=False)
     decision, _ = decision_of(read)
     summary = summary_of(context.grading.store, folder, read.grades)
     with read_by(korean=korean):
         rows = decision_rows(read, decision)
+        use = "\n".join(licence_account(read, decision)) if decision else ""
     with read_by(korean=False):  # a file says the same whoever asks for it
         kept = {**summary, "decision": decision_rows(read, decision)}
     csv_file, json_file = _files(context, folder.name, kept)
@@ -203,6 +206,7 @@ def show_results(
         difference_rows(summary),
         rating_rows(summary),
         _people(summary["each_grader"]),
+        use,
         csv_file,
         json_file,
         grade_rows(summary),

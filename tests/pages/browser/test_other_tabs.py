@@ -183,6 +183,20 @@ def test_the_owner_sees_results_and_downloads_them(visit: Callable, picture: Cal
     assert b'"decision"' in document.value.path().read_bytes()
 
 
+def test_the_owner_looks_a_model_up_and_a_guest_has_no_box(
+    visit: Callable, page: Page, picture: Callable
+) -> None:
+    guest = visit("?tab=candidates")
+    guest.wait_for_selector("#candidates-accepted tbody tr")
+    assert not guest.is_visible("#lookup-name")
+    tab = visit(f"?tab=candidates&key={OWNER}")
+    (page.folder / "no-model").mkdir(exist_ok=True)
+    tab.fill("#lookup-name :is(textarea, input)", str(page.folder / "no-model"))
+    tab.click("#lookup-show")
+    tab.wait_for_selector("#lookup-load tbody tr:has-text('빈 폴더')")
+    picture(tab, "lookup")
+
+
 def grades_in_chat(page: Page, prompt: str) -> list[tuple[str, int | None]]:
     history = stored(page).grades("chat", history=True)
     return [(g.candidate, g.grade) for g in history if g.prompt == prompt]
