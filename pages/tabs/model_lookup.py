@@ -32,7 +32,8 @@ _MARKS = {True: "✓", False: "✗", None: ""}
 
 def lookup_box(context: PageContext) -> gr.Column:
     """Build the box, hidden until the page is opened by the owner."""
-    with gr.Column(visible=False, elem_id="lookup") as box:
+    box: gr.Column = gr.Column(visible=False, elem_id="lookup")
+    with box:
         with gr.Row(equal_height=True):
             name = gr.Textbox(
                 label=word("lookup"),
