@@ -34,7 +34,7 @@ def lookup_box(context: PageContext) -> gr.Column:
     """Build the box, hidden until the page is opened by the owner."""
     box: gr.Column = gr.Column(visible=False, elem_id="lookup")
     with box:
-        with gr.Row(equal_height=True):
+        with gr.Row():
             name = gr.Textbox(
                 label=word("lookup"),
                 placeholder=word("lookup_hint"),
