@@ -24,7 +24,7 @@ from benchmarks.tune_state import (
     restore,
     save,
 )
-from benchmarks.workloads.answer_loss import Batch, collate
+from benchmarks.workloads.answer_loss import Batch, collate_in_order
 from benchmarks.workloads.fine_tune import (
     add_lora,
     dropout_of,
@@ -339,14 +339,8 @@ def _epoch(
     torch.manual_seed(contract.seed * 1000 + epoch)  # dropout, likewise
     order = torch.randperm(len(rows), generator=generator).tolist()
     device = str(next(loaded.model.parameters()).device)
-    batches = [
-        collate(
-            [rows[i] for i in order[start : start + contract.batch_size]],
-            loaded.tokenizer.pad_token_id,
-            device,
-        )
-        for start in range(0, len(order), contract.batch_size)
-    ]
+    pad_id = loaded.tokenizer.pad_token_id
+    batches = collate_in_order(rows, order, contract.batch_size, pad_id, device)
     return steps_of(batches, len(batches), contract.gradient_accumulation)
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Batch:
     """Right-padded rows: three int64 tensors of shape (rows, longest row), and what is learned.
 
-    A token is told by what is left of it: `positions` counts through the rows laid end to end, and
-    the last hidden state at positions[i] tells the token targets[i].
+    Labels are shifted by one: `positions` counts through the rows laid end to end, and the last
+    hidden state at positions[i] predicts the token targets[i].
     """
 
     input_ids: torch.Tensor
@@ -53,6 +53,16 @@ def collate(rows: Sequence[EncodedRow], pad_id: int, device: str) -> Batch:
         positions=torch.tensor([place for place, _ in learned], dtype=torch.long, device=device),
         targets=torch.tensor([label for _, label in learned], dtype=torch.long, device=device),
     )
+
+
+def collate_in_order(
+    rows: Sequence[EncodedRow], order: Sequence[int], size: int, pad_id: int, device: str
+) -> list[Batch]:
+    """Batches of `size` rows, taken in the order of their indices; the last holds what is left."""
+    return [
+        collate([rows[i] for i in order[start : start + size]], pad_id, device)
+        for start in range(0, len(order), size)
+    ]
 
 
 def answer_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:

@@ -19,6 +19,7 @@ from benchmarks.workloads.answer_loss import (
     Batch,
     answer_loss,
     collate,
+    collate_in_order,
     largest_batch,
     loss_form,
 )
@@ -208,12 +209,10 @@ def training_batches(
     import torch
 
     generator = torch.Generator().manual_seed(contract.seed)
-    batches = []
+    batches: list[Batch] = []
     for _ in range(contract.epochs):
         order = torch.randperm(len(rows), generator=generator).tolist()
-        for start in range(0, len(order), contract.batch_size):
-            chosen = [rows[i] for i in order[start : start + contract.batch_size]]
-            batches.append(collate(chosen, pad_id, device))
+        batches += collate_in_order(rows, order, contract.batch_size, pad_id, device)
     return batches
 
 
