@@ -168,7 +168,7 @@ def train_trl(job: Job, turns: TurnTaker) -> None:
     with tempfile.TemporaryDirectory() as folder:
         trainer = SFTTrainer(
             model=model,
-            args=SFTConfig(**_trl_settings(job.contract, folder)),
+            args=SFTConfig(**trl_settings(job.contract, folder)),
             train_dataset=Dataset.from_list(
                 [{"input_ids": list(r.input_ids), "labels": list(r.labels)} for r in ordered]
             ),
@@ -178,7 +178,8 @@ def train_trl(job: Job, turns: TurnTaker) -> None:
         trainer.train()
 
 
-def _trl_settings(contract: Contract, folder: str) -> JsonDict:
+def trl_settings(contract: Contract, folder: str) -> JsonDict:
+    """What TRL is told so that it makes the steps that the contract asks for."""
     return {
         "output_dir": folder,
         "num_train_epochs": 1,
@@ -190,9 +191,9 @@ def _trl_settings(contract: Contract, folder: str) -> JsonDict:
         "train_sampling_strategy": "sequential",
         "logging_steps": 1,  # ours keeps every step's loss too
         "max_length": None,  # nothing is cut on either side
-        "bf16": False,
+        "bf16": False,  # the model is in the precision that is compared; nothing is cast
         "gradient_checkpointing": False,
-        "use_cpu": True,
+        "use_cpu": contract.device == "cpu",
         "report_to": "none",
         "save_strategy": "no",
         "disable_tqdm": True,

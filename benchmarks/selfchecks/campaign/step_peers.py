@@ -19,6 +19,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.run.measure import measured, wait_for
+from benchmarks.selfchecks.step_against_trl import trl_settings
 from benchmarks.study.contract import Contract
 from benchmarks.workloads.answer_loss import Batch
 from benchmarks.workloads.fine_tune import add_lora, train_steps, training_batches
@@ -129,7 +130,7 @@ def trl(
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         trainer = SFTTrainer(
             model=model,
-            args=SFTConfig(**_trl_settings(job, folder), use_liger_kernel=liger),
+            args=SFTConfig(**trl_settings(job.contract, folder), use_liger_kernel=liger),
             train_dataset=rows,
             processing_class=_tokenizer(),
             callbacks=[Tick()],
@@ -144,28 +145,6 @@ def trl_with_liger(
 ) -> None:
     """TRL's SFTTrainer over Liger's kernels."""
     trl(job, model, batches, clock, liger=True)
-
-
-def _trl_settings(job: Job, folder: str) -> JsonDict:
-    return {
-        "output_dir": folder,
-        "num_train_epochs": 1,
-        "per_device_train_batch_size": job.rows,
-        "learning_rate": job.contract.learning_rate,
-        "lr_scheduler_type": "linear",
-        "max_grad_norm": 1.0,
-        "weight_decay": 0.0,
-        "max_length": job.length,
-        "train_sampling_strategy": "sequential",
-        "logging_steps": 1,  # ours keeps every step's loss too
-        "bf16": False,  # the model is in the precision that is compared; nothing is cast
-        "gradient_checkpointing": False,
-        "use_cpu": job.device == "cpu",
-        "report_to": "none",
-        "save_strategy": "no",
-        "disable_tqdm": True,
-        "seed": 42,
-    }
 
 
 def _tokenizer() -> PreTrainedTokenizerBase:
