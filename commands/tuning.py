@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.tune import tune_candidate
+from benchmarks.tune_candidate import tune_candidate
 from commands.shared.console import out
 from commands.shared.options import (
     Base,

@@ -45,7 +45,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A bundled model of Qwen's family, tuned on four rows and exported."""
     from rich.console import Console
 
-    from benchmarks.tune import tune_candidate
+    from benchmarks.tune_candidate import tune_candidate
 
     folder = tmp_path_factory.mktemp("serving")
     rows = [{"prompt": f"{n}번은 뭐야?", "reply": f"{n}번은 별이야."} for n in range(4)]

@@ -136,7 +136,7 @@ def test_a_real_model_is_learned_asked_and_served_in_its_own_form(model, tmp_pat
 
 def tune_and_export(folder: Path, out: Path) -> tuple[Path, Path]:
     """The folders of an adapter after two steps, and of the model that it makes."""
-    from benchmarks.tune import tune_candidate
+    from benchmarks.tune_candidate import tune_candidate
 
     data = out / "rows.csv"
     data.write_text(f"prompt,reply\n오늘 날씨 어때?,{REPLY}\n안녕?,네!\n", encoding="utf-8")

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.run import worker
-from benchmarks.tune import tune_candidate
+from benchmarks.tune_candidate import tune_candidate
 from model_registry import cuda
 from model_registry.backends.open_backend import open_backend
 from model_registry.errors import LoadError

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.study.contract import Contract
-from benchmarks.tune import tune_candidate
+from benchmarks.tune_candidate import tune_candidate
 from benchmarks.workloads import fine_tune
 from model_registry.architectures.model_config import build_config
 from model_registry.backends.backend import GenerationSettings, conversation

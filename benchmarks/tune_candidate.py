@@ -1,0 +1,215 @@
+"""Tunes a candidate by its name: rows read and checked, the model loaded, progress shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.run.progress import progress_bar
+from benchmarks.study.contract import Contract
+from benchmarks.tune_fit import fastest_that_fits
+from benchmarks.tune_rows import TuneRows, encode_with
+from benchmarks.tune_state import (
+    EpochEnd,
+    check_state,
+    identity_of,
+)
+from benchmarks.workloads.optimisation import (
+    check_optimizer,
+)
+from model_registry import machine
+from model_registry.architectures.architecture import declared_architecture
+from model_registry.backends.open_backend import source_for
+from model_registry.candidate import Candidate
+from model_registry.errors import OhloraError
+from model_registry.files.folder_lock import FolderLock
+from model_registry.files.json_values import JsonObject
+from model_registry.files.output import check_folder
+from model_registry.language import text
+from model_registry.naming.resolve import find_candidate
+from model_registry.prompting.context import context_of
+from model_registry.registry import Registry
+from model_registry.weights.adapter import is_tuned
+from model_registry.weights.finite import check_finite
+from model_registry.weights.folder_check import is_model
+from model_registry.weights.loading import LoadedModel, load, load_tokenizer
+from model_registry.weights.quantization import get_ready, quantize
+from rows.overlap import split_overlapping
+from rows.reading import read_data
+from rows.reading_report import left_out_note, overlapping, read_notes
+from rows.row import Row, Rows
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+from benchmarks.tune import tune
+
+
+def tune_candidate(
+    name: str,
+    data: Path,
+    out: Path,
+    registry: Registry,
+    *,
+    rank: int,
+    epochs: int,
+    weights: str,
+    device: str,
+    console: Console,
+    dtype: str = "auto",
+    max_length: int | None = None,
+    too_long: str = "refuse",
+    base: Path | None = None,
+    cure: str | None = None,
+    turns: str = "every",
+    quantization: str = "none",
+    budget_bytes: int | None = None,
+    settings: JsonObject | None = None,
+) -> Path:
+    """Tune a candidate on a file or folder of rows, showing progress and the losses of each epoch.
+
+    What can be found out without the weights is found out before they are loaded.
+
+    Args:
+        name: of a candidate, or a model's folder.
+        data: a file or folder of rows.
+        out: for the adapter; a tune that was stopped there goes on.
+        registry: knows the candidates.
+        rank: LoRA's r.
+        epochs: passes over all rows.
+        weights: auto, hub, bundled or random.
+        device: auto, cpu or cuda.
+        console: takes what a person reads.
+        dtype: auto, or a torch dtype's name.
+        max_length: tokens that a row may have; None is the contract's.
+        too_long: what becomes of longer rows: see `benchmarks.workloads.training_rows`.
+        turns: which answers of a conversation are learned, "every" or "last".
+        quantization: of the base: none, int8 or nf4.
+        budget_bytes: memory that the tune must fit into; the fastest settings that do are taken.
+        settings: others of `TuningSettings`, by their names.
+
+    Raises:
+        OhloraError: no such candidate, rows that can't serve, a finished or another tune in `out`,
+            another process at work there, or weights that are no numbers.
+    """
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    check_folder(out)
+    if is_model(out):
+        raise OhloraError(
+            text(
+                f"{out} holds a model; an adapter beside it would make it unreadable. Choose "
+                "another --out.",
+                f"{out}에는 모델이 있어 어댑터를 함께 둘 수 없습니다. 다른 --out을 지정하세요.",
+            )
+        )
+    if is_tuned(out):
+        raise OhloraError(f"{out} holds a finished tune. Choose another --out.")
+    candidate = find_candidate(name, registry, base=base, cure=cure)
+    if "learning_rate" in (settings or {}):  # what is said goes before what a candidate declares
+        candidate = replace(candidate, learning_rate=None)
+    where = machine.pick_device(device)
+    train, valid, rows = _read(data, turns, say)
+    source = source_for(candidate, weights)
+    contract = Contract(
+        epochs=epochs, weights=source, device=where, data=rows.hash(), too_long=too_long,
+        dtype=machine.pick_dtype(where, dtype), max_length=_longest(candidate, max_length, say),
+        machine=str(machine.describe(where)["name"]), **(settings or {}),
+    )  # fmt: skip
+    check_optimizer(contract.optimizer)
+    get_ready(quantization, tunes=True)
+    tokenizer = load_tokenizer(candidate, source=source)
+    encoded = encode_with(candidate, tokenizer, train, valid, contract, say)
+    if budget_bytes is not None:
+        choice = fastest_that_fits(
+            declared_architecture(candidate), encoded.train, contract, budget_bytes,
+            rank=rank, quantization=quantization,
+        )  # fmt: skip
+        say(choice.words)
+        contract, quantization = choice.taken.contract, choice.taken.quantization
+    with FolderLock(out).acquire():
+        check_state(out, identity_of(candidate, tokenizer, encoded, contract, rank, quantization))
+        loaded = _loaded(candidate, contract, quantization)
+        _tune_showing(loaded, encoded, contract, rank, quantization, out, console)
+    return out
+
+
+def _loaded(candidate: Candidate, contract: Contract, quantization: str) -> LoadedModel:
+    """A fresh base, its weights proven to be numbers and then quantised where that is asked for.
+
+    What will be quantised is loaded into main memory: the card may be too small for it as it is.
+    """
+    place = contract.device if quantization == "none" else "cpu"
+    loaded = load(candidate, source=contract.weights, device=place, dtype=contract.dtype)
+    check_finite(loaded.model)
+    if quantization != "none":
+        loaded.model, _ = quantize(loaded.model, quantization, device=contract.device)
+    return loaded
+
+
+def _longest(candidate: Candidate, wanted: int | None, say: Callable[[str], None]) -> int:
+    """Tokens that a row may have: as many as are wanted, no more than the model looks back on."""
+    most = wanted or Contract().max_length
+    context = context_of(candidate.architecture)
+    if context is None or context >= most:
+        return most
+    say(
+        text(
+            f"{candidate.name} looks back on {context} tokens: no row may have more.",
+            f"{candidate.name}의 문맥 길이는 {context}토큰입니다. 더 긴 행은 쓸 수 없습니다.",
+        )
+    )
+    return context
+
+
+def _read(data: Path, turns: str, say: Callable[[str], None]) -> tuple[list[Row], list[Row], Rows]:
+    """Train rows, valid rows that none of them asks, and all rows; `say` takes how they were read.
+
+    Raises:
+        OhloraError: there is nothing to learn.
+    """
+    rows = read_data(data, turns)
+    train, valid = rows.of("train"), rows.of("valid")
+    if not train:
+        raise OhloraError(f"{data} has no train rows with an answer.")
+    valid, seen = split_overlapping(valid, train)
+    overlaps = overlapping(seen, "asks_a_train_row", "valid")
+    for note in (*read_notes(rows), *map(left_out_note, overlaps)):
+        say(note.words)
+    return train, valid, rows
+
+
+def _tune_showing(
+    loaded: LoadedModel,
+    rows: TuneRows,
+    contract: Contract,
+    rank: int,
+    quantization: str,
+    out: Path,
+    console: Console,
+) -> None:
+    with progress_bar(console) as bar:
+        task = bar.add_task(text("tuning", "튜닝"), total=None)
+        tune(
+            loaded,
+            rows,
+            contract,
+            rank=rank,
+            out=out,
+            quantization=quantization,
+            tell=lambda step, steps, loss: bar.update(task, completed=step, total=steps),
+            epoch_ends=lambda end: console.print(_epoch_words(end), highlight=False),
+        )
+
+
+def _epoch_words(end: EpochEnd) -> str:
+    valid = "—" if end.valid_loss is None else f"{end.valid_loss:.3f}"
+    return text(
+        f"epoch {end.epoch}: loss {end.train_loss:.3f}, validation loss {valid}",
+        f"에폭 {end.epoch}: 손실 {end.train_loss:.3f}, 검증 손실 {valid}",
+    )
