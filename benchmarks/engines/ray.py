@@ -210,7 +210,7 @@ class RayEngine(Engine):
 
     def _collect(self, case: Case, reference: ObjectRef[Collected]) -> CaseOutcome:
         try:
-            outcome, files = ray.get(reference)
+            collected: Collected = ray.get(reference)
         except ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, NotReady):
                 raise error.cause from None
@@ -222,6 +222,7 @@ class RayEngine(Engine):
         except ray.exceptions.RayError as error:
             first = str(error).strip().splitlines()[0]
             return _lost(case, "killed", f"its worker died {RETRIES + 1} times ({first})")
+        outcome, files = collected
         if case.keep is not None:
             for name, data in files.items():
                 place = Path(case.keep) / name
