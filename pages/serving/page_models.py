@@ -6,12 +6,13 @@ import contextlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from evaluators.grading.submission import InvalidRequest
 from model_registry import machine
+from model_registry.backends.remote.endpoint import missing_settings
 from model_registry.errors import UnknownName
 from model_registry.naming.resolve import find_candidate
 from model_registry.registry import Registry
@@ -159,14 +160,9 @@ def is_at_hand(candidate: Candidate) -> bool:
     if candidate.path:
         return Path(candidate.path, "config.json").is_file()
     if candidate.backend != "transformers":
-        return _is_served(candidate.endpoint)
+        # One without an endpoint needs none.
+        return not candidate.endpoint or not missing_settings(candidate)
     return _is_cached(candidate.hub_id)
-
-
-def _is_served(endpoint: Mapping[str, object]) -> bool:
-    """Whether the environment says where a server is; one without an endpoint needs none."""
-    needed = [str(endpoint[key]) for key in ("base_url_env", "api_key_env") if key in endpoint]
-    return all(os.environ.get(variable) for variable in needed)
 
 
 def _is_cached(hub_id: str | None) -> bool:

@@ -281,6 +281,22 @@ def test_models_names_those_that_can_answer_here_and_no_other(
     assert is_at_hand(Candidate("e", free, backend="x"))
 
 
+def test_chatgpt_is_offered_once_the_environment_holds_a_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    endpoint = {
+        "base_url": "https://api.openai.com/v1",
+        "base_url_env": "OPENAI_BASE_URL",
+        "api_key_env": "OPENAI_API_KEY",
+    }
+    chatgpt = Candidate("a", License("MIT", "yes"), backend="openai", endpoint=endpoint)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert not is_at_hand(chatgpt)
+    monkeypatch.setenv("OPENAI_API_KEY", "a key")
+    assert is_at_hand(chatgpt)
+
+
 def test_a_model_is_loaded_once_however_many_ask(context: PageContext) -> None:
     loads = []
 
