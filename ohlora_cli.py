@@ -99,16 +99,23 @@ COMMANDS = {
     ),
 }
 GRADES = {
+    "plan": Place(
+        "commands.grading.grading_plan:plan",
+        text(
+            "Show or set what of a run is graded, and how much work that is.",
+            "실행 결과에서 무엇을 평가할지 정하고, 얼마나 걸릴지 보여 줍니다.",
+        ),
+    ),
     "export": Place(
-        "commands.grades:export_grades_of",
+        "commands.grading.grades:export_grades_of",
         text("Write grades to .csv or .jsonl.", "등급을 .csv나 .jsonl 파일로 내보냅니다."),
     ),
     "import": Place(
-        "commands.grades:import_grades_of",
+        "commands.grading.grades:import_grades_of",
         text("Add the grades of a file.", "파일에 있는 등급을 들여옵니다."),
     ),
     "agreement": Place(
-        "commands.grades:agreement",
+        "commands.grading.grades:agreement",
         text("How far graders agree.", "평가자들이 얼마나 일치하는지 보여 줍니다."),
     ),
 }
@@ -142,7 +149,10 @@ app = typer.Typer(
 app.add_typer(
     typer.Typer(cls=lazy_group(GRADES), no_args_is_help=True),
     name="grades",
-    help=text("What people graded.", "사람이 매긴 등급을 내보내고 들여옵니다."),
+    help=text(
+        "What people grade, and what they graded.",
+        "사람이 무엇을 평가할지 정하고, 매긴 등급을 내보내고 들여옵니다.",
+    ),
 )
 app.add_typer(
     typer.Typer(cls=lazy_group(DIAGRAMS), no_args_is_help=True),

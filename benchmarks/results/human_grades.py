@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evaluators.grading.statistics.comparison import MeanGrade, mean_grades
-from evaluators.grading.store.database import database_url
+from evaluators.grading.store.database import has_database
 from evaluators.grading.store.grade_records import Grade, reply_hash
 from evaluators.grading.store.grade_store import GradeStore
 from model_registry.records import Reply
@@ -32,10 +32,9 @@ def grades_of(
 def _stored(run: str, store: GradeStore | None) -> list[Grade]:
     if store is not None:
         return store.grades(run)
-    url = database_url()
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+    if not has_database():
         return []
-    store = GradeStore.open(url)
+    store = GradeStore.open()
     try:
         return store.grades(run)
     finally:

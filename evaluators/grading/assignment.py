@@ -10,11 +10,13 @@ import hashlib
 import math
 import random
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from evaluators.grading.gradable_replies import GradableRun, Item, identify
 from evaluators.grading.rubric import PRACTICE
+from evaluators.grading.scope.allotment import allot, has_room
+from evaluators.grading.scope.grading_scope import GradingScope, scope_of, within
 from evaluators.grading.store.grade_records import Screen, Shown, reply_hash
 from evaluators.grading.store.grade_store import GradeStore
 
@@ -30,22 +32,18 @@ _GAP = 5
 PRACTICE_CANDIDATE = "(practice)"
 
 
-def plan(run: GradableRun, grader: str, *, skip: Iterable[str] = ()) -> list[Screen]:
+def plan(run: GradableRun, grader: str, *, earlier: int = 0) -> list[Screen]:
     """The screens of one grader: practice, items in random order, a tenth of them repeated.
 
-    Prompts in `skip` were planned before (the run has grown since): they are left out, and so
-    is the practice.
+    Where there are `earlier` screens (the run or its scope has grown since), there is no practice.
     """
-    known = set(skip)
-    rng = random.Random(_seed(run.name, grader, str(len(known))))
-    items = [
-        part for item in run.items if item.prompt not in known for part in _split(run, item, rng)
-    ]
+    rng = random.Random(_seed(run.name, grader, str(earlier)))
+    items = [part for item in run.items for part in _split(run, item, rng)]
     rng.shuffle(items)
     made = [("item", item) for item in items]
-    for item in rng.sample(items, k=_repeats(len(items))):
+    for item in rng.sample(items, k=repeats_among(len(items))):
         made.insert(_place_of_repeat(made, item, rng), ("repeat", item))
-    screens = [] if known else _practice(run.name, grader)
+    screens = [] if earlier or not items else _practice(run.name, grader)
     for kind, item in made:
         screens.append(_screen(run.name, grader, kind, item.prompt, _shuffled(run, item, rng)))
     return screens
@@ -71,7 +69,7 @@ def _split(run: GradableRun, item: Item, rng: random.Random) -> list[Item]:
     ]
 
 
-def _repeats(count: int) -> int:
+def repeats_among(count: int) -> int:
     """A tenth, but at least one where there are five items or more."""
     return max(round(count * REPEATED), 1) if count >= 5 else 0
 
@@ -109,21 +107,34 @@ def _screen(run: str, grader: str, kind: str, prompt: str, shown: tuple[Shown, .
     return Screen(secrets.token_urlsafe(16), grader, run, -1, kind, prompt, shown)
 
 
-def screens_of(store: GradeStore, run: GradableRun, grader: str) -> list[Screen]:
-    """A grader's screens in a run, planned at the first call and grown with the run.
+def screens_of(
+    store: GradeStore,
+    run: GradableRun,
+    grader: str,
+    scope: GradingScope | None = None,
+    done: Collection[str] = (),
+) -> list[Screen]:
+    """A grader's screens in a run, planned at the first call and grown with the run and its scope.
 
-    Screens whose replies are no longer in the run (its file was made anew) are left out.
+    Left out are screens whose replies are no longer in the run (its file was made anew), and those
+    that are no longer in the scope, unless they are `done`.
     """
+    scope = scope or scope_of(run)
+    asked = within(run, scope)
     kept = store.screens(grader, run.name)
-    planned = {screen.prompt for screen in kept if screen.kind != "practice"}
-    if any(item.prompt not in planned for item in run.items):
-        more = plan(run, grader, skip=planned)
-        store.add_screens(_numbered(more, start=len(kept)))
-        kept = store.screens(grader, run.name)  # what another tab may have kept first
+    if has_room(asked, scope, kept, done):
+
+        def further(screens: list[Screen], graded: set[str]) -> list[Screen]:
+            mine = sum(screen.grader == grader for screen in screens)
+            part = asked.part(allot(asked, scope, grader, screens, graded))
+            return _numbered(plan(part, grader, earlier=mine), start=mine)
+
+        store.plan_screens(run.name, further)
+        kept = store.screens(grader, run.name)
     return [
         screen
         for screen in kept
-        if screen.kind == "practice" or all(run.reply(screen.prompt, one) for one in screen.shown)
+        if screen.kind == "practice" or (run if screen.id in done else asked).shows(screen)
     ]
 
 

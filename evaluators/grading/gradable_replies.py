@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from evaluators.grading.cards import cards_of
 from evaluators.grading.masking import Mask
-from evaluators.grading.store.grade_records import Shown, reply_hash
+from evaluators.grading.store.grade_records import Screen, Shown, reply_hash
 from model_registry.errors import OhloraError
 from model_registry.records import Reply, read_rows
 
@@ -29,6 +29,7 @@ class GradableRun:
     name: str
     folder: Path
     items: tuple[Item, ...]
+    hidden: tuple[str, ...] = ()  # the whole run's candidates, where this is a part of it
 
     @cached_property
     def candidates(self) -> list[str]:
@@ -38,7 +39,11 @@ class GradableRun:
     @cached_property
     def mask(self) -> Mask:
         """Hides these candidates' names in their replies."""
-        return Mask(self.candidates)
+        return Mask(self.hidden or self.candidates)
+
+    def part(self, items: Iterable[Item]) -> GradableRun:
+        """A part of this run, in which all its candidates' names stay hidden."""
+        return replace(self, items=tuple(items), hidden=self.hidden or tuple(self.candidates))
 
     @cached_property
     def by_identity(self) -> dict[tuple[str, Shown], Reply]:
@@ -54,6 +59,10 @@ class GradableRun:
     def reply(self, prompt: str, shown: Shown) -> Reply | None:
         """The reply that a screen showed, if it is still here with the very same text."""
         return self.by_identity.get((prompt, shown))
+
+    def shows(self, screen: Screen) -> bool:
+        """Whether all replies of a screen are here."""
+        return all((screen.prompt, one) in self.by_identity for one in screen.shown)
 
 
 def identify(reply: Reply) -> Shown:

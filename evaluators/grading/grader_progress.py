@@ -8,6 +8,7 @@ from functools import cached_property
 
 from evaluators.grading.assignment import screens_of
 from evaluators.grading.gradable_replies import GradableRun
+from evaluators.grading.scope.grading_scope import GradingScope
 from evaluators.grading.statistics.agreement import grader_reports
 from evaluators.grading.store.grade_records import Grade, Grader, Screen, grades_that_count
 from evaluators.grading.store.grade_store import GradeStore
@@ -52,10 +53,13 @@ class GraderProgress:
         return bool(asked) and self.next is None and not self.skipped
 
 
-def progress_of(store: GradeStore, run: GradableRun, grader: str) -> GraderProgress:
-    """A grader's progress in a run; their screens are planned at the first call."""
-    screens = screens_of(store, run, grader)
-    return GraderProgress(screens, store.grades(run.name, grader=grader, history=True))
+def progress_of(
+    store: GradeStore, run: GradableRun, grader: str, scope: GradingScope | None = None
+) -> GraderProgress:
+    """A grader's progress in a run's scope; their screens are planned at the first call."""
+    history = store.grades(run.name, grader=grader, history=True)
+    done = {grade.screen or "" for grade in history}
+    return GraderProgress(screens_of(store, run, grader, scope, done), history)
 
 
 def completion_summary(grader: Grader, work: GraderProgress) -> dict[str, object]:

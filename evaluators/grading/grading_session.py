@@ -9,17 +9,33 @@ from __future__ import annotations
 import hmac
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from evaluators.grading.asked_texts import AskedTexts
-from evaluators.grading.cards import Card, cards_of
+from evaluators.grading.desk.screen_view import (
+    practice_feedback,
+    screen_cards,
+    screen_replies,
+    screen_view,
+    subject_of,
+)
 from evaluators.grading.gradable_replies import GradableRun, read_run
-from evaluators.grading.grader_progress import GraderProgress, completion_summary, progress_of
+from evaluators.grading.grader_progress import completion_summary, progress_of
 from evaluators.grading.rater_identity import ANONYMOUS, Visitor, new_token
-from evaluators.grading.rubric import PRACTICE
-from evaluators.grading.store.grade_records import Grade, Grader, Screen
+from evaluators.grading.scope.grading_load import scope_document
+from evaluators.grading.scope.grading_scope import checked_scope, declare, scope_of
+from evaluators.grading.store.grade_records import Grade, Grader, Screen, now
 from evaluators.grading.store.grade_store import GradeStore
-from evaluators.grading.submission import InvalidRequest, digest, parse_grades, seconds_taken, text
+from evaluators.grading.submission import (
+    InvalidRequest,
+    digest,
+    parse_draft,
+    parse_grades,
+    parse_skip,
+    seconds_taken,
+    text,
+)
 from model_registry.errors import UnknownName
 
 LONGEST_NAME = 60
@@ -120,20 +136,65 @@ class GradingSession:
         """The next screen to grade, an earlier one by number, or the finish."""
         grader = self.grader(visitor)
         folder = self.run(run)
-        work = progress_of(self.store, folder, grader.id)
+        scope = scope_of(folder)
+        if not scope.admits(grader.name):
+            raise InvalidRequest(
+                f"{grader.name} is not among those who were asked to grade this. Ask the manager.",
+                f"{grader.name} 님은 이 평가의 평가자로 등록되어 있지 않아요. 관리자에게 "
+                "문의하세요.",
+            )
+        work = progress_of(self.store, folder, grader.id, scope)
         if number is None:
             number = work.next
-            return (
-                completion_summary(grader, work)
-                if number is None
-                else self._show(work, number, folder)
-            )
+            if number is None:
+                return completion_summary(grader, work)
         if type(number) is not int or not 0 <= number < len(work.screens):
             asked = repr(number)[:20]
             raise InvalidRequest(f"There is no screen {asked}.", f"{asked}번 화면은 없어요.")
         if number and work.screens[number - 1].id not in work.done:
             raise InvalidRequest("Grade the earlier ones first.", "앞의 것부터 평가해 주세요.")
-        return self._show(work, number, folder)
+        return screen_view(
+            work,
+            number,
+            folder,
+            draft=self.store.draft(work.screens[number].id),
+            # Not after results or names were seen.
+            counts=not self.store.has_seen_names(grader.id, folder.name),
+        )
+
+    def scope_document(
+        self, run: str = "", changes: Mapping[str, object] | None = None
+    ) -> dict[str, object]:
+        """What of a run is graded and how much work that is; with `changes`, declared so from now.
+
+        Raises:
+            InvalidRequest: it can't be declared so.
+        """
+        folder = self.run(run)
+        scope = scope_of(folder)
+        if changes:
+            scope = declare(folder, checked_scope(folder, {**asdict(scope), **changes}), now())
+        return scope_document(folder, scope, self.store.grades(folder.name))
+
+    def keep_draft(self, visitor: Visitor, screen_id: str, answers: object) -> None:
+        """Keep what was chosen on a screen until it is handed in.
+
+        Raises:
+            InvalidRequest: with what is wrong.
+        """
+        screen = self._own_screen(visitor, screen_id)
+        cards = screen_cards(self.run(screen.run), screen)
+        self.store.keep_draft(screen.id, parse_draft(answers, len(cards)))
+
+    def _own_screen(self, visitor: Visitor, screen_id: str) -> Screen:
+        grader = self.grader(visitor)
+        screen = self.store.screen(text(screen_id, "screen", _LONGEST_ID))
+        if screen is None or screen.grader != grader.id:
+            raise InvalidRequest(
+                "This screen is not yours, or not known.",
+                "내 평가 항목이 아니에요. 페이지를 새로 고치세요.",
+            )
+        return screen
 
     def submit(
         self,
@@ -154,28 +215,23 @@ class GradingSession:
             attempt: made by the browser once for each time a person hands in: the same attempt
                 sent twice is one. Empty: the same content is.
             seconds: how long the person took.
-            skip_reason: one of SKIP_REASONS leaves the screen ungraded.
+            skip_reason: one of SKIP_REASONS leaves the screen ungraded; "other: …" says which.
 
         Raises:
             Refused: with what is wrong.
         """
-        grader = self.grader(visitor)
-        screen = self.store.screen(text(screen_id, "screen", _LONGEST_ID))
-        if screen is None or screen.grader != grader.id:
-            raise InvalidRequest(
-                "This screen is not yours, or not known.", "내 평가 화면이 아닙니다."
-            )
-        skip_reason = text(skip_reason, "skip_reason", 40)
-        replies = _replies(self.run(screen.run), screen)
-        cards = _cards(self.run(screen.run), screen, replies)
-        parsed = parse_grades(grades, len(cards), skip_reason)
+        screen = self._own_screen(visitor, screen_id)
+        run = self.run(screen.run)
+        replies, cards = screen_replies(run, screen), screen_cards(run, screen)
+        skip_reason, own_words = parse_skip(skip_reason)
+        parsed = parse_grades(grades, len(cards), skip_reason, own_words)
         attempt = text(attempt, "attempt", 80) or digest(repr(parsed) + skip_reason)
-        blind = not self.store.has_seen_names(grader.id, screen.run)
+        blind = not self.store.has_seen_names(screen.grader, screen.run)
         rows = [
             Grade(
                 key=f"{screen.id}:{place}:{attempt}",
-                subject=_subject(screen, place),
-                grader=grader.id,
+                subject=subject_of(screen, place),
+                grader=screen.grader,
                 run=screen.run,
                 case=screen.shown[place].case,
                 candidate=screen.shown[place].candidate,
@@ -199,28 +255,8 @@ class GradingSession:
             for place in card.places
         ]
         stored = self.store.add_grades(rows)
-        return {"stored": stored, "feedback": _feedback(screen)}
-
-    def _show(self, work: GraderProgress, number: int, run: GradableRun) -> dict[str, object]:
-        screen = work.screens[number]
-        practice = sum(s.kind == "practice" for s in work.screens)
-        cards = _cards(run, screen, _replies(run, screen))
-        earlier = [work.latest.get(_subject(screen, card.places[0])) for card in cards]
-        counted = {s.id for s in work.screens if s.kind != "practice"}
-        return {
-            "screen": screen.id,
-            "number": number,
-            # A repeated item looks like any other: knowing would spoil the comparison.
-            "practice": screen.kind == "practice",
-            "done": len(counted & work.done),
-            "place": number - practice + 1 if screen.kind != "practice" else number + 1,
-            "total": len(counted) if screen.kind != "practice" else practice,
-            "prompt": screen.prompt,
-            "replies": [card.text for card in cards],
-            "earlier": [_own(grade) for grade in earlier] if any(earlier) else None,
-            # Whether what is given from now on counts: not after results or names were seen.
-            "counts": not self.store.has_seen_names(screen.grader, screen.run),
-        }
+        self.store.keep_draft(screen.id, None)
+        return {"stored": stored, "feedback": practice_feedback(screen)}
 
     def has_finished(self, visitor: Visitor, run: str = "") -> bool:
         """Whether this visitor has given every grade that a run asks for. A skip is none."""
@@ -245,40 +281,3 @@ class GradingSession:
             for name in self._runs
             if any(asked.contain(item.prompt) for item in self.run(name).items)
         ]
-
-
-def _subject(screen: Screen, place: int) -> str:
-    """What revisions of one reply's grade on one screen share."""
-    return f"{screen.id}:{place}"
-
-
-def _replies(run: GradableRun, screen: Screen) -> list[str]:
-    """The texts of a screen's replies, as their models wrote them."""
-    if screen.kind == "practice":
-        practice = next(one for one in PRACTICE if one.prompt == screen.prompt)
-        return [one.reply for one in practice.replies]
-    replies = [run.reply(screen.prompt, shown) for shown in screen.shown]
-    if None in replies:
-        raise InvalidRequest(
-            "The run was made anew, and this reply is gone. Reload the page.",
-            "실행 결과가 새로 만들어져 이 답변이 없어졌어요. 페이지를 새로 고치세요.",
-        )
-    return [reply.reply for reply in replies if reply is not None]
-
-
-def _cards(run: GradableRun, screen: Screen, replies: list[str]) -> list[Card]:
-    return cards_of([run.mask(reply) for reply in replies])
-
-
-def _own(grade: Grade | None) -> dict[str, object]:
-    if grade is None:
-        return {"grade": None, "flags": [], "note": ""}
-    return {"grade": grade.grade, "flags": list(grade.flags), "note": grade.note}
-
-
-def _feedback(screen: Screen) -> list[dict[str, object]] | None:
-    """After a practice item: how most people grade each reply, and why."""
-    if screen.kind != "practice":
-        return None
-    practice = next(one for one in PRACTICE if one.prompt == screen.prompt)
-    return [{"usual": r.usual, "why": {"en": r.why.en, "ko": r.why.ko}} for r in practice.replies]

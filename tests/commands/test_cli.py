@@ -13,6 +13,7 @@ import pytest
 
 import commands.tuning
 from evaluators.ranking.normalization import NORMALIZATIONS
+from tests.support.grading_fixtures import make_run
 
 ROOT = Path(__file__).resolve().parents[2]
 Ohlora = Callable[..., tuple[int, str, str]]
@@ -216,6 +217,25 @@ def test_the_agreement_of_graders_is_told_in_korean_and_its_json_has_the_same_na
     assert set(json.loads(out)["agreement"]) == {
         "alpha", "low", "high", "replies", "graders", "reason"
     }  # fmt: skip
+
+
+def test_what_people_grade_is_planned_shown_and_taken_back(
+    ohlora: Ohlora, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OHLORA_DATA_DIR", str(tmp_path / "data"))
+    run = make_run(tmp_path / "run")
+    _, out, _ = ohlora(
+        "grades", "plan", run, "--prompts", "6", "--overlap", "2", "--graders", "3", "--json"
+    )
+    load = json.loads(out)["load"]
+    assert (load["prompts"], load["items"], load["grades_in_all"]) == (6, 4, 36)
+    code, out, _ = ohlora("grades", "plan", run)
+    assert code == 0 and "6 of 12" in out and "assumed" in out
+    code, _, err = ohlora("grades", "plan", run, "--rank", "8")
+    assert code == 1 and "it has none" in err
+    _, out, _ = ohlora("grades", "plan", run, "--reset", "--json")
+    assert json.loads(out)["load"]["prompts"] == 12
+    assert not (tmp_path / "data").exists(), "planning makes no database"
 
 
 def test_a_plugin_file_adds_its_candidate(ohlora: Ohlora, tmp_path: Path) -> None:

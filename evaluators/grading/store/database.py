@@ -54,6 +54,12 @@ def database_url() -> str:
     return url
 
 
+def has_database() -> bool:
+    """Whether there is one to read, so that who only reads does not make it."""
+    url = database_url()
+    return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///")).exists()
+
+
 def open_database(url: str) -> Engine:
     """An engine on an up-to-date database.
 
@@ -86,6 +92,15 @@ def open_database(url: str) -> Engine:
         raise _damaged(engine, cause_of(error)) from None
     event.listen(engine, "handle_error", _in_one_line)
     return engine
+
+
+def lock_planning(connection: Connection, run: str) -> None:
+    """Let no other server plan screens of this run until the transaction ends.
+
+    In SQLite whoever writes is alone anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:run))"), {"run": run})
 
 
 def cause_of(error: Exception) -> BaseException:

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 
-from sqlalchemy import Connection, Engine, RowMapping, Table, select
+from sqlalchemy import Connection, Engine, RowMapping, Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from evaluators.grading.store import schema
-from evaluators.grading.store.database import cause_of, database_url, open_database
+from evaluators.grading.store.database import (
+    cause_of,
+    database_url,
+    lock_planning,
+    open_database,
+)
 from evaluators.grading.store.grade_records import (
     CHOICES,
     Grade,
@@ -100,11 +105,24 @@ class GradeStore:
             rows = connection.execute(select(schema.graders)).mappings().all()
         return {row["id"]: Grader(**row) for row in rows}
 
-    def add_screens(self, screens: Iterable[Screen]) -> None:
-        """Add planned screens; a number that this grader has already stays unchanged."""
-        rows = [{**asdict(s), "made_at": s.made_at or now()} for s in screens]
+    def plan_screens(
+        self, run: str, further: Callable[[list[Screen], set[str]], list[Screen]]
+    ) -> None:
+        """Add the screens that `further` makes of those that the run has, whoever they are of.
+
+        It also gets the ids of screens on which a grade was given. Nobody else plans meanwhile, in
+        no other process either: what is allotted to one is not allotted to the next.
+        """
+        table, given = schema.screens, schema.grades
         with self._writing, self._writer.begin() as connection:
-            _insert(connection, schema.screens, rows)
+            lock_planning(connection, run)
+            found = connection.execute(
+                select(table).where(table.c.run == run).order_by(table.c.number)
+            )
+            screens = [_screen(row) for row in found.mappings()]
+            graded = select(given.c.screen).where(given.c.run == run, given.c.grade.is_not(None))
+            more = further(screens, set(connection.execute(graded.distinct()).scalars()))
+            _insert(connection, table, [{**asdict(s), "made_at": s.made_at or now()} for s in more])
 
     def screens(self, grader_id: str, run: str) -> list[Screen]:
         """All screens of one grader in one run, in order."""
@@ -119,6 +137,24 @@ class GradeStore:
             query = select(schema.screens).where(schema.screens.c.id == screen_id)
             row = connection.execute(query).mappings().first()
         return None if row is None else _screen(row)
+
+    def draft(self, screen_id: str) -> list[JsonDict] | None:
+        """What was chosen on a screen and not handed in since."""
+        table = schema.drafts
+        with self._engine.connect() as connection:
+            query = select(table.c.answers).where(table.c.screen == screen_id)
+            found: list[JsonDict] | None = connection.execute(query).scalar()
+        return found
+
+    def keep_draft(self, screen_id: str, answers: Sequence[Mapping[str, object]] | None) -> None:
+        """Keep a draft in the place of an earlier one; None drops it."""
+        table = schema.drafts
+        with self._writing, self._writer.begin() as connection:
+            connection.execute(delete(table).where(table.c.screen == screen_id))
+            if answers is not None:
+                kept = [{name: _storable(v) for name, v in one.items()} for one in answers]
+                row = {"screen": screen_id, "answers": kept, "made_at": now()}
+                _insert(connection, table, [row])
 
     def add_grades(self, grades: Sequence[Grade]) -> int:
         """Add grades in one transaction; how many were new. When this returns, they are on disk.

@@ -1,6 +1,7 @@
-"""The database schema: graders, screens, grades, votes.
+"""The database schema: graders, screens, drafts, grades, votes.
 
 Rows are added and never changed: a revision is a new row, and the last row of a subject counts.
+Only a draft, which is no grade yet, is written over.
 Columns are plain text, numbers and JSON, so that SQLite and PostgreSQL hold the same thing.
 """
 
@@ -23,7 +24,7 @@ from sqlalchemy import (
 )
 
 #: The migration that makes this schema; `migrations/versions` must end in it.
-HEAD = "0002"
+HEAD = "0003"
 
 metadata = MetaData()
 
@@ -47,6 +48,14 @@ screens = Table(
     Column("shown", JSON, nullable=False),  # the replies' keys, in the order shown
     Column("made_at", String(40), nullable=False),
     UniqueConstraint("grader", "run", "number", name="one_screen_a_number"),
+)
+
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("screen", String(40), ForeignKey("screens.id"), primary_key=True),
+    Column("answers", JSON, nullable=False),  # of each card: grade or none, flags, note
+    Column("made_at", String(40), nullable=False),
 )
 
 grades = Table(

@@ -9,7 +9,7 @@ import pytest
 
 from evaluators.grading.assignment import MOST_REPLIES, plan, screens_of
 from evaluators.grading.gradable_replies import GradableRun, find_runs, read_run
-from evaluators.grading.store.grade_records import Grader
+from evaluators.grading.store.grade_records import Grader, reply_hash
 from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import OhloraError
 from model_registry.records import Reply, append_rows
@@ -87,17 +87,20 @@ def test_a_run_that_has_grown_brings_its_new_prompts_last(
     assert [s.prompt for s in after[len(before) :]] == ["새 질문"]
 
 
-def test_a_screen_whose_reply_was_made_anew_is_left_out(
+def test_a_screen_whose_reply_was_made_anew_is_left_out_and_its_prompt_comes_with_the_new_one(
     run: GradableRun, store: GradeStore
 ) -> None:
-    screens_of(store, run, "g1")
+    before = screens_of(store, run, "g1")
     changed = run.items[0].replies[0]
     again = Reply(
         changed.case, changed.candidate, changed.prompt, "다른 답", "greedy", None, 3, "stop"
     )
     append_rows(run.folder / "replies.jsonl", [again])
-    left = screens_of(store, read_run(run.folder), "g1")
-    assert changed.prompt not in {s.prompt for s in left}
+    after = screens_of(store, read_run(run.folder), "g1")
+    gone = {s.id for s in before if s.prompt == changed.prompt}
+    assert gone.isdisjoint(s.id for s in after)
+    (new,) = [s for s in after if s.prompt == changed.prompt]
+    assert reply_hash("다른 답") in {one.reply_hash for one in new.shown}
 
 
 def test_an_id_of_a_screen_is_random(run: GradableRun) -> None:

@@ -1,0 +1,1 @@
+"""`ohlora grades`: what people grade, and what they graded."""

@@ -1,0 +1,1 @@
+"""What of a run is graded: declared by its manager, allotted to graders, counted beforehand."""
