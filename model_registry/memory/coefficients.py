@@ -47,13 +47,16 @@ def architecture_key(values: Mapping[str, object]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
-def trace_key(kind: str, dtype: str, device: str, targets: str | Sequence[str]) -> str:
+def trace_key(
+    kind: str, dtype: str, device: str, targets: str | Sequence[str], dora: bool = False
+) -> str:
     """The name of one trace. Half precisions are alike, and inference and full have no targets."""
     dtype = "bfloat16" if dtype == "float16" else dtype
     if kind == "inference":
         device = "any"
     names = targets if isinstance(targets, str) else ",".join(sorted(targets))
-    return "/".join([kind, dtype, device, *([names] if kind == "lora" else [])])
+    of_lora = [names, *(["dora"] if dora else [])] if kind == "lora" else []
+    return "/".join([kind, dtype, device, *of_lora])
 
 
 def skeleton_of(values: Mapping[str, object]) -> dict[str, int]:
@@ -79,16 +82,17 @@ def coefficients_of(
     dtype: str,
     device: str,
     targets: str | Sequence[str] = "all-linear",
+    dora: bool = False,
 ) -> Coefficients:
     """The coefficients of one kind of work; traced now where the table has none.
 
     Raises:
         LoadError: "unsupported_architecture", with the reason.
     """
-    name = trace_key(kind, dtype, device, targets)
+    name = trace_key(kind, dtype, device, targets, dora)
     entry = _known(architecture_key(values))
     if name not in entry:
-        _remember(values, name, _trace(values, kind, dtype, device, targets))
+        _remember(values, name, _trace(values, kind, dtype, device, targets, dora))
         entry = _known(architecture_key(values))
     found = entry[name]
     if isinstance(found, str):  # the reason why there is none
@@ -103,22 +107,30 @@ def is_known(
     dtype: str,
     device: str,
     targets: str | Sequence[str] = "all-linear",
+    dora: bool = False,
 ) -> bool:
     """Whether an architecture's counts, and a kind's coefficients, are there without a trace."""
     entry = _known(architecture_key(values))
     return "skeleton" in entry and (
-        kind is None or trace_key(kind, dtype, device, targets) in entry
+        kind is None or trace_key(kind, dtype, device, targets, dora) in entry
     )
 
 
 def _trace(
-    values: Mapping[str, object], kind: str, dtype: str, device: str, targets: str | Sequence[str]
+    values: Mapping[str, object],
+    kind: str,
+    dtype: str,
+    device: str,
+    targets: str | Sequence[str],
+    dora: bool = False,
 ) -> Coefficients | str:
     # Imports torch, which what is in the table does without.
     from model_registry.memory.trace import trace_architecture
 
     try:
-        return trace_architecture(values, kind, dtype=dtype, device=device, targets=targets)
+        return trace_architecture(
+            values, kind, dtype=dtype, device=device, targets=targets, dora=dora
+        )
     except LoadError as error:
         return str(error)
 

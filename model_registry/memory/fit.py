@@ -19,6 +19,8 @@ KINDS = ("load", "inference", "lora", "full", "orpo")
 #: Bytes of one weight that quantisation shrinks, with its scales: nf4 in blocks of 64 with scales
 #: quantised again, int8 (an fp32 scale a row on top), GPTQ in groups of 128 with zero points.
 _QUANTIZED = {"int8": 1.0, "nf4": 0.5 + 1 / 64 + 4 / (64 * 256), "gptq": 0.5 + 2.5 / 128}
+#: Bytes of one moment in 8 bits, with its share of its block's scale.
+_MOMENT_8BIT = 1 + 4 / 256
 _ITEMSIZE = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -45,6 +47,9 @@ class Work:
     capability: str | None = None  # of the card, such as "9.0"; None is any older one
     targets: str | tuple[str, ...] = "all-linear"
     checkpointing: bool = False
+    dora: bool = False  # of LoRA
+    optimizer: str = "adamw"  # or one of bitsandbytes'
+    accumulated: bool = False  # gradients of a step's earlier batches wait for the last one's
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,10 @@ def _with_libraries(estimate: Estimate, work: Work) -> Estimate:
 def is_quick(architecture: Mapping[str, object], work: Work) -> bool:
     """Whether `predict` answers at once; it has to trace first, for seconds, where not."""
     kind = {"load": None, "orpo": "lora"}.get(work.kind, work.kind)
-    return is_known(architecture, kind, dtype=work.dtype, device=work.device, targets=work.targets)
+    return is_known(
+        architecture, kind,
+        dtype=work.dtype, device=work.device, targets=work.targets, dora=work.dora,
+    )  # fmt: skip
 
 
 def weight_bytes(counts: Mapping[str, int], work: Work) -> int:
@@ -183,27 +191,62 @@ def _training(
     if kind == "orpo":  # chosen and rejected rows go through in one batch, every position counts
         batch, kept, kind = 2 * batch, work.length, "lora"
     traces = coefficients_of(
-        architecture, kind, dtype=work.dtype, device=work.device, targets=work.targets
-    )
+        architecture, kind,
+        dtype=work.dtype, device=work.device, targets=work.targets, dora=work.dora,
+    )  # fmt: skip
     rank = (work.rank or 16) if kind == "lora" else 0
     alive = _alive_logits(counts, batch * kept) if "chunked" in traces else batch * kept
     sizes = features(batch, work.length, alive / batch, rank)
     waiting = _waiting_bytes(counts, work, batch * kept - alive)
     if kind == "full" and alive < batch * kept:  # a chunk's gradient of the head joins the others'
         waiting += counts["vocabulary"] * counts["hidden"] * _ITEMSIZE[work.dtype]
+    trained = round(sum(_parts(traces["trained"], counts["layers"], sizes)))
+    moments = round(sum(_parts(traces["moments"], counts["layers"], sizes)))
+    itemsize = 4 if kind == "lora" else _ITEMSIZE[work.dtype]  # peft keeps adapters in float32
     resident = resident | {
-        "adapter": round(sum(_parts(traces["trained"], counts["layers"], sizes)))
-        if kind == "lora" else 0,
-        "optimiser": round(sum(_parts(traces["moments"], counts["layers"], sizes))),
-    }  # fmt: skip
+        "adapter": trained if kind == "lora" else 0,
+        "optimiser": moments_bytes(moments, trained // itemsize, work),
+    }
     windows = {
         name: _window(name, row, counts, work, sizes, waiting)
         for name, row in traces.items()
-        if name not in ("trained", "moments", "chunked")
+        if name not in ("trained", "moments", "chunked", *_without_temporaries(work))
     }
+    if work.accumulated:
+        windows = {name: _with_gradients(held, trained) for name, held in windows.items()}
     moment = max(windows, key=lambda name: sum(windows[name].values()))
     scratch = max(held["logits"] + held["activations"] for held in windows.values())
     return Estimate(resident | windows[moment] | _unpacked(counts, work), scratch, moment)
+
+
+def moments_bytes(moments: int, trained: int, work: Work) -> int:
+    """The optimiser's state that lies in the memory that is counted.
+
+    bitsandbytes keeps 8-bit moments in blocks of 256 with an fp32 scale each, and 32-bit ones
+    whatever the precision of what is tuned. Paged ones lie in memory that the driver moves between
+    the card and the machine: a card that is full has none of them.
+
+    Args:
+        moments: bytes of torch's AdamW.
+        trained: how many numbers are tuned.
+        work: its optimiser and device.
+    """
+    if work.optimizer == "adamw":
+        return moments
+    if work.optimizer.startswith("paged") and work.device == "cuda":
+        return 0
+    each = _MOMENT_8BIT if work.optimizer.endswith("8bit") else 4.0
+    return round(2 * each * trained)
+
+
+def _without_temporaries(work: Work) -> tuple[str, ...]:
+    """The moment of the step, which bitsandbytes makes in place."""
+    return () if work.optimizer == "adamw" else ("step",)
+
+
+def _with_gradients(held: Mapping[str, int], trained: int) -> dict[str, int]:
+    """A moment of a later batch of a step: all gradients are there from the start."""
+    return {**held, "gradients": max(held["gradients"], trained)}
 
 
 def _alive_logits(counts: Mapping[str, int], positions: int) -> int:
@@ -235,7 +278,8 @@ def _window(
         kept_inputs = layers * sizes[_TOKENS] * counts["hidden"] * _ITEMSIZE[work.dtype]
         constant = parts[_CONSTANT]
         parts = _parts(row, alone, sizes)
-        parts[_CONSTANT] = constant
+        if not work.dora:  # whose constants are unpacked weights that a layer keeps, too
+            parts[_CONSTANT] = constant
     gradients = parts[_CONSTANT] + parts[_RANK]
     logits = max(0.0, parts[_LOGITS])
     scratch = sum(parts) - gradients - logits + kept_inputs
@@ -254,6 +298,9 @@ def _unpacked(counts: Mapping[str, int], work: Work) -> dict[str, int]:
     """Quantised weights are unpacked one matrix at a time, to be multiplied with."""
     if work.quantization == "none":
         return {}
+    if work.dora and work.dtype == "float32" and not work.checkpointing:
+        # The trace had them as they are; quantised, DoRA keeps each layer's unpacked.
+        return {"unpacked": counts["linear_parameters"] * 4}
     return {"unpacked": counts["largest_linear"] * _ITEMSIZE[work.dtype]}
 
 

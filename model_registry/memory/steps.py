@@ -85,6 +85,7 @@ class Training:
     targets: str | Sequence[str]
     dropout: float
     way: str | None = None  # to the model's two halves, where its loss is made in chunks
+    dora: bool = False
 
     def trace(self, model: PreTrainedModel, shape: Shape) -> dict[str, int]:
         model = model.train() if self.kind == "full" else self._with_lora(model, shape.rank)
@@ -111,6 +112,7 @@ class Training:
             lora_dropout=lora_dropout(model, names, self.dropout),
             target_modules=targets.modules,
             target_parameters=targets.parameters or None,
+            use_dora=self.dora,
             task_type="CAUSAL_LM",
         )
         return get_peft_model(model, config).train()  # type: ignore[return-value]  # wraps one

@@ -127,6 +127,7 @@ def trace_architecture(
     device: str = "cpu",
     targets: str | Sequence[str] = "all-linear",
     dropout: float = 0.05,
+    dora: bool = False,
 ) -> dict[str, dict[str, list[float]]]:
     """Coefficients of the memory that one kind of work takes beyond what stays resident.
 
@@ -137,6 +138,7 @@ def trace_architecture(
         device: "cpu", or "cuda" for a card's ways of working.
         targets: of LoRA.
         dropout: of LoRA.
+        dora: whether LoRA tunes magnitude and direction apart.
 
     Returns:
         For each window of the work, the coefficients of `Shape.features`, "fixed" and
@@ -149,7 +151,9 @@ def trace_architecture(
     """
     kept = getattr(torch, dtype)
     way = way_of(values["model_type"])
-    work = Training(kind, device, targets, dropout, way) if kind != "inference" else Inference()
+    work = (
+        Inference() if kind == "inference" else Training(kind, device, targets, dropout, way, dora)
+    )
     shapes: Sequence[Shape] = ANSWERED_AT if kind == "inference" else TRAINED_AT
     if kind == "full":  # no rank to solve for; one that never varies would share the constant
         shapes = [replace(shape, rank=0) for shape in shapes[:5]]

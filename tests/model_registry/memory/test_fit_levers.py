@@ -1,0 +1,93 @@
+"""What the levers of a tune save and cost is counted: optimisers, DoRA, accumulation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.study.tuning_settings import TuningSettings
+from benchmarks.workloads.optimisation import make_optimiser
+from model_registry.memory import coefficients
+from model_registry.memory.fit import Work, moments_bytes, predict
+from model_registry.registry import Registry
+
+SMALL = {
+    "model_type": "llama", "vocab_size": 256, "hidden_size": 64, "intermediate_size": 128,
+    "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4,
+    "max_position_embeddings": 256, "tie_word_embeddings": True,
+}  # fmt: skip
+TUNE = Work(kind="lora", rank=16, batch=4, length=512)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """No test reads or writes the user's traces."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    coefficients._tables.cache_clear()
+    yield
+    coefficients._tables.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def architecture():
+    return Registry().candidate("llama1B").architecture
+
+
+@pytest.mark.parametrize("name", ["adamw", "adamw_8bit", "paged_adamw", "paged_adamw_8bit"])
+def test_an_optimiser_s_state_takes_what_is_counted(name):
+    import torch
+
+    if name != "adamw":
+        pytest.importorskip("bitsandbytes")
+    weights = [torch.nn.Parameter(torch.zeros(128, 96)), torch.nn.Parameter(torch.zeros(64, 128))]
+    optimiser = make_optimiser(weights, TuningSettings(optimizer=name), 1e-3)
+    sum((weight**2).sum() for weight in weights).backward()
+    optimiser.step()
+    held = sum(
+        value.numel() * value.element_size()
+        for state in optimiser.state.values()
+        for key, value in state.items()
+        if isinstance(value, torch.Tensor) and value.numel() > 1 and not key.startswith("qmap")
+    )
+    numbers = sum(weight.numel() for weight in weights)
+    work = replace(TUNE, optimizer=name, device="cpu")
+    assert held == moments_bytes(8 * numbers, numbers, work)
+
+
+def test_paged_moments_leave_a_card_that_is_full():
+    assert moments_bytes(800, 100, replace(TUNE, optimizer="paged_adamw_8bit")) == 0
+    assert moments_bytes(800, 100, replace(TUNE, optimizer="adamw_8bit")) == 203
+
+
+def test_a_full_tune_with_moments_of_eight_bits_has_no_step_of_temporaries(architecture):
+    full = replace(TUNE, kind="full", rank=None)
+    plain, packed = (
+        predict(architecture, full),
+        predict(architecture, replace(full, optimizer="adamw_8bit")),
+    )
+    assert plain.moment == "step"
+    assert packed.moment != "step"
+    assert packed.terms["optimiser"] < 0.6 * plain.terms["optimiser"]
+    assert packed.predicted_bytes < plain.predicted_bytes
+
+
+def test_gradients_of_earlier_batches_wait_for_the_step(architecture):
+    once, often = (
+        predict(architecture, TUNE),
+        predict(architecture, replace(TUNE, accumulated=True)),
+    )
+    assert often.predicted_bytes - once.predicted_bytes == pytest.approx(
+        once.terms["adapter"], abs=2**20
+    )
+
+
+@pytest.mark.slow
+def test_dora_keeps_unpacked_weights_of_each_layer_unless_it_is_checkpointed():
+    work = Work(kind="lora", rank=8, batch=2, length=48, dtype="bfloat16", device="cpu")
+    plain, dora = predict(SMALL, work), predict(SMALL, replace(work, dora=True))
+    linear = coefficients.skeleton_of(SMALL)["linear_parameters"]
+    assert dora.terms["adapter"] > plain.terms["adapter"]
+    assert dora.terms["gradients"] > 4 * linear  # each layer's weights in float32
+    kept = predict(SMALL, replace(work, dora=True, checkpointing=True))
+    assert kept.predicted_bytes < dora.predicted_bytes - 2 * linear
