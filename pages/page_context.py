@@ -17,9 +17,10 @@ from evaluators.grading.rater_identity import Visitor
 from evaluators.grading.store.database import Busy
 from evaluators.grading.submission import InvalidRequest, text
 from model_registry.errors import OhloraError
-from model_registry.language import is_korean
 from pages.serving.answer_slots import AnswerSlots
+from pages.serving.page_shell import language_of
 from pages.serving.request_filter import PASSES
+from pages.serving.shared_results import SharedResults
 
 if TYPE_CHECKING:
     from evaluators.grading.grading_session import GradingSession
@@ -33,6 +34,7 @@ class PageContext:
     grading: GradingSession
     models: Models
     slots: AnswerSlots = field(default_factory=AnswerSlots)
+    results: SharedResults = field(default_factory=SharedResults)
 
     def slot(self, request: gr.Request | None) -> AbstractContextManager[None]:
         """One of a visitor's answer slots; `with` holds it.
@@ -56,10 +58,9 @@ def part_of_request(request: gr.Request | None, name: str) -> Any:
 
 
 def prefers_korean(request: gr.Request | None) -> bool:
-    """Whether the visitor's browser prefers Korean; else this server's language decides."""
+    """Whether the visitor reads Korean: by their choice on the page, else by their browser."""
     headers = part_of_request(request, "headers") or {}
-    preferred = headers.get("accept-language")
-    return is_korean() if not preferred else str(preferred).lower().startswith("ko")
+    return language_of(address_of(request).get("lang", ""), headers) == "ko"
 
 
 def address_of(request: gr.Request | None) -> dict[str, str]:

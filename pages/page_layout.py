@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import BlockFunction
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -18,6 +19,7 @@ from model_registry.files.json_values import JsonDict
 from pages.page_context import PageContext, is_owner
 from pages.page_texts import TRANSLATIONS, word
 from pages.serving.fair_queue import FairQueue
+from pages.serving.page_shell import PageShell
 from pages.serving.request_filter import RequestFilter
 from pages.tabs.candidates_tab import candidates_tab
 from pages.tabs.chat_tab import chat_tab
@@ -152,5 +154,10 @@ def serving(page: gr.Blocks) -> dict[str, object]:
     which answers without login."""
     return {
         "routes": [Route("/healthz", _healthz, methods=["GET", "HEAD"])],
-        "middleware": [Middleware(RequestFilter, page=page)],
+        "middleware": [
+            # What streams is sent as it is; quickly rather than small, since a class opens at once.
+            Middleware(GZipMiddleware, minimum_size=2000, compresslevel=4),
+            Middleware(PageShell),
+            Middleware(RequestFilter, page=page),
+        ],
     }

@@ -55,7 +55,7 @@ def picture(kind: str, title: str, elem_id: str) -> gr.HTML:
         js_on_load=(HERE / "picture.js").read_text(encoding="utf-8"),
         kind=kind,
         title={"en": english, "ko": korean},
-        none={"en": "Nothing yet.", "ko": "아직 없습니다."},
+        none={"en": "Nothing yet.", "ko": "아직 없어요."},
         axis={"en": "seconds of a reply", "ko": "답변 하나의 시간(초)"},
         levels=[{"en": level.english, "ko": level.name} for level in LEVELS],
         elem_id=elem_id,

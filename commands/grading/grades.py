@@ -15,6 +15,7 @@ from evaluators.grading.grade_import import import_grades
 from evaluators.grading.statistics.agreement import agreement as measure
 from evaluators.grading.statistics.agreement import grader_reports
 from evaluators.grading.statistics.comparison import mean_grades
+from evaluators.grading.statistics.reason_words import reason_words
 from evaluators.grading.store.grade_store import GradeStore
 from model_registry.language import text
 
@@ -30,11 +31,6 @@ _LABELS = {
     "replies": "두 명 이상이 평가한 답변",
     "graders": "평가자",
     "reason": "이유",
-}
-_REASONS = {
-    "no reply was graded by two people yet": "일치도는 평가자가 두 명 이상일 때 계산합니다.",
-    "undefined: every grade is the same": "모든 등급이 같아 일치도를 계산할 수 없습니다.",
-    "too few prompts for an interval": "문항이 적어 구간을 계산할 수 없습니다.",
 }
 
 
@@ -97,5 +93,5 @@ def agreement(options: AgreementOptions) -> None:
 
 def _shown(value: float | str | None) -> str:
     if isinstance(value, str):
-        return text(value, _REASONS.get(value, value))
+        return reason_words(value)
     return "—" if value is None else str(value)

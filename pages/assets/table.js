@@ -1,8 +1,10 @@
-// A table of plain rows: sorted by a click on a head, readable on a phone, texts set as text.
+// A table of plain rows: sorted by a click on a head, texts set as text. On a phone each row is a
+// card of its own. Rows marked `folded` wait behind a button; a cell's note opens by a tap or a key.
 
 const KO = (navigator.language || "ko").toLowerCase().startsWith("ko");
 const root = element.querySelector(".rows");
 let order = null; // { key, down }
+let unfolded = false;
 
 function draw() {
   element.querySelector("h3").textContent = KO ? props.title.ko : props.title.en;
@@ -26,20 +28,47 @@ function draw() {
     head.append(cell);
   }
   const body = table.createTBody();
+  const folded = rows.filter((row) => row.folded).length;
   for (const row of rows) {
+    if (row.folded && !unfolded) continue;
     const line = body.insertRow();
     if (row.muted) line.className = "muted";
     for (const column of columns) {
       const cell = line.insertCell();
       cell.className = column.numeric ? "numeric" : "";
+      cell.dataset.label = KO ? column.ko : column.en;
       cell.textContent = write(row[column.key], column);
-      if (row[column.key + "_note"]) cell.title = row[column.key + "_note"];
+      if (row[column.key] == null || row[column.key] === "") cell.classList.add("empty");
+      if (column.always) cell.classList.add("head");
+      if (row[column.key + "_note"]) cell.append(noteButton(row[column.key + "_note"]));
     }
   }
   const none = document.createElement("p");
   none.className = "quiet";
   none.textContent = KO ? props.none.ko : props.none.en;
   root.replaceChildren(rows.length ? table : none);
+  if (folded) root.append(foldButton(folded));
+}
+
+function foldButton(count) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "fold";
+  button.setAttribute("aria-expanded", String(unfolded));
+  button.textContent = unfolded ? (KO ? "접기" : "Show fewer") : KO ? `${count}개 더 보기` : `Show ${count} more`;
+  button.onclick = () => { unfolded = !unfolded; draw(); root.querySelector(".fold").focus(); };
+  return button;
+}
+
+function noteButton(text) {
+  const box = document.createElement("details");
+  const summary = document.createElement("summary");
+  summary.textContent = "ⓘ";
+  summary.setAttribute("aria-label", KO ? "설명" : "Note");
+  const note = document.createElement("span");
+  note.textContent = text;
+  box.append(summary, note);
+  return box;
 }
 
 function compare(a, b) {

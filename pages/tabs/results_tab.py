@@ -6,25 +6,24 @@ knowing how others graded would colour one's own grades.
 
 from __future__ import annotations
 
-import json
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import save_file_to_cache
-from gradio.utils import get_upload_folder
+from anyio import to_thread
 
 from benchmarks.results.criteria import CRITERIA
-from benchmarks.results.decision import decision_of
-from benchmarks.results.folder import RunFolder
-from benchmarks.results.run import Run
-from benchmarks.results.uses import licence_account
-from evaluators.grading.grade_export import export_grades
+from benchmarks.results.shown_rows import (
+    FIGURES,
+    Rows,
+    cost_and_quality,
+    difference_rows,
+    distribution_bars,
+    grade_rows,
+    rating_rows,
+)
 from evaluators.grading.statistics.agreement import Agreement
-from evaluators.grading.statistics.grade_summary import summary_of
 from model_registry.files.json_values import JsonDict
-from model_registry.language import read_by
+from model_registry.language import read_by, text
 from pages.page_context import (
     PageContext,
     address_of,
@@ -35,18 +34,8 @@ from pages.page_context import (
 )
 from pages.page_table import column, data_table, picture
 from pages.page_texts import word
-from pages.tabs.results_rows import (
-    FIGURES,
-    Rows,
-    cost_and_quality,
-    decision_rows,
-    difference_rows,
-    distribution_bars,
-    grade_rows,
-    rating_rows,
-)
 
-NOTHING = ("Nothing yet.", "아직 없습니다.")
+NOTHING = ("Nothing yet.", "아직 없어요.")
 
 
 def _figure(key: str, criterion: str) -> dict[str, object]:
@@ -78,21 +67,20 @@ GRADES = [
     column("grades", "Grades", "등급 수", digits=0),
 ]
 DIFFERENCES = [
-    column("pair", "Pair", "짝", always=True),
+    column("pair", "Pair", "쌍", always=True),
     column("difference", "Difference", "차이", digits=2),
     column("interval", "95 %", "95%"),
     column("p", "p (Holm)", "p (Holm)", digits=3),
     column("prompts", "Prompts", "질문", digits=0),
     column("more", "More prompts needed", "더 필요한 질문", digits=0),
-    column("remark", "Remark", "비고"),
 ]
 GRADERS = [
     column("name", "Grader", "평가자", always=True),
     column("grades", "Grades", "등급 수", digits=0),
-    column("same", "Same when repeated", "다시 봐도 같음", digits=2),
-    column("mean_change", "Mean change", "바뀐 정도", digits=2),
-    column("severity", "Against the others", "남들과의 차이", digits=2),
-    column("drift", "Drift", "뒤로 갈수록", digits=2),
+    column("same", "Same when repeated", "재평가 일치율", digits=2),
+    column("mean_change", "Mean change", "재평가 평균 변화", digits=2),
+    column("severity", "Against the others", "다른 평가자 대비", digits=2),
+    column("drift", "Drift", "진행에 따른 변화", digits=2),
 ]
 RATINGS = [
     column("candidate", "Candidate", "후보", always=True),
@@ -129,13 +117,13 @@ def results_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
     tables = [decision, cost, spread, pairs, strong, people, use]
     outputs = [notice, shown, *tables, as_csv, as_json, grades]
 
-    def results(run: str, request: gr.Request) -> tuple[object, ...]:
+    async def results(run: str, request: gr.Request) -> tuple[object, ...]:
         with errors_as_messages(request):
-            return show_results(context, run, request, asked=True)
+            return await show_results(context, run, request, asked=True)
 
-    def results_in_passing(run: str, request: gr.Request) -> tuple[object, ...]:
+    async def results_in_passing(run: str, request: gr.Request) -> tuple[object, ...]:
         with errors_as_messages(request):
-            return show_results(context, run, request, asked=False)
+            return await show_results(context, run, request, asked=False)
 
     given: dict[str, Any] = {"queue": False, "show_progress": "minimal", "preprocess": False}
     refresh.click(results, run, outputs, api_name="results", **given)
@@ -173,7 +161,7 @@ watch("value", draw); draw();
 """
 
 
-def show_results(
+async def show_results(
     context: PageContext, run: str, request: gr.Request, *, asked: bool = True
 ) -> tuple[object, ...]:
     """Values for all components of the tab; empty ones for who must not see them yet.
@@ -184,61 +172,75 @@ def show_results(
         OhloraError: there is no such run.
     """
     korean = prefers_korean(request)
-    folder = context.grading.run(run or "")
-    if not shows_names(context, request, folder.name, asked=asked):
-        told = _WAITS if sees_names(context, request, folder.name) else _SHUT
-        return told[korean], gr.Column(visible=False), [], {}, {}, [], [], [], "", None, None, []
-    read = Run.read(RunFolder(folder.folder), context.grading.store, needs_head=False)
-    decision, _ = decision_of(read)
-    summary = summary_of(context.grading.store, folder, read.grades)
+    folder = await to_thread.run_sync(context.grading.run, run or "")
+    why_not = await to_thread.run_sync(_why_not, context, request, folder.name, asked)
+    if why_not:
+        told = why_not[korean]
+        return told, gr.Column(visible=False), [], {}, {}, [], [], [], "", None, None, []
+    kept = await context.results.of(folder.folder, context.grading.store)
+    language = "ko" if korean else "en"
+    rows, summary = kept.document["decision"][language], kept.document["summary"]
     with read_by(korean=korean):
-        rows = decision_rows(read, decision)
-        use = "\n".join(licence_account(read, decision)) if decision else ""
-    with read_by(korean=False):  # a file says the same whoever asks for it
-        kept = {**summary, "decision": decision_rows(read, decision)}
-    csv_file, json_file = _files(context, folder.name, kept)
-    return (
-        _in_words(summary, korean),
-        gr.Column(visible=True),
-        rows,
-        {"points": cost_and_quality(rows), "graded": bool(read.mean_grades)},
-        {"bars": distribution_bars(summary)},
-        difference_rows(summary),
-        rating_rows(summary),
-        _people(summary["each_grader"]),
-        use,
-        csv_file,
-        json_file,
-        grade_rows(summary),
-    )
+        return (
+            _in_words(summary, korean),
+            gr.Column(visible=True),
+            rows,
+            {"points": cost_and_quality(rows), "graded": kept.document["graded"]},
+            {"bars": distribution_bars(summary)},
+            difference_rows(summary),
+            rating_rows(summary),
+            _people(summary["each_grader"]),
+            kept.document["use"][language],
+            str(kept.grades_csv),
+            str(kept.summary_json),
+            grade_rows(summary),
+        )
+
+
+def _why_not(
+    context: PageContext, request: gr.Request, run: str, asked: bool
+) -> tuple[str, str] | None:
+    """Why a visitor is not shown results now, in English and Korean."""
+    if shows_names(context, request, run, asked=asked):
+        return None
+    return _WAITS if sees_names(context, request, run) else _SHUT
 
 
 def _in_words(summary: JsonDict, korean: bool) -> str:
     """The state of the grading in two sentences."""
     agreed = Agreement(**summary["agreement"])
-    if agreed.alpha is None:
-        alpha = "undefined" if "undefined" in agreed.reason else "–"
-    elif agreed.low is None:
-        alpha = f"{agreed.alpha:.2f}"
-    else:
-        alpha = f"{agreed.alpha:.2f} ({agreed.low:.2f}–{agreed.high:.2f})"
     close = [d for d in summary["differences"] if d["p_holm"] is None or d["p_holm"] >= 0.05]
     slope, p = summary["position"]["slope"], summary["position"]["p"]
     biased = p is not None and p < 0.05
     people, count = summary["graders"], summary["grades"]
     if korean:
-        words = [f"평가자 {people}명이 등급 {count}개를 매겼습니다. 일치도(알파) {alpha}."]
-        if summary["differences"]:
-            words.append(f"아직 갈리지 않은 짝은 {len(close)}개입니다.")
+        words = [f"평가자 {people}명이 등급 {count}개를 매겼어요.", _agreement_words(agreed)]
+        if close:
+            words.append(f"아직 차이가 확인되지 않은 쌍이 {len(close)}개예요.")
         if biased:
-            words.append(f"화면에서 한 자리 아래로 갈 때마다 등급이 {slope:+.2f} 달라집니다.")
+            words.append(f"화면에서 한 자리 아래로 갈 때마다 등급이 {slope:+.2f} 달라져요.")
     else:
-        words = [f"{people} graders gave {count} grades. Agreement (alpha) {alpha}."]
-        if summary["differences"]:
+        words = [f"{people} graders gave {count} grades.", _agreement_words(agreed)]
+        if close:
             words.append(f"{len(close)} pairs are not separated yet.")
         if biased:
             words.append(f"Each place further down changes a grade by {slope:+.2f}.")
     return " ".join(words)
+
+
+def _agreement_words(agreed: Agreement) -> str:
+    if agreed.alpha is None:
+        return text(
+            f"Agreement (alpha): {agreed.reason}.",
+            "모든 등급이 같아 일치도를 계산할 수 없어요."
+            if "undefined" in agreed.reason
+            else "일치도는 평가자가 두 명 이상일 때 계산해요.",
+        )
+    span = "" if agreed.low is None else f" ({agreed.low:.2f}–{agreed.high:.2f})"
+    return text(
+        f"Agreement (alpha) {agreed.alpha:.2f}{span}.",
+        f"일치도(알파) {agreed.alpha:.2f}{span}.",
+    )
 
 
 def _people(reports: Rows) -> Rows:
@@ -249,14 +251,3 @@ def _people(reports: Rows) -> Rows:
         name = report["name"] or "?"
         rows.append({**report, "label": f"{name} ({same + 1})" if same else name})
     return [{**row, "name": row["label"]} for row in rows]
-
-
-def _files(context: PageContext, run: str, summary: JsonDict) -> tuple[str, str]:
-    """The downloads, where Gradio serves them from; nothing stays of them anywhere else."""
-    text = json.dumps(summary, ensure_ascii=False, indent=2, default=str)
-    with tempfile.TemporaryDirectory(prefix="ohlora-results-") as name:
-        grades, told = Path(name, "grades.csv"), Path(name, "summary.json")
-        export_grades(context.grading.store, grades, run)
-        told.write_text(text + "\n", encoding="utf-8-sig")
-        cache = get_upload_folder()
-        return save_file_to_cache(grades, cache), save_file_to_cache(told, cache)

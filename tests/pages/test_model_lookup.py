@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from model_registry.registry import Registry
 from pages.page_context import PageContext, errors_as_messages
 from pages.page_layout import build_page
 from pages.serving.page_models import Models
+from pages.serving.shared_results import SharedResults
 from pages.tabs.model_lookup import show_model
 from pages.tabs.results_tab import show_results
 from tests.support.fake_hub import FakeHub, repo_of_folder
@@ -65,7 +67,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 def context(run: RunFolder, tmp_path: Path) -> PageContext:
     store = GradeStore.open(f"sqlite:///{tmp_path / 'grades.db'}")
     grading = GradingSession(lambda: store, {"run": run.path}, owner_key="key")
-    return PageContext(grading, Models(Registry()))
+    return PageContext(grading, Models(Registry()), results=SharedResults(apart=False))
 
 
 def visitor(query: str = "key=key", language: str = "en") -> Any:
@@ -170,10 +172,10 @@ def test_results_say_for_which_use_the_decision_holds_and_what_another_would_cha
     context: PageContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
-    *_, said, _, _, _ = show_results(context, "run", visitor())
+    *_, said, _, _, _ = asyncio.run(show_results(context, "run", visitor()))
     assert "It holds for: in a service of one's own." in said
     assert "would be chosen; not allowed: alpha-2.6b, beta-1.3b" in said
-    *_, korean, _, _, _ = show_results(context, "run", visitor(language="ko"))
+    *_, korean, _, _, _ = asyncio.run(show_results(context, "run", visitor(language="ko")))
     assert "이 결정의 용도" in korean
-    *_, nothing, _, _, _ = show_results(context, "run", visitor("key=guess"))
+    *_, nothing, _, _, _ = asyncio.run(show_results(context, "run", visitor("key=guess")))
     assert nothing == ""

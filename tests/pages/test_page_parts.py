@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import tempfile
 import threading
@@ -15,6 +16,13 @@ import pytest
 
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
+from benchmarks.results.shown_rows import (
+    cost_and_quality,
+    decision_rows,
+    difference_rows,
+    grade_rows,
+    rating_rows,
+)
 from evaluators.grading.grading_session import GradingSession
 from evaluators.grading.statistics.grade_summary import summarize, summary_of
 from evaluators.grading.store.grade_records import Grader, Vote
@@ -34,17 +42,11 @@ from pages.page_context import (
     sees_names,
 )
 from pages.serving.page_models import Models, is_at_hand, on_gpu
+from pages.serving.shared_results import SharedResults
 from pages.tabs import conversation
 from pages.tabs.candidates_tab import economy, tables
 from pages.tabs.compare_tab import Pair, keep_vote, make_pair
 from pages.tabs.conversation import keep_grade, plain_messages, stream_answer
-from pages.tabs.results_rows import (
-    cost_and_quality,
-    decision_rows,
-    difference_rows,
-    grade_rows,
-    rating_rows,
-)
 from pages.tabs.results_tab import run_to_show, show_results
 from tests.support import report_fixtures
 from tests.support.grading_fixtures import CANDIDATES, PROMPTS, make_run
@@ -57,7 +59,7 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PageContext:
     monkeypatch.setattr(conversation, "EVERY", 0.0)
     store = GradeStore.open(f"sqlite:///{tmp_path / 'grades.db'}")
     grading = GradingSession(lambda: store, {"run": make_run(tmp_path / "run")}, owner_key="key")
-    return PageContext(grading, Models(Registry([PLUGIN])))
+    return PageContext(grading, Models(Registry([PLUGIN])), results=SharedResults(apart=False))
 
 
 def a_request(query: str = "", username: str | None = None, **headers: str) -> Any:
@@ -120,7 +122,7 @@ def test_a_look_at_the_results_leaves_no_folder_behind(
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
     (tmp_path / "temporary").mkdir()
     for _ in range(3):
-        *_, as_csv, as_json, _ = show_results(context, "run", a_request("key=key"))
+        *_, as_csv, as_json, _ = asyncio.run(show_results(context, "run", a_request("key=key")))
         assert Path(as_csv).is_file() and Path(as_json).is_file()
     assert list((tmp_path / "temporary").iterdir()) == []
     assert len(list((tmp_path / "served").rglob("*.csv"))) == 1
@@ -349,7 +351,10 @@ def test_the_author_of_a_space_sees_results(
     assert not sees_names(context, a_request())
 
 
-def test_the_browsers_language_decides() -> None:
+def test_the_choice_on_the_page_decides_on_the_language_then_the_browser() -> None:
+    assert prefers_korean(a_request("lang=ko", **{"accept-language": "en"}))
+    assert not prefers_korean(a_request(**{"accept-language": "ko", "cookie": "ohlora_lang=en"}))
+    assert prefers_korean(a_request(**{"accept-language": "ko", "cookie": "ohlora_lang=<b>"}))
     assert prefers_korean(SimpleNamespace(headers={"accept-language": "ko-KR,en"}))
     assert not prefers_korean(SimpleNamespace(headers={"accept-language": "en-US,ko"}))
 

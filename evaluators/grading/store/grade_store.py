@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 
-from sqlalchemy import Connection, Engine, RowMapping, Table, delete, select
+from sqlalchemy import Connection, Engine, RowMapping, Table, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
@@ -65,6 +65,13 @@ class GradeStore:
         """Where the grades are stored, for people: a file, or a server without its password."""
         url = self._engine.url
         return str(url.database) if url.drivername == "sqlite" else url.render_as_string()
+
+    @property
+    def url(self) -> str | None:
+        """The address by which another process opens the same store; None where none can."""
+        url = self._engine.url
+        in_memory = url.drivername == "sqlite" and url.database in (None, "", ":memory:")
+        return None if in_memory else url.render_as_string(hide_password=False)
 
     def check_writable(self) -> None:
         """Check that a grade could be stored, without storing one.
@@ -209,6 +216,14 @@ class GradeStore:
         with self._engine.connect() as connection:
             found = [_grade(row) for row in connection.execute(query).mappings()]
         return found if history else grades_that_count(found)
+
+    def counts(self, run: str) -> tuple[int, int]:
+        """How many rows there are: grades of a run, revisions too, and votes of all runs."""
+        grades = select(func.count()).where(schema.grades.c.run == run)
+        votes = select(func.count()).select_from(schema.votes)
+        with self._engine.connect() as connection:
+            found = [int(connection.execute(one).scalar() or 0) for one in (grades, votes)]
+        return found[0], found[1]
 
     def note_names_seen(self, grader_id: str, run: str) -> None:
         """Record that a person has seen names or results of a run; the first time stays."""

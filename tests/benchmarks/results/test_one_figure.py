@@ -16,11 +16,11 @@ from benchmarks.report.terminal_tables import run_table
 from benchmarks.results.decision import decide
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
+from benchmarks.results.shown_rows import cost_and_quality, decision_rows, grade_rows
 from evaluators.grading.statistics.grade_summary import summarize
 from evaluators.grading.store.grade_records import Grade, Grader, reply_hash
 from evaluators.grading.store.grade_store import GradeStore
 from model_registry.records import Reply, Result, ScoreRow, append_rows, to_json
-from pages.tabs.results_rows import cost_and_quality, decision_rows, grade_rows
 from pages.tabs.results_tab import DECISION
 from tests.support.report_fixtures import QUALITY, make_run
 

@@ -19,9 +19,9 @@ from benchmarks.results.decision import decide
 from benchmarks.results.folder import RunFolder, head_of
 from benchmarks.results.head import RunHead
 from benchmarks.results.run import Run
+from benchmarks.results.shown_rows import decision_rows
 from benchmarks.study.row_lengths import within_length
 from model_registry.messages.notes import Note
-from pages.tabs.results_rows import decision_rows
 from tests.support.report_fixtures import make_run
 from tests.support.small_study import plan_study, write_study
 

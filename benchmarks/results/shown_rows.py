@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from benchmarks.results.criteria import value_of
 from benchmarks.results.decision import Decision
 from benchmarks.results.run import Run, setting_of
+from evaluators.grading.statistics.reason_words import reason_words
 from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.messages.notes import Note
 from model_registry.records import Result
@@ -18,6 +19,12 @@ from model_registry.records import Result
 Rows = list[JsonDict]
 
 MB = 2**20
+
+#: Holm's corrected p below this separates two candidates.
+SIGNIFICANT = 0.05
+
+#: So many times the prompts asked already can still be asked.
+FEASIBLE = 4
 
 #: Columns that are criteria: key of a row → name of the criterion.
 FIGURES = {
@@ -136,8 +143,15 @@ def distribution_bars(summary: JsonObject) -> Rows:
 
 
 def difference_rows(summary: JsonObject) -> Rows:
-    """Every pair, the nearest ones first: those are where more grades would help."""
-    rows = [
+    """Every pair: first those that decide, of which one is the best graded so far.
+
+    Of each kind those come first that the fewest more prompts would separate. Pairs that decide
+    nothing and are separated already, or that no feasible number of prompts would separate, are
+    `folded`.
+    """
+    best = summary["means"][0]["candidate"] if summary["means"] else ""
+    pairs = sorted(summary["differences"], key=lambda pair: _urgency(pair, best))
+    return [
         {
             "pair": f"{d['a']} > {d['b']}" if d["mean"] else f"{d['a']} = {d['b']}",
             "difference": d["mean"],
@@ -145,12 +159,26 @@ def difference_rows(summary: JsonObject) -> Rows:
             "p": d["p_holm"],
             "prompts": d["prompts"],
             "more": d["more"],
-            "more_note": d["reason"],
-            "remark": d["reason"],
+            "more_note": reason_words(d["reason"]),
+            "folded": best not in (d["a"], d["b"]) and not _is_open(d),
         }
-        for d in summary["differences"]
+        for d in pairs
     ]
-    return sorted(rows, key=lambda row: abs(row["difference"]))
+
+
+def _urgency(pair: JsonObject, best: str) -> tuple[bool, bool, float]:
+    more = pair["more"]
+    return (
+        best not in (pair["a"], pair["b"]),
+        not _is_open(pair),
+        abs(pair["mean"]) if more is None else more,
+    )
+
+
+def _is_open(pair: JsonObject) -> bool:
+    """Whether a pair is not separated and could be, with at most as many prompts again."""
+    separated = pair["p_holm"] is not None and pair["p_holm"] < SIGNIFICANT
+    return not separated and pair["more"] is not None and pair["more"] <= pair["prompts"] * FEASIBLE
 
 
 def rating_rows(summary: JsonObject) -> Rows:
@@ -167,7 +195,7 @@ def rating_rows(summary: JsonObject) -> Rows:
                 "record": _record(row),
                 "vote_chance": 100 * vote["chance"] if vote else None,
                 "vote_record": _record(vote),
-                "remark": (row or vote or {}).get("note"),
+                "remark": reason_words((row or vote or {}).get("note") or ""),
             }
         )
     return rows

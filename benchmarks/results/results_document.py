@@ -1,0 +1,89 @@
+"""Everything that the page shows of a run's results, computed at once as plain data.
+
+It takes seconds where thousands of grades are compared: the page has it made in another process,
+once for all who look. So it must be importable without the page, and travel as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import AbstractContextManager, closing, nullcontext
+from pathlib import Path
+
+from benchmarks.results.decision import decision_of
+from benchmarks.results.folder import RunFolder
+from benchmarks.results.run import Run
+from benchmarks.results.shown_rows import decision_rows
+from benchmarks.results.uses import licence_account
+from evaluators.grading.gradable_replies import read_run
+from evaluators.grading.grade_export import export_grades
+from evaluators.grading.statistics.grade_summary import summary_of
+from evaluators.grading.store.grade_store import GradeStore
+from model_registry.files.json_values import JsonDict
+from model_registry.language import read_by
+
+#: The files of a run that its results are made of.
+FILES = ("run.json", "results.jsonl", "replies.jsonl", "scores.jsonl", "losses.jsonl")
+
+#: Of the system's priorities, 19 being the last.
+_LAST = 15
+
+LANGUAGES = {"en": False, "ko": True}
+
+
+def state_of(folder: Path, store: GradeStore) -> tuple[object, ...]:
+    """What the document depends on: the run's files, and how many grades and votes there are.
+
+    Rows of a database are only added, so that their number says whether something is new.
+    """
+    stamps = (path.stat() if path.exists() else None for path in map(folder.joinpath, FILES))
+    files = [stamp and (stamp.st_mtime_ns, stamp.st_size) for stamp in stamps]
+    return (*files, *store.counts(folder.resolve().name))
+
+
+def results_document(folder: Path, store: GradeStore | str, files: Path) -> JsonDict:
+    """The decision's rows and its uses in both languages, and the summary of the grades.
+
+    `store` may be named by its address. The grades and the summary are written into `files` too,
+    as grades.csv and summary.json.
+
+    Raises:
+        OhloraError: the run or the database can't be read.
+    """
+    opened: AbstractContextManager[GradeStore] = (
+        closing(GradeStore.open(store)) if isinstance(store, str) else nullcontext(store)
+    )
+    with opened as grades:
+        return _document(folder, grades, files)
+
+
+def document_apart(folder: Path, store: str, files: Path) -> JsonDict:
+    """The document, in a worker process that lets whoever else wants the processor go first."""
+    if sys.platform != "win32":
+        os.setpriority(os.PRIO_PROCESS, 0, _LAST)
+    return results_document(folder, store, files)
+
+
+def _document(folder: Path, store: GradeStore, files: Path) -> JsonDict:
+    run = Run.read(RunFolder(folder), store, needs_head=False)
+    decision, _ = decision_of(run)
+    rows, uses = {}, {}
+    for name, korean in LANGUAGES.items():
+        with read_by(korean=korean):
+            rows[name] = decision_rows(run, decision)
+            uses[name] = "\n".join(licence_account(run, decision)) if decision else ""
+    summary = summary_of(store, read_run(folder), run.grades)
+    # A file says the same whoever asks for it.
+    kept = json.dumps(
+        {**summary, "decision": rows["en"]}, ensure_ascii=False, indent=2, default=str
+    )
+    (files / "summary.json").write_text(kept + "\n", encoding="utf-8-sig")
+    export_grades(store, files / "grades.csv", folder.resolve().name)
+    return {
+        "decision": rows,
+        "use": uses,
+        "summary": summary,
+        "graded": bool(run.mean_grades),
+    }
