@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
+from evaluators.checks.instructions import INSTRUCTIONS, INSTRUCTIONS_LOOSE, with_declared
 from evaluators.evaluator import Evaluator
 from evaluators.evaluator_registry import judge_replies, load_evaluators
 from evaluators.tables.reply_table import ReplyTable, read_reply_table
@@ -82,7 +83,11 @@ def score_csv(
     """
     chosen = [reply_column] if isinstance(reply_column, str) else list(reply_column or ())
     table = read_reply_table(path, prompt_column, chosen, reference_column, model_column)
-    document = score_replies(table.replies, load_evaluators() if evaluators is None else evaluators)
+    judges = dict(load_evaluators() if evaluators is None else evaluators)
+    if table.checks:
+        own = {made.name: made for made in (INSTRUCTIONS, INSTRUCTIONS_LOOSE)}
+        judges |= {name: with_declared(own[name], table.checks) for name in own if name in judges}
+    document = score_replies(table.replies, judges)
     if not table.models:
         document["models"] = {}
     if tuned_on:

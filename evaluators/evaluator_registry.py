@@ -35,6 +35,7 @@ _FIRST = (
     "relevance",
     "politeness",
     "persona",
+    "instructions",
     "reference",
     "diagram_reply",
 )

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from rows.encoding import nfc
 
+#: Instructions that a rule can decide; `evaluators.instructions` reads them.
+CHECKS = "checks"
+
 #: By role, the likeliest name first. Case, spaces, _ and - do not matter.
 NAMES: dict[str, tuple[str, ...]] = {
     "conversation": (
@@ -55,7 +58,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "description": (
         "id", "prompt_id", "question_id", "index", "no", "num", "number", "category", "type",
         "task", "topic", "level", "difficulty", "source", "note", "date", "번호", "순번", "분류",
-        "유형", "카테고리", "난이도", "주제", "출처", "비고", "메모", "날짜",
+        "유형", "카테고리", "난이도", "주제", "출처", "비고", "메모", "날짜", CHECKS,
     ),
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model_registry.errors import BadFile
-from rows.columns import Columns, find_all
+from rows.columns import CHECKS, Columns, find_all
 from rows.conversations import (
     Roles,
     Turn,
@@ -86,10 +86,11 @@ def read_rows(path: Path, split: str = "train") -> Rows:
     mojibake = tuple(
         row.line or 0 for row in rows if broken_korean(row.prompt) or broken_korean(row.reply)
     )
-    taken = forms.names()
+    columns = forms.taken() | ({CHECKS: CHECKS} if CHECKS in table.columns else {})
+    taken = {*forms.names(), *columns.values()}
     unused = tuple(name for name in table.columns if name not in taken)
     source = Source(
-        path, table.format, table.encoding, table.delimiter, forms.taken(),
+        path, table.format, table.encoding, table.delimiter, columns,
         () if table.format == "turns" else unused, mojibake,
     )  # fmt: skip
     sheets = tuple(f"{path.name}[{name}]" for name in table.unread)

@@ -16,6 +16,7 @@ from benchmarks.run.case import Case
 from benchmarks.study.contract import differences
 from benchmarks.study.plan import Plan
 from benchmarks.study.study_files import parse_study
+from evaluators.instructions.instruction_declarations import Declared, prompt_key
 from model_registry.errors import BadFile, OhloraError
 from model_registry.files.folder_lock import FolderLock
 from model_registry.files.json_values import JsonDict
@@ -226,6 +227,12 @@ def _count(records: Sequence[Record]) -> int:
     return len({parse_row(type(record), line_of(record)).key for record in records})
 
 
+def _checks_asked(plan: Plan) -> Declared:
+    """Those declared for the prompts that are asked."""
+    keys = dict.fromkeys(prompt_key(row.prompt) for row in plan.task.prompts) if plan.checks else {}
+    return {key: plan.checks[key] for key in keys if key in plan.checks}
+
+
 def head_of(plan: Plan) -> RunHead:
     """The head that a run keeps of a plan."""
     study, contract = plan.study, plan.contract
@@ -252,6 +259,7 @@ def head_of(plan: Plan) -> RunHead:
             for case in plan.cases
         ),
         facts=plan.facts,
+        checks=_checks_asked(plan),
         rows=RowCounts(len(plan.task.train), len(plan.task.valid), len(plan.task.prompts)),
         memory_limit_bytes=limits.memory_bytes if limits else None,
         time_limit_seconds=limits.seconds if limits else None,

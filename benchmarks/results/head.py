@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from benchmarks.results.setting import Setting, case_id
+from evaluators.instructions.instruction_declarations import Check, Declared
 from model_registry.candidate import Candidate, Free
 from model_registry.files.json_values import JsonObject
 from model_registry.messages.notes import Note
@@ -137,6 +138,7 @@ class RunHead:
     overrides: tuple[Override, ...] = ()
     use: str | None = None  # what the chosen one is for, of `license_uses.USES`
     facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    checks: Declared = field(default_factory=dict)  # of the prompts that are asked
     rows: RowCounts = RowCounts()
     memory_limit_bytes: int | None = None
     time_limit_seconds: float | None = None
@@ -176,6 +178,10 @@ class RunHead:
             "use": self.use,
             "cases": [case.to_json() for case in self.cases],
             "facts": {asked: list(words) for asked, words in self.facts.items()},
+            "checks": {
+                asked: [check.to_json() for check in checks]
+                for asked, checks in self.checks.items()
+            },
             "rows": asdict(self.rows),
             "limits": {
                 "memory_bytes": self.memory_limit_bytes,
@@ -211,6 +217,10 @@ class RunHead:
             use=row.get("use"),
             cases=_cases(row, [each.name for each in candidates], variants),
             facts={asked: tuple(words) for asked, words in facts.items()},
+            checks={
+                asked: tuple(map(Check.from_json, checks))
+                for asked, checks in (row.get("checks") or {}).items()
+            },
             rows=RowCounts(**{name: rows.get(name, 0) for name in RowCounts.__dataclass_fields__}),
             memory_limit_bytes=limits.get("memory_bytes"),
             time_limit_seconds=limits.get("seconds"),

@@ -12,6 +12,7 @@ from benchmarks.results.run import may_fit_with_less_memory
 from benchmarks.run.case import Case
 from benchmarks.run.prediction import with_prediction
 from benchmarks.study.plan import Plan
+from evaluators.checks.instructions import INSTRUCTIONS, INSTRUCTIONS_LOOSE, with_declared
 from evaluators.checks.persona import fact_check
 from evaluators.evaluator import EachReply
 from evaluators.evaluator_registry import judge_replies, load_evaluators
@@ -77,9 +78,12 @@ def judge_run(folder: RunFolder, plugin_files: Iterable[Path | str] = ()) -> dic
     Replies of a case are judged together, because some evaluators compare them.
     """
     evaluators = load_evaluators(plugin_files)
-    facts = dict(folder.head().facts)
-    # The built-in one knows our own persona; a run asks for the facts of its own data.
+    head = folder.head()
+    facts = dict(head.facts)
+    # The built-in ones know our own data; a run asks for the facts and checks of its own.
     evaluators["persona_facts"] = EachReply("persona_facts", partial(fact_check, facts=facts))
+    for evaluator in (INSTRUCTIONS, INSTRUCTIONS_LOOSE) if head.checks else ():
+        evaluators[evaluator.name] = with_declared(evaluator, head.checks)
     seconds: dict[str, float] = {}
     with folder.kept():
         judged = {row.key: row.reply_hash for row in folder.scores()}

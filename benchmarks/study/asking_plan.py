@@ -14,6 +14,7 @@ from benchmarks.study.replaying_plan import replaying_plan
 from benchmarks.study.study import Study
 from benchmarks.study.study_rows import data_path, rows_of_study
 from evaluators.checks.persona import read_facts
+from evaluators.instructions.instruction_declarations import declared_in
 from model_registry import machine
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
@@ -90,7 +91,10 @@ def _asking(
     if len(local) < len(candidates):
         notes.append(Note("times_include_the_way"))
     facts = read_facts(where) if where.is_dir() else {}
-    return Plan(study, selection, candidates, contract, task, tuple(cases), tuple(notes), facts)
+    checks = declared_in(rows)
+    return Plan(
+        study, selection, candidates, contract, task, tuple(cases), tuple(notes), facts, checks
+    )
 
 
 def _tuned_cases(case: Case, ranks: Iterable[int], out: Path) -> list[Case]:

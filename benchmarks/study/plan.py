@@ -12,6 +12,7 @@ from benchmarks.study.participants import named_notes, refuse_served, who_takes_
 from benchmarks.study.study import Study, Work
 from benchmarks.study.study_rows import data_path, rows_of_study
 from evaluators.checks.persona import read_facts
+from evaluators.instructions.instruction_declarations import Declared, declared_in
 from model_registry import machine
 from model_registry.architectures.architecture import declared_architecture
 from model_registry.candidate import Candidate
@@ -75,7 +76,8 @@ class Plan:
     """All that will be done.
 
     `notes` are things a reader of the report must know; `facts` are those of the data's persona,
-    as `evaluators.checks.persona.read_facts` gives them. `tokens_per_100` are tokens for 100
+    as `evaluators.checks.persona.read_facts` gives them, `checks` those that the data declares for
+    its prompts. `tokens_per_100` are tokens for 100
     characters of the training rows, by the name of each candidate whose tokenizer was there.
     """
 
@@ -87,6 +89,7 @@ class Plan:
     cases: tuple[Case, ...]
     notes: tuple[Note, ...] = ()
     facts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    checks: Declared = field(default_factory=dict)
     lengths_checked: bool = False  # by `row_lengths.within_length`, which counts tokens too
     tokens_per_100: Mapping[str, float] = field(default_factory=dict)
 
@@ -140,7 +143,8 @@ def make_tuning_plan(study: Study, registry: Registry, options: Options, out: Pa
     notes += named_notes(study, selection) if options.candidates else []
     notes += [*differences, *_dropout_notes(study, candidates)]
     facts = read_facts(where) if where.is_dir() else {}
-    return Plan(study, selection, candidates, contract, task, cases, tuple(notes), facts)
+    checks = declared_in(rows)
+    return Plan(study, selection, candidates, contract, task, cases, tuple(notes), facts, checks)
 
 
 def _stand_ins(

@@ -44,7 +44,7 @@ def replaying_plan(
     rejected = selection.rejected if selection else ()
     return Plan(
         study, Selection(candidates, rejected), candidates, contract, task, tuple(cases),
-        tuple(_replay_notes(head)), dict(head.facts),
+        tuple(_replay_notes(head)), dict(head.facts), head.checks,
     )  # fmt: skip
 
 

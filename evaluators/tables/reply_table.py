@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from evaluators.instructions.instruction_declarations import Declared, declared_by
 from evaluators.tables.cell_values import NotFinite, Unreadable, read_cell
 from evaluators.tables.column_words import words_of
 from model_registry.errors import BadFile, OhloraError, UnknownName
 from model_registry.language import text
 from model_registry.records import Reply
-from rows.columns import NAMES, find, fold, names_a
+from rows.columns import CHECKS, NAMES, find, fold, names_a
 from rows.encoding import nfc, refuse_error_of_excel, refuse_mojibake, refuse_nul
 from rows.record import Record, Table
 from rows.table import read_table
@@ -34,6 +35,7 @@ class ReplyTable:
     replies: tuple[Reply, ...]
     models: tuple[str, ...]
     columns: Mapping[str, Sequence[str]]  # role → names
+    checks: Declared = field(default_factory=dict)  # declared for its prompts
 
     @property
     def unused(self) -> list[str]:
@@ -92,7 +94,9 @@ def read_reply_table(
     columns = {"prompt": [prompt], "reply": replies}
     columns |= {"reference": [reference]} if reference else {}
     columns |= {"model": [model]} if model else {}
-    return ReplyTable(table, found, models, columns)
+    columns |= {CHECKS: [CHECKS]} if CHECKS in table.columns else {}
+    checks = declared_by(table.path, table.records, prompt) if CHECKS in columns else {}
+    return ReplyTable(table, found, models, columns, checks)
 
 
 def _named(table: Table, name: str | None) -> str | None:
