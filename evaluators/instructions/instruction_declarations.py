@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from evaluators.instructions.instruction_rules import RULES, Rule, folded
+from evaluators.instructions.instruction_rules import RULES, Rule, Values, folded
 from model_registry.errors import BadFile, UnknownName
-from model_registry.files.json_values import JsonDict, JsonObject
 from rows.columns import CHECKS
 from rows.reading import read_rows
 from rows.record import Record
@@ -29,13 +28,13 @@ class Check:
     """One instruction that a reply is checked for: a code of RULES and its parameters."""
 
     code: str
-    values: JsonObject = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
 
-    def to_json(self) -> JsonDict:
+    def to_json(self) -> dict[str, object]:
         return {"check": self.code, **self.values}
 
     @classmethod
-    def from_json(cls, row: JsonObject) -> Check:
+    def from_json(cls, row: Values) -> Check:
         return cls(str(row["check"]), {key: row[key] for key in row if key != "check"})
 
 
@@ -153,7 +152,7 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(folded(value))
 
 
-def _missing(rule: Rule, values: JsonObject) -> str:
+def _missing(rule: Rule, values: Values) -> str:
     if missing := [name for name in rule.needs if name not in values]:
         return f"needs {', '.join(missing)}"
     least, most = values.get("min"), values.get("max")

@@ -15,6 +15,9 @@ from evaluators.checks.politeness import NO_LEVEL, PLAIN, POLITE, SENTENCE_END, 
 from evaluators.korean_text import LATIN, OTHER_SCRIPT_RUN, count_hangul, normal
 from model_registry.files.json_values import JsonObject
 
+#: The parameters of a check, by name.
+Values = JsonObject
+
 #: Full-width ！ to ～ as ! to ~, and the stops of Chinese and Japanese.
 _WIDE: dict[int, int | None] = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _WIDE |= {ord("。"): ord("."), ord("、"): ord(","), 0x3000: ord(" "), 0x200B: None, 0xFEFF: None}
@@ -62,7 +65,7 @@ def sentences_of(text: str) -> list[str]:
     return [piece.strip() for piece in pieces if any(map(str.isalnum, piece))]
 
 
-def _in_range(count: int, values: JsonObject) -> str:
+def _in_range(count: int, values: Values) -> str:
     least, most = values.get("min"), values.get("max")
     if least is not None and count < least:
         return f"{count}, wanted {'exactly' if least == most else 'at least'} {least}"
@@ -71,11 +74,11 @@ def _in_range(count: int, values: JsonObject) -> str:
     return ""
 
 
-def _counted(count: Callable[[str], int]) -> Callable[[str, JsonObject], str]:
+def _counted(count: Callable[[str], int]) -> Callable[[str, Values], str]:
     return lambda text, values: _in_range(count(text), values)
 
 
-def characters(text: str, values: JsonObject) -> str:
+def characters(text: str, values: Values) -> str:
     """How many characters; line breaks count as blanks, which `spaces` = false leaves out."""
     kept = text if values.get("spaces", True) else re.sub(r"\s+", "", text)
     return _in_range(len(kept), values)
@@ -86,7 +89,7 @@ def words(text: str) -> int:
     return sum(any(map(str.isalnum, part)) for part in text.split())
 
 
-def items(text: str, values: JsonObject) -> str:
+def items(text: str, values: Values) -> str:
     """How many items of a list, those under other items left out."""
     wanted = values.get("style", "any")
     found = [match for line in text.splitlines() if (match := ITEM.match(line))]
@@ -95,20 +98,20 @@ def items(text: str, values: JsonObject) -> str:
     return _in_range(sum(len(match[1]) == outermost for match in found), values)
 
 
-def include(text: str, values: JsonObject) -> str:
+def include(text: str, values: Values) -> str:
     """All of some words."""
     missing = [word for word in values["words"] if not _holds(text, word)]
     return f"without {', '.join(missing)}" if missing else ""
 
 
-def include_any(text: str, values: JsonObject) -> str:
+def include_any(text: str, values: Values) -> str:
     """One of some words at least."""
     if any(_holds(text, word) for word in values["words"]):
         return ""
     return f"none of {', '.join(values['words'])}"
 
 
-def exclude(text: str, values: JsonObject) -> str:
+def exclude(text: str, values: Values) -> str:
     """None of some words or signs."""
     said = [word for word in values["words"] if _holds(text, word)]
     return f"says {', '.join(said)}" if said else ""
@@ -118,24 +121,24 @@ def _holds(text: str, word: str) -> bool:
     return folded(word).casefold() in text.casefold()
 
 
-def mentions(text: str, values: JsonObject) -> str:
+def mentions(text: str, values: Values) -> str:
     """How often a word stands there."""
     return _in_range(text.casefold().count(folded(values["word"]).casefold()), values)
 
 
-def starts(text: str, values: JsonObject) -> str:
+def starts(text: str, values: Values) -> str:
     """What a reply begins with."""
     return "" if text.startswith(folded(values["text"])) else f"begins {text[:12]!r}"
 
 
-def ends(text: str, values: JsonObject) -> str:
+def ends(text: str, values: Values) -> str:
     """What a reply ends with; a stop or quote behind counts only where it is asked for."""
     wanted = folded(values["text"])
     kept = text if wanted[-1] in _END_SIGNS else text.rstrip(_END_SIGNS)
     return "" if kept.endswith(wanted) else f"ends {text[-12:]!r}"
 
 
-def is_json(text: str, values: JsonObject) -> str:
+def is_json(text: str, values: Values) -> str:
     """JSON and nothing else, but for a code fence; its keys, or the length of its list."""
     fenced = _FENCE.fullmatch(text)
     try:
@@ -149,13 +152,13 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _list_problem(document: object, values: JsonObject) -> str:
+def _list_problem(document: object, values: Values) -> str:
     if values.get("min") is None and values.get("max") is None:
         return ""
     return _in_range(len(document), values) if isinstance(document, list) else "no list"
 
 
-def _key_problem(document: object, values: JsonObject) -> str:
+def _key_problem(document: object, values: Values) -> str:
     keys = [folded(key) for key in values.get("keys", ())]
     for each in document if isinstance(document, list) else [document]:
         if not isinstance(each, dict):
@@ -168,7 +171,7 @@ def _key_problem(document: object, values: JsonObject) -> str:
     return ""
 
 
-def table(text: str, values: JsonObject) -> str:
+def table(text: str, values: Values) -> str:
     """A Markdown table: names of its columns, and how many rows below them."""
     lines = [line.strip() for line in text.splitlines()]
     at = next(
@@ -185,7 +188,7 @@ def table(text: str, values: JsonObject) -> str:
     return _in_range(rows, values)
 
 
-def korean_only(text: str, values: JsonObject) -> str:
+def korean_only(text: str, values: Values) -> str:
     """Hangul and no letter of another script, but for words that are allowed."""
     for word in values.get("allow", ()):
         text = re.sub(re.escape(folded(word)), " ", text, flags=re.I)
@@ -203,7 +206,7 @@ _LEVELS: Mapping[str, re.Pattern[str]] = {
 }
 
 
-def speech(text: str, values: JsonObject) -> str:
+def speech(text: str, values: Values) -> str:
     """The level of every sentence that shows one; one at least has to."""
     wanted, kept = _LEVELS[values["level"]], 0
     for sentence in SENTENCE_END.split(text):
@@ -219,14 +222,14 @@ def speech(text: str, values: JsonObject) -> str:
     return "" if kept else "no sentence shows its level"
 
 
-def quoted(text: str, values: JsonObject) -> str:
+def quoted(text: str, values: Values) -> str:
     """The whole reply within one pair of quotation marks."""
     del values
     kept = len(text) > 2 and text[0] + text[-1] in _QUOTES and text[-1] not in text[1:-1]
     return "" if kept else "not within quotation marks"
 
 
-def acrostic(text: str, values: JsonObject) -> str:
+def acrostic(text: str, values: Values) -> str:
     """One line for each syllable of a word, and beginning with it: 삼행시."""
     firsts = [
         next((sign for sign in without_marker(line) if sign.isalnum()), "")
@@ -254,7 +257,7 @@ class Rule:
     with min and max needs one of them; `needs` are those that it can't do without.
     """
 
-    failure: Callable[[str, JsonObject], str]
+    failure: Callable[[str, Values], str]
     parameters: Mapping[str, str | tuple[str, ...]]
     needs: tuple[str, ...] = ()
     needs_range: bool = False
@@ -263,7 +266,7 @@ class Rule:
 _RANGE = {"min": "count", "max": "count"}
 
 
-def _range(failure: Callable[[str, JsonObject], str], **more: str | tuple[str, ...]) -> Rule:
+def _range(failure: Callable[[str, Values], str], **more: str | tuple[str, ...]) -> Rule:
     return Rule(failure, _RANGE | more, needs_range=True)
 
 
