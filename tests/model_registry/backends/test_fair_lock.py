@@ -29,15 +29,16 @@ def test_only_one_holds_the_turn_and_everybody_gets_it_in_order(
                     line.pass_on()
 
     workers = [threading.Thread(target=work, args=(name,)) for name in "abc"]
+    with line.taken():  # until all of them wait
+        for worker in workers:
+            worker.start()
+        while len(line._waiting) < len(workers):
+            time.sleep(0.001)
     for worker in workers:
-        worker.start()
-        time.sleep(0.005)
-    for worker in workers:
-        worker.join(timeout=10)
+        worker.join(timeout=60)
         assert not worker.is_alive()
-    middle = steps[10:40]
-    assert {middle.count(name) for name in "abc"} == {10}
-    assert all(len({*middle[i : i + 3]}) == 3 for i in range(0, 30, 3))
+    assert len(steps) == 60
+    assert all(len({*steps[i : i + 3]}) == 3 for i in range(0, 60, 3))
 
 
 def test_a_turn_that_nobody_wants_is_never_due() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from model_registry.architectures.chunked_head import way_of
 from model_registry.candidate import Candidate, License
+from model_registry.catalog import CATALOGS
 from model_registry.errors import LoadError, OhloraError
 from model_registry.memory import coefficients, correction
 from model_registry.memory.correction import fitted
@@ -300,10 +301,12 @@ def test_what_fit_proposes_is_a_command_to_paste(architecture):
 
 
 def test_a_candidate_of_a_catalog_of_one_s_own_is_found_there(tmp_path, ohlora):
+    shipped = (CATALOGS / "korean-small.toml").read_text("utf-8")
+    traced_before = shipped[shipped.index("[architectures.gemma-2b]") :].split("\n\n")[0]
     catalog = tmp_path / "mine.toml"
     catalog.write_text(
-        '[licenses.MIT]\nfree = "yes"\n[architectures.small]\nmodel_type = "llama"\n'
-        '[[candidates]]\nname = "my-own"\nlicense = "MIT"\narchitecture = "small"\n'
+        f'[licenses.MIT]\nfree = "yes"\n{traced_before}\n'
+        '[[candidates]]\nname = "my-own"\nlicense = "MIT"\narchitecture = "gemma-2b"\n'
     )
     code, out, err = ohlora("fit", "my-own", "--catalog", catalog, "--gpu", "T4", "--json")
     assert (code, err) == (0, "")
