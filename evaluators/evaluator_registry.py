@@ -121,9 +121,10 @@ def judge_replies(
             evaluator=evaluator.name,
             value=columns[evaluator.name][index].value,
             reason=columns[evaluator.name][index].reason,
-            reply_hash=reply_hash(reply.reply),
+            reply_hash=said,
         )
         for index, reply in enumerate(replies)
+        for said in (reply_hash(reply.reply),)
         for evaluator in chosen
     ]
     return rows, {evaluator.name: seconds[evaluator.name] for evaluator in chosen}

@@ -33,6 +33,34 @@ def normal(text: str) -> str:
     return unicodedata.normalize("NFC", text[:MAX_CHARACTERS])
 
 
+#: What is no prose: code, formulas, addresses. One that never ends goes to the end of the text.
+_FENCE = re.compile(r"```.*?(?:```|\Z)", re.S)
+_SNIPPET = re.compile(r"`[^`\n]{1,80}`")
+_FORMULA = re.compile(
+    r"\$\$.{1,400}?\$\$|\$[^$\n]{1,80}\$|\\\(.{1,200}?\\\)|\\\[.{1,400}?\\\]", re.S
+)
+_ADDRESS = re.compile(r"https?://\S+")
+_CODE_LINE = re.compile(
+    r"^[ \t]*(?:(?:import|from|def|class|return|print|for|if|while|public|const|let|var)\b"
+    r"[^\n가-힣]*[(){}:;=.][^\n]*|</?\w+[^>\n]*>[^\n]*|[^\n가-힣]*[{};][ \t]*)$",
+    re.M,
+)
+
+
+def prose(text: str) -> str:
+    """The text in normal form, without its code, formulas and addresses."""
+    said = normal(text).strip()
+    if "`" in said:
+        said = _SNIPPET.sub(" ", _FENCE.sub(" ", said))
+    if "$" in said or "\\" in said:
+        said = _FORMULA.sub(" ", said)
+    if "://" in said:
+        said = _ADDRESS.sub(" ", said)
+    if any(mark in said for mark in "(){};=<"):
+        said = _CODE_LINE.sub(" ", said)
+    return said
+
+
 def count_letters(text: str) -> int:
     """How many characters are letters of any script (Hangul fillers are not)."""
     letters = sum(map(str.isalpha, text))

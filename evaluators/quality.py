@@ -1,131 +1,292 @@
-"""The composite score `quality`: how good a Korean reader would find a reply, from its faults.
+"""The composite score `quality`: a sum of named merits, less what grave faults take away.
 
-A reply starts at 1. Each fault, 0 to 1, takes away up to its weight of what is left: one grave
-fault sinks a reply, small ones add up, and a fault that can't be judged takes nothing.
+Merits go from 0 to 1, and 1 is the good end of each. How much each one weighs depends on the
+profile: `exam` for tasks and questions of knowledge, learnt from replies that a judge had graded;
+`chat` for talk, weighed by hand. Grave faults, which the learnt sum has seen too few of, multiply.
 """
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
 
-from evaluators.checks.completion import CONTINUES_PROMPT, STOPPED_BY_ITSELF
+from evaluators.checks.completion import CONTINUES_PROMPT, LENGTH, STOPPED_BY_ITSELF
 from evaluators.checks.duplicates import NEAR_DUPLICATE
 from evaluators.checks.fluency import WELL_FORMED
-from evaluators.checks.korean import EMPTY, FOREIGN_SCRIPT
-from evaluators.checks.markup import MARKUP
-from evaluators.checks.politeness import mixed_levels
-from evaluators.checks.relevance import ECHO, RELEVANCE
-from evaluators.checks.repetition import LOOP, REPETITION
+from evaluators.checks.korean import EMPTY, FOREIGN_WORDS, KOREAN_PROSE
+from evaluators.checks.markup import LAYOUT_OF_REPLY, MARKUP
+from evaluators.checks.politeness import manner
+from evaluators.checks.relevance import ECHO, RELEVANCE, TAKES_UP
+from evaluators.checks.repetition import LOOP, REPETITION, SAID_AGAIN, VOCABULARY
 from evaluators.checks.text_integrity import BROKEN_TEXT
 from evaluators.evaluator import Composite, Evaluator
-from evaluators.korean_text import count_letters, normal
+from evaluators.korean_text import HANGUL_RUN, normal
 from model_registry.hookspecs import hookimpl
 from model_registry.records import Reply, Score
 
-#: The most that each fault takes away, and why. The only place where quality is weighed.
-WEIGHTS: Mapping[str, float] = {
+LEARNT = Path(__file__).parent / "checks" / "data" / "quality_weights.json"
+
+#: What takes away up to this share of the value, and why. Same in both profiles.
+FAULTS: Mapping[str, float] = {
     "empty": 1.0,  # nothing was said: nothing can be good about it
-    "foreign": 0.85,  # a Korean who asked in Korean can't use it, though it may be meant well
     "loop": 0.8,  # the same piece again and again is noise after the first time
     "broken": 0.8,  # unreadable characters
-    "unnatural": 0.5,  # scrambled Korean; half only, since rare words look scrambled to our model
     "echo": 0.6,  # the question said again answers nothing
-    "off_topic": 0.6,  # answers something else; topics are guessed from words, so no more
-    "markup": 0.35,  # a person reads past it, code less so
-    "thin": 0.4,  # "응." answers, but gives nothing to talk about
     "duplicate": 0.3,  # said to other prompts too: it was not meant for this one
-    "continues": 0.15,  # odd to read, though what follows may still fit
-    "cut": 0.12,  # the length limit is the test's doing as much as the model's
-    "impolite": 0.1,  # 반말 and 존댓말 in one breath
+    "cut": 0.12,  # breaks off; the length limit is the test's doing as much as the model's
+    "continues": 0.1,  # goes on with the prompt's sentence; what follows may still fit
 }
-WORTH_NAMING = 0.05  # what a fault takes away, from which the reason names it
-BROKEN_TIMES = 5  # one broken character in five spoils the whole
+#: The merits of a chat reply and their shares of it, which add up to 1. No judge's grades stand
+#: behind these: each is a choice with its reason.
+CHAT: Mapping[str, float] = {
+    "topic": 0.35,  # answers this message and not another one; nothing matters more in talk
+    "length": 0.2,  # "응." gives nothing to talk about; enough at two sentences
+    "spoken": 0.15,  # said to somebody, in whole sentences: no list of words, no -다 of articles
+    "korean": 0.12,  # a remark in another language is read past, a whole reply is not
+    "natural": 0.06,  # scrambled Korean; rare words look scrambled to our model, so no more
+    "plain": 0.05,  # a chat window shows no markup, though people read past it
+    "native": 0.02,  # no foreign words in place of Korean ones
+    "fresh": 0.02,  # few words come twice in a short message
+    "level": 0.03,  # 반말 or 존댓말, not both in one breath
+}
+ENOUGH_LENGTH = {"exam": 600, "chat": 60}  # characters from which longer is no longer better
 FULL_REPETITION = 0.6  # repeated 6-grams from which a reply is all repetition
+#: Repeated 6-grams from which a reply begins to be a loop, and at which it is one: lists and
+#: derivations repeat themselves, messages have no reason to.
+LOOPING = {"exam": (0.4, 0.8), "chat": (0.0, FULL_REPETITION)}
+BROKEN_TIMES = 5  # one broken character in five spoils the whole
 SOUND = 0.5  # well-formedness from which nothing is unnatural
 FITTING = 0.7  # relevance from which nothing is off topic
-THIN_LETTERS = 6  # a reply of fewer letters is thin
+WORTH_NAMING = 0.03  # what something takes away, from which the reason names it
+UNKNOWN = 0.5  # a merit that can't be judged
+
+#: A chat message is one line of Korean without formulas, brackets or two numbers, of at most so
+#: many characters, that asks for no piece of work. A note in brackets before it does not count.
+CHAT_CHARACTERS = 40
+NOTE = re.compile(r"^\[[^\]\n]{1,40}\]\s*")
+NOT_CHAT = re.compile(
+    r"[\n(){}=\[\]<>/]|\d\D+\d|하시오|하여라|해라|보아라|설명|작성|구현|번역|요약|풀이|분석|비교"
+    r"|서술|예시|정의|[을를] (?:구해|써 ?줘|써 ?봐|찾아)"
+)
+#: Prompts that ask for another language than Korean.
+OTHER_LANGUAGE = re.compile(
+    r"(?:영어|영문|일본어|일어|중국어|불어|프랑스어|독일어|스페인어|러시아어)로|in English", re.I
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LearntWeights:
+    """The sum of the exam profile, in grades of the judge, and the curve that makes it a chance."""
+
+    weights: Mapping[str, float]  # what each merit adds to the expected grade, 0 to 10
+    intercept: float  # the grade of a reply without any merit
+    middle: float  # the expected grade at which the chance is one half
+    spread: float  # of the logistic curve
+
+    def grade(self, merits: Mapping[str, float]) -> float:
+        """The grade that the judge is expected to give."""
+        return self.intercept + sum(w * merits[name] for name, w in self.weights.items())
+
+    def chance(self, grade: float) -> float:
+        """The chance that the judge gives at least its median grade."""
+        return 1 / (1 + math.exp(-(grade - self.middle) / self.spread))
+
+
+@cache
+def learnt_weights(path: Path = LEARNT) -> LearntWeights:
+    """What `evaluators.training.train_quality` has written."""
+    exam = json.loads(path.read_text(encoding="utf-8"))["exam"]
+    return LearntWeights(exam["weights"], exam["intercept"], exam["middle"], exam["spread"])
+
+
+@lru_cache(maxsize=10_000)
+def register_of(prompt: str) -> str:
+    """The profile that a prompt calls for: "chat" or "exam"."""
+    asked = NOTE.sub("", normal(prompt).strip())
+    task = len(asked) > CHAT_CHARACTERS or NOT_CHAT.search(asked) or not HANGUL_RUN.search(asked)
+    return "exam" if task else "chat"
+
+
+@lru_cache(maxsize=10_000)
+def wants_korean(prompt: str) -> bool:
+    """Whether a reply should be Korean: the prompt is, and asks for no other language."""
+    asked = normal(prompt)
+    return bool(HANGUL_RUN.search(asked)) and not OTHER_LANGUAGE.search(asked)
 
 
 def quality(replies: Sequence[Reply], scores: Mapping[str, Sequence[Score]]) -> list[Score]:
-    """How good a Korean reader would find the reply, judged by the faults that can be seen.
+    """How good a Korean reader would find the reply, by what can be seen without knowing the facts.
 
     Range: 0 to 1; high is better. 0 for an empty reply; None where the reply was not made.
-    Source: 1 less its faults (empty, foreign language, loops, broken characters, unnatural Korean,
-    off topic, echo, markup, thin, said before, going on with the
-    prompt, cut off, mixed politeness), each by its weight in
-    `quality.WEIGHTS`; the scores of other evaluators say how grave each fault is. The reason names
-    the gravest.
-    Limits: it does not know whether what is said is true, kind or clever. Weights were set by hand
-    with the reasons beside them and looked at on two candidates' published replies only.
+    Source: `quality_chat` where the prompt is a short message, `quality_exam` where it sets a task;
+    `quality.register_of` is the rule. The reason names what costs most.
+    Limits: it does not know whether what is said is true, kind or clever; the two profiles have
+    different scales, so compare replies to the same prompts.
     """
+    return _scores(replies, scores, None)
+
+
+def quality_exam(replies: Sequence[Reply], scores: Mapping[str, Sequence[Score]]) -> list[Score]:
+    """The chance that a judge gives the reply at least its median grade, 8 of 10.
+
+    Range: 0 to 1; high is better, and 0.5 is an even chance. None where the reply was not made.
+    Source: a sum of merits whose weights were learnt from 1,302 Korean replies of 31 models with
+    the grades of a GPT-4 judge; grave faults multiply what is left.
+    Limits: the judge likes a reply that is laid out and rich in words, and so does this; a wrong
+    answer in good Korean passes.
+    """
+    return _scores(replies, scores, "exam")
+
+
+def quality_chat(replies: Sequence[Reply], scores: Mapping[str, Sequence[Score]]) -> list[Score]:
+    """How much is right with the reply as a message in a chat.
+
+    Range: 0 to 1; high is better, and 0.5 is half of the merits. None where it was not made.
+    Source: merits weighed by hand with their reasons (`quality.CHAT`); grave faults multiply what
+    is left.
+    Limits: no judged chat stands behind the weights; whether the reply is kind, it can't see.
+    """
+    return _scores(replies, scores, "chat")
+
+
+def _scores(
+    replies: Sequence[Reply], scores: Mapping[str, Sequence[Score]], profile: str | None
+) -> list[Score]:
+    columns = {name: [score.value for score in column] for name, column in scores.items()}
     return [
-        _score(reply, {name: column[index].value for name, column in scores.items()})
-        for index, reply in enumerate(replies)
+        _score(reply, {n: column[i] for n, column in columns.items()}, profile)
+        for i, reply in enumerate(replies)
     ]
 
 
-def _score(reply: Reply, values: Mapping[str, float | None]) -> Score:
+def _score(reply: Reply, values: Mapping[str, float | None], profile: str | None) -> Score:
     if reply.finish_reason == "error":
         return Score(None, "the reply was not made")
-    left, costs = 1.0, []
-    for name, fault in faults(reply, values).items():
-        cost = WEIGHTS[name] * fault
-        left *= 1 - cost
-        if cost >= WORTH_NAMING:
-            costs.append((cost, name))
-    return Score(left, ", ".join(f"{name} {cost:.2f}" for cost, name in sorted(costs)[:-4:-1]))
-
-
-def faults(reply: Reply, values: Mapping[str, float | None]) -> dict[str, float]:
-    """Each fault of a reply, 0 to 1, from the values of the parts; 0 where it can't be judged."""
     if values["empty"]:
-        return {"empty": 1.0}
-    repeated = (values["repetition"] or 0.0) / FULL_REPETITION
-    letters = count_letters(normal(reply.reply))
-    return {
-        "foreign": values["foreign_script"] or 0.0,
-        "loop": min(1.0, max(values["loop"] or 0.0, repeated)),
-        "broken": min(1.0, BROKEN_TIMES * (values["broken_text"] or 0.0)),
-        "unnatural": _shortfall(values["well_formed"], SOUND),
-        "off_topic": _shortfall(values["relevance"], FITTING),
-        "echo": values["echo"] or 0.0,
-        "markup": values["markup"] or 0.0,
-        "thin": max(0.0, 1 - letters / THIN_LETTERS),
-        "duplicate": values["near_duplicate"] or 0.0,
-        "continues": values["continues_prompt"] or 0.0,
-        "cut": _shortfall(values["stopped_by_itself"], 1.0),
-        "impolite": 2 * mixed_levels(reply.reply),
+        return Score(0.0, "empty 1.00")
+    chosen = profile or register_of(reply.prompt)
+    has = merits(reply, values, chosen)
+    value, costs = (_exam if chosen == "exam" else _chat)(has)
+    for name, fault in faults(values, chosen).items():
+        costs[name] = value * FAULTS[name] * fault
+        value *= 1 - FAULTS[name] * fault
+    worst = sorted(((cost, name) for name, cost in costs.items()), reverse=True)[:3]
+    named = (f"{name} {cost:.2f}" for cost, name in worst if cost >= WORTH_NAMING)
+    return Score(value, ", ".join(named))
+
+
+def _exam(merits: Mapping[str, float]) -> tuple[float, dict[str, float]]:
+    """The chance, and by how much it would rise if one merit were whole."""
+    learnt = learnt_weights()
+    grade = learnt.grade(merits)
+    value = learnt.chance(grade)
+    return value, {
+        name: learnt.chance(grade + weight * (1 - merits[name])) - value
+        for name, weight in learnt.weights.items()
     }
 
 
-def _shortfall(value: float | None, enough: float) -> float:
-    """How far the value is from enough, as a share: 0 from there on, and where it is unknown."""
-    return 0.0 if value is None else max(0.0, 1 - value / enough)
+def _chat(merits: Mapping[str, float]) -> tuple[float, dict[str, float]]:
+    costs = {name: weight * (1 - merits[name]) for name, weight in CHAT.items()}
+    return 1 - sum(costs.values()), costs
 
+
+def merits(reply: Reply, values: Mapping[str, float | None], profile: str) -> dict[str, float]:
+    """Each merit of a reply, 0 to 1, from the values of the parts."""
+
+    def known(name: str, otherwise: float) -> float:
+        value = values[name]
+        return otherwise if value is None else value
+
+    korean = wants_korean(reply.prompt)
+    length = math.log1p(known("length", 0.0)) / math.log1p(ENOUGH_LENGTH[profile])
+    shared = {
+        "length": min(1.0, length),
+        "korean": known("korean_prose", 0.0) if korean else 1.0,
+        "native": 1 - known("foreign_words", 0.0) if korean else 1.0,
+        "fresh": 1 - known("said_again", 1.0),
+    }
+    if profile == "chat":
+        spoken, level = manner(reply.reply)
+        return shared | {
+            "topic": min(1.0, known("relevance", FITTING * UNKNOWN) / FITTING),
+            "natural": min(1.0, known("well_formed", SOUND * UNKNOWN) / SOUND),
+            "plain": 1 - known("markup", 0.0),
+            "level": level,
+            "spoken": spoken if korean else 1.0,
+        }
+    return shared | {
+        "topic": known("takes_up", UNKNOWN),
+        "vocabulary": known("vocabulary", 0.0),
+        "new": 1 - min(1.0, known("repetition", 0.0) / FULL_REPETITION),
+        "layout": known("layout", 0.0),
+        "complete": known("stopped_by_itself", 0.0),
+    }
+
+
+def faults(values: Mapping[str, float | None], profile: str) -> dict[str, float]:
+    """Each grave fault of a reply, 0 to 1; 0 where it can't be judged."""
+    stopped = values["stopped_by_itself"]
+    first, full = LOOPING[profile]
+    repeated = ((values["repetition"] or 0.0) - first) / (full - first)
+    return {
+        "loop": min(1.0, max(values["loop"] or 0.0, repeated)),
+        "broken": min(1.0, BROKEN_TIMES * (values["broken_text"] or 0.0)),
+        "echo": values["echo"] or 0.0,
+        "duplicate": values["near_duplicate"] or 0.0,
+        "cut": 0.0 if stopped is None else 1 - stopped,
+        "continues": values["continues_prompt"] or 0.0,
+    }
+
+
+SHARED_PARTS: tuple[Evaluator, ...] = (
+    EMPTY,
+    LOOP,
+    BROKEN_TEXT,
+    ECHO,
+    NEAR_DUPLICATE,
+    STOPPED_BY_ITSELF,
+    CONTINUES_PROMPT,
+    LENGTH,
+    KOREAN_PROSE,
+    FOREIGN_WORDS,
+    SAID_AGAIN,
+    REPETITION,
+)
+EXAM_PARTS: tuple[Evaluator, ...] = (TAKES_UP, VOCABULARY, LAYOUT_OF_REPLY)
+CHAT_PARTS: tuple[Evaluator, ...] = (RELEVANCE, WELL_FORMED, MARKUP)
 
 QUALITY = Composite(
     "quality",
-    (
-        EMPTY,
-        FOREIGN_SCRIPT,
-        LOOP,
-        REPETITION,
-        BROKEN_TEXT,
-        WELL_FORMED,
-        RELEVANCE,
-        ECHO,
-        MARKUP,
-        NEAR_DUPLICATE,
-        CONTINUES_PROMPT,
-        STOPPED_BY_ITSELF,
-    ),
+    (*SHARED_PARTS, *EXAM_PARTS, *CHAT_PARTS),
     quality,
     label_en="quality",
     label_ko="품질",
+)
+QUALITY_EXAM = Composite(
+    "quality_exam",
+    (*SHARED_PARTS, *EXAM_PARTS),
+    quality_exam,
+    label_en="quality (exam)",
+    label_ko="품질 (과제형)",
+)
+QUALITY_CHAT = Composite(
+    "quality_chat",
+    (*SHARED_PARTS, *CHAT_PARTS),
+    quality_chat,
+    label_en="quality (chat)",
+    label_ko="품질 (대화형)",
 )
 
 
 @hookimpl
 def register_evaluators(register: Callable[[Evaluator], None]) -> None:
-    """Offer the composite."""
+    """Offer the composite, and its two profiles."""
     register(QUALITY)
+    register(QUALITY_EXAM)
+    register(QUALITY_CHAT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from evaluators.evaluator import EachText, Evaluator
+from evaluators.evaluator import EachReply, EachText, Evaluator
 from evaluators.korean_text import (
     FILLERS,
     LATIN,
@@ -13,9 +13,10 @@ from evaluators.korean_text import (
     count_hangul,
     count_letters,
     normal,
+    prose,
 )
 from model_registry.hookspecs import hookimpl
-from model_registry.records import Score
+from model_registry.records import Reply, Score
 
 #: Emoji and pictographs: a lone 😊 is a thin reply, yet it is one.
 PICTURE = re.compile("[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]")
@@ -24,6 +25,13 @@ SPEAKS = re.compile(rf"[^\W_{FILLERS}]")
 LATIN_PASSAGE = re.compile(
     rf"(?<![^\W\d_])[{LATIN}][{LATIN}'’-]*+(?:[\W\d_]{{1,12}}+[{LATIN}][{LATIN}'’-]*+){{2,}}+"
 )
+
+#: A gloss in brackets, as in 심층 작업(deep work): it explains a Korean word and replaces none.
+GLOSS = re.compile(r"[(（\[][^()\n]{0,60}[)）\]]")
+#: Latin words in small letters. Capitals are names, and two letters are units (cm, kg).
+SMALL_LATIN = re.compile(r"(?<![A-Za-z])[a-z\u00df-\u024f]{3,}(?![A-Za-z])")
+FULL_LATIN = 0.15  # small Latin words among all words from which a reply is all foreign
+FULL_OTHER = 3  # foreign runs of other scripts from which it is
 
 
 def empty(reply: str) -> Score:
@@ -77,10 +85,54 @@ def _is_foreign_word(run: str) -> bool:
     return len(run) > 1 or "\u3040" <= run <= "\u30ff" or "\u3400" <= run <= "\u9fff"
 
 
+def korean_prose(reply: str) -> Score:
+    """The share of Hangul among the letters of the reply's prose: code and formulas aside.
+
+    Range: 0 to 1; high is better. 0 where there is no prose.
+    Source: counted, after code blocks, lines of code, formulas and addresses are taken out.
+    Limits: code that is not fenced and looks like prose counts as prose.
+    """
+    said = prose(reply)
+    letters = count_letters(said)
+    return Score(min(1.0, count_hangul(said) / letters) if letters else 0.0)
+
+
+def foreign_words(reply: Reply) -> Score:
+    """How far foreign words stand in for Korean ones in the reply's prose.
+
+    Foreign words are Latin words in small letters, and runs of Han, kana, Cyrillic and the like.
+    What the prompt wrote, what stands in brackets beside its Korean word, names in capitals, code
+    and formulas are none.
+
+    Range: 0 to 1; low is better. 1 from 15 % Latin words, or from three runs of another script.
+    Source: our own definition; the two limits were set by eye.
+    Limits: technical words that are written in Latin by custom count.
+    """
+    said = GLOSS.sub(" ", prose(reply.reply))
+    asked = normal(reply.prompt).lower()
+    latin = sum(word not in asked for word in SMALL_LATIN.findall(said))
+    other = sum(
+        _is_foreign_word(run) and run not in asked for run in OTHER_SCRIPT_RUN.findall(said)
+    )
+    share = latin / (said.count(" ") + said.count("\n") + 1)
+    return Score(min(1.0, max(share / FULL_LATIN, other / FULL_OTHER)))
+
+
 EMPTY = EachText("empty", empty, better="low", label_en="empty", label_ko="빈 답변")
 HANGUL_SHARE = EachText("hangul_share", hangul_share, label_en="Hangul share", label_ko="한글 비율")
 FOREIGN_SCRIPT = EachText(
     "foreign_script", foreign_script, better="low", label_en="foreign script", label_ko="외국어"
+)
+
+KOREAN_PROSE = EachText(
+    "korean_prose", korean_prose, label_en="Korean prose", label_ko="한국어 문장"
+)
+FOREIGN_WORDS = EachReply(
+    "foreign_words",
+    foreign_words,
+    better="low",
+    label_en="foreign words",
+    label_ko="섞인 외국어",
 )
 
 
@@ -90,3 +142,5 @@ def register_evaluators(register: Callable[[Evaluator], None]) -> None:
     register(EMPTY)
     register(HANGUL_SHARE)
     register(FOREIGN_SCRIPT)
+    register(KOREAN_PROSE)
+    register(FOREIGN_WORDS)

@@ -93,10 +93,39 @@ def markup(reply: str) -> Score:
     return Score(min(1.0, sum(sign.weigh(text) for sign in SIGNS)))
 
 
+#: What lays a text out, and how many of each make it fully laid out.
+LAYOUT: tuple[tuple[int, re.Pattern[str]], ...] = (
+    (5, re.compile(r"\*\*[^*\n]{1,80}\*\*")),
+    (8, re.compile(r"^[ \t]{0,8}(?:[-*•]\s|\d{1,2}[.)]\s)", re.M)),
+    (2, re.compile(r"^#{1,5}\s", re.M)),
+    (8, re.compile(r"\n[ \t]*\n")),
+)
+
+
+def layout(reply: str) -> Score:
+    """How far the reply is laid out for a page: bold type, list items, headings, paragraphs.
+
+    Range: 0 to 1, a quarter for each of the four; neither high nor low is better: judges of
+    exam-like answers prefer it, in a chat it is out of place.
+    Source: counted; full at 5 bold passages, 8 list items, 2 headings, 8 gaps between paragraphs.
+    Limits: says nothing of whether the order makes sense.
+    """
+    text = normal(reply).strip()
+    if "\n" not in text and "**" not in text and text[:1] not in "-*•#0123456789":
+        return Score(0.0)
+    shares = (min(1.0, len(pattern.findall(text)) / full) for full, pattern in LAYOUT)
+    return Score(sum(shares) / len(LAYOUT))
+
+
 MARKUP = EachText("markup", markup, better="low", label_en="code or markup", label_ko="코드·마크업")
+
+LAYOUT_OF_REPLY = EachText(
+    "layout", layout, better="neither", label_en="layout", label_ko="문서 서식"
+)
 
 
 @hookimpl
 def register_evaluators(register: Callable[[Evaluator], None]) -> None:
-    """Offer the evaluator of this file."""
+    """Offer the evaluators of this file."""
     register(MARKUP)
+    register(LAYOUT_OF_REPLY)

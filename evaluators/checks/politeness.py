@@ -26,25 +26,33 @@ NO_LEVEL = re.compile(
 
 def sentence_levels(reply: str) -> list[str]:
     """ "polite" or "plain" for each sentence that shows its level, in order."""
-    levels = []
-    for sentence in SENTENCE_END.split(normal(reply[:READ_CHARACTERS])):
-        tail = TAIL.search(sentence)
-        if tail is None or NO_LEVEL.search(tail[1]):
-            continue
-        if POLITE.search(tail[1]):
-            levels.append("polite")
-        elif PLAIN.search(tail[1]):
-            levels.append("plain")
-    return levels
+    return ["polite" if POLITE.search(tail) else "plain" for tail in _tails(reply)]
 
 
-def mixed_levels(reply: str) -> float:
-    """The share of the sentences that leave the reply's own main level: 0 to 0.5."""
-    levels = sentence_levels(reply)
-    if len(levels) < 2:
-        return 0.0
-    polite = levels.count("polite") / len(levels)
-    return min(polite, 1 - polite)
+def _tails(reply: str) -> list[str]:
+    """The last word of each sentence that shows its level."""
+    found = (TAIL.search(one) for one in SENTENCE_END.split(normal(reply[:READ_CHARACTERS])))
+    tails = (tail[1] for tail in found if tail is not None)
+    return [
+        tail
+        for tail in tails
+        if not NO_LEVEL.search(tail) and (POLITE.search(tail) or PLAIN.search(tail))
+    ]
+
+
+def manner(reply: str) -> tuple[float, float]:
+    """How far a reply is said to somebody, and how far it keeps to one level: each 0 to 1.
+
+    The first is the share of its sentences that are not in the -다 of articles and diaries, 0
+    where no sentence shows its level, as in a list of words. The second is 0 where half of the
+    sentences leave the level of the others.
+    """
+    tails = _tails(reply)
+    if not tails:
+        return 0.0, 1.0
+    polite = sum(bool(POLITE.search(tail)) for tail in tails) / len(tails)
+    written = sum(tail.endswith("다") and not tail.endswith("니다") for tail in tails)
+    return 1 - written / len(tails), abs(2 * polite - 1)
 
 
 def politeness(replies: Sequence[Reply]) -> list[Score]:

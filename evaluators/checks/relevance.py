@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from evaluators.evaluator import EachReply, Evaluator
-from evaluators.korean_text import HANGUL, normal
+from evaluators.korean_text import HANGUL, SYLLABLES, normal
 from model_registry.hookspecs import hookimpl
 from model_registry.records import Reply, Score
 
@@ -22,6 +22,9 @@ SHORTEST_ECHO = 4
 READ_CHARACTERS = 1_000  # of a reply: what it is about shows early
 
 WORD = re.compile(f"[A-Za-z]{{2,}}|[{HANGUL}]+")
+KEY_WORD = re.compile(f"[a-z][a-z+#]+|[0-9]+(?:[.][0-9]+)?|[{SYLLABLES}]{{2,}}")
+READ_PROMPT = 2_000  # characters of a prompt: longer ones are passages to read
+ENOUGH_WORDS = 12  # of the prompt's words: who takes up so many speaks of what it speaks of
 #: The name that a prompt calls: 로라야, 별하야; it is not what the prompt is about.
 CALL = re.compile(r"^\s*[가-힣]{1,4}[야아][,!~\s]+(?=\S)")
 #: Topics whose reply words stand in replies about anything: on no topic, they speak for none.
@@ -120,6 +123,26 @@ def _topics(word: str, side: str) -> frozenset[str]:
     return frozenset()
 
 
+def takes_up(reply: Reply) -> Score:
+    """The share of the prompt's words that the reply takes up.
+
+    Range: 0 to 1; high is better. None where the prompt has no word of two letters. Twelve words
+    of a longer prompt are enough for 1.
+    Source: words by their first two syllables, and Latin words and numbers whole.
+    Limits: a reply in other words takes up nothing, and the prompt said again everything: `echo`
+    sees that.
+    """
+    asked = _starts(normal(reply.prompt[:READ_PROMPT]))
+    if not asked:
+        return Score(None, "the prompt has no word")
+    shared = len(asked & _starts(normal(reply.reply)))
+    return Score(min(1.0, shared / min(len(asked), ENOUGH_WORDS)))
+
+
+def _starts(text: str) -> set[str]:
+    return {word if word < "\u1100" else word[:2] for word in KEY_WORD.findall(text.lower())}
+
+
 def echo(reply: Reply) -> Score:
     """The share of the reply that repeats its prompt word for word.
 
@@ -137,6 +160,9 @@ def echo(reply: Reply) -> Score:
 
 
 RELEVANCE = EachReply("relevance", relevance, label_en="relevance", label_ko="관련성")
+TAKES_UP = EachReply(
+    "takes_up", takes_up, label_en="takes up the prompt", label_ko="질문 낱말 사용"
+)
 ECHO = EachReply("echo", echo, better="low", label_en="echoes the prompt", label_ko="질문 되풀이")
 
 
@@ -144,4 +170,5 @@ ECHO = EachReply("echo", echo, better="low", label_en="echoes the prompt", label
 def register_evaluators(register: Callable[[Evaluator], None]) -> None:
     """Offer the evaluators of this file."""
     register(RELEVANCE)
+    register(TAKES_UP)
     register(ECHO)

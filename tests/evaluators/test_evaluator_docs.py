@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import evaluators.evaluator_hooks
 import model_registry.hookspecs
 from evaluators.evaluator_docs import PAGE, describe, page_with_entries
 from evaluators.evaluator_registry import judge_replies, load_evaluators
-from evaluators.quality import WEIGHTS
+from evaluators.quality import CHAT, FAULTS, LEARNT, learnt_weights
 from model_registry.plugins import HOOK_NAMES
 from model_registry.registry import Registry
 from tests.support.replies import ROOT, a_reply
@@ -38,7 +39,17 @@ def test_the_page_repeats_what_the_evaluators_say() -> None:
 
 def test_the_page_gives_the_weights_that_quality_uses() -> None:
     rows = re.findall(r"^\| (\w+) \| (\d\.\d\d) \|", PAGE.read_text(encoding="utf-8"), flags=re.M)
-    assert {name: float(weight) for name, weight in rows} == dict(WEIGHTS)
+    told = [(name, float(weight)) for name, weight in rows]
+    learnt = [(n, round(w, 2)) for n, w in learnt_weights().weights.items()]
+    assert sorted(told) == sorted([*CHAT.items(), *FAULTS.items(), *learnt])
+
+
+def test_the_page_gives_the_figures_that_training_wrote() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    for held_out, figures in json.loads(LEARNT.read_text("utf-8"))["exam"]["figures"].items():
+        models, replies = figures["models"], figures["replies"]
+        row = "{:.3f} | {:.2f} to {:.2f} | {:.3f} | {:.2f} to {:.2f} |".format(*models, *replies)
+        assert row in page, held_out
 
 
 @pytest.mark.parametrize("hook", HOOK_NAMES)

@@ -75,7 +75,7 @@ def test_one_file_is_an_evaluator_with_a_column_a_name_in_reports_and_an_entry_i
 
 def test_the_columns_of_our_own_evaluators_keep_their_order():
     names = list(load_evaluators(entry_points=False))
-    assert names[:4] == ["quality", "empty", "hangul_share", "foreign_script"]
+    assert names[:4] == ["quality", "quality_exam", "quality_chat", "empty"]
     assert names[-1] == "diagram_readability"
 
 

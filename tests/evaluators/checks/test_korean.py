@@ -4,7 +4,14 @@ import unicodedata
 
 import pytest
 
-from evaluators.checks.korean import empty, foreign_script, hangul_share
+from evaluators.checks.korean import (
+    empty,
+    foreign_script,
+    foreign_words,
+    hangul_share,
+    korean_prose,
+)
+from tests.support.replies import a_reply
 
 
 @pytest.mark.parametrize("reply", ["", "   \n", ".", "…", '"?!"', "\u3164", "\u200b", "- \n- \n"])
@@ -58,3 +65,36 @@ def test_one_foreign_word_inside_korean_is_seen() -> None:
 
 def test_a_face_made_of_a_greek_letter_is_not_foreign() -> None:
     assert foreign_script("반가워 (´･ω･`)").value == 0
+
+
+@pytest.mark.parametrize(
+    ("reply", "value"),
+    [
+        ("세종대왕이 한글을 만들었습니다.", 0),
+        ("세종대왕이 한글을 created 했습니다.", 1),  # one of four words is more than 15 %
+        ("심층 작업(deep work)은 몰입(immersion)을 뜻합니다.", 0),
+        ("NASA와 IBM은 LoRA로 GPT를 튜닝했습니다.", 0),
+        ("그 길이는 5 cm 입니다.", 0),
+        ("오늘은 非常 좋은 날입니다.", 1 / 3),
+        ("오늘은 非常 очень とても 좋습니다.", 1),
+        ("이렇게 씁니다.\n```python\nvalue = first + second\n```", 0),
+        ("이렇게 씁니다: `value = first`", 0),
+    ],
+)
+def test_foreign_words_are_those_that_stand_for_korean_ones(reply: str, value: float) -> None:
+    found = foreign_words(a_reply(reply, "이것이 뭐야?")).value
+    assert found == pytest.approx(value)
+
+
+def test_a_word_that_the_prompt_wrote_is_not_foreign() -> None:
+    reply = "python 코드는 짧습니다."
+    assert foreign_words(a_reply(reply, "Python 코드는 왜 짧아?")).value == 0
+    assert foreign_words(a_reply(reply, "코드는 왜 짧아?")).value == 1
+
+
+def test_code_and_formulas_do_not_lower_the_share_of_korean() -> None:
+    prose = "두 수의 합을 돌려줍니다."
+    code = "\n```\nreturn first + second\n```\n$a + b$ \\(x^2\\) https://example.org/sum"
+    assert korean_prose(prose + code).value == korean_prose(prose).value == 1
+    assert korean_prose("It gives the sum.").value == 0
+    assert korean_prose("```\nreturn 1\n```").value == 0

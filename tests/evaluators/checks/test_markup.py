@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from evaluators.checks.markup import markup
+from evaluators.checks.markup import layout, markup
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,11 @@ def test_code_and_markup_add_up(reply: str, least: float) -> None:
 
 def test_markup_never_exceeds_one() -> None:
     assert markup("```\n" * 50).value == 1
+
+
+def test_layout_counts_four_ways_of_ordering_a_text_each_up_to_a_quarter() -> None:
+    assert layout("한 문단뿐인 글입니다.").value == 0
+    assert layout("**굵게** 쓴 글입니다.").value == pytest.approx(1 / 5 / 4)
+    assert layout("\n".join(f"{n}. 항목" for n in range(1, 30))).value == pytest.approx(1 / 4)
+    everything = "# 제목\n\n**가** **나** **다** **라** **마**\n\n## 소제목\n" + "\n\n- 항목" * 9
+    assert layout(everything).value == 1

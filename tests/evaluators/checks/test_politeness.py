@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from evaluators.checks.politeness import mixed_levels, politeness, sentence_levels
+from evaluators.checks.politeness import manner, politeness, sentence_levels
 from tests.support.replies import a_reply
 
 
@@ -22,8 +22,14 @@ def test_endings_show_the_level(reply: str, levels: list[str]) -> None:
 
 
 def test_both_levels_in_one_reply_are_mixed() -> None:
-    assert mixed_levels("반가워요. 뭐 해? 잘 지냈어요?") == pytest.approx(1 / 3)
-    assert mixed_levels("반가워요. 잘 지냈어요?") == 0
+    assert manner("반가워요. 뭐 해? 잘 지냈어요?") == (1, pytest.approx(1 / 3))
+    assert manner("반가워요. 잘 지냈어요?") == (1, 1)
+
+
+def test_articles_and_lists_of_words_are_said_to_nobody() -> None:
+    third = pytest.approx(1 / 3)
+    assert manner("비가 왔다. 우산을 샀다. 좋네요.") == (third, third)
+    assert manner("합격 규칙") == (0, 1)
 
 
 def test_a_reply_is_measured_by_the_level_its_candidate_mostly_speaks() -> None:

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from evaluators.checks.relevance import echo, relevance
+from evaluators.checks.relevance import echo, relevance, takes_up
 from tests.support.replies import ROOT, a_reply
 
 
@@ -75,3 +75,17 @@ def test_a_prompt_said_again_is_an_echo() -> None:
     )
     assert echo(a_reply("많이 지쳤나 봐요", "나 요즘 왜 이럴까?")).value == 0
     assert echo(a_reply("응", "응?")).value is None
+
+
+@pytest.mark.parametrize(
+    ("prompt", "reply", "share"),
+    [
+        ("사과와 바나나의 값은?", "사과는 천 원입니다.", 1 / 3),
+        ("Rust 언어의 특징은?", "rust는 안전한 언어이고, 특징이 많습니다.", 1),
+        ("12와 18의 합은?", "12 더하기 18은 30입니다.", 2 / 3),
+        ("사과", "", 0),
+        ("?", "네.", None),
+    ],
+)
+def test_what_a_reply_takes_up_is_a_share_of_the_prompts_words(prompt, reply, share) -> None:
+    assert takes_up(a_reply(reply, prompt)).value == share

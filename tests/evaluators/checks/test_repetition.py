@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import time
 
-from evaluators.checks.repetition import loop, repetition
+import pytest
+
+from evaluators.checks.repetition import RICH, loop, repetition, said_again, vocabulary
 
 PLAIN = "오늘은 비가 와서 집에서 책을 읽었어요. 내일은 친구와 바다에 가기로 했어요!"
 
@@ -43,3 +45,18 @@ def test_a_million_characters_take_bounded_time() -> None:
         repetition(text)
         loop(text)
     assert time.process_time() - started < 2
+
+
+def test_vocabulary_is_distinct_words_by_the_root_of_all_words() -> None:
+    assert vocabulary("하나 둘 셋 넷").value == pytest.approx(4 / 2 / RICH)
+    assert vocabulary("하나 하나 하나 하나").value == pytest.approx(1 / 2 / RICH)
+    assert vocabulary("one two three").value == 0
+    assert vocabulary(" ".join(f"{chr(0xAC00 + 28 * i)}말" for i in range(200))).value == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "again"),
+    [("하나 둘 셋 넷", 0), ("하나 둘 하나 둘", 0.5), ("응", 0), ("", None), ("only English", None)],
+)
+def test_words_said_again_are_a_share_of_all(reply: str, again: float | None) -> None:
+    assert said_again(reply).value == again
