@@ -19,6 +19,11 @@ class OhloraError(Exception):
 
     korean: str = ""
 
+    def __init__(self, message: object = "", korean: str = "") -> None:
+        super().__init__(message)
+        if korean:
+            self.korean = korean
+
     @property
     def shown(self) -> str:
         """The message in the reader's language, where there is one."""

@@ -105,10 +105,14 @@ def is_owner(context: PageContext, request: gr.Request | None) -> bool:
 
 
 def sees_names(context: PageContext, request: gr.Request | None, run: str = "") -> bool:
-    """Whether a visitor may see the candidates' names: the owner, or who has finished grading."""
+    """Whether a visitor may see the candidates' names: the owner, or who has finished grading
+    where graders may see anything."""
     if is_owner(context, request):
         return True
-    return context.grading.has_finished(page_visitor(request), run)
+    if not context.grading.has_finished(page_visitor(request), run):
+        return False
+    name = context.grading.run(run).name
+    return context.grading.store.management.visibility(name) != "nothing"
 
 
 def is_grading(context: PageContext, request: gr.Request | None, run: str = "") -> bool:

@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from model_registry.files.json_values import JsonDict
+from pages.management.management_tab import management_tab
 from pages.page_context import PageContext, is_owner
 from pages.page_texts import TRANSLATIONS, word
 from pages.serving.fair_queue import FairQueue
@@ -41,7 +42,11 @@ TABS = (
     ("candidates", candidates_tab),
     ("results", results_tab),
     ("diagram", diagram_tab),
+    ("manage", management_tab),
 )
+
+#: Shown with the manager's key only.
+MANAGERS = ("manage",)
 
 
 class Page(gr.Blocks):
@@ -87,17 +92,20 @@ def build_page(context: PageContext) -> gr.Blocks:
         made: JsonDict = {}  # what a tab gives to be filled when the page opens
         with gr.Tabs(elem_id="tabs") as tabs:
             for key, build in TABS:
-                with gr.Tab(word(f"tab_{key}"), id=key, elem_id=f"tab-{key}") as tab:
+                with gr.Tab(
+                    word(f"tab_{key}"), id=key, elem_id=f"tab-{key}", visible=key not in MANAGERS
+                ) as tab:
                     made[key] = build(context, tab)
 
-        def greet(request: gr.Request) -> tuple[object, object, object]:
+        def greet(request: gr.Request) -> tuple[object, ...]:
             context.models.warm_up()  # not at start: the first page must not wait for a model
-            owners = gr.Column(visible=is_owner(context, request))
-            return _tab_to_open(request), run_to_show(context, request), owners
+            owner = is_owner(context, request)
+            shown = (gr.Column(visible=owner), gr.Tab(visible=owner))
+            return _tab_to_open(request), run_to_show(context, request), *shown
 
         page.load(
             greet,
-            outputs=[tabs, made["results"], made["candidates"]],
+            outputs=[tabs, made["results"], made["candidates"], made["manage"]],
             queue=False,
             show_progress="hidden",
             api_visibility="private",

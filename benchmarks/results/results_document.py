@@ -21,6 +21,7 @@ from evaluators.grading.gradable_replies import read_run
 from evaluators.grading.grade_export import export_grades
 from evaluators.grading.statistics.grade_summary import summary_of
 from evaluators.grading.store.grade_store import GradeStore
+from model_registry.errors import OhloraError
 from model_registry.files.json_values import JsonDict
 from model_registry.language import read_by
 
@@ -60,10 +61,17 @@ def results_document(folder: Path, store: GradeStore | str, files: Path) -> Json
 
 
 def document_apart(folder: Path, store: str, files: Path) -> JsonDict:
-    """The document, in a worker process that lets whoever else wants the processor go first."""
+    """The document, in a worker process that lets whoever else wants the processor go first.
+
+    Raises:
+        OhloraError: as `results_document`.
+    """
     if sys.platform != "win32":
         os.setpriority(os.PRIO_PROCESS, 0, _LAST)
-    return results_document(folder, store, files)
+    try:
+        return results_document(folder, store, files)
+    except OhloraError as error:  # one that arrives whole, whatever its class needs to be made
+        raise OhloraError(str(error), error.korean) from None
 
 
 def _document(folder: Path, store: GradeStore, files: Path) -> JsonDict:

@@ -12,6 +12,7 @@ from commands.shared.console import out, print_columns, print_json
 from commands.shared.options import Json
 from evaluators.grading.grade_export import export_grades
 from evaluators.grading.grade_import import import_grades
+from evaluators.grading.management.grade_dataset import export_dataset
 from evaluators.grading.statistics.agreement import agreement as measure
 from evaluators.grading.statistics.agreement import grader_reports
 from evaluators.grading.statistics.comparison import mean_grades
@@ -44,12 +45,26 @@ class GradeExportOptions:
 
     file: Path
     run: RunName = None
+    format: Annotated[
+        str | None,
+        typer.Option(
+            help=text(
+                "csv, jsonl or dataset (a folder for Hugging Face, graders numbered); by the "
+                "file's ending otherwise.",
+                "csv, jsonl, dataset(Hugging Face 데이터셋 폴더, 평가자는 번호로 표시). 없으면 "
+                "파일 확장자로 정합니다.",
+            )
+        ),
+    ] = None
 
 
 def export_grades_of(options: GradeExportOptions) -> None:
     """Write all grades, revisions too."""
     file = options.file
-    count = export_grades(_store(), file, options.run)
+    if options.format == "dataset":
+        count = export_dataset(_store(), file, options.run)
+    else:
+        count = export_grades(_store(), file, options.run, kind=options.format)
     out.print(text(f"{count} grades: {file}", f"등급 {count}개: {file}"), soft_wrap=True)
 
 

@@ -84,20 +84,30 @@ def formula_safe(text: str) -> str:
     return "'" + text if text.lstrip(" \u00a0\u3000").startswith(_FORMULA) else text
 
 
-def export_grades(store: GradeStore, path: Path, run: str | None = None) -> int:
-    """Write all grades (of one run) to a .csv or .jsonl file; how many rows.
+def export_grades(
+    store: GradeStore, path: Path, run: str | None = None, *, kind: str | None = None
+) -> int:
+    """Write all grades (of one run) to a CSV or JSON lines file; how many rows.
+
+    `kind` is "csv" or "jsonl", else the file's ending says it.
 
     Raises:
-        OhloraError: the file's ending is neither.
+        OhloraError: it is neither.
     """
+    kind = kind or path.suffix.removeprefix(".")
     rows = rows_of(store.grades(run, history=True), store.graders())
-    if path.suffix == ".csv":
+    if kind == "csv":
         data = to_csv(rows, COLUMNS).encode("utf-8-sig")
-    elif path.suffix in (".jsonl", ".ndjson"):
+    elif kind in ("jsonl", "ndjson"):
         lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         data = "".join(lines).encode()
     else:
-        raise OhloraError(f"Grades are written as .csv or .jsonl, not as {path.name}.")
+        raise OhloraError(
+            f"Grades are written as .csv or .jsonl, not as {path.name}; a folder for Hugging Face "
+            "needs --format dataset.",
+            f"등급은 .csv나 .jsonl로 저장합니다({path.name}은(는) 안 됩니다). Hugging Face "
+            "데이터셋 폴더로 저장하려면 --format dataset을 붙이세요.",
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     # Whole or not at all: a reader never sees half a file.
     draft = path.with_name(f".{path.name}.{os.getpid()}")

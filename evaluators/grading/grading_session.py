@@ -125,8 +125,8 @@ class GradingSession:
         known = visitor.id and self.store.grader(visitor.id)
         if not known:
             raise InvalidRequest(
-                "This invitation is not known here. Start again with your name.",
-                "알 수 없는 초대 링크입니다. 이름을 적고 다시 시작하세요.",
+                "This invitation is not known here, or was revoked. Start again with your name.",
+                "알 수 없거나 취소된 초대 링크예요. 이름을 적고 다시 시작하세요.",
             )
         return known
 

@@ -28,6 +28,8 @@ from pages.page_context import (
     PageContext,
     address_of,
     errors_as_messages,
+    is_owner,
+    page_visitor,
     prefers_korean,
     sees_names,
     shows_names,
@@ -148,6 +150,10 @@ _SHUT = (
     "건너뛴 항목도 평가해야 열려요.\n"
     "페이지를 실행한 관리자는 터미널에 나온 관리자용 링크로 볼 수 있어요.",
 )
+_FOR_THE_MANAGER = (
+    "You have finished. Thank you! The results of this run are for its manager.",
+    "평가를 마쳤어요. 고맙습니다! 이 실행 결과는 관리자만 볼 수 있어요.",
+)
 _WAITS = (
     "You are still grading this run. Press Refresh to see its results now: what you grade "
     "afterwards is kept, but left out of the statistics.",
@@ -178,6 +184,8 @@ async def show_results(
         told = why_not[korean]
         return told, gr.Column(visible=False), [], {}, {}, [], [], [], "", None, None, []
     kept = await context.results.of(folder.folder, context.grading.store)
+    everything = await to_thread.run_sync(_sees_everything, context, request, folder.name)
+    mine = page_visitor(request).id
     language = "ko" if korean else "en"
     rows, summary = kept.document["decision"][language], kept.document["summary"]
     with read_by(korean=korean):
@@ -189,12 +197,18 @@ async def show_results(
             {"bars": distribution_bars(summary)},
             difference_rows(summary),
             rating_rows(summary),
-            _people(summary["each_grader"]),
+            _people([one for one in summary["each_grader"] if everything or one["grader"] == mine]),
             kept.document["use"][language],
-            str(kept.grades_csv),
-            str(kept.summary_json),
+            str(kept.grades_csv) if everything else None,
+            str(kept.summary_json) if everything else None,
             grade_rows(summary),
         )
+
+
+def _sees_everything(context: PageContext, request: gr.Request, run: str) -> bool:
+    """Whether a visitor sees the other graders' names and severity, and may download grades."""
+    level = context.grading.store.management.visibility(run)
+    return is_owner(context, request) or level == "everything"
 
 
 def _why_not(
@@ -203,7 +217,10 @@ def _why_not(
     """Why a visitor is not shown results now, in English and Korean."""
     if shows_names(context, request, run, asked=asked):
         return None
-    return _WAITS if sees_names(context, request, run) else _SHUT
+    if sees_names(context, request, run):
+        return _WAITS
+    finished = context.grading.has_finished(page_visitor(request), run)
+    return _FOR_THE_MANAGER if finished else _SHUT
 
 
 def _in_words(summary: JsonDict, korean: bool) -> str:

@@ -11,10 +11,9 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
-from sqlalchemy import Connection, Engine, RowMapping, Table, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Engine, Table, delete, func, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from evaluators.grading.store import schema
@@ -29,10 +28,18 @@ from evaluators.grading.store.grade_records import (
     Grade,
     Grader,
     Screen,
-    Shown,
     Vote,
     grades_that_count,
     now,
+)
+from evaluators.grading.store.management_store import ManagementStore
+from evaluators.grading.store.row_values import (
+    grade_of,
+    insert_new,
+    row_of,
+    screen_of,
+    storable,
+    without_id,
 )
 from model_registry.errors import OhloraError
 from model_registry.files.json_values import JsonDict
@@ -73,6 +80,11 @@ class GradeStore:
         in_memory = url.drivername == "sqlite" and url.database in (None, "", ":memory:")
         return None if in_memory else url.render_as_string(hide_password=False)
 
+    @property
+    def management(self) -> ManagementStore:
+        """What only the manager asks for."""
+        return ManagementStore(self._engine, self._writing)
+
     def check_writable(self) -> None:
         """Check that a grade could be stored, without storing one.
 
@@ -81,7 +93,7 @@ class GradeStore:
         """
         try:
             with self._writing, self._writer.connect() as connection, connection.begin() as begun:
-                _insert(connection, schema.graders, [{"id": "", "name": "", "made_at": now()}])
+                insert_new(connection, schema.graders, [{"id": "", "name": "", "made_at": now()}])
                 begun.rollback()
         except SQLAlchemyError as error:
             cause = str(cause_of(error)).splitlines()[0]
@@ -97,12 +109,16 @@ class GradeStore:
         """Add a grader; one who is known already stays unchanged."""
         row = {"id": grader.id, "name": grader.name, "made_at": grader.made_at or now()}
         with self._writing, self._writer.begin() as connection:
-            _insert(connection, schema.graders, [row])
+            insert_new(connection, schema.graders, [row])
         return self.grader(grader.id) or grader
 
     def grader(self, grader_id: str) -> Grader | None:
+        """Who has this id; nobody, once their invitation was revoked."""
+        revoked = select(schema.revocations.c.grader)
         with self._engine.connect() as connection:
-            query = select(schema.graders).where(schema.graders.c.id == grader_id)
+            query = select(schema.graders).where(
+                schema.graders.c.id == grader_id, schema.graders.c.id.not_in(revoked)
+            )
             row = connection.execute(query).mappings().first()
         return None if row is None else Grader(**row)
 
@@ -126,10 +142,12 @@ class GradeStore:
             found = connection.execute(
                 select(table).where(table.c.run == run).order_by(table.c.number)
             )
-            screens = [_screen(row) for row in found.mappings()]
+            screens = [screen_of(row) for row in found.mappings()]
             graded = select(given.c.screen).where(given.c.run == run, given.c.grade.is_not(None))
             more = further(screens, set(connection.execute(graded.distinct()).scalars()))
-            _insert(connection, table, [{**asdict(s), "made_at": s.made_at or now()} for s in more])
+            insert_new(
+                connection, table, [{**asdict(s), "made_at": s.made_at or now()} for s in more]
+            )
 
     def screens(self, grader_id: str, run: str) -> list[Screen]:
         """All screens of one grader in one run, in order."""
@@ -137,13 +155,13 @@ class GradeStore:
         query = select(table).where(table.c.grader == grader_id, table.c.run == run)
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(table.c.number)).mappings().all()
-        return [_screen(row) for row in rows]
+        return [screen_of(row) for row in rows]
 
     def screen(self, screen_id: str) -> Screen | None:
         with self._engine.connect() as connection:
             query = select(schema.screens).where(schema.screens.c.id == screen_id)
             row = connection.execute(query).mappings().first()
-        return None if row is None else _screen(row)
+        return None if row is None else screen_of(row)
 
     def draft(self, screen_id: str) -> list[JsonDict] | None:
         """What was chosen on a screen and not handed in since."""
@@ -159,9 +177,9 @@ class GradeStore:
         with self._writing, self._writer.begin() as connection:
             connection.execute(delete(table).where(table.c.screen == screen_id))
             if answers is not None:
-                kept = [{name: _storable(v) for name, v in one.items()} for one in answers]
+                kept = [{name: storable(v) for name, v in one.items()} for one in answers]
                 row = {"screen": screen_id, "answers": kept, "made_at": now()}
-                _insert(connection, table, [row])
+                insert_new(connection, table, [row])
 
     def add_grades(self, grades: Sequence[Grade]) -> int:
         """Add grades in one transaction; how many were new. When this returns, they are on disk.
@@ -169,7 +187,7 @@ class GradeStore:
         Raises:
             OhloraError: a grade is not 1 to 5, or its grader is not known.
         """
-        stored = self._add(schema.grades, [_row(g) for g in grades])
+        stored = self._add(schema.grades, [row_of(g) for g in grades])
         if stored:
             self._tell(list(grades))
         return stored
@@ -190,12 +208,12 @@ class GradeStore:
         for vote in votes:
             if vote.choice not in CHOICES:
                 raise OhloraError(f"A vote is one of {', '.join(CHOICES)}, not {vote.choice!r}.")
-        return self._add(schema.votes, [_row(v) for v in votes])
+        return self._add(schema.votes, [row_of(v) for v in votes])
 
     def _add(self, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
         try:
             with self._writing, self._writer.begin() as connection:
-                return _insert(connection, table, rows)
+                return insert_new(connection, table, rows)
         except IntegrityError as error:
             raise OhloraError(f"This can't be kept: {str(error.orig).splitlines()[0]}") from None
 
@@ -214,7 +232,7 @@ class GradeStore:
             if wanted is not None:
                 query = query.where(table.c[column] == wanted)
         with self._engine.connect() as connection:
-            found = [_grade(row) for row in connection.execute(query).mappings()]
+            found = [grade_of(row) for row in connection.execute(query).mappings()]
         return found if history else grades_that_count(found)
 
     def counts(self, run: str) -> tuple[int, int]:
@@ -229,7 +247,7 @@ class GradeStore:
         """Record that a person has seen names or results of a run; the first time stays."""
         row = {"grader": grader_id, "run": run, "made_at": now()}
         with self._writing, self._writer.begin() as connection:
-            _insert(connection, schema.names_seen, [row])
+            insert_new(connection, schema.names_seen, [row])
 
     def has_seen_names(self, grader_id: str, run: str) -> bool:
         """Whether this person's later grades in this run are no longer blind.
@@ -253,44 +271,4 @@ class GradeStore:
         """All votes in the order they were given."""
         query = select(schema.votes).order_by(schema.votes.c.id)
         with self._engine.connect() as connection:
-            return [Vote(**_without_id(row)) for row in connection.execute(query).mappings()]
-
-
-def _insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
-    """Insert rows, leaving out those whose key is there; the number inserted."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    count = 0
-    for row in rows:  # one by one: drivers don't count rows of a bulk insert alike
-        statement = insert(table).values(**row).on_conflict_do_nothing()
-        key = table.primary_key.columns
-        count += connection.execute(statement.returning(*key)).first() is not None
-    return count
-
-
-def _row(record: Grade | Vote) -> dict[str, object]:
-    row = {**asdict(record), "made_at": record.made_at or now()}
-    if "pass_" in row:
-        row["pass"] = row.pop("pass_")
-    # PostgreSQL refuses a NUL, and a lone surrogate can't be written as UTF-8.
-    return {name: _storable(value) for name, value in row.items()}
-
-
-def _storable(value: object) -> object:
-    if not isinstance(value, str):
-        return list(value) if isinstance(value, tuple) else value
-    return value.replace("\0", "").encode("utf-8", errors="replace").decode("utf-8")
-
-
-def _without_id(row: RowMapping) -> JsonDict:
-    return {name: value for name, value in row.items() if name != "id"}
-
-
-def _grade(row: RowMapping) -> Grade:
-    values = _without_id(row)
-    values["pass_"] = values.pop("pass")
-    return replace(Grade(**values), flags=tuple(values["flags"]))
-
-
-def _screen(row: RowMapping) -> Screen:
-    shown = tuple(Shown(**one) for one in row["shown"])
-    return Screen(**{**row, "shown": shown})
+            return [Vote(**without_id(row)) for row in connection.execute(query).mappings()]

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 #: The migration that makes this schema; `migrations/versions` must end in it.
-HEAD = "0003"
+HEAD = "0004"
 
 metadata = MetaData()
 
@@ -115,4 +115,27 @@ names_seen = Table(
     Column("grader", String(40), primary_key=True),
     Column("run", String(200), primary_key=True),
     Column("made_at", String(40), nullable=False),  # the first time
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("grader", String(40), ForeignKey("graders.id"), primary_key=True),
+    Column("made_at", String(40), nullable=False),
+)
+
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("grader", String(40), ForeignKey("graders.id"), primary_key=True),
+    Column("made_at", String(40), nullable=False),
+)
+
+visibility = Table(
+    "visibility",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),  # the last one of a run counts
+    Column("run", String(200), nullable=False),
+    Column("level", String(20), nullable=False),  # what graders who have finished may see
+    Column("made_at", String(40), nullable=False),
 )

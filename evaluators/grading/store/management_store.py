@@ -1,0 +1,103 @@
+"""What a manager keeps of a grading: invitations, their end, and what graders may see at the end.
+
+Rows are only added, as everywhere in this database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, insert, select
+
+from evaluators.grading.store import schema
+from evaluators.grading.store.grade_records import Grader, Screen, now
+from evaluators.grading.store.row_values import insert_new, screen_of
+from model_registry.errors import UnknownName
+
+#: What graders who have finished may see: nothing; the figures, and of the graders only
+#: themselves; or everything, the names and the severity of the others too.
+LEVELS = ("nothing", "results", "everything")
+DEFAULT_LEVEL = "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """A link that was made for one person. The database holds a digest of it: it opens nothing."""
+
+    grader: str
+    name: str
+    made_at: str
+    revoked_at: str | None = None
+
+
+class ManagementStore:
+    """The manager's tables of one database; `writing` lets one writer in at a time."""
+
+    def __init__(self, engine: Engine, writing: AbstractContextManager[object]) -> None:
+        self._engine, self._writing = engine, writing
+        self._writer = engine.execution_options(writes=True)
+
+    def invite(self, graders: Sequence[Grader]) -> None:
+        """Add graders who come by an invitation; one that is there stays as it is."""
+        people = [{"id": g.id, "name": g.name, "made_at": now()} for g in graders]
+        links = [{"grader": g.id, "made_at": now()} for g in graders]
+        with self._writing, self._writer.begin() as connection:
+            insert_new(connection, schema.graders, people)
+            insert_new(connection, schema.invitations, links)
+
+    def revoke(self, grader: str) -> None:
+        """End a person's link; what they graded stays.
+
+        Raises:
+            UnknownName: there is no such grader.
+        """
+        with self._writing, self._writer.begin() as connection:
+            known = select(schema.graders.c.id).where(schema.graders.c.id == grader)
+            if connection.execute(known).first() is None:
+                raise UnknownName("grader", grader[:40], ())
+            insert_new(connection, schema.revocations, [{"grader": grader, "made_at": now()}])
+
+    def invitations(self) -> list[Invitation]:
+        """All that were made, the newest first, those that were revoked too."""
+        made, ended, people = schema.invitations, schema.revocations, schema.graders
+        query = (
+            select(made.c.grader, people.c.name, made.c.made_at, ended.c.made_at.label("revoked"))
+            .join(people, people.c.id == made.c.grader)
+            .outerjoin(ended, ended.c.grader == made.c.grader)
+            .order_by(made.c.made_at.desc())
+        )
+        with self._engine.connect() as connection:
+            return [Invitation(*row) for row in connection.execute(query)]
+
+    def revoked(self) -> set[str]:
+        """The graders whose link was ended."""
+        with self._engine.connect() as connection:
+            return set(connection.execute(select(schema.revocations.c.grader)).scalars())
+
+    def screens(self, run: str) -> list[Screen]:
+        """The screens of all graders of a run."""
+        table = schema.screens
+        query = select(table).where(table.c.run == run).order_by(table.c.number)
+        with self._engine.connect() as connection:
+            return [screen_of(row) for row in connection.execute(query).mappings()]
+
+    def set_visibility(self, run: str, level: str) -> None:
+        """Say what graders who have finished may see of a run.
+
+        Raises:
+            UnknownName: no such level.
+        """
+        if level not in LEVELS:
+            raise UnknownName("level", str(level)[:40], LEVELS)
+        with self._writing, self._writer.begin() as connection:
+            row = {"run": run, "level": level, "made_at": now()}
+            connection.execute(insert(schema.visibility).values(**row))
+
+    def visibility(self, run: str) -> str:
+        """What graders who have finished may see of a run: one of `LEVELS`."""
+        table = schema.visibility
+        query = select(table.c.level).where(table.c.run == run).order_by(table.c.id.desc()).limit(1)
+        with self._engine.connect() as connection:
+            return str(connection.execute(query).scalar() or DEFAULT_LEVEL)

@@ -1,0 +1,1 @@
+"""The manager's tab: progress, invitations, remarks and exports of a grading."""
