@@ -39,20 +39,21 @@ FAULTS: Mapping[str, float] = {
     "echo": 0.6,  # the question said again answers nothing
     "duplicate": 0.3,  # said to other prompts too: it was not meant for this one
     "cut": 0.12,  # breaks off; the length limit is the test's doing as much as the model's
-    "continues": 0.1,  # goes on with the prompt's sentence; what follows may still fit
+    "continues": 0.05,  # goes on with the prompt's sentence; what follows may still fit
 }
 #: The merits of a chat reply and their shares of it, which add up to 1. No judge's grades stand
 #: behind these: each is a choice with its reason.
 CHAT: Mapping[str, float] = {
-    "topic": 0.35,  # answers this message and not another one; nothing matters more in talk
-    "length": 0.2,  # "응." gives nothing to talk about; enough at two sentences
-    "spoken": 0.15,  # said to somebody, in whole sentences: no list of words, no -다 of articles
+    "topic": 0.34,  # answers this message and not another one; nothing matters more in talk
+    "length": 0.18,  # "응." gives nothing to talk about; enough at two sentences
+    "spoken": 0.14,  # said to somebody, in whole sentences: no list of words, no -다 of articles
     "korean": 0.12,  # a remark in another language is read past, a whole reply is not
-    "natural": 0.06,  # scrambled Korean; rare words look scrambled to our model, so no more
-    "plain": 0.05,  # a chat window shows no markup, though people read past it
+    "feeling": 0.06,  # shows feeling or asks back: talk is no report
+    "natural": 0.05,  # scrambled Korean; rare words look scrambled to our model, so no more
+    "plain": 0.04,  # a chat window shows no markup, though people read past it
+    "level": 0.03,  # 반말 or 존댓말, not both in one breath
     "native": 0.02,  # no foreign words in place of Korean ones
     "fresh": 0.02,  # few words come twice in a short message
-    "level": 0.03,  # 반말 or 존댓말, not both in one breath
 }
 ENOUGH_LENGTH = {"exam": 600, "chat": 60}  # characters from which longer is no longer better
 FULL_REPETITION = 0.6  # repeated 6-grams from which a reply is all repetition
@@ -64,6 +65,7 @@ SOUND = 0.5  # well-formedness from which nothing is unnatural
 FITTING = 0.7  # relevance from which nothing is off topic
 WORTH_NAMING = 0.03  # what something takes away, from which the reason names it
 UNKNOWN = 0.5  # a merit that can't be judged
+FEELING = re.compile("[!?~！？♡♥]|[ㅋㅎㅠㅜ]{2}|[\u2600-\u27bf\U0001f300-\U0001faff]")
 
 #: A chat message is one line of Korean without formulas, brackets or two numbers, of at most so
 #: many characters, that asks for no piece of work. A note in brackets before it does not count.
@@ -219,6 +221,7 @@ def merits(reply: Reply, values: Mapping[str, float | None], profile: str) -> di
             "plain": 1 - known("markup", 0.0),
             "level": level,
             "spoken": spoken if korean else 1.0,
+            "feeling": float(bool(FEELING.search(reply.reply))),
         }
     return shared | {
         "topic": known("takes_up", UNKNOWN),
