@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -285,6 +285,15 @@ QUALITY_CHAT = Composite(
     label_en="quality (chat)",
     label_ko="품질 (대화형)",
 )
+
+BY_PROMPT = "prompt"  # the profile that each prompt calls for
+#: `quality` by the register that is declared for a study's prompts.
+BY_REGISTER: Mapping[str, Composite] = {
+    BY_PROMPT: QUALITY,
+    "chat": replace(QUALITY_CHAT, name=QUALITY.name),
+    "exam": replace(QUALITY_EXAM, name=QUALITY.name),
+}
+REGISTERS = tuple(BY_REGISTER)
 
 
 @hookimpl

@@ -260,6 +260,7 @@ def head_of(plan: Plan) -> RunHead:
         ),
         facts=plan.facts,
         checks=_checks_asked(plan),
+        register=study.data.register,
         rows=RowCounts(len(plan.task.train), len(plan.task.valid), len(plan.task.prompts)),
         memory_limit_bytes=limits.memory_bytes if limits else None,
         time_limit_seconds=limits.seconds if limits else None,

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from benchmarks.results.setting import Setting, case_id
 from evaluators.instructions.instruction_declarations import Check, Declared
+from evaluators.quality import BY_PROMPT
 from model_registry.candidate import Candidate, Free
 from model_registry.files.json_values import JsonObject
 from model_registry.messages.notes import Note
@@ -139,6 +140,7 @@ class RunHead:
     use: str | None = None  # what the chosen one is for, of `license_uses.USES`
     facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     checks: Declared = field(default_factory=dict)  # of the prompts that are asked
+    register: str = BY_PROMPT  # the profile of `quality`, of quality.REGISTERS
     rows: RowCounts = RowCounts()
     memory_limit_bytes: int | None = None
     time_limit_seconds: float | None = None
@@ -182,6 +184,7 @@ class RunHead:
                 asked: [check.to_json() for check in checks]
                 for asked, checks in self.checks.items()
             },
+            "register": self.register,
             "rows": asdict(self.rows),
             "limits": {
                 "memory_bytes": self.memory_limit_bytes,
@@ -221,6 +224,7 @@ class RunHead:
                 asked: tuple(map(Check.from_json, checks))
                 for asked, checks in (row.get("checks") or {}).items()
             },
+            register=str(row.get("register", BY_PROMPT)),
             rows=RowCounts(**{name: rows.get(name, 0) for name in RowCounts.__dataclass_fields__}),
             memory_limit_bytes=limits.get("memory_bytes"),
             time_limit_seconds=limits.get("seconds"),

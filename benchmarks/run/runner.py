@@ -16,6 +16,7 @@ from evaluators.checks.instructions import INSTRUCTIONS, INSTRUCTIONS_LOOSE, wit
 from evaluators.checks.persona import fact_check
 from evaluators.evaluator import EachReply
 from evaluators.evaluator_registry import judge_replies, load_evaluators
+from evaluators.quality import BY_REGISTER, QUALITY
 from evaluators.time_limit import patience
 from model_registry.language import for_files
 from model_registry.records import Reply, Result, group_by, reply_hash
@@ -84,6 +85,8 @@ def judge_run(folder: RunFolder, plugin_files: Iterable[Path | str] = ()) -> dic
     evaluators["persona_facts"] = EachReply("persona_facts", partial(fact_check, facts=facts))
     for evaluator in (INSTRUCTIONS, INSTRUCTIONS_LOOSE) if head.checks else ():
         evaluators[evaluator.name] = with_declared(evaluator, head.checks)
+    if QUALITY.name in evaluators:
+        evaluators[QUALITY.name] = BY_REGISTER.get(head.register, QUALITY)
     seconds: dict[str, float] = {}
     with folder.kept():
         judged = {row.key: row.reply_hash for row in folder.scores()}

@@ -73,6 +73,7 @@ def _asking(
         reasons = "; ".join(f"{r.candidate.name}: {r.reason}" for r in selection.rejected)
         raise OhloraError(f"The study {study.name} has nobody to ask. {reasons}")
     candidates = planning._only(selection.accepted, options.only)
+    study = study if options.data is None else study.with_other_data()
     where = options.data or data_path(study.data.path)
     rows = read_data(where, options.turns or study.data.turns)
     task, notes = rows_of_study(study, rows, given=options.data is not None)

@@ -133,6 +133,7 @@ def make_tuning_plan(study: Study, registry: Registry, options: Options, out: Pa
     candidates = _only(candidates, options.only)
     source = _really(source, candidates)
     candidates, differences = read_again(candidates) if source == "hub" else (candidates, [])
+    study = study if options.data is None else study.with_other_data()
     where = options.data or data_path(study.data.path)
     rows = read_data(where, options.turns or study.data.turns)
     task, data_notes = rows_of_study(study, rows, given=options.data is not None)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from benchmarks.study.variant import Variant
 from benchmarks.workloads.workload import workload_called
+from evaluators.quality import BY_PROMPT
 from evaluators.ranking.criterion_table import Criterion
 from model_registry.files.json_values import JsonObject
 from model_registry.language import text
@@ -42,6 +43,7 @@ class DataPlan:
     other_tuned_on: Span = Span(0, 20)
     other_prompts: Span = Span(20, 45)
     turns: str = "every"  # answers of a conversation that are learned, or "last"
+    register: str = BY_PROMPT  # by which profile `quality` judges replies, of quality.REGISTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,10 @@ class Study:
         others wants to be told that.
         """
         return replace(self, catalog=catalog, work=replace(self.work, transcript=None))
+
+    def with_other_data(self) -> Study:
+        """The same question over a file of the user's own: what is said of ours need not hold."""
+        return replace(self, data=replace(self.data, register=BY_PROMPT))
 
     def for_use(self, use: str) -> Study:
         """The same question for another use: what its licence allows takes part.

@@ -12,6 +12,7 @@ from benchmarks.study.study import DataPlan, DecisionPlan, Span, Study, Work
 from benchmarks.study.tuning_settings import CHOICES
 from benchmarks.study.variant import Variant
 from benchmarks.workloads.workload import WORKLOADS, Workload
+from evaluators.quality import REGISTERS
 from evaluators.ranking.decision_declaration import read_declaration
 from model_registry.architectures.cures import BY_NAME
 from model_registry.errors import BadFile, UnknownName
@@ -152,7 +153,7 @@ class _Reader(TomlReader):
 
     def data(self) -> DataPlan:
         entry = self.table("data")
-        self.known(entry, {"path", "tuned_on", "prompts", "other", "turns"}, "data")
+        self.known(entry, {"path", "tuned_on", "prompts", "other", "turns", "register"}, "data")
         other = self.table("other", entry)
         self.known(other, {"tuned_on", "prompts"}, "data.other")
         values: JsonDict = {}
@@ -160,6 +161,10 @@ class _Reader(TomlReader):
             self.fail("turns", f"turns must be one of {', '.join(TURNS)}")
         if "turns" in entry:
             values["turns"] = str(entry["turns"])
+        if "register" in entry:
+            if entry["register"] not in REGISTERS:
+                self.fail("register", f"register must be one of {', '.join(REGISTERS)}")
+            values["register"] = str(entry["register"])
         if "path" in entry:
             values["path"] = str(entry["path"])
         if "tuned_on" in entry:
