@@ -150,7 +150,11 @@ def looks() -> dict[str, object]:
         block_label_text_color="*neutral_500",
         link_text_color="*primary_700",
     )
-    return {"theme": theme, "css_paths": [HERE / "page.css"], "i18n": TRANSLATIONS}
+    return {
+        "theme": theme,
+        "css_paths": [HERE / "page.css", HERE / "desk" / "desk.css"],
+        "i18n": TRANSLATIONS,
+    }
 
 
 async def _healthz(_: Request) -> PlainTextResponse:

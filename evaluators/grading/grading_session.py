@@ -82,7 +82,7 @@ class GradingSession:
         if not self._runs:
             raise InvalidRequest(
                 "There is no run to grade. Start the page with --run FOLDER.",
-                "평가할 실행 결과가 없습니다. --run 폴더 로 페이지를 시작하세요.",
+                "평가할 실행 결과가 없어요. --run 폴더로 페이지를 시작하세요.",
             )
         name = text(name or "", "run", _LONGEST_ID) or next(iter(self._runs))
         if name not in self._runs:
@@ -106,7 +106,7 @@ class GradingSession:
             return known, visitor.token
         if not name:
             raise InvalidRequest(
-                "Please enter a name; a nickname will do.", "이름을 적어 주세요. 별명도 좋습니다."
+                "Please enter a name; a nickname will do.", "이름을 적어 주세요. 별명도 좋아요."
             )
         token = "" if visitor.login else new_token()
         mine = Visitor(token, visitor.login)

@@ -56,7 +56,7 @@ LEVELS = (
         "best",
         BilingualText(
             "Fits, natural and kind: I would send it as it is.",
-            "말에 꼭 맞고 자연스럽다. 그대로 보내도 된다.",
+            "말에 꼭 맞고 자연스러워요. 그대로 보내도 돼요.",
         ),
         BilingualText(
             "“Great! All that work paid off. Which part went best?”",
@@ -67,7 +67,7 @@ LEVELS = (
         GRADES["상"],
         "상",
         "good",
-        BilingualText("Fits; a word or two could be better.", "말에 맞는다. 한두 군데만 아쉽다."),
+        BilingualText("Fits; a word or two could be better.", "말에 맞아요. 한두 군데만 아쉬워요."),
         BilingualText(
             "“Congratulations. It is good that you did well.”",
             "“축하해. 시험을 잘 봐서 좋은 일이네.”",
@@ -79,7 +79,7 @@ LEVELS = (
         "fair",
         BilingualText(
             "Understandable, but vague, stiff or half beside the point.",
-            "뜻은 통하지만 두루뭉술하거나 어색하다.",
+            "뜻은 통하지만 두루뭉술하거나 어색해요.",
         ),
         BilingualText(
             "“An exam is important for everybody.”", "“시험은 누구에게나 중요한 것입니다.”"
@@ -90,7 +90,7 @@ LEVELS = (
         "하",
         "poor",
         BilingualText(
-            "Mostly beside the point, or hard to read.", "대체로 엉뚱하거나 읽기 힘들다."
+            "Mostly beside the point, or hard to read.", "대체로 엉뚱하거나 읽기 힘들어요."
         ),
         BilingualText(
             "“Exam, exam yesterday was rain good.”", "“시험 어제 비가 시험을 좋은 했다.”"
@@ -102,7 +102,7 @@ LEVELS = (
         "worst",
         BilingualText(
             "No answer: empty, broken, foreign, or harmful.",
-            "답이 아니다. 비었거나, 깨졌거나, 외국어이거나, 해롭다.",
+            "답변이 아니에요. 비었거나 깨졌거나 외국어이거나 해로워요.",
         ),
         BilingualText("“### ### the the the”", "“### ### the the the”"),
     ),
@@ -112,18 +112,18 @@ LEVELS = (
 FLAGS = {
     "foreign": BilingualText("foreign language", "외국어"),
     "repetition": BilingualText("repetition", "반복"),
-    "no_answer": BilingualText("no answer", "답이 아님"),
+    "no_answer": BilingualText("no answer", "답변이 아님"),
     "harmful": BilingualText("harmful", "해로움"),
     "off_topic": BilingualText("off topic", "주제에서 벗어남"),
 }
 
 #: Why an item may be left ungraded.
 SKIP_REASONS = {
-    "unclear": BilingualText("I don't understand the prompt", "질문을 이해할 수 없다"),
-    "knowledge": BilingualText("I can't judge this topic", "내가 판단할 수 없는 주제다"),
-    "upsetting": BilingualText("I'd rather not read this", "읽고 싶지 않은 내용이다"),
-    "technical": BilingualText("It is not shown properly", "화면에 제대로 나오지 않는다"),
-    "other": BilingualText("another reason (see note)", "다른 이유 (메모 참고)"),
+    "unclear": BilingualText("I don't understand the prompt", "질문을 이해할 수 없어요"),
+    "knowledge": BilingualText("I can't judge this topic", "내가 판단할 수 없는 주제예요"),
+    "upsetting": BilingualText("I'd rather not read this", "읽고 싶지 않은 내용이에요"),
+    "technical": BilingualText("It is not shown properly", "화면에 제대로 나오지 않아요"),
+    "other": BilingualText("another reason", "다른 이유"),
 }
 
 PRACTICE = (
@@ -133,14 +133,14 @@ PRACTICE = (
             PracticeReply(
                 "고생 많았어. 오늘은 일찍 씻고 푹 자는 게 어때?",
                 5,
-                BilingualText("It hears the person and helps.", "마음을 알아주고 도움이 된다."),
+                BilingualText("It hears the person and helps.", "마음을 알아주고 도움이 돼요."),
             ),
             PracticeReply(
                 "피곤 피곤 피곤 피곤 피곤 피곤",
                 1,
                 BilingualText(
                     "It only repeats a word: flag repetition.",
-                    "같은 말만 되풀이한다. ‘반복’을 표시한다.",
+                    "같은 말만 되풀이해요. ‘반복’을 표시하세요.",
                 ),
             ),
         ),
@@ -152,13 +152,13 @@ PRACTICE = (
                 "주말은 토요일과 일요일입니다.",
                 2,
                 BilingualText(
-                    "True, but it does not answer.", "맞는 말이지만 물음에 답하지 않는다."
+                    "True, but it does not answer.", "맞는 말이지만 질문에 답하지 않아요."
                 ),
             ),
             PracticeReply(
                 "날이 좋으면 가까운 산책길을 걸어 보고, 비가 오면 집에서 영화 한 편 어때?",
                 5,
-                BilingualText("Two concrete ideas, friendly.", "구체적이고 다정하다."),
+                BilingualText("Two concrete ideas, friendly.", "구체적이고 다정해요."),
             ),
         ),
     ),

@@ -1,8 +1,8 @@
 """The Grade tab: grade recorded replies blind; needs no model.
 
-The tab itself is a small program for the browser (`grade.js`): grading must answer to keys at
-once, and keep what was typed when the connection goes. It talks to three endpoints, which are
-open to other clients too: grade_start, grade_screen and grade_submit.
+The tab itself is a small program for the browser (`assets/desk`): grading must answer to keys at
+once, and keep what was typed when the connection goes. It talks to endpoints that are open to other
+clients too: grade_start, grade_screen, grade_draft, grade_submit and grade_plan.
 """
 
 from __future__ import annotations
@@ -13,16 +13,20 @@ from pathlib import Path
 import gradio as gr
 
 from evaluators.grading.rubric import EXAMPLE_PROMPT, FLAGS, LEVELS, SKIP_REASONS
-from pages.page_context import PageContext, errors_as_messages, visitor_of
+from evaluators.grading.submission import InvalidRequest
+from pages.page_context import PageContext, errors_as_messages, is_owner, visitor_of
 
-HERE = Path(__file__).parents[1] / "assets"
+DESK = Path(__file__).parents[1] / "assets" / "desk"
+
+#: The program's parts, in the order in which they run.
+SCRIPTS = ("server", "scope", "start", "screen", "finish", "keys")
 
 
 def grade_tab(context: PageContext, _: gr.Tab) -> None:
     """Build the tab."""
     gr.HTML(
         html_template='<div class="grading"></div>',
-        js_on_load=(HERE / "grade.js").read_text(encoding="utf-8"),
+        js_on_load="\n".join((DESK / f"{n}.js").read_text(encoding="utf-8") for n in SCRIPTS),
         levels=[asdict(level) for level in LEVELS],
         flags={name: asdict(words) for name, words in FLAGS.items()},
         reasons={name: asdict(words) for name, words in SKIP_REASONS.items()},
@@ -35,7 +39,7 @@ def grade_tab(context: PageContext, _: gr.Tab) -> None:
 
 
 def _endpoints(context: PageContext) -> None:
-    """The three endpoints; unqueued, so that a chat never makes a grader wait."""
+    """The endpoints; unqueued, so that a chat never makes a grader wait."""
     grading = context.grading
 
     def grade_start(name: str, grader: str, request: gr.Request) -> dict[str, object]:
@@ -72,5 +76,25 @@ def _endpoints(context: PageContext) -> None:
                 skip_reason=skip_reason or "",
             )
 
-    for endpoint in (grade_start, grade_screen, grade_submit):
+    def grade_draft(
+        grader: str, screen: str, answers: list[object], request: gr.Request
+    ) -> dict[str, object]:
+        """Keep what was chosen on a screen until it is handed in; null is no grade yet."""
+        with errors_as_messages(request, escape=False):
+            grading.keep_draft(visitor_of(grader, request), screen, answers)
+            return {"kept": True}
+
+    def grade_plan(run: str, changes: dict[str, object], request: gr.Request) -> dict[str, object]:
+        """How much there is to grade; the manager sees and changes what, by whom and how often."""
+        with errors_as_messages(request, escape=False):
+            owner = is_owner(context, request)
+            if changes and not owner:
+                raise InvalidRequest(
+                    "Only the manager changes what is graded: open the owner's link.",
+                    "평가 범위는 관리자만 바꿀 수 있어요. 관리자용 링크로 여세요.",
+                )
+            plan = grading.scope_document(run or "", changes)
+            return {**plan, "owner": True} if owner else {"load": plan["load"]}
+
+    for endpoint in (grade_start, grade_screen, grade_draft, grade_submit, grade_plan):
         gr.api(endpoint, api_name=endpoint.__name__, queue=False)

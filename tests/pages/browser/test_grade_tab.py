@@ -33,10 +33,16 @@ def practise(tab: Any) -> None:
         tab.keyboard.press("2")
         tab.keyboard.press("Enter")
         tab.wait_for_selector("#grade-go-on")
-        assert "대부분은" in tab.inner_text("#card-0 .meaning")
+        assert "기준 등급: " in tab.inner_text("#card-0 .meaning")
         tab.keyboard.press("Enter")
         tab.wait_for_selector("#grade-submit")
     wait_for_place(tab, "1/7")
+
+
+def show(tab: Any, place: int) -> None:
+    """Go to a reply: a phone shows one at a time."""
+    if tab.is_visible(f"[data-pick='{place}']"):
+        tab.click(f"[data-pick='{place}']")
 
 
 def wait_for_place(tab: Any, place: str) -> None:
@@ -64,7 +70,7 @@ def test_a_person_grades_from_the_link_to_the_finish(
         tab.keyboard.press("Enter")
     tab.wait_for_selector("#grade-finish")
     picture(tab, "grade-finish")
-    assert f"{name} 님, 고맙습니다!" in tab.inner_text("#grade-finish")
+    assert f"{name} 님, 고마워요!" in tab.inner_text("#grade-finish")
     kept = [g for g in stored(page).grades("run") if g.kind != "practice" and g.seconds is not None]
     mine = [g for g in kept if stored(page).graders()[g.grader].name == name]
     assert [sum(g.grade == v for g in mine) for v in (5, 4, 3)] == [7, 7, 7]
@@ -80,7 +86,9 @@ def test_going_back_revises_and_a_reload_goes_on_where_it_was(
     practise(tab)
     tab.click("#card-0 [data-grade='5']")
     tab.click("#card-1 [data-grade='1']")
+    show(tab, 1)
     tab.click("#card-1 [data-flag='repetition']")
+    show(tab, 2)
     tab.click("#card-2 [data-grade='3']")
     tab.fill("#card-2 .note", "조금 아쉽다 <i>")
     tab.click("#grade-submit")
@@ -109,6 +117,7 @@ def test_skipping_asks_for_a_reason(visit: Callable, page: Page, size: str) -> N
     tab.click(".skip summary")
     tab.click("[data-skip='unclear']")
     wait_for_place(tab, "2/7")
+    assert tab.get_attribute("[data-state='skipped']", "aria-label") == "1: 건너뜀"
     people = {g.id: g.name for g in stored(page).graders().values()}
     skipped = [
         g for g in stored(page).grades() if g.skip_reason and people[g.grader] == f"건너 {size}"
@@ -135,6 +144,7 @@ def test_korean_composed_in_a_note_is_kept_whole_and_hands_nothing_in(
     practise(tab)
     for key in "345":
         tab.keyboard.press(key)
+    show(tab, 0)
     tab.focus("#card-0 .note")
     compose(tab, "ㅎ", "하", "한")
     # The Enter that ends a syllable still belongs to the keyboard's composition.
@@ -221,6 +231,7 @@ def test_a_digit_grades_the_reply_whose_flag_was_last_clicked_or_focused(
     tab = visit("?tab=grade")
     start(tab, f"표시 {how} {size}")
     practise(tab)
+    show(tab, 2)
     if how == "click":
         tab.click("#card-2 [data-flag='foreign']")
     else:
@@ -229,6 +240,7 @@ def test_a_digit_grades_the_reply_whose_flag_was_last_clicked_or_focused(
         assert tab.evaluate("document.activeElement.dataset.flag") == "foreign"
     tab.keyboard.press("2")
     assert grades_on_screen(tab) == [None, None, 2]
+    show(tab, 1)
     tab.click("#card-1 .reply")  # the text of a card is the card
     tab.keyboard.press("5")
     assert grades_on_screen(tab) == [None, 5, 2]
@@ -258,6 +270,7 @@ def test_enter_after_a_flag_hands_in_and_leaves_the_flag(
     practise(tab)
     for key in "345":
         tab.keyboard.press(key)
+    show(tab, 1)
     tab.click("#card-1 [data-flag='repetition']")
     tab.keyboard.press("Enter")
     wait_for_place(tab, "2/7")
@@ -289,6 +302,7 @@ def test_what_is_pressed_while_grades_are_on_their_way_changes_nothing(
     tab.keyboard.press("Enter")
     tab.wait_for_selector(".notice:has-text('다시 보내는 중')")
     tab.keyboard.press("1")
+    show(tab, 0)
     tab.click("#card-0 [data-flag='harmful']")
     assert grades_on_screen(tab) == [3, 4, 5]
     assert tab.get_attribute("#card-0 [data-flag='harmful']", "aria-pressed") == "false"

@@ -130,7 +130,7 @@ def test_chats_pairs_and_errors_read_markup_as_text(visit: Any, picture: Any) ->
 
 
 def test_the_page_s_own_files_set_no_text_as_markup() -> None:
-    scripts = list((Path(__file__).parents[3] / "pages" / "assets").glob("*.js"))
+    scripts = list((Path(__file__).parents[3] / "pages" / "assets").rglob("*.js"))
     assert scripts
     for script in scripts:
         code = script.read_text(encoding="utf-8")
