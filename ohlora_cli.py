@@ -118,6 +118,13 @@ GRADES = {
         "commands.grading.grades:agreement",
         text("How far graders agree.", "평가자들이 얼마나 일치하는지 보여 줍니다."),
     ),
+    "next": Place(
+        "commands.grading.grade_next:grade_next",
+        text(
+            "What to grade next, and whether it is still needed.",
+            "다음에 무엇을 평가하면 좋은지, 더 평가해야 하는지 보여 줍니다.",
+        ),
+    ),
 }
 DIAGRAMS = {
     "parse": Place(

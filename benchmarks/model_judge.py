@@ -1,22 +1,21 @@
 """Have a model judge a run's replies: `python -m benchmarks.model_judge RUN --judge NAME`.
 
 Its grades go into the run's scores as "judge:NAME", beside the evaluators and apart from people's;
-how far it agrees with people is printed, where people graded too.
+how far it agrees with people is printed, where people graded too, and whether it may stand in for
+one.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.human_grades import grades_of
-from evaluators.grading.statistics.agreement import alpha_of, blind_first_grades, reply_key
-from evaluators.grading.store.grade_records import Grade, reply_hash
+from evaluators.grading.gradable_replies import gradable_run
+from evaluators.grading.statistics.rater_scores import rater_scores
+from evaluators.grading.store.grade_records import Grade
 from evaluators.judge.model_rater import (
     REPEATS,
     Ask,
@@ -26,6 +25,7 @@ from evaluators.judge.model_rater import (
     report,
     score_rows,
 )
+from evaluators.judge.rater_report import RaterReport, rater_reports
 from evaluators.judge.transcript import record, replay
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.open_backend import open_backend
@@ -34,15 +34,6 @@ from model_registry.language import text
 from model_registry.registry import Registry
 
 ANSWER_TOKENS = 200  # eight letters with their grades, and some chatter
-
-
-@dataclass(frozen=True, slots=True)
-class WithPeople:
-    """A judge's agreement with people, over the replies that both graded."""
-
-    replies: int
-    alpha: float | None  # Krippendorff's ordinal alpha of the judge and people's median
-    near: float | None  # share of replies at most one grade apart
 
 
 def judge_run(folder: RunFolder, ask: Ask, name: str, repeats: int = REPEATS) -> list[Judgement]:
@@ -62,25 +53,16 @@ def judge_run(folder: RunFolder, ask: Ask, name: str, repeats: int = REPEATS) ->
     return judgements
 
 
-def with_people(judgements: Sequence[Judgement], grades: Sequence[Grade]) -> WithPeople:
+def with_people(
+    folder: RunFolder, judgements: Sequence[Judgement], grades: Sequence[Grade]
+) -> RaterReport:
     """How far a judge agrees with the people who graded the same replies."""
-    people: dict[tuple[str, str, str, int | None, str], list[int]] = defaultdict(list)
-    for grade in blind_first_grades(grades):
-        if grade.grade is not None:
-            people[reply_key(grade)].append(grade.grade)
-    pairs = []
-    for judgement in judgements:
-        reply, value = judgement.reply, judgement.value
-        key = (reply.case, reply.prompt, reply.pass_, reply.tuned, reply_hash(reply.reply))
-        if value is not None and people.get(key):
-            pairs.append((round(value), round(median(people[key]))))
-    if not pairs:
-        return WithPeople(0, None, None)
-    near = sum(abs(judged - graded) <= 1 for judged, graded in pairs) / len(pairs)
-    return WithPeople(len(pairs), alpha_of(pairs), near)
+    run = gradable_run(folder.path, folder.replies())
+    (report,) = rater_reports(grades, rater_scores(run, score_rows(judgements)))
+    return report
 
 
-def summary(judged: JudgeReport, people: WithPeople) -> str:
+def summary(judged: JudgeReport, people: RaterReport) -> str:
     """A judge's steadiness and its agreement with people, as text."""
     lines = [
         text(
@@ -103,7 +85,7 @@ def summary(judged: JudgeReport, people: WithPeople) -> str:
             )
         )
     if people.replies:
-        alpha = "—" if people.alpha is None else f"{people.alpha:.2f}"
+        alpha = "—" if people.alpha.value is None else f"{people.alpha.value:.2f}"
         lines.append(
             text(
                 f"with people, on {people.replies} replies: alpha {alpha}, "
@@ -112,6 +94,7 @@ def summary(judged: JudgeReport, people: WithPeople) -> str:
                 f"한 등급 이내 {people.near:.0%}",
             )
         )
+        lines.append(people.verdict.words)
     else:
         lines.append(text("nobody graded these replies yet", "아직 사람의 평가가 없음"))
     return "\n".join(lines)
@@ -139,7 +122,7 @@ def main() -> None:
         ask = record(ask, given.record)
     judgements = judge_run(RunFolder(given.run), ask, given.judge, given.repeats)
     replies = [judgement.reply for judgement in judgements]
-    people = with_people(judgements, grades_of(given.run, replies))
+    people = with_people(RunFolder(given.run), judgements, grades_of(given.run, replies))
     print(summary(report(judgements)[0], people))
 
 

@@ -10,14 +10,21 @@ import json
 import os
 import sys
 from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.results.decision import decision_of
 from benchmarks.results.folder import RunFolder
+from benchmarks.results.rater_rows import (
+    GradedRun,
+    joined_rows,
+    length_sentences,
+    next_rows,
+    rater_rows,
+)
 from benchmarks.results.run import Run
 from benchmarks.results.shown_rows import decision_rows
 from benchmarks.results.uses import licence_account
-from evaluators.grading.gradable_replies import read_run
 from evaluators.grading.grade_export import export_grades
 from evaluators.grading.statistics.grade_summary import summary_of
 from evaluators.grading.store.grade_store import GradeStore
@@ -77,12 +84,23 @@ def document_apart(folder: Path, store: str, files: Path) -> JsonDict:
 def _document(folder: Path, store: GradeStore, files: Path) -> JsonDict:
     run = Run.read(RunFolder(folder), store, needs_head=False)
     decision, _ = decision_of(run)
-    rows, uses = {}, {}
+    graded = GradedRun.of(run)
+    evidence, plan = graded.evidence, graded.plan()
+    rows, uses, raters = {}, {}, {}
     for name, korean in LANGUAGES.items():
         with read_by(korean=korean):
             rows[name] = decision_rows(run, decision)
             uses[name] = "\n".join(licence_account(run, decision)) if decision else ""
-    summary = summary_of(store, read_run(folder), run.grades)
+            raters[name] = {
+                "raters": rater_rows(evidence),
+                "joined": joined_rows(evidence),
+                "next": next_rows(plan),
+                "said": [*length_sentences(evidence), *([plan.stop.note.words] * bool(run.grades))],
+            }
+    summary = summary_of(store, graded.run, run.grades) | {
+        "joined": evidence.to_json(),
+        "next": asdict(plan),
+    }
     # A file says the same whoever asks for it.
     kept = json.dumps(
         {**summary, "decision": rows["en"]}, ensure_ascii=False, indent=2, default=str
@@ -92,6 +110,7 @@ def _document(folder: Path, store: GradeStore, files: Path) -> JsonDict:
     return {
         "decision": rows,
         "use": uses,
+        "raters": raters,
         "summary": summary,
         "graded": bool(run.mean_grades),
     }

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.results.rater_rows import GradedRun, joined_rows, length_sentences, rater_rows
 from commands.shared.console import out, print_columns, print_json
 from commands.shared.options import Json
 from evaluators.grading.grade_export import export_grades
@@ -18,6 +19,7 @@ from evaluators.grading.statistics.agreement import grader_reports
 from evaluators.grading.statistics.comparison import mean_grades
 from evaluators.grading.statistics.reason_words import reason_words
 from evaluators.grading.store.grade_store import GradeStore
+from evaluators.judge.grade_evidence import GradeEvidence
 from model_registry.language import text
 
 RunName = Annotated[
@@ -86,24 +88,77 @@ def import_grades_of(options: GradeImportOptions) -> None:
 class AgreementOptions:
     """What `ohlora grades agreement` is asked for."""
 
-    run: RunName = None
+    run: Annotated[
+        str | None,
+        typer.Option(
+            "--run",
+            help=text(
+                "Of this run only; its folder adds what raters that are no people say.",
+                "이 실행의 등급만 다룹니다. 폴더를 지정하면 자동 평가와도 비교합니다.",
+            ),
+        ),
+    ] = None
     as_json: Json = False
 
 
 def agreement(options: AgreementOptions) -> None:
-    """Krippendorff's alpha with its interval, and each grader's consistency."""
-    grades = _store().grades(options.run)
+    """Krippendorff's alpha, each grader's consistency, and raters beside people."""
+    folder = _folder_of(options.run)
+    grades = _store().grades(folder.resolve().name if folder else options.run)
     measured = asdict(measure(grades))
+    evidence = GradedRun.read(folder, grades).evidence if folder else None
     if options.as_json:
         print_json(
             {
                 "agreement": measured,
                 "graders": [asdict(row) for row in grader_reports(grades)],
                 "means": [asdict(row) for row in mean_grades(grades)],
+                "joined": evidence.to_json() if evidence else None,
             }
         )
         return
     print_columns([(text(name, _LABELS[name]), _shown(value)) for name, value in measured.items()])
+    if evidence is not None:
+        _print_joined(evidence)
+
+
+def _folder_of(run: str | None) -> Path | None:
+    """The run's folder, where it was named by that and not by its name."""
+    named = run is not None and (Path(run) / "replies.jsonl").is_file()
+    return Path(run) if run and named else None
+
+
+def _print_joined(evidence: GradeEvidence) -> None:
+    """Tables of raters and of joined means, each only where it has rows; then what length does."""
+    raters = {
+        "rater": text("rater", "자동 평가"),
+        "alpha": text("alpha", "일치도(알파)"),
+        "spearman": text("rank correlation", "순위 상관"),
+        "replies": text("replies", "함께 평가한 답변"),
+        "verdict": text("beside people", "사람과 비교"),
+    }
+    means = {
+        "candidate": text("candidate or pair", "후보 또는 쌍"),
+        "mean": text("with raters", "자동 평가와 함께"),
+        "interval": "95 %",
+        "saved": text("narrower, %", "좁아짐, %"),
+        "adjusted": text("at equal length", "길이가 같다면"),
+        "remark": "",
+    }
+    for heads, rows in ((raters, rater_rows(evidence)), (means, joined_rows(evidence))):
+        if rows:
+            print()
+            print_columns(
+                [tuple(heads.values()), *([_cell(r.get(k)) for k in heads] for r in rows)]
+            )
+    for sentence in length_sentences(evidence):
+        out.print(f"\n{sentence}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _cell(value: float | str | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 def _shown(value: float | str | None) -> str:

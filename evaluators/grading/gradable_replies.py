@@ -80,13 +80,19 @@ def read_run(folder: Path) -> GradableRun:
     folder = Path(folder)
     if not folder.is_dir():
         raise OhloraError(f"{folder} is no run folder. Make one: ohlora run STUDY --out {folder}")
-    replies = [r for r in read_rows(folder / "replies.jsonl", Reply) if r.finish_reason != "error"]
-    if not replies:
+    run = gradable_run(folder, read_rows(folder / "replies.jsonl", Reply))
+    if not run.items:
         raise OhloraError(
             f"{folder} holds no replies to grade: its replies.jsonl is missing or empty. "
             f"Go on with the run: ohlora run STUDY --out {folder} --resume"
         )
-    return GradableRun(folder.resolve().name, folder, tuple(_items(replies)))
+    return run
+
+
+def gradable_run(folder: Path, replies: Iterable[Reply]) -> GradableRun:
+    """The gradable part of a folder's replies."""
+    made = [reply for reply in replies if reply.finish_reason != "error"]
+    return GradableRun(folder.resolve().name, folder, tuple(_items(made)))
 
 
 def _items(replies: Iterable[Reply]) -> list[Item]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from model_registry.messages.grade_texts import GRADE_TEXTS
 from model_registry.messages.load_texts import LOAD_TEXTS
 
 AS_WRITTEN = "as_written"  # words of an older run, or of a plugin: shown as they stand
@@ -211,3 +212,4 @@ WORDS: dict[str, tuple[str, str]] = LOAD_TEXTS | {
         "{change} (지금대로면 {needed_bytes:gib})",
     ),
 }
+WORDS |= GRADE_TEXTS

@@ -84,6 +84,28 @@ GRADERS = [
     column("severity", "Against the others", "다른 평가자 대비", digits=2),
     column("drift", "Drift", "진행에 따른 변화", digits=2),
 ]
+RATERS = [
+    column("rater", "Rater", "자동 평가", always=True),
+    column("verdict", "Beside people", "사람과 비교"),
+    column("alpha", "Agreement (alpha, 95 %)", "일치도(알파, 95%)"),
+    column("spearman", "Rank correlation (95 %)", "순위 상관(95%)"),
+    column("replies", "Replies both graded", "함께 평가한 답변", digits=0),
+    column("top", "Best grade (%)", "최상 비율(%)", digits=0),
+]
+JOINED = [
+    column("candidate", "Candidate or pair", "후보 또는 쌍", always=True),
+    column("mean", "With raters", "자동 평가와 함께", digits=2),
+    column("interval", "95 %", "95%"),
+    column("saved", "Narrower than people alone (%)", "사람만일 때보다 좁아짐(%)", digits=0),
+    column("adjusted", "At equal length", "길이가 같다면", digits=2),
+    column("remark", "Remark", "비고"),
+]
+NEXT = [
+    column("prompt", "Prompt", "질문", always=True),
+    column("candidates", "Replies of", "답변한 후보"),
+    column("people", "Graded by", "평가한 사람", digits=0),
+    column("reduction", "Variance saved by a grade", "등급 하나가 줄이는 분산", digits=4),
+]
 RATINGS = [
     column("candidate", "Candidate", "후보", always=True),
     column("chance", "Wins against average (%)", "평균을 이길 확률 (%)", digits=0),
@@ -112,11 +134,15 @@ def results_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
             spread = picture("bars", "distribution", "results-distribution")
         pairs = data_table("differences", DIFFERENCES, [], "results-differences", none=NOTHING)
         strong = data_table("strengths", RATINGS, [], "results-strengths", none=NOTHING)
+        raters = data_table("raters", RATERS, [], "results-raters", none=NOTHING)
+        joined = data_table("joined", JOINED, [], "results-joined", none=NOTHING)
+        further = data_table("grade_next", NEXT, [], "results-next", none=NOTHING)
         people = data_table("each_grader", GRADERS, [], "results-graders", none=NOTHING)
         with gr.Row():
             as_csv = gr.DownloadButton(word("download_csv"), elem_id="results-csv")
             as_json = gr.DownloadButton(word("download_json"), elem_id="results-json")
-    tables = [decision, cost, spread, pairs, strong, people, use]
+    joining = [raters, joined, further]
+    tables = [decision, cost, spread, pairs, strong, *joining, people, use]
     outputs = [notice, shown, *tables, as_csv, as_json, grades]
 
     async def results(run: str, request: gr.Request) -> tuple[object, ...]:
@@ -182,21 +208,23 @@ async def show_results(
     why_not = await to_thread.run_sync(_why_not, context, request, folder.name, asked)
     if why_not:
         told = why_not[korean]
-        return told, gr.Column(visible=False), [], {}, {}, [], [], [], "", None, None, []
+        return told, gr.Column(visible=False), [], {}, {}, *[[]] * 6, "", None, None, []
     kept = await context.results.of(folder.folder, context.grading.store)
     everything = await to_thread.run_sync(_sees_everything, context, request, folder.name)
     mine = page_visitor(request).id
     language = "ko" if korean else "en"
     rows, summary = kept.document["decision"][language], kept.document["summary"]
+    raters = kept.document["raters"][language]
     with read_by(korean=korean):
         return (
-            _in_words(summary, korean),
+            " ".join([_in_words(summary, korean), *raters["said"]]),
             gr.Column(visible=True),
             rows,
             {"points": cost_and_quality(rows), "graded": kept.document["graded"]},
             {"bars": distribution_bars(summary)},
             difference_rows(summary),
             rating_rows(summary),
+            *(raters[each] for each in ("raters", "joined", "next")),
             _people([one for one in summary["each_grader"] if everything or one["grader"] == mine]),
             kept.document["use"][language],
             str(kept.grades_csv) if everything else None,

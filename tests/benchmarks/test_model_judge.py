@@ -54,16 +54,16 @@ def test_its_grades_stand_in_the_runs_scores_under_its_own_name(folder: RunFolde
 
 def test_its_agreement_with_people_is_told_and_people_stay_apart(folder: RunFolder) -> None:
     judgements = judge_run(folder, honest, "llama")
-    people = [a_grade("정말 축하해!", 5), a_grade("그래", 2, case="poor")]
-    found = with_people(judgements, people)
-    assert (found.replies, found.alpha, found.near) == (2, 1.0, 1.0)
+    people = [a_grade("정말 축하해!", 5), a_grade("축하해, 고생했어!", 5, 16, case="poor")]
+    found = with_people(folder, judgements, people)
+    assert (found.replies, found.near, found.code) == (2, 1.0, "too_few_people")
     assert [row.evaluator for row in folder.scores()] == ["judge:llama"] * 3
 
 
 def test_without_peoples_grades_that_is_said(folder: RunFolder, monkeypatch) -> None:
     monkeypatch.setenv("OHLORA_LANG", "en")
     judgements = judge_run(folder, honest, "llama")
-    printed = summary(report(judgements)[0], with_people(judgements, []))
+    printed = summary(report(judgements)[0], with_people(folder, judgements, []))
     assert "nobody graded" in printed
     assert "12 of 12 grades given" in printed
 

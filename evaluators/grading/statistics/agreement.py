@@ -95,20 +95,29 @@ def agreement(grades: Iterable[Grade], *, draws: int = 1000, seed: int = 0) -> A
     by_prompt: dict[str, dict[object, list[int]]] = defaultdict(lambda: defaultdict(list))
     for grade in counted:
         by_prompt[grade.prompt][reply_key(grade)].append(grade.grade or 0)
-    clusters = [_counts(list(units.values())) for units in by_prompt.values()]
-    clusters = [counts for counts in clusters if len(counts)]
-    replies = sum(len(counts) for counts in clusters)
-    if not clusters:
+    units = [list(one.values()) for one in by_prompt.values()]
+    replies = sum(len(one) > 1 for prompt in units for one in prompt)
+    if not replies:
         reason = "no reply was graded by two people yet"
         return Agreement(None, None, None, 0, people, reason)
-    sums = np.stack([_coincidences(counts).sum(axis=0) for counts in clusters])
-    alpha = _alpha(sums.sum(axis=0))
+    alpha, low, high = alpha_with_interval(units, draws=draws, seed=seed)
     if alpha is None:
         reason = "undefined: every grade is the same"
         return Agreement(None, None, None, replies, people, reason)
-    low, high = _alpha_interval(sums, draws, seed)
     reason = "" if low is not None else "too few prompts for an interval"
     return Agreement(alpha, low, high, replies, people, reason)
+
+
+def alpha_with_interval(
+    prompts: Iterable[Sequence[Sequence[int]]], *, draws: int = 1000, seed: int = 0
+) -> tuple[float | None, float | None, float | None]:
+    """Ordinal alpha of the units of each prompt, and a bootstrap interval over whole prompts."""
+    clusters = [counts for units in prompts if len(counts := _counts(units))]
+    if not clusters:
+        return None, None, None
+    sums = np.stack([_coincidences(counts).sum(axis=0) for counts in clusters])
+    alpha = _alpha(sums.sum(axis=0))
+    return (alpha, None, None) if alpha is None else (alpha, *_alpha_interval(sums, draws, seed))
 
 
 def _alpha_interval(

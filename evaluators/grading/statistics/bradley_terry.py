@@ -12,8 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
-from evaluators.grading.statistics.agreement import blind_first_grades
-from evaluators.grading.statistics.comparison import label
+from evaluators.grading.statistics.comparison import grades_by_screen
 from evaluators.grading.store.grade_records import Grade, Vote
 
 #: Wins that every candidate is given against every other beforehand; keeps estimates finite.
@@ -52,14 +51,11 @@ def from_votes(votes: Iterable[Vote]) -> list[PairwiseComparison]:
 
 def from_grades(grades: Iterable[Grade]) -> list[PairwiseComparison]:
     """Every pair of replies that one person graded to one prompt."""
-    screens: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-    for grade in blind_first_grades(grades):
-        screens[(grade.grader, grade.prompt)][label(grade)] = grade.grade or 0
     return [
         PairwiseComparison(
             a, b, 0.5 if given[a] == given[b] else float(given[a] > given[b]), prompt
         )
-        for (_, prompt), given in screens.items()
+        for (_, prompt), given in grades_by_screen(grades).items()
         for a, b in combinations(sorted(given), 2)
     ]
 

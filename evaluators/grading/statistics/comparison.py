@@ -17,6 +17,7 @@ import numpy as np
 
 from evaluators.grading.statistics.agreement import blind_first_grades
 from evaluators.grading.store.grade_records import Grade
+from model_registry.records import Reply
 
 #: Fewer prompts than this give no interval.
 FEWEST_PROMPTS = 3
@@ -81,18 +82,23 @@ def interval(
     return float(low), float(high)
 
 
-def label(grade: Grade) -> str:
+def label(graded: Grade | Reply) -> str:
     """The candidate, with its LoRA rank where it was tuned: the two are graded apart."""
-    return grade.candidate if grade.tuned is None else f"{grade.candidate} (r={grade.tuned})"
+    return graded.candidate if graded.tuned is None else f"{graded.candidate} (r={graded.tuned})"
+
+
+def grades_by_prompt(grades: Iterable[Grade]) -> dict[str, dict[str, list[int]]]:
+    """Every candidate's grades, by prompt."""
+    found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for grade in blind_first_grades(grades):
+        found[label(grade)][grade.prompt].append(grade.grade or 0)
+    return found
 
 
 def mean_grades(grades: Iterable[Grade]) -> list[MeanGrade]:
     """Every candidate's mean grade, the best first. Prompts weigh alike."""
-    by_candidate: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for grade in blind_first_grades(grades):
-        by_candidate[label(grade)][grade.prompt].append(grade.grade or 0)
     rows = []
-    for name, prompts in by_candidate.items():
+    for name, prompts in grades_by_prompt(grades).items():
         values = [fmean(given) for given in prompts.values()]
         low, high = interval(values)
         count = sum(len(given) for given in prompts.values())
@@ -100,11 +106,28 @@ def mean_grades(grades: Iterable[Grade]) -> list[MeanGrade]:
     return sorted(rows, key=lambda row: -row.mean)
 
 
+def grades_by_screen(grades: Iterable[Grade]) -> dict[tuple[str, str], dict[str, int]]:
+    """What each person gave each candidate: (grader, prompt) → candidate → grade."""
+    found: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for grade in blind_first_grades(grades):
+        found[(grade.grader, grade.prompt)][label(grade)] = grade.grade or 0
+    return found
+
+
+def differences_by_prompt(
+    screens: Mapping[tuple[str, str], Mapping[str, int]], a: str, b: str
+) -> dict[str, list[int]]:
+    """How much better the same people graded `a` than `b`, by prompt."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for (_, prompt), given in screens.items():
+        if a in given and b in given:
+            found[prompt].append(given[a] - given[b])
+    return found
+
+
 def differences(grades: Iterable[Grade]) -> list[Difference]:
     """Every pair of candidates, the better one first, with Holm's correction over all pairs."""
-    screens: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-    for grade in blind_first_grades(grades):
-        screens[(grade.grader, grade.prompt)][label(grade)] = grade.grade or 0
+    screens = grades_by_screen(grades)
     names = sorted({name for one in screens.values() for name in one})
     pairs = list(combinations(names, 2))
     rows = [_difference(a, b, screens, len(pairs)) for a, b in pairs]
@@ -116,11 +139,7 @@ def differences(grades: Iterable[Grade]) -> list[Difference]:
 def _difference(
     a: str, b: str, screens: Mapping[tuple[str, str], Mapping[str, int]], pairs: int
 ) -> Difference | None:
-    by_prompt: dict[str, list[int]] = defaultdict(list)
-    for (_, prompt), given in screens.items():
-        if a in given and b in given:
-            by_prompt[prompt].append(given[a] - given[b])
-    values = [fmean(one) for one in by_prompt.values()]
+    values = [fmean(one) for one in differences_by_prompt(screens, a, b).values()]
     if not values:
         return None
     if fmean(values) < 0:
