@@ -108,7 +108,10 @@ GRADES = {
     ),
     "export": Place(
         "commands.grading.grades:export_grades_of",
-        text("Write grades to .csv or .jsonl.", "등급을 .csv나 .jsonl 파일로 내보냅니다."),
+        text(
+            "Write grades to .csv, .jsonl or a dataset folder.",
+            "등급을 .csv, .jsonl, 데이터셋 폴더로 내보냅니다.",
+        ),
     ),
     "import": Place(
         "commands.grading.grades:import_grades_of",

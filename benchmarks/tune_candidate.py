@@ -109,7 +109,10 @@ def tune_candidate(
             )
         )
     if is_tuned(out):
-        raise OhloraError(f"{out} holds a finished tune. Choose another --out.")
+        raise OhloraError(
+            f"{out} holds a finished tune. Choose another --out.",
+            f"{out}에 끝난 튜닝이 있습니다. 다른 --out을 지정하세요.",
+        )
     candidate = find_candidate(name, registry, base=base, cure=cure)
     if "learning_rate" in (settings or {}):  # what is said goes before what a candidate declares
         candidate = replace(candidate, learning_rate=None)
@@ -176,7 +179,10 @@ def _read(data: Path, turns: str, say: Callable[[str], None]) -> tuple[list[Row]
     rows = read_data(data, turns)
     train, valid = rows.of("train"), rows.of("valid")
     if not train:
-        raise OhloraError(f"{data} has no train rows with an answer.")
+        raise OhloraError(
+            f"{data} has no train rows with an answer.",
+            f"{data}에 답변이 있는 train 행이 없습니다.",
+        )
     valid, seen = split_overlapping(valid, train)
     overlaps = overlapping(seen, "asks_a_train_row", "valid")
     for note in (*read_notes(rows), *map(left_out_note, overlaps)):

@@ -17,7 +17,7 @@ from commands.shared.options import Base, CatalogName, CureName, Json, Use
 from commands.shared.user_registry import registry
 from model_registry.candidate import Candidate
 from model_registry.language import text
-from model_registry.licenses.license_uses import document_of
+from model_registry.licenses.license_uses import document_of, free_in_korean
 from model_registry.licenses.provenance import Source
 from model_registry.naming.candidate_check import counted
 from model_registry.naming.catalog_entry import add_to_catalog
@@ -229,6 +229,5 @@ def _print_facts(candidates: Sequence[Candidate]) -> None:
 
 
 def _free(candidate: Candidate) -> str:
-    if candidate.license.free == "unknown":
-        return text("unknown, verify", "확인 필요")
-    return candidate.license.free
+    free = candidate.license.free
+    return text("unknown, verify" if free == "unknown" else free, free_in_korean(free))

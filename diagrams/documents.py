@@ -196,12 +196,17 @@ def draw_document(
         OhloraError: no such kind of picture, or there is nothing that can be drawn at all.
     """
     if kind not in PICTURES:
-        raise OhloraError(f"A diagram is drawn as png or svg, not as {kind}.")
+        raise OhloraError(
+            f"A diagram is drawn as png or svg, not as {kind}.",
+            f"다이어그램은 png나 svg로 그립니다({kind}은(는) 안 됩니다).",
+        )
     out.mkdir(parents=True, exist_ok=True)
     rows = [_draw_row(source, out, kind, place) for place, source in enumerate(sources, start=1)]
     if not any(row["file"] for row in rows):
         problems = "; ".join(f"{row['source']}: {row['problems'][-1]}" for row in rows[:3])
-        raise OhloraError(f"Nothing could be drawn. {problems}")
+        raise OhloraError(
+            f"Nothing could be drawn. {problems}", f"그릴 수 있는 것이 없습니다. {problems}"
+        )
     return {"rows": rows}
 
 

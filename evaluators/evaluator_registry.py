@@ -84,7 +84,8 @@ def load_evaluators(
     def register(evaluator: Evaluator) -> None:
         if evaluator.name in found:
             raise DuplicateName(
-                f"Two evaluators are called {evaluator.name}: give one of them another name."
+                f"Two evaluators are called {evaluator.name}: give one of them another name.",
+                f"{evaluator.name}이라는 평가 도구가 둘입니다. 하나의 이름을 바꾸세요.",
             )
         found[evaluator.name] = evaluator
 

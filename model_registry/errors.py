@@ -34,6 +34,54 @@ class OhloraWarning(UserWarning):
     """Something went on without a part of it; shown as one line."""
 
 
+#: What can be asked for by name, in Korean; a longer kind ("column of FILE") is its first words.
+_KINDS = {
+    "backend": "백엔드",
+    "bundled candidate": "번들 후보",
+    "candidate": "후보",
+    "candidate of this run": "이 실행의 후보",
+    "catalog": "목록",
+    "check": "검사",
+    "column": "열",
+    "criterion": "기준",
+    "criterion declared": "기준",
+    "cure": "해결 방법",
+    "device": "장치",
+    "dtype": "dtype",
+    "engine": "엔진",
+    "evaluator": "평가 도구",
+    "format": "형식",
+    "grader": "평가자",
+    "level": "단계",
+    "normalisation": "정규화",
+    "quantisation": "양자화",
+    "run": "실행 결과",
+    "study": "스터디",
+    "variant": "변형",
+    "way to learn turns": "턴 학습 방식",
+    "workload": "작업",
+}
+
+
+def kind_in_korean(kind: str) -> str:
+    """A kind of thing in Korean; `column of FILE` says the file too."""
+    if kind in _KINDS:
+        return _KINDS[kind]
+    for joint in (" of ", " beside ", " in "):
+        what, found, where = kind.partition(joint)
+        if found and what in _KINDS:
+            return f"{where}의 {_KINDS[what]}"
+    return kind
+
+
+def _subject(noun: str) -> str:
+    """A noun with the particle of a subject, which depends on its last sound."""
+    last = ord(noun[-1]) - ord("가")
+    if not 0 <= last < 11_172:
+        return f"{noun}이(가)"
+    return noun + ("이" if last % 28 else "가")
+
+
 class UnknownName(OhloraError):
     """Something was asked for by a name that nothing here has."""
 
@@ -45,13 +93,19 @@ class UnknownName(OhloraError):
         near = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.5)
         near = near or [other for other in folded if wanted and wanted in other]
         if near:
-            hint = f"Did you mean {folded[near[0]]}?"
+            hint = (f"Did you mean {folded[near[0]]}?", f"혹시 {folded[near[0]]}인가요?")
         elif known:
-            rest = f" and {len(known) - MANY} more" if len(known) > MANY else ""
-            hint = f"There are: {', '.join(known[:MANY])}{rest}."
+            listed, rest = ", ".join(known[:MANY]), len(known) - MANY
+            hint = (
+                f"There are: {listed}{f' and {rest} more' if rest > 0 else ''}.",
+                f"고를 수 있는 이름: {listed}{f' 외 {rest}개' if rest > 0 else ''}.",
+            )
         else:
-            hint = "There are none."
-        super().__init__(f"No {kind} is called {name}. {hint}")
+            hint = ("There are none.", "고를 수 있는 이름이 없습니다.")
+        super().__init__(
+            f"No {kind} is called {name}. {hint[0]}",
+            f"{name}: 그런 {_subject(kind_in_korean(kind))} 없습니다. {hint[1]}",
+        )
 
 
 class NoSuchFolder(UnknownName):
@@ -61,19 +115,23 @@ class NoSuchFolder(UnknownName):
         self.kind, self.name = "folder", name
         close = difflib.get_close_matches(Path(name).name, list(near), n=1, cutoff=0.5)
         meant = Path(name).parent / close[0] if close else None
-        self.korean = f"{name} 폴더가 없습니다." + (f" 혹시 {meant}인가요?" if meant else "")
         OhloraError.__init__(
-            self, f"There is no folder {name}." + (f" Did you mean {meant}?" if meant else "")
+            self,
+            f"There is no folder {name}." + (f" Did you mean {meant}?" if meant else ""),
+            f"{name} 폴더가 없습니다." + (f" 혹시 {meant}인가요?" if meant else ""),
         )
 
 
 class BadFile(OhloraError):
-    """A file that the user wrote holds something that can't be read."""
+    """A file that the user wrote holds something that can't be read.
 
-    def __init__(self, path: Path | str, line: int | None, problem: str) -> None:
+    `korean` is the problem in Korean.
+    """
+
+    def __init__(self, path: Path | str, line: int | None, problem: str, korean: str = "") -> None:
         self.path, self.line, self.problem = Path(path), line, problem
         where = f"{path}:{line}" if line else str(path)
-        super().__init__(f"{where}: {problem}")
+        super().__init__(f"{where}: {problem}", f"{where}: {korean}" if korean else "")
 
 
 class DuplicateName(OhloraError):
@@ -84,22 +142,28 @@ class BadTrainingRow(OhloraError):
     """A row that would teach the model something wrong; found before training starts."""
 
 
+_TEMPLATE_PROBLEMS = {
+    "time": ("it did not end within 5 s", "5초 안에 끝나지 않았습니다"),
+    "memory": ("it needs more memory than a template may take", "메모리를 너무 많이 씁니다"),
+    "length": ("it writes without end", "끝없이 씁니다"),
+    "refused": ("it refuses this conversation", "이 대화를 받지 않습니다"),
+    "broken": ("it is broken", "문법이 잘못되었습니다"),
+}
+
+
 class BadTemplate(OhloraError):
     """A chat template that can't be used; `problem` is time, memory, length, refused or broken."""
 
     def __init__(self, problem: str, said: str = "") -> None:
         self.problem, self.said = problem, said
-        what = {
-            "time": "it did not end within 5 s",
-            "memory": "it needs more memory than a template may take",
-            "length": "it writes without end",
-            "refused": "it refuses this conversation",
-            "broken": "it is broken",
-        }[problem]
+        english, korean = _TEMPLATE_PROBLEMS[problem]
         detail = f" ({said})" if said else ""
         super().__init__(
-            f"The chat template of this model can't be used: {what}{detail}. Mend "
-            "chat_template.jinja (or chat_template in tokenizer_config.json) in the model's folder."
+            f"The chat template of this model can't be used: {english}{detail}. Mend "
+            "chat_template.jinja (or chat_template in tokenizer_config.json) in the model's "
+            "folder.",
+            f"이 모델의 대화 템플릿을 쓸 수 없습니다: {korean}{detail}. 모델 폴더의 "
+            "chat_template.jinja(또는 tokenizer_config.json의 chat_template)를 고치세요.",
         )
 
 
@@ -111,8 +175,8 @@ class LoadError(OhloraError):
     """A model can't be loaded; `status` is the status its case gets."""
 
     def __init__(self, status: str, message: str, korean: str = "") -> None:
-        self.status, self.korean = status, korean
-        super().__init__(message)
+        self.status = status
+        super().__init__(message, korean)
 
 
 def first_line(error: BaseException) -> str:

@@ -71,10 +71,12 @@ def _load_entry_points(manager: pluggy.PluginManager) -> None:
 
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise BadFile(path, None, "no such plugin file")
+        raise BadFile(path, None, "no such plugin file", "플러그인 파일이 없습니다")
     spec = importlib.util.spec_from_file_location(f"ohlora_plugin_{path.stem}", path)
     if spec is None or spec.loader is None:
-        raise BadFile(path, None, "a plugin file must end in .py")
+        raise BadFile(
+            path, None, "a plugin file must end in .py", "플러그인 파일 이름은 .py로 끝나야 합니다"
+        )
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:

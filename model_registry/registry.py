@@ -56,7 +56,10 @@ class Registry:
         gathers: bool = False,
     ) -> None:
         if name in self.backends:
-            raise DuplicateName(f"Two backends are called {name}. Rename one of them.")
+            raise DuplicateName(
+                f"Two backends are called {name}. Rename one of them.",
+                f"{name}이라는 백엔드가 둘입니다. 하나의 이름을 바꾸세요.",
+            )
         self.backends[name] = factory
         self._traits[name] = BackendTraits(missing, gathers)
 
@@ -130,7 +133,9 @@ def _by_name(candidates: Iterable[Candidate]) -> dict[str, Candidate]:
         if other is not None:
             raise DuplicateName(
                 f"Two candidates are called {candidate.name} (catalogs {other.catalog or '?'} and "
-                f"{candidate.catalog or '?'}). Rename one of them."
+                f"{candidate.catalog or '?'}). Rename one of them.",
+                f"{candidate.name}이라는 후보가 둘입니다(목록 {other.catalog or '?'}, "
+                f"{candidate.catalog or '?'}). 하나의 이름을 바꾸세요.",
             )
         by_name[candidate.name] = candidate
     return by_name

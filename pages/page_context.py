@@ -151,6 +151,12 @@ def refuse_while_grading(context: PageContext, request: gr.Request | None, *text
             )
 
 
+def _told(message: str, request: gr.Request | None) -> gr.Error:
+    """A message with a title in the visitor's language."""
+    title = "알림" if prefers_korean(request) else "Note"
+    return gr.Error(message, title=title, print_exception=False)
+
+
 @contextmanager
 def errors_as_messages(request: gr.Request | None, *, escape: bool = True) -> Iterator[None]:
     """Turn our errors into messages for the visitor, in their language.
@@ -162,12 +168,12 @@ def errors_as_messages(request: gr.Request | None, *, escape: bool = True) -> It
     except Busy as error:
         if (asked := part_of_request(request, "request")) is not None:
             asked.scope[PASSES] = True
-        told = "지금은 저장소가 바빠요. 잠시 뒤에 다시 해 주세요."
+        told = "지금은 저장소가 바빠요. 잠시 뒤에 다시 시도해 주세요."
         message = told if prefers_korean(request) else str(error)
-        raise gr.Error(message, print_exception=False) from None
+        raise _told(message, request) from None
     except OhloraError as error:
         message = (prefers_korean(request) and error.korean) or str(error)
-        raise gr.Error(html.escape(message) if escape else message, print_exception=False) from None
+        raise _told(html.escape(message) if escape else message, request) from None
     except gr.Error:
         raise
     except Exception as error:
@@ -178,4 +184,4 @@ def errors_as_messages(request: gr.Request | None, *, escape: bool = True) -> It
             if prefers_korean(request)
             else ("Something went wrong here. The server's log says what.")
         )
-        raise gr.Error(sorry, print_exception=False) from error
+        raise _told(sorry, request) from error

@@ -49,6 +49,23 @@ TABS = (
 MANAGERS = ("manage",)
 
 
+_TITLE = """<h1>Oh-LoRA</h1><p>%s</p><nav id="language-switch">
+<button type="button" lang="ko">한국어</button>
+<button type="button" lang="en">English</button></nav>"""
+
+#: The page anew in the other language; what its address says besides stays.
+_SWITCH = """
+for (const button of element.querySelectorAll("#language-switch button")) {
+  if (button.lang === document.documentElement.lang) button.setAttribute("aria-current", "true");
+  button.onclick = () => {
+    const url = new URL(location.href);
+    url.searchParams.set("lang", button.lang);
+    location.href = url;
+  };
+}
+"""
+
+
 class Page(gr.Blocks):
     """Blocks whose visitors take turns, and that answer what a component can't take in one line
     with no traceback in the log: it is the sender's mistake, not ours."""
@@ -86,7 +103,7 @@ def build_page(context: PageContext) -> gr.Blocks:
     """All tabs in one page."""
     page = Page(title="Oh-LoRA", analytics_enabled=False, delete_cache=(3600, 86_400))
     with page:
-        gr.HTML(f"<h1>Oh-LoRA</h1><p>{word('subtitle')}</p>", elem_id="title", js_on_load=None)
+        gr.HTML(_TITLE % word("subtitle"), elem_id="title", js_on_load=_SWITCH)
         if os.environ.get("OAUTH_CLIENT_ID"):  # a Space with hf_oauth
             gr.LoginButton(size="sm")
         made: JsonDict = {}  # what a tab gives to be filled when the page opens

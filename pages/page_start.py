@@ -100,7 +100,9 @@ def _start(page: gr.Blocks, given: JsonDict) -> Any:
     try:
         return page.launch(**given)
     except OSError as error:  # the port is taken, or the address is not this machine's
-        raise OhloraError(f"The page can't be served: {error}") from None
+        raise OhloraError(
+            f"The page can't be served: {error}", f"페이지를 열 수 없습니다: {error}"
+        ) from None
     except ValueError as error:
         # Gradio gives its own server three seconds to answer. A busy machine may need more: the
         # server is up nevertheless.

@@ -26,12 +26,19 @@ def excel_records(path: Path, raw: bytes) -> tuple[list[Record], list[str]]:
     try:
         from openpyxl import load_workbook
     except ImportError:
-        raise BadFile(path, None, "Excel files need openpyxl: pip install openpyxl") from None
+        raise BadFile(
+            path,
+            None,
+            "Excel files need openpyxl: pip install openpyxl",
+            "Excel 파일을 읽으려면 openpyxl이 필요합니다: pip install openpyxl",
+        ) from None
     try:
         book = load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
         sheets = {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in book.worksheets}
     except Exception as error:  # noqa: BLE001 - zipfile, XML and openpyxl's own, by no common name
-        raise BadFile(path, None, f"is no Excel workbook ({error})") from None
+        raise BadFile(
+            path, None, f"is no Excel workbook ({error})", f"Excel 파일이 아닙니다({error})"
+        ) from None
     filled = {name: rows for name, rows in sheets.items() if any(map(any, rows))}
     chosen: dict[str, str | None] = {name: split_of(name) for name in filled if split_of(name)}
     tables = [name for name, rows in filled.items() if sum(map(any, rows)) > 1] or list(filled)
@@ -107,7 +114,12 @@ def parquet_records(path: Path, raw: bytes) -> list[Record]:
     try:
         table = pyarrow.parquet.read_table(io.BytesIO(raw))
     except (pyarrow.ArrowException, OSError) as error:
-        raise BadFile(path, None, f"is no parquet file ({str(error).splitlines()[0]})") from None
+        raise BadFile(
+            path,
+            None,
+            f"is no parquet file ({str(error).splitlines()[0]})",
+            "parquet 파일이 아닙니다",
+        ) from None
     names = column_names(path, 1, table.column_names)
     rows = table.rename_columns(names).to_pylist()
     return [Record(number, row) for number, row in enumerate(rows, start=1)]

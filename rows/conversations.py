@@ -127,7 +127,12 @@ def marked_turns(path: Path, line: int | None, text: str) -> list[Turn]:
 def _turn(path: Path, line: int | None, turn: Mapping[str, object]) -> Turn:
     role = next((said for key in ROLE_KEYS if isinstance(said := turn.get(key), str)), None)
     if role is None:
-        raise BadFile(path, line, 'not a JSON list of {"role", "content"} turns: one has no role')
+        raise BadFile(
+            path,
+            line,
+            'not a JSON list of {"role", "content"} turns: one has no role',
+            "role이 없는 턴이 있습니다",
+        )
     content = next((turn[key] for key in CONTENT_KEYS if turn.get(key) is not None), None)
     learn = turn.get("weight") != 0 and turn.get("train") is not False
     if turn.get("tool_calls") or turn.get("function_call"):
@@ -139,7 +144,12 @@ def _turn(path: Path, line: int | None, turn: Mapping[str, object]) -> Turn:
     if content is None:
         return Turn(role, "", learn)
     if not isinstance(content, str):
-        raise BadFile(path, line, f"content must be text, not {content!r}")
+        raise BadFile(
+            path,
+            line,
+            f"content must be text, not {content!r}",
+            f"content는 글자여야 합니다({content!r}은(는) 안 됩니다)",
+        )
     return Turn(role, clean(path, line, content), learn)
 
 

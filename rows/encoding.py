@@ -53,7 +53,9 @@ def read_bytes(path: Path) -> tuple[bytes, str]:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise BadFile(path, None, f"can't be read ({error.strerror})") from error
+        raise BadFile(
+            path, None, f"can't be read ({error.strerror})", f"읽을 수 없습니다({error.strerror})"
+        ) from error
     suffix = path.suffix.lower()
     try:
         if suffix == ".gz":
@@ -62,7 +64,9 @@ def read_bytes(path: Path) -> tuple[bytes, str]:
         if suffix == ".zip":
             return _unzipped(path, raw)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
-        raise BadFile(path, None, f"can't be unpacked ({error})") from error
+        raise BadFile(
+            path, None, f"can't be unpacked ({error})", f"압축을 풀 수 없습니다({error})"
+        ) from error
     return raw, suffix
 
 
@@ -108,14 +112,24 @@ def decode(path: Path, raw: bytes | None = None) -> tuple[str, str]:
 
 def _without_mark(path: Path, raw: bytes) -> tuple[str, str]:
     if raw.count(b"\0") * 5 > len(raw):
-        raise BadFile(path, 1, "half of its bytes are NUL: is it UTF-16? Save it as UTF-8")
+        raise BadFile(
+            path,
+            1,
+            "half of its bytes are NUL: is it UTF-16? Save it as UTF-8",
+            "바이트의 절반이 NUL입니다. UTF-16인가요? UTF-8로 저장하세요",
+        )
     try:
         return raw.decode("utf-8"), "utf-8"
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         korean_so_far = _SYLLABLES.search(raw[: error.start].decode("utf-8"))
     if korean_so_far:
-        raise BadFile(path, line, "is not UTF-8, which the lines before are: save it as UTF-8")
+        raise BadFile(
+            path,
+            line,
+            "is not UTF-8, which the lines before are: save it as UTF-8",
+            "앞줄은 UTF-8인데 이 줄은 아닙니다. UTF-8로 저장하세요",
+        )
     try:
         return raw.decode("cp949"), "cp949"
     except UnicodeDecodeError:
@@ -132,7 +146,12 @@ def refuse_nul(path: Path, text: str, line: int = 1) -> None:
     place = text.find("\0")
     if place >= 0:
         line += text.count("\n", 0, place)
-        raise BadFile(path, line, "holds a NUL character (U+0000): take it out")
+        raise BadFile(
+            path,
+            line,
+            "holds a NUL character (U+0000): take it out",
+            "NUL 문자(U+0000)가 있습니다. 지우세요",
+        )
     half = _SURROGATES.search(text)
     if half:
         line += text.count("\n", 0, half.start())
@@ -181,4 +200,6 @@ def refuse_mojibake(path: Path, text: str) -> None:
             None,
             f"the Korean in it is broken ({strange[:12]}…): {how}. "
             "Save it again from its source as UTF-8 (Excel: CSV UTF-8)",
+            f"한글이 깨져 있습니다({strange[:12]}…). 원본에서 UTF-8로 다시 저장하세요(Excel: CSV "
+            "UTF-8)",
         )

@@ -134,6 +134,8 @@ def _no_form(table: Table) -> BadFile:
         table.records[0].line if table.format == "json" else 1,
         f"no {what} column: name it {names}; there are {there} "
         "(the first line must hold the names of the columns)",
+        f"{what} 열이 없습니다. 열 이름을 {names}(으)로 하세요. 지금 있는 열: {there} (첫 줄에 "
+        "열 이름이 있어야 합니다)",
     )
 
 

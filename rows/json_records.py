@@ -112,7 +112,12 @@ def _elements(path: Path, text: str, start: int) -> Iterator[tuple[int, Any, int
             return
         if text[place : place + 1] != ",":
             where = text.count("\n", 0, place) + 1
-            raise BadFile(path, where, "not JSON (a comma or ] must stand here)")
+            raise BadFile(
+                path,
+                where,
+                "not JSON (a comma or ] must stand here)",
+                "JSON이 아닙니다(쉼표나 ]가 있어야 합니다)",
+            )
         place += 1
 
 
@@ -122,7 +127,9 @@ def _value(path: Path, text: str, place: int) -> tuple[Any, int]:
     except _Twice as error:
         raise BadFile(path, text.count("\n", 0, place) + 1, str(error)) from None
     except json.JSONDecodeError as error:
-        raise BadFile(path, error.lineno, f"not JSON ({error.msg})") from None
+        raise BadFile(
+            path, error.lineno, f"not JSON ({error.msg})", f"JSON이 아닙니다({error.msg})"
+        ) from None
     except RecursionError:
         raise BadFile(path, text.count("\n", 0, place) + 1, "is nested too deeply") from None
 
@@ -133,7 +140,7 @@ def _parsed(path: Path, number: int, line: str) -> Any:
     except _Twice as error:
         raise BadFile(path, number, str(error)) from None
     except ValueError as error:
-        raise BadFile(path, number, f"not JSON ({error})") from None
+        raise BadFile(path, number, f"not JSON ({error})", f"JSON이 아닙니다({error})") from None
     except RecursionError:
         raise BadFile(path, number, "is nested too deeply") from None
 

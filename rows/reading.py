@@ -58,7 +58,12 @@ def read_folder(folder: Path) -> Rows:
     if not by_split["train"]:
         if (folder / "data").is_dir():  # as repositories of the hub have it
             return read_folder(folder / "data")
-        raise BadFile(folder / "train.jsonl", None, "is not there: name the file of rows train.*")
+        raise BadFile(
+            folder / "train.jsonl",
+            None,
+            "is not there: name the file of rows train.*",
+            "이 파일이 없습니다. 데이터 파일 이름을 train.*으로 하세요",
+        )
     whole = Rows(())
     for split, paths in by_split.items():
         if len({"".join(path.suffixes) for path in paths}) > 1:
@@ -207,7 +212,12 @@ def _question(path: Path, record: Record, columns: Columns) -> list[Turn]:
     prompt = _text(path, record, columns.question)
     more = _text(path, record, columns.input) if columns.input else ""
     if not prompt and not more:
-        raise BadFile(path, record.line, f"no text in {columns.question}")
+        raise BadFile(
+            path,
+            record.line,
+            f"no text in {columns.question}",
+            f"{columns.question}에 내용이 없습니다",
+        )
     return [Turn("user", "\n\n".join(part for part in (prompt, more) if part))]
 
 
@@ -223,7 +233,12 @@ def _answer(path: Path, record: Record, columns: Columns) -> list[Turn]:
 def _text(path: Path, record: Record, column: str | None) -> str:
     value = record.cells.get(column) if column else None
     if value is not None and not isinstance(value, str):
-        raise BadFile(path, record.line, f"{column} must be text, not {value!r}")
+        raise BadFile(
+            path,
+            record.line,
+            f"{column} must be text, not {value!r}",
+            f"{column}은(는) 글자여야 합니다({value!r}은(는) 안 됩니다)",
+        )
     return clean(path, record.line, value or "")
 
 
@@ -260,5 +275,10 @@ def _names_splits(table: Table, column: str) -> bool:
     weak = column.casefold() in _WEAK_SPLITS
     if named and not known and not weak:
         value, line = named[0].cells[column], named[0].line
-        raise BadFile(table.path, line, f"{column} {value} is none of train, valid and test")
+        raise BadFile(
+            table.path,
+            line,
+            f"{column} {value} is none of train, valid and test",
+            f"{column}의 {value}은(는) train, valid, test 가운데 하나가 아닙니다",
+        )
     return len(known) == len(named) or (bool(known) and not weak)

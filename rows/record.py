@@ -45,7 +45,12 @@ def column_names(path: Path, line: int, cells: Sequence[object]) -> list[str]:
     for name in names:
         if name and count[name.casefold()] > 1:
             times = count[name.casefold()]
-            raise BadFile(path, line, f"the column {name} stands there {times} times: rename one")
+            raise BadFile(
+                path,
+                line,
+                f"the column {name} stands there {times} times: rename one",
+                f"열 이름 {name}이(가) {times}번 있습니다. 하나를 바꾸세요",
+            )
     return names
 
 
@@ -57,4 +62,9 @@ def refuse_nameless(path: Path, line: int, names: Sequence[str], cells: Sequence
     """
     for place, (name, cell) in enumerate(zip(names, cells, strict=False), start=1):
         if not name and place > 1 and cell is not None and str(cell).strip():
-            raise BadFile(path, line, f"cell {place} stands under no name: name its column")
+            raise BadFile(
+                path,
+                line,
+                f"cell {place} stands under no name: name its column",
+                f"{place}번째 칸에 열 이름이 없습니다. 이름을 적으세요",
+            )

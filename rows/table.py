@@ -66,7 +66,7 @@ def _from_text(path: Path, text: str, encoding: str, suffix: str) -> Table:
         return _table(path, "jsonl", encoding, None, json_lines(path, text))
     if suffix in (".json", *_JSON_LINES) or (suffix not in (".csv", ".tsv") and first in "[{"):
         if not first:
-            raise BadFile(path, None, "is empty: it holds no rows")
+            raise BadFile(path, None, "is empty: it holds no rows", "비어 있습니다. 행이 없습니다")
         form, records, unread = json_records(path, text)
         return _table(path, form, encoding, None, records, unread)
     if text.lstrip().startswith(("<|im_start|>", "<|begin_of_text|>", "<bos>", "<start_of_turn>")):
@@ -125,7 +125,9 @@ def _csv_rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, int,
             if any(cell.strip() for cell in cells):
                 yield begins, reader.line_num, cells
     except csv.Error as error:
-        raise BadFile(path, begins, f"not a CSV ({error}): {_QUOTES}") from error
+        raise BadFile(
+            path, begins, f"not a CSV ({error}): {_QUOTES}", f"CSV가 아닙니다({error}): {_QUOTES}"
+        ) from error
     finally:
         csv.field_size_limit(limit)
 

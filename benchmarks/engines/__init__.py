@@ -39,5 +39,8 @@ def make_engine(
         # Imports Ray, an extra that takes a second.
         from benchmarks.engines.ray import RayEngine
     except ModuleNotFoundError as error:
-        raise OhloraError('--engine ray needs Ray: pip install -e ".[ray]"') from error
+        raise OhloraError(
+            '--engine ray needs Ray: pip install -e ".[ray]"',
+            '--engine ray를 쓰려면 Ray가 필요합니다: pip install -e ".[ray]"',
+        ) from error
     return RayEngine(address, gpu_share, wait_seconds=wait_seconds)

@@ -72,7 +72,9 @@ def _start_here(**options: Any) -> None:
             if last or "timed out during startup" not in str(error):
                 first = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 raise OhloraError(
-                    f"Ray did not come up on this machine ({first}). `--engine local` needs none."
+                    f"Ray did not come up on this machine ({first}). `--engine local` needs none.",
+                    f"이 장비에서 Ray가 시작되지 않았습니다({first}). `--engine local`에는 Ray가 "
+                    "필요 없습니다.",
                 ) from error
 
 

@@ -85,7 +85,10 @@ def decide(run: Run, *, ignore_license: bool = False, use: str | None = None) ->
         )
     criteria, left_out = _usable(study.decision, run)
     if not criteria:
-        raise OhloraError(f"The study {study.name} declares no criteria that this run can answer.")
+        raise OhloraError(
+            f"The study {study.name} declares no criteria that this run can answer.",
+            f"{study.name} 스터디가 선언한 기준 가운데 이 실행으로 답할 수 있는 것이 없습니다.",
+        )
     plan = DecisionPlan(criteria, study.decision.normalization, study.decision.draws,
                         study.decision.seed)  # fmt: skip
     use = use or run.head.use

@@ -69,7 +69,10 @@ class RunFolder:
             BadFile: its head can't be read.
         """
         if not self.exists():
-            raise OhloraError(f"{self.path} holds no run: there is no run.json in it.")
+            raise OhloraError(
+                f"{self.path} holds no run: there is no run.json in it.",
+                f"{self.path}에 실행 결과가 없습니다(run.json이 없음).",
+            )
         try:
             row = json.loads(self.head_path.read_text(encoding="utf-8"))
         except (ValueError, RecursionError) as error:

@@ -35,8 +35,8 @@ from model_registry.language import read_by
 #: The files of a run that its results are made of.
 FILES = ("run.json", "results.jsonl", "replies.jsonl", "scores.jsonl", "losses.jsonl")
 
-#: Of the system's priorities, 19 being the last.
-_LAST = 15
+#: Of the system's priorities, 0 being usual and 19 the last.
+_LATER = 5
 
 LANGUAGES = {"en": False, "ko": True}
 
@@ -74,7 +74,7 @@ def document_apart(folder: Path, store: str, files: Path) -> JsonDict:
         OhloraError: as `results_document`.
     """
     if sys.platform != "win32":
-        os.setpriority(os.PRIO_PROCESS, 0, _LAST)
+        os.setpriority(os.PRIO_PROCESS, 0, _LATER)
     try:
         return results_document(folder, store, files)
     except OhloraError as error:  # one that arrives whole, whatever its class needs to be made

@@ -5,6 +5,7 @@ Every figure is one of `benchmarks.results`: the report and the decision show th
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
@@ -166,19 +167,22 @@ def difference_rows(summary: JsonObject) -> Rows:
     ]
 
 
-def _urgency(pair: JsonObject, best: str) -> tuple[bool, bool, float]:
-    more = pair["more"]
-    return (
-        best not in (pair["a"], pair["b"]),
-        not _is_open(pair),
-        abs(pair["mean"]) if more is None else more,
-    )
+def _urgency(pair: JsonObject, best: str) -> tuple[bool, bool, bool, float]:
+    more = math.inf if pair["more"] is None else pair["more"]
+    return best not in (pair["a"], pair["b"]), not _is_open(pair), _is_separated(pair), more
+
+
+def _is_separated(pair: JsonObject) -> bool:
+    return pair["p_holm"] is not None and bool(pair["p_holm"] < SIGNIFICANT)
 
 
 def _is_open(pair: JsonObject) -> bool:
     """Whether a pair is not separated and could be, with at most as many prompts again."""
-    separated = pair["p_holm"] is not None and pair["p_holm"] < SIGNIFICANT
-    return not separated and pair["more"] is not None and pair["more"] <= pair["prompts"] * FEASIBLE
+    return (
+        not _is_separated(pair)
+        and pair["more"] is not None
+        and pair["more"] <= pair["prompts"] * FEASIBLE
+    )
 
 
 def rating_rows(summary: JsonObject) -> Rows:

@@ -160,7 +160,10 @@ def _stand_ins(
         return tuple(registry.candidates("bundled"))
     if not selection.accepted:
         reasons = "; ".join(f"{r.candidate.name}: {r.reason}" for r in selection.rejected)
-        raise OhloraError(f"The study {study.name} accepts no candidate. {reasons}")
+        raise OhloraError(
+            f"The study {study.name} accepts no candidate. {reasons}",
+            f"{study.name} 스터디에 맞는 후보가 없습니다. {reasons}",
+        )
     return selection.accepted
 
 

@@ -77,7 +77,9 @@ def longest_row(candidate: Candidate, data: Path) -> int:
     tokenizer = load_tokenizer(candidate)
     rows = [row for row in read_data(data).rows if row.reply]
     if not rows:
-        raise OhloraError(f"{data} has no row with an answer.")
+        raise OhloraError(
+            f"{data} has no row with an answer.", f"{data}에 답변이 있는 행이 없습니다."
+        )
     policy = candidate.prompting
     return max(
         len(encode_row(policy, tokenizer, row.messages, row.reply).input_ids) for row in rows

@@ -85,7 +85,9 @@ class _Reader(TomlReader):
         self.known(self.document, _TABLES, "")
         for key in ("name", "candidates"):
             if key not in self.document:
-                raise BadFile(self.path, None, f"a study needs {key}")
+                raise BadFile(
+                    self.path, None, f"a study needs {key}", f"스터디에 {key}이(가) 있어야 합니다"
+                )
         candidates = self.table("candidates")
         name = self.name(self.document["name"], "name")
         return Study(

@@ -58,7 +58,10 @@ def recommend(
         WeightsMissing: the networks were never trained.
     """
     if keep < 1 or not 0 <= readability_weight <= 1:
-        raise OhloraError("Keep at least 1 diagram, with a readability weight from 0 to 1.")
+        raise OhloraError(
+            "Keep at least 1 diagram, with a readability weight from 0 to 1.",
+            "다이어그램을 하나 이상 남기고, 가독성 비중은 0~1로 정하세요.",
+        )
     left_out = _without_rank(diagrams)
     places = [place for place in range(len(diagrams)) if place not in left_out]
     shown = [diagrams[place] for place in places]

@@ -56,7 +56,10 @@ def predicted_taste(
     """
     for _, score in scored:
         if not 0 <= score <= 5:
-            raise OhloraError(f"A score is from 0 to 5, not {score:g}.")
+            raise OhloraError(
+                f"A score is from 0 to 5, not {score:g}.",
+                f"점수는 0~5입니다({score:g}은(는) 안 됩니다).",
+            )
     if cold_start(scored) or not diagrams:
         return None if cold_start(scored) else []
     scores = np.array([score for _, score in scored])

@@ -79,12 +79,17 @@ def read_run(folder: Path) -> GradableRun:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise OhloraError(f"{folder} is no run folder. Make one: ohlora run STUDY --out {folder}")
+        raise OhloraError(
+            f"{folder} is no run folder. Make one: ohlora run STUDY --out {folder}",
+            f"{folder}은(는) 실행 결과 폴더가 아닙니다. 만들기: ohlora run STUDY --out {folder}",
+        )
     run = gradable_run(folder, read_rows(folder / "replies.jsonl", Reply))
     if not run.items:
         raise OhloraError(
             f"{folder} holds no replies to grade: its replies.jsonl is missing or empty. "
-            f"Go on with the run: ohlora run STUDY --out {folder} --resume"
+            f"Go on with the run: ohlora run STUDY --out {folder} --resume",
+            f"{folder}에 평가할 답변이 없습니다(replies.jsonl이 없거나 비어 있음). 이어서 "
+            f"실행하기: ohlora run STUDY --out {folder} --resume",
         )
     return run
 

@@ -52,7 +52,7 @@ def import_grades(store: GradeStore, path: Path) -> Imported:
         BadFile: the file is missing, or a line is not a grade.
     """
     if not path.is_file():
-        raise BadFile(path, None, "no such file of grades")
+        raise BadFile(path, None, "no such file of grades", "등급 파일이 없습니다")
     try:
         table = read_table(path, empty=True)
     except NotARow as error:
@@ -109,7 +109,12 @@ def _parse(table: Table, record: Record) -> tuple[Grade, str]:
     except (TypeError, ValueError) as error:
         raise BadFile(path, line, f"not a grade ({error})") from None
     if grade.grade is not None and not 1 <= grade.grade <= 5:
-        raise BadFile(path, line, f"a grade is 1 to 5, not {grade.grade}")
+        raise BadFile(
+            path,
+            line,
+            f"a grade is 1 to 5, not {grade.grade}",
+            f"등급은 1~5입니다({grade.grade}은(는) 안 됩니다)",
+        )
     return _with_its_reply(table, line, grade), _text(row.get("grader_name"))
 
 

@@ -76,7 +76,10 @@ def check_criteria(criteria: Sequence[Criterion], normalization: str) -> None:
     names = [criterion.name for criterion in criteria]
     for name in names:
         if names.count(name) > 1:
-            raise OhloraError(f"The criterion {name} is declared twice: take one of them out.")
+            raise OhloraError(
+                f"The criterion {name} is declared twice: take one of them out.",
+                f"기준 {name}이(가) 두 번 선언되었습니다. 하나를 빼세요.",
+            )
     for criterion in criteria:
         if criterion.better not in ("high", "low"):
             raise OhloraError(
@@ -87,7 +90,10 @@ def check_criteria(criteria: Sequence[Criterion], normalization: str) -> None:
         if criterion.floor is not None and not np.isfinite(criterion.floor):
             raise OhloraError(f"{criterion.name}: a floor is a number, not {criterion.floor}.")
     if not any(criterion.weight for criterion in criteria):
-        raise OhloraError("No criterion has a weight above 0: give at least one of them a weight.")
+        raise OhloraError(
+            "No criterion has a weight above 0: give at least one of them a weight.",
+            "가중치가 0보다 큰 기준이 없습니다. 하나 이상에 가중치를 주세요.",
+        )
 
 
 def build_table(criteria: Sequence[Criterion], values: Values, normalization: str) -> Table:

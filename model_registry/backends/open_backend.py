@@ -64,6 +64,8 @@ def source_for(candidate: Candidate, weights: str) -> str:
     if cached_folder(candidate) is None and not network_is_up():
         raise OhloraError(
             f"{candidate.name} must be fetched from the hub, which can't be reached. The bundled "
-            "ones need no network: `ohlora candidates --catalog bundled` lists them."
+            "ones need no network: `ohlora candidates --catalog bundled` lists them.",
+            f"{candidate.name}은(는) 허브에서 내려받아야 하는데 연결되지 않습니다. 번들 후보에는 "
+            "네트워크가 필요 없습니다: `ohlora candidates --catalog bundled`",
         )
     return "hub"

@@ -25,7 +25,7 @@ Reading = Literal["text", "summary", "reported"]
 
 #: What a model may be for, in words. A use is one entry here; a licence of the table that says
 #: nothing of it is unknown until somebody reads it.
-_USE_WORDS: dict[str, tuple[str, str]] = {
+USE_WORDS: dict[str, tuple[str, str]] = {
     "own-service": ("in a service of one's own", "자체 서비스"),
     "api": ("access sold to others (API)", "API 제공"),
     "on-premise": ("installed at a customer's", "고객사 구축"),
@@ -33,7 +33,7 @@ _USE_WORDS: dict[str, tuple[str, str]] = {
     "research": ("research", "연구"),
     "derivative": ("tuned weights given to others", "튜닝한 가중치 배포"),
 }
-USES: tuple[Use, ...] = tuple(_USE_WORDS)
+USES: tuple[Use, ...] = tuple(USE_WORDS)
 ANSWERS: tuple[Answer, ...] = get_args(Answer)
 READINGS: tuple[Reading, ...] = get_args(Reading)
 TABLE = Path(__file__).resolve().parent / "licenses.toml"
@@ -144,7 +144,13 @@ def document_of(license_name: str) -> dict[str, object] | None:
 
 def use_words(use: str) -> str:
     """A use in the reader's language; as it is where it is no known one."""
-    return text(*_USE_WORDS.get(use, (use, use)))
+    return text(*USE_WORDS.get(use, (use, use)))
+
+
+def free_in_korean(free: str) -> str:
+    """Whether a licence is free, in Korean."""
+    words = {"yes": "가능", "no": "불가", "conditional": "조건부", "unknown": "확인 필요"}
+    return words.get(free, free)
 
 
 def answer_words(answer: str) -> str:

@@ -130,7 +130,10 @@ def weight_bytes(counts: Mapping[str, int], work: Work) -> int:
         return counts["parameters"] * itemsize + counts["buffer_bytes"]
     if work.quantization not in _QUANTIZED:
         known = ", ".join(_QUANTIZED)
-        raise OhloraError(f"No quantisation is called {work.quantization}. There are: {known}.")
+        raise OhloraError(
+            f"No quantisation is called {work.quantization}. There are: {known}.",
+            f"{work.quantization}: 그런 양자화가 없습니다. 고를 수 있는 이름: {known}.",
+        )
     shrunk = counts["linear_parameters"]
     quantized = shrunk * _QUANTIZED[work.quantization]
     if work.quantization == "int8":

@@ -89,11 +89,16 @@ def card_budget(text: str) -> Budget:
         hint = f" Did you mean {names[near[0]]}?" if near else ""
         raise OhloraError(
             f"{text!r} is no amount of memory such as 12GB, and no card known here: "
-            f"{', '.join(CARDS)}.{hint}"
+            f"{', '.join(CARDS)}.{hint}",
+            f"{text!r}: 12GB 같은 메모리 양도, 아는 그래픽 카드도 아닙니다. "
+            f"아는 카드: {', '.join(CARDS)}.{hint}",
         ) from None
     if amount < _LEAST:
         unit = f" Did you mean {text.strip()}GB?" if text.strip().isdecimal() else ""
-        raise OhloraError(f"A card of {text} would hold {amount} bytes.{unit}")
+        raise OhloraError(
+            f"A card of {text} would hold {amount} bytes.{unit}",
+            f"{text} 카드라면 {amount}바이트입니다.{unit}",
+        )
     return Budget(text, amount)
 
 
@@ -105,7 +110,10 @@ def machine_budget() -> Budget:
     """
     facts = machine.describe(machine.pick_device())
     if facts["available_bytes"] is None:
-        raise OhloraError("This machine does not tell how much memory is free: add --gpu 12GB.")
+        raise OhloraError(
+            "This machine does not tell how much memory is free: add --gpu 12GB.",
+            "이 장비의 남은 메모리를 알 수 없습니다. --gpu 12GB를 붙이세요.",
+        )
     device = str(facts["device"])
     return Budget(
         str(facts["name"]), int(facts["available_bytes"]), device, machine.pick_dtype(device),

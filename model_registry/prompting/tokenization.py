@@ -99,7 +99,9 @@ def end_token_id(policy: PromptPolicy, tokenizer: PreTrainedTokenizerBase) -> in
     if end is None:
         raise BadTrainingRow(
             "The tokenizer has no end token, so a model tuned with it would never stop. "
-            "Set eos_token in its tokenizer_config.json."
+            "Set eos_token in its tokenizer_config.json.",
+            "토크나이저에 종료 토큰이 없어 튜닝한 모델이 멈추지 않습니다. "
+            "tokenizer_config.json에 eos_token을 적으세요.",
         )
     return int(end)
 
@@ -224,7 +226,9 @@ def check_rows(
     for name, row in zip(names or _numbered(len(rows)), rows, strict=True):
         labelled = [(i, label) for i, label in enumerate(row.labels) if label != IGNORED]
         if len(labelled) < 2:
-            raise BadTrainingRow(f"{name} has no answer to learn from.")
+            raise BadTrainingRow(
+                f"{name} has no answer to learn from.", f"{name}에 학습할 답변이 없습니다."
+            )
         if any(row.input_ids[i] != label for i, label in labelled):
             raise BadTrainingRow(f"{name} has labels that are not its own tokens.")
         if labelled[-1][1] != end_id:
@@ -235,5 +239,7 @@ def check_rows(
         if max_length is not None and len(row.input_ids) > max_length:
             raise BadTrainingRow(
                 f"{name} has {len(row.input_ids)} tokens, more than {max_length}. "
-                "Shorten it or raise max_length."
+                "Shorten it or raise max_length.",
+                f"{name}은(는) {len(row.input_ids)}토큰으로 {max_length}보다 깁니다. 줄이거나 "
+                "max_length를 늘리세요.",
             )

@@ -74,7 +74,10 @@ def read_card(folder: Path) -> JsonDict:
     if not folder.exists():
         raise nothing_there(str(folder))
     if not path.exists() or not (folder / WEIGHTS).exists():
-        raise OhloraError(f"{folder} holds no finished tune. `ohlora tune … --out DIR` makes one.")
+        raise OhloraError(
+            f"{folder} holds no finished tune. `ohlora tune … --out DIR` makes one.",
+            f"{folder}에 끝난 튜닝이 없습니다. `ohlora tune … --out DIR`로 만드세요.",
+        )
     card = read_json_object(path, most_bytes=8 << 20)
     if not isinstance(card.get("base"), str):
         raise LoadError("error", f"{path} names no base: tune again into another folder.")

@@ -57,7 +57,10 @@ def export(
     """
     check_folder(out)
     if out.exists() and any(out.iterdir()):
-        raise OhloraError(f"{out} is not empty. Choose another --out.")
+        raise OhloraError(
+            f"{out} is not empty. Choose another --out.",
+            f"{out}에 이미 파일이 있습니다. 다른 --out을 지정하세요.",
+        )
     if dtype != "auto":
         machine.pick_dtype("cpu", dtype)  # says what is wrong with it
     # What is merged is what was tuned: in the precision that it was tuned in.
@@ -109,10 +112,15 @@ def _merged(loaded: LoadedModel, method: str | None) -> PreTrainedModel:
     if is_gptq(base):
         raise OhloraError(
             "Nothing can be merged into a GPTQ base. Tune the plain model, then export it with "
-            "--quantization gptq."
+            "--quantization gptq.",
+            "GPTQ 모델에는 합칠 수 없습니다. 원래 모델을 튜닝한 뒤 --quantization gptq로 "
+            "내보내세요.",
         )
     if method is not None and getattr(base.config, "quantization_config", None) is not None:
-        raise OhloraError("The base is quantised already: export it without --quantization.")
+        raise OhloraError(
+            "The base is quantised already: export it without --quantization.",
+            "이미 양자화된 모델입니다. --quantization 없이 내보내세요.",
+        )
     keep_gradients(base)
     merged: PreTrainedModel = model.merge_and_unload()
     return merged

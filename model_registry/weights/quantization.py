@@ -78,7 +78,8 @@ def check_available(method: str) -> None:
     """
     if method not in QUANTIZATIONS:
         raise OhloraError(
-            f"No quantisation is called {method}. There are: {', '.join(QUANTIZATIONS)}."
+            f"No quantisation is called {method}. There are: {', '.join(QUANTIZATIONS)}.",
+            f"{method}: 그런 양자화가 없습니다. 고를 수 있는 이름: {', '.join(QUANTIZATIONS)}.",
         )
     package = _PACKAGES[method]
     if importlib.util.find_spec(package) is None:
@@ -239,7 +240,10 @@ def export(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, out: Path
         OhloraError: `out` holds something.
     """
     if out.exists() and any(path.name != LOCK for path in out.iterdir()):
-        raise OhloraError(f"{out} is not empty. Choose another folder.")
+        raise OhloraError(
+            f"{out} is not empty. Choose another folder.",
+            f"{out}에 이미 파일이 있습니다. 다른 폴더를 지정하세요.",
+        )
     if is_gptq(model):
         save_gptq(model, out)
     else:

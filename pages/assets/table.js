@@ -39,6 +39,7 @@ function draw() {
       cell.dataset.label = KO ? column.ko : column.en;
       cell.textContent = write(row[column.key], column);
       if (row[column.key] == null || row[column.key] === "") cell.classList.add("empty");
+      if (cell.textContent.length > 22) cell.classList.add("wide");
       if (column.always) cell.classList.add("head");
       if (row[column.key + "_note"]) cell.append(noteButton(row[column.key + "_note"]));
     }

@@ -80,8 +80,8 @@ def _layout(names: list[str]) -> Layout:
     with gr.Row():
         wanted = gr.Textbox(label=word("invite_names"), lines=3, elem_id="manage-names")
         links = gr.Textbox(
-            label=word("invite_links"), lines=3, interactive=False, buttons=["copy"],
-            elem_id="manage-links",
+            label=word("invite_links"), info=word("invite_told"), lines=3, interactive=False,
+            buttons=["copy"], elem_id="manage-links",
         )  # fmt: skip
     with gr.Row():
         make = gr.Button(word("invite_make"), elem_id="manage-invite")

@@ -115,7 +115,7 @@ class Models:
             raise InvalidRequest(
                 "No candidate can answer here yet: make the bundled ones with `make bundled`, or "
                 "name one that may be fetched with --candidate NAME.",
-                "아직 답할 수 있는 후보가 없습니다. `make bundled`로 작은 모델을 만들거나, "
+                "아직 답할 수 있는 후보가 없어요. `make bundled`로 작은 모델을 만들거나, "
                 "--candidate 이름 으로 내려받을 후보를 고르세요.",
             )
         if not isinstance(name, str) or name not in self._offered:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from model_registry.candidate import Candidate
 from model_registry.files.json_values import JsonDict
-from model_registry.licenses.license_uses import USES, answer_words, clause_of, terms_of, use_words
+from model_registry.language import text
+from model_registry.licenses.license_uses import (
+    USES,
+    answer_words,
+    clause_of,
+    free_in_korean,
+    terms_of,
+    use_words,
+)
 from pages.page_table import Rows, column
 
 COLUMNS = [
     column("name", "Candidate", "후보", always=True),
-    column("parameters", "Parameters (B)", "매개변수 (십억)", digits=2),
+    column("parameters", "Parameters (B)", "파라미터 (B)", digits=2),
     column("license", "Licence", "라이선스"),
-    column("free", "Free", "자유"),
+    column("free", "Free", "자유 이용"),
     column("use", "For this use", "이 용도로"),
     column("unverified", "Not verified", "미확인"),
     column("languages", "Languages", "언어"),
@@ -37,7 +45,7 @@ def candidate_row(candidate: Candidate, use: str | None = None) -> JsonDict:
         "parameters": count / 1e9 if count else None,
         "parameters_note": candidate.parameters_note,
         "license": candidate.license.name,
-        "free": candidate.license.free,
+        "free": text(candidate.license.free, free_in_korean(candidate.license.free)),
         "free_note": candidate.license.note,
         "use": use and _for_use(candidate.license.name, use),
         "unverified": ", ".join(candidate.unverified),

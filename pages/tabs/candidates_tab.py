@@ -31,7 +31,7 @@ LARGEST = 20.0
 
 REASONS = [
     column("name", "Candidate", "후보", always=True),
-    column("reason", "Why not", "빠진 까닭", always=True),
+    column("reason", "Why not", "제외 이유", always=True),
 ]
 
 
@@ -40,20 +40,29 @@ def candidates_tab(context: PageContext, tab: gr.Tab) -> gr.Column:
     everyone = context.models.registry.candidates()
     with gr.Row():
         catalog = gr.Dropdown(
-            ["all", *_values(c.catalog for c in everyone)],
+            [(word("all"), "all"), *_values(c.catalog for c in everyone)],
             value="korean-small" if any(c.catalog == "korean-small" for c in everyone) else "all",
             label=word("catalog"),
             elem_id="candidates-catalog",
         )
         license_ = gr.Dropdown(
-            ["any", "free", *_values(c.license.name for c in everyone)],
+            [
+                (word("any"), "any"),
+                (word("free"), "free"),
+                *_values(c.license.name for c in everyone),
+            ],
             value="any",
             label=word("license"),
             elem_id="candidates-license",
         )
-        use = gr.Dropdown(["any", *USES], value="any", label=word("use"), elem_id="candidates-use")
+        use = gr.Dropdown(
+            [(word("any"), "any"), *((word(f"use_{one}"), one) for one in USES)],
+            value="any",
+            label=word("use"),
+            elem_id="candidates-use",
+        )
         language = gr.Dropdown(
-            ["any", *_values(one for c in everyone for one in c.languages)],
+            [(word("any"), "any"), *_values(one for c in everyone for one in c.languages)],
             value="any",
             label=word("language"),
             elem_id="candidates-language",
@@ -97,9 +106,9 @@ def candidates_tab(context: PageContext, tab: gr.Tab) -> gr.Column:
     ]
     defaults = [one.value for one in filters]
     accepted, rejected = tables(_select(context, *defaults))
-    nobody = ("No candidate fits.", "맞는 후보가 없습니다.")
+    nobody = ("No candidate fits.", "조건에 맞는 후보가 없어요.")
     fitting = data_table("accepted", COLUMNS, accepted, "candidates-accepted", none=nobody)
-    nobody = ("Nobody is rejected.", "빠진 후보가 없습니다.")
+    nobody = ("Nobody is rejected.", "제외된 후보가 없어요.")
     out = data_table("rejected", REASONS, rejected, "candidates-rejected", none=nobody)
 
     def candidates(
@@ -148,13 +157,14 @@ def _select(
     for value in (smallest, largest):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise InvalidRequest(
-                "Sizes are numbers of billions.", "크기는 십억 단위의 수여야 합니다."
+                "Sizes are numbers of billions.",
+                "파라미터 수는 B(10억 개) 단위의 수로 적어 주세요.",
             )
     for chosen in (wanted, unwanted):
         if not isinstance(chosen or [], list):
-            raise InvalidRequest("Traits are a list.", "특성은 목록이어야 합니다.")
+            raise InvalidRequest("Traits are a list.", "특성은 목록으로 보내 주세요.")
     if use not in (None, "any", *USES):
-        raise InvalidRequest("There is no such use.", "그런 용도는 없습니다.")
+        raise InvalidRequest("There is no such use.", "그런 용도는 없어요.")
     criteria = Criteria(
         use=None if use in (None, "any") else str(use),
         license=None if license_ in (None, "any") else str(license_),
@@ -168,7 +178,7 @@ def _select(
     # A path to a catalog of one's own is for the command line, not for visitors.
     known = {c.catalog for c in registry.candidates()}
     if catalog not in (None, "all") and catalog not in known:
-        raise InvalidRequest("There is no such catalog.", "그런 목록은 없습니다.")
+        raise InvalidRequest("There is no such catalog.", "그런 목록은 없어요.")
     among = [c for c in registry.candidates() if catalog in (None, "all", c.catalog)]
     return select(among, criteria)
 

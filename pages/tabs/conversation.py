@@ -32,7 +32,7 @@ EVERY = 0.04
 #: What stands where a reply is empty, or was thinking that ended before an answer began.
 NO_ANSWER = (
     "(no answer: it ended before an answer began)",
-    "(답변 없음: 답을 시작하기 전에 끝났어요)",
+    "(답변 없음: 답변을 시작하기 전에 끝났어요)",
 )
 
 Messages = list[JsonDict]

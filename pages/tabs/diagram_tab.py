@@ -143,7 +143,7 @@ def _settings(count: float, keep: float, temperature: float) -> GenerationSettin
         if not known or not low <= value <= high:
             raise InvalidRequest(
                 f"A setting must be a number from {low} to {high}.",
-                f"설정값은 {low}에서 {high} 사이의 수여야 합니다.",
+                f"설정값은 {low}에서 {high} 사이의 수여야 해요.",
             )
     return GenerationSettings(MAX_NEW_TOKENS, float(temperature), 0.95)
 
@@ -188,7 +188,7 @@ def _ranked(
 def _status(ranking: Ranking, parsed: Sequence[ParsedReply], korean: bool) -> str:
     kept = sum(reply.format_kept for reply in parsed)
     said = (
-        f"{len(parsed)}개 중 {kept}개가 형식을 지켰습니다."
+        f"{len(parsed)}개 중 {kept}개가 형식을 지켰어요."
         if korean
         else f"{kept} of {len(parsed)} kept the format."
     )
@@ -235,12 +235,12 @@ def _keep_scores(request: gr.Request, session: Session, *scores: int | None) -> 
     with errors_as_messages(request):
         given = [(place, score) for place, score in enumerate(scores) if score is not None]
         if not given or any(p >= len(session.shown) or s not in range(6) for p, s in given):
-            raise InvalidRequest("Draw something first.", "먼저 그림을 그리세요.")
+            raise InvalidRequest("Draw something first.", "먼저 다이어그램을 그려 주세요.")
         new = tuple((session.shown[place], float(score)) for place, score in given)
         others = tuple(one for one in session.scored if all(one[0] is not r for r, _ in new))
         session = replace(session, scored=(*others, *new))
         said = (
-            f"{len(session.scored)}개에 점수를 매겼습니다. 다음 순위는 이 취향을 따릅니다."
+            f"{len(session.scored)}개에 점수를 매겼어요. 다음 순위는 이 취향을 따라요."
             if prefers_korean(request)
             else f"{len(session.scored)} scored. The next ranking follows your taste."
         )

@@ -75,7 +75,10 @@ def open_database(url: str) -> Engine:
         raise OhloraError(
             f"The database of grades can't be opened: {_first_line(error)}. OHLORA_DB_URL must be "
             "like postgresql://user:password@host/name (needs pip install 'ohlora[postgres]'), or "
-            "unset for a file in OHLORA_DATA_DIR."
+            "unset for a file in OHLORA_DATA_DIR.",
+            f"등급 데이터베이스를 열 수 없습니다: {_first_line(error)}. OHLORA_DB_URL은 "
+            "postgresql://user:password@host/name 꼴이어야 합니다(pip install ohlora[postgres] "
+            "필요). OHLORA_DATA_DIR의 파일을 쓰려면 비워 두세요.",
         ) from None
     if engine.dialect.name == "sqlite":
         _set_up_sqlite(engine)
@@ -86,7 +89,9 @@ def open_database(url: str) -> Engine:
     except (OperationalError, sqlite3.OperationalError) as error:
         raise OhloraError(
             f"The database of grades does not answer: {_first_line(cause_of(error))}. "
-            "Is it running, and is OHLORA_DB_URL (or OHLORA_DATA_DIR) right?"
+            "Is it running, and is OHLORA_DB_URL (or OHLORA_DATA_DIR) right?",
+            f"등급 데이터베이스가 응답하지 않습니다: {_first_line(cause_of(error))}. 실행 "
+            "중인지, OHLORA_DB_URL(또는 OHLORA_DATA_DIR)이 맞는지 확인하세요.",
         ) from None
     except (DatabaseError, sqlite3.DatabaseError) as error:
         raise _damaged(engine, cause_of(error)) from None
@@ -117,11 +122,17 @@ def _in_one_line(context: ExceptionContext) -> OhloraError | None:
     if isinstance(error, sqlite3.DatabaseError) and any(one in told for one in _DAMAGE):
         return _damaged(engine, error)
     if isinstance(error, sqlite3.OperationalError) and "locked" in told:
-        return Busy("Another process holds the database of grades. Nothing is lost: try again.")
+        return Busy(
+            "Another process holds the database of grades. Nothing is lost: try again.",
+            "다른 프로세스가 등급 데이터베이스를 쓰고 있습니다. 잃은 것은 없으니 다시 시도하세요.",
+        )
     server = engine.dialect.name != "sqlite"
     passing = isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError)
     if context.is_disconnect or (server and passing):
-        return Busy("The database of grades does not answer just now. Nothing is lost: try again.")
+        return Busy(
+            "The database of grades does not answer just now. Nothing is lost: try again.",
+            "등급 데이터베이스가 지금 응답하지 않습니다. 잃은 것은 없으니 다시 시도하세요.",
+        )
     return None
 
 
@@ -135,7 +146,10 @@ def _damaged(engine: Engine, error: BaseException) -> OhloraError:
     return OhloraError(
         f"The database of grades {place} is damaged or no database ({_first_line(error)}). It is "
         "left as it is: put a copy in its place, or move it away and import what was exported "
-        "(ohlora grades import FILE)."
+        "(ohlora grades import FILE).",
+        f"등급 데이터베이스 {place}이(가) 손상되었거나 데이터베이스가 "
+        f"아닙니다({_first_line(error)}). 파일은 그대로 두었습니다. 사본으로 바꾸거나, 옮긴 뒤에 "
+        "내보낸 파일을 들여오세요(ohlora grades import FILE).",
     )
 
 
@@ -187,7 +201,9 @@ def _migrate(engine: Engine) -> None:
     if version is not None and version > HEAD:
         raise OhloraError(
             f"This database of grades is of version {version}, made by a newer ohlora; "
-            f"this one knows {HEAD}. Update ohlora: pip install --upgrade ohlora"
+            f"this one knows {HEAD}. Update ohlora: pip install --upgrade ohlora",
+            f"등급 데이터베이스가 더 새로운 ohlora의 버전 {version}입니다(지금 ohlora는 "
+            f"{HEAD}까지). 업데이트하세요: pip install --upgrade ohlora",
         )
     with engine.execution_options(writes=True).begin() as connection:
         if connection.dialect.name == "postgresql":

@@ -99,7 +99,9 @@ class GradeStore:
             cause = str(cause_of(error)).splitlines()[0]
             raise OhloraError(
                 f"Grades can't be kept in {self.place}: {cause}. Set OHLORA_DATA_DIR to a folder "
-                "that may be written to, or OHLORA_DB_URL to a database."
+                "that may be written to, or OHLORA_DB_URL to a database.",
+                f"{self.place}에 등급을 저장할 수 없습니다: {cause}. OHLORA_DATA_DIR에 쓸 수 "
+                "있는 폴더를, 또는 OHLORA_DB_URL에 데이터베이스를 지정하세요.",
             ) from None
 
     def close(self) -> None:

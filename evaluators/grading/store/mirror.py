@@ -57,7 +57,10 @@ class Mirror:
         except Exception as error:
             raise OhloraError(
                 f"The mirror {self.repo} can't be read ({type(error).__name__}): is HF_TOKEN set "
-                "and allowed to write there? Unset OHLORA_MIRROR_REPO to go without."
+                "and allowed to write there? Unset OHLORA_MIRROR_REPO to go without.",
+                f"사본 저장소 {self.repo}을(를) 읽을 수 없습니다({type(error).__name__}). "
+                "HF_TOKEN에 쓰기 권한이 있는지 확인하세요. 사본 없이 쓰려면 "
+                "OHLORA_MIRROR_REPO를 지우세요.",
             ) from error
         files = sorted(Path(found).glob("grades-*.jsonl"))
         return sum(import_grades(store, file).new for file in files)
