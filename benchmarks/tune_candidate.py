@@ -7,23 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.run.case import Case, Limits, Task
 from benchmarks.run.progress import progress_bar
 from benchmarks.study.contract import Contract
-from benchmarks.tune_fit import fastest_that_fits
+from benchmarks.tune_fit import Attempt, fastest_that_fits, first_smaller
 from benchmarks.tune_rows import TuneRows, encode_with
-from benchmarks.tune_state import (
-    EpochEnd,
-    check_state,
-    identity_of,
-)
-from benchmarks.workloads.optimisation import (
-    check_optimizer,
-)
+from benchmarks.tune_state import EpochEnd, check_state, identity_of
+from benchmarks.tune_worker import TuneOutOfMemory, tune_here, tune_in_worker
+from benchmarks.workloads.optimisation import check_optimizer
 from model_registry import machine
 from model_registry.architectures.architecture import declared_architecture
 from model_registry.backends.open_backend import source_for
 from model_registry.candidate import Candidate
-from model_registry.errors import OhloraError
+from model_registry.errors import LoadError, OhloraError
 from model_registry.files.folder_lock import FolderLock
 from model_registry.files.json_values import JsonObject
 from model_registry.files.output import check_folder
@@ -32,10 +28,9 @@ from model_registry.naming.resolve import find_candidate
 from model_registry.prompting.context import context_of
 from model_registry.registry import Registry
 from model_registry.weights.adapter import is_tuned
-from model_registry.weights.finite import check_finite
 from model_registry.weights.folder_check import is_model
-from model_registry.weights.loading import LoadedModel, load, load_tokenizer
-from model_registry.weights.quantization import get_ready, quantize
+from model_registry.weights.loading import load_tokenizer
+from model_registry.weights.quantization import get_ready
 from rows.overlap import split_overlapping
 from rows.reading import read_data
 from rows.reading_report import left_out_note, overlapping, read_notes
@@ -45,7 +40,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-from benchmarks.tune import tune
+class TooLarge(OhloraError):
+    """A tune ran out of memory; `change` is the smallest change that is predicted to fit."""
+
+    def __init__(self, message: str, change: Attempt | None) -> None:
+        self.change = change
+        super().__init__(message)
 
 
 def tune_candidate(
@@ -67,6 +67,7 @@ def tune_candidate(
     turns: str = "every",
     quantization: str = "none",
     budget_bytes: int | None = None,
+    memory_limit: int | None = None,
     settings: JsonObject | None = None,
 ) -> Path:
     """Tune a candidate on a file or folder of rows, showing progress and the losses of each epoch.
@@ -89,9 +90,12 @@ def tune_candidate(
         turns: which answers of a conversation are learned, "every" or "last".
         quantization: of the base: none, int8 or nf4.
         budget_bytes: memory that the tune must fit into; the fastest settings that do are taken.
+        memory_limit: bytes that the tune may take beyond Python and the libraries; it is ended
+            when it takes more.
         settings: others of `TuningSettings`, by their names.
 
     Raises:
+        TooLarge: it ran out of memory.
         OhloraError: no such candidate, rows that can't serve, a finished or another tune in `out`,
             another process at work there, or weights that are no numbers.
     """
@@ -137,22 +141,29 @@ def tune_candidate(
         contract, quantization = choice.taken.contract, choice.taken.quantization
     with FolderLock(out).acquire():
         check_state(out, identity_of(candidate, tokenizer, encoded, contract, rank, quantization))
-        loaded = _loaded(candidate, contract, quantization)
-        _tune_showing(loaded, encoded, contract, rank, quantization, out, console)
+        case = Case(
+            candidate, "fine-tune", contract, Task(tuple(train), tuple(valid)),
+            {"rank": rank, "quantization": quantization}, Limits(memory_limit), str(out),
+        )  # fmt: skip
+        try:
+            _tune_showing(case, encoded, console)
+        except TuneOutOfMemory as error:
+            raise _too_large(error, case, encoded) from error
     return out
 
 
-def _loaded(candidate: Candidate, contract: Contract, quantization: str) -> LoadedModel:
-    """A fresh base, its weights proven to be numbers and then quantised where that is asked for.
-
-    What will be quantised is loaded into main memory: the card may be too small for it as it is.
-    """
-    place = contract.device if quantization == "none" else "cpu"
-    loaded = load(candidate, source=contract.weights, device=place, dtype=contract.dtype)
-    check_finite(loaded.model)
-    if quantization != "none":
-        loaded.model, _ = quantize(loaded.model, quantization, device=contract.device)
-    return loaded
+def _too_large(error: TuneOutOfMemory, case: Case, rows: TuneRows) -> TooLarge:
+    """What ran out, and the smallest change that helps by the prediction."""
+    contract, limit = case.contract, case.limits.memory_bytes
+    budget = limit or machine.describe(contract.device)["available_bytes"]
+    try:
+        change = first_smaller(
+            declared_architecture(case.candidate), rows.train, contract, budget,
+            rank=case.settings["rank"], quantization=case.settings["quantization"],
+        )  # fmt: skip
+    except LoadError:  # nothing can be predicted of this architecture
+        change = None
+    return TooLarge(text(f"Out of memory: {error}.", f"메모리가 부족합니다: {error}."), change)
 
 
 def _longest(candidate: Candidate, wanted: int | None, say: Callable[[str], None]) -> int:
@@ -190,27 +201,21 @@ def _read(data: Path, turns: str, say: Callable[[str], None]) -> tuple[list[Row]
     return train, valid, rows
 
 
-def _tune_showing(
-    loaded: LoadedModel,
-    rows: TuneRows,
-    contract: Contract,
-    rank: int,
-    quantization: str,
-    out: Path,
-    console: Console,
-) -> None:
+def _tune_showing(case: Case, rows: TuneRows, console: Console) -> None:
+    """Tune here, or in a process of its own where that can be held to a limit."""
     with progress_bar(console) as bar:
         task = bar.add_task(text("tuning", "튜닝"), total=None)
-        tune(
-            loaded,
-            rows,
-            contract,
-            rank=rank,
-            out=out,
-            quantization=quantization,
-            tell=lambda step, steps, loss: bar.update(task, completed=step, total=steps),
-            epoch_ends=lambda end: console.print(_epoch_words(end), highlight=False),
-        )
+
+        def tell(step: int, steps: int, loss: float) -> None:
+            bar.update(task, completed=step, total=steps)
+
+        def epoch_ends(end: EpochEnd) -> None:
+            console.print(_epoch_words(end), highlight=False)
+
+        if case.limits.memory_bytes is None:
+            tune_here(case, rows, tell, epoch_ends)
+        else:
+            tune_in_worker(case, tell, epoch_ends)
 
 
 def _epoch_words(end: EpochEnd) -> str:

@@ -103,6 +103,34 @@ def fastest_that_fits(
     )
 
 
+def first_smaller(
+    architecture: Mapping[str, object],
+    rows: Sequence[EncodedRow],
+    contract: Contract,
+    budget_bytes: int | None,
+    *,
+    rank: int,
+    quantization: str,
+) -> Attempt | None:
+    """The fastest settings that fit where these did not; None where none is known.
+
+    Raises:
+        LoadError: nothing can be predicted of this architecture.
+    """
+    if budget_bytes is None:
+        return None
+    correction = correction_for(contract.machine, contract.device)
+    failed: int | None = None
+    for each, packed in attempts(contract, quantization):
+        estimate = predict(architecture, work_of(rows, each, rank, packed), correction)
+        needed = estimate.predicted_bytes
+        if failed is None:
+            failed = needed
+        elif needed < failed and margin(estimate, budget_bytes, contract.device) >= 0:
+            return Attempt(each, packed, needed)
+    return None
+
+
 def attempts(contract: Contract, quantization: str) -> Iterator[tuple[Contract, str]]:
     """Settings from the fastest to the slowest; none is asked to do without what was set."""
     packed = [quantization]
@@ -143,6 +171,9 @@ def work_of(rows: Sequence[EncodedRow], contract: Contract, rank: int, quantizat
         device=contract.device,
         targets=lora_targets(contract.lora_targets),
         checkpointing=contract.gradient_checkpointing,
+        dora=contract.dora,
+        optimizer=contract.optimizer,
+        accumulated=contract.gradient_accumulation > 1,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.tune_candidate import tune_candidate
+from benchmarks.tune_candidate import TooLarge, tune_candidate
 from commands.shared.console import out
 from commands.shared.options import (
     Base,
@@ -17,6 +17,7 @@ from commands.shared.options import (
     Dtype,
     Epochs,
     MaxLength,
+    MemoryLimit,
     Rank,
     TooLong,
     Turns,
@@ -24,11 +25,14 @@ from commands.shared.options import (
     choice,
     ranged,
 )
+from commands.shared.pasted_command import with_options
 from commands.shared.tuning_options import TuningOptions
 from commands.shared.user_registry import registry
+from model_registry.errors import OhloraError
 from model_registry.files.output import check_file
 from model_registry.language import text
 from model_registry.memory.fit_report import card_budget
+from model_registry.selection import parse_bytes
 from model_registry.weights.export import export as merge
 from model_registry.weights.gguf import convert, find_converter
 from model_registry.weights.quantization import check_available
@@ -79,22 +83,17 @@ class TuneOptions(TuningOptions):
             ),
         ),
     ] = None
+    memory_limit: MemoryLimit = None
     base: Base = None
     cure: CureName = None
 
 
 def tune(options: TuneOptions) -> None:
     """Tune with LoRA over all rows; the same command goes on after a kill."""
-    done = tune_candidate(
-        options.name, options.data, options.out_dir, registry(), console=out,
-        rank=options.rank, epochs=options.epochs, weights=options.weights,
-        device=options.device, dtype=options.dtype,
-        max_length=options.max_length, too_long=options.too_long or "refuse",
-        base=options.base, cure=options.cure, turns=options.turns,
-        quantization=options.quantization or "none",
-        budget_bytes=card_budget(options.fit).bytes if options.fit else None,
-        settings=options.given() | {"patience": options.patience},
-    )  # fmt: skip
+    try:
+        done = _tuned(options)
+    except TooLarge as error:
+        raise OhloraError(f"{error} {_what_fits(error)}") from error
     out.print(
         text(
             f'Tuned: {done}\n  ohlora ask {done} "…"\n  ohlora export {done} --out MODEL',
@@ -102,6 +101,37 @@ def tune(options: TuneOptions) -> None:
         ),
         highlight=False,
         soft_wrap=True,
+    )
+
+
+def _tuned(options: TuneOptions) -> Path:
+    return tune_candidate(
+        options.name, options.data, options.out_dir, registry(), console=out,
+        rank=options.rank, epochs=options.epochs, weights=options.weights,
+        device=options.device, dtype=options.dtype,
+        max_length=options.max_length, too_long=options.too_long or "refuse",
+        base=options.base, cure=options.cure, turns=options.turns,
+        quantization=options.quantization or "none",
+        budget_bytes=card_budget(options.fit).bytes if options.fit else None,
+        memory_limit=parse_bytes(options.memory_limit) if options.memory_limit else None,
+        settings=options.given() | {"patience": options.patience},
+    )  # fmt: skip
+
+
+def _what_fits(error: TooLarge) -> str:
+    """The smallest change that helps, as the command to paste."""
+    if error.change is None:
+        return text(
+            "No change of batch, checkpointing or quantisation is known to fit: use a smaller "
+            "--max-length, another model or more memory.",
+            "배치, 체크포인팅, 양자화를 바꿔도 맞지 않습니다. --max-length를 줄이거나 더 작은 "
+            "모델이나 더 많은 메모리를 쓰세요.",
+        )
+    needed = f"{error.change.predicted_bytes / 2**30:.2f} GiB"
+    command = with_options(error.change.words)
+    return text(
+        f"The smallest change that fits ({needed} predicted): {command}",
+        f"맞는 가장 작은 변경(예상 {needed}): {command}",
     )
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from benchmarks.engines.engine import CaseOutcome, Event, Listener
 from benchmarks.run.case import Case
-from benchmarks.run.measure import resident_bytes
+from benchmarks.run.measure import high_water_mark, resident_bytes
 from benchmarks.workloads.workload import oom_status
 from model_registry.records import Loss, Peak, Reply, Result
 
@@ -55,6 +55,7 @@ class WorkerWatch:
         self.result: Result | None = None
         self.baseline: int | None = None
         self.highest = 0
+        self.first_mark = 0  # the kernel's, of the worker's start
         self.stage_over: str | None = None  # the phase whose own peak was over the limit
         self.hello_at: float | None = None
         self.began = time.perf_counter()
@@ -94,6 +95,7 @@ class WorkerWatch:
         match event:
             case ("hello", _, baseline):
                 self.baseline, self.hello_at = baseline, time.perf_counter()
+                self.first_mark = high_water_mark(self.process.pid or "self") or 0
             case ("stage" | "failed", name):
                 self.stage = name
             case ("phase", name, seconds, peak):
@@ -129,8 +131,7 @@ class WorkerWatch:
             return "timeout", f"stopped after {elapsed:.1f} s, the limit is {limits.seconds:g} s"
         if self.process.pid is None or self.baseline is None:
             return None
-        used = (resident_bytes(self.process.pid) or 0) - self.baseline
-        self.highest = max(self.highest, used)
+        self.highest = max(self.highest, self._held() - self.baseline)
         # On CUDA the allocator itself holds the limit: host memory is not what it speaks of.
         if self._on_cuda or limits.memory_bytes is None or self.highest <= limits.memory_bytes:
             return None
@@ -138,6 +139,13 @@ class WorkerWatch:
         return self._oom(
             f"held {_mib(self.highest)} MiB, the limit is {_mib(limits.memory_bytes)} MiB"
         )
+
+    def _held(self) -> int:
+        """Resident bytes; the kernel's mark, which knows what came and went between two looks,
+        as soon as it is above that of the start."""
+        pid = self.process.pid or "self"
+        mark = 0 if self.stage == "start" else high_water_mark(pid) or 0
+        return mark if mark > self.first_mark else resident_bytes(pid) or 0
 
     def _oom(self, message: str) -> tuple[str, str]:
         return oom_status(self.stage, self.case.workload), message

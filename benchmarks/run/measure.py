@@ -6,6 +6,7 @@ high-water mark of this process since a reset. "Allocated after the run" is neve
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -21,6 +22,7 @@ from model_registry import cuda
 from model_registry.records import Peak
 
 _SAMPLE_SECONDS = 0.01
+_LARGE_PIECE = 2**20  # bytes
 
 
 @dataclass(slots=True)
@@ -66,11 +68,14 @@ def resident_bytes(pid: int | str = "self") -> int | None:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _high_water_mark() -> int | None:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return None
+def high_water_mark(pid: int | str = "self") -> int | None:
+    """The kernel's mark of the most memory that was resident; None once the process is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return None
+    marks = (int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    return next(marks, None)
 
 
 def _return_freed_pages() -> None:
@@ -83,6 +88,20 @@ def _return_freed_pages() -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     except (OSError, AttributeError):  # another C library: the baseline still tells what was kept
         return
+
+
+def give_back_large_pieces() -> None:
+    """Have the C library give freed pieces of a mebibyte and more back to the kernel at once.
+
+    By itself it learns to keep ever larger ones, up to 32 MiB, which it then can't give out again:
+    a checkpointed tune of 8 rows of 512 tokens held 458 MiB so, and 193 when they were given back.
+    Asking the kernel each time costs some percent of a step.
+    """
+    mmap_threshold, trim_threshold = -3, -1  # of malloc.h
+    with contextlib.suppress(OSError, AttributeError):  # another C library gives back by itself
+        library = ctypes.CDLL("libc.so.6")
+        library.mallopt(mmap_threshold, _LARGE_PIECE)
+        library.mallopt(trim_threshold, _LARGE_PIECE)
 
 
 def _cpu_meter() -> _KernelMeter | _SamplingMeter:
@@ -100,7 +119,7 @@ class _KernelMeter:
         self.baseline = resident_bytes()
 
     def stop(self) -> Peak:
-        return Peak(None, None, _high_water_mark(), self.baseline, "VmHWM, reset before the phase")
+        return Peak(None, None, high_water_mark(), self.baseline, "VmHWM, reset before the phase")
 
 
 class _SamplingMeter:

@@ -217,6 +217,13 @@ MaxLength = Annotated[
         callback=ranged("max_length"),
     ),
 ]  # fmt: skip
+MemoryLimit = Annotated[
+    str | None,
+    typer.Option(
+        help=text("Memory that it may take: 12GB.", "쓸 수 있는 메모리. 예: 12GB"),
+        callback=amount_of("bytes"),
+    ),
+]
 Turns = Annotated[
     str,
     typer.Option(

@@ -126,7 +126,7 @@ def test_another_base_does_not_go_on_whatever_its_shapes(
 ) -> None:
     """It would go on with the first one's adapter, and the card would name the second."""
     other = make_tiny_model(tmp_path / "other", kind, seed=5)
-    monkeypatch.setattr("benchmarks.tune_candidate.load", None)  # nothing is loaded to find out
+    monkeypatch.setattr("benchmarks.tune_worker.load", None)  # nothing is loaded to find out
     with pytest.raises(OhloraError) as raised:
         in_steps(other, begun[1], begun[2])
     assert f"base was {begun[0]}, is {other}" in str(raised.value)
@@ -244,7 +244,7 @@ def umask() -> int:
 def test_an_output_that_can_not_be_is_refused_before_anything_is_loaded(
     tiny_model, tmp_path, monkeypatch, what
 ) -> None:
-    monkeypatch.setattr("benchmarks.tune_candidate.load", None)
+    monkeypatch.setattr("benchmarks.tune_worker.load", None)
     file = tmp_path / "out"
     file.write_text("")
     out = file if what == "a file" else file / "adapter"
@@ -258,7 +258,7 @@ def test_a_long_row_is_refused_with_the_tokenizer_alone_or_dropped(
     data = tmp_path / "rows.csv"
     data.write_text(f"prompt,reply\n안녕?,반가워.\n길어?,{'길' * 100}\n", encoding="utf-8")
     with monkeypatch.context() as patched:
-        patched.setattr("benchmarks.tune_candidate.load", None)
+        patched.setattr("benchmarks.tune_worker.load", None)
         with pytest.raises(BadTrainingRow, match=r"Training row 2 \(line 3\) has 3\d\d tokens"):
             in_steps(tiny_model, data, tmp_path / "tuned", max_length=64)
     assert not (tmp_path / "tuned").exists()
@@ -369,7 +369,7 @@ def test_a_row_longer_than_the_model_looks_back_is_refused_before_it_is_loaded(
     base = make_tiny_model(tmp_path / "base", kind)
     data = tmp_path / "rows.csv"
     data.write_text(f"prompt,reply\n안녕?,{'가' * 200}\n", encoding="utf-8")
-    monkeypatch.setattr("benchmarks.tune_candidate.load", None)
+    monkeypatch.setattr("benchmarks.tune_worker.load", None)
     with pytest.raises(BadTrainingRow, match=r"has 6\d\d tokens, more than 512"):
         in_steps(base, data, tmp_path / "tuned", max_length=4096)
 
@@ -469,7 +469,7 @@ def test_a_tune_says_how_rows_were_read_and_leaves_out_valid_rows_it_learns(
 ) -> None:
     seen: list[tuple[int, int]] = []
     monkeypatch.setattr(
-        "benchmarks.tune_candidate.tune",
+        "benchmarks.tune_worker.tune",
         lambda loaded, rows, *args, **more: seen.append((len(rows.train), len(rows.valid))),
     )
     data = tmp_path / "rows.csv"
