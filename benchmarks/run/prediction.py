@@ -9,6 +9,7 @@ from benchmarks.study.contract import lora_targets
 from benchmarks.study.variant import effective
 from benchmarks.workloads.workload import workload_called
 from model_registry.architectures.cures import cure_for as config_cure
+from model_registry.backends.continuous_batching import SLOTS
 from model_registry.doctor import cure_for
 from model_registry.errors import LoadError
 from model_registry.files.json_values import JsonDict, JsonObject
@@ -20,6 +21,8 @@ from model_registry.messages.notes import Note
 from model_registry.records import Result
 from model_registry.statuses import status_called
 
+#: The phase in which many prompts are answered at once, each with a cache of its own.
+REPLIES = "replies"
 #: Smaller models say nothing of a machine: what the process takes outweighs them.
 _WORTH_REMEMBERING = 100_000_000
 
@@ -48,7 +51,8 @@ def with_prediction(case: Case, result: Result) -> Result:
             "terms": dict(estimate.terms),
             "corrected": correction.source or None,
         }
-        if measured and result.ok and plain.terms["weights"] >= _WORTH_REMEMBERING:
+        worth = plain.terms["weights"] >= _WORTH_REMEMBERING and phase != REPLIES
+        if measured and result.ok and worth:
             where = (
                 f"{result.candidate}/{phase}/{case.settings}/{result.figures.get('batch_tokens')}"
             )
@@ -96,6 +100,9 @@ def works(case: Case, figures: JsonObject, capability: str | None = None) -> dic
             length=length,
             new_tokens=contract.max_new_tokens,
         )
+        answers = len(case.task.prompts) * (1 + contract.samples)
+        if workload.main_phase == "inference" and answers:
+            found[REPLIES] = replace(found["inference"], batch=min(SLOTS, answers))
     return found
 
 
@@ -133,7 +140,8 @@ def cure_of(case: Case, result: Result, correction: Correction = NO_CORRECTION) 
         workload_called(case.workload),
         works(case, result.figures, result.machine.get("capability")),
     )
-    work = sizes.get(workload.main_phase if workload.memory_kind else "load")
+    main = workload.main_phase if workload.memory_kind else "load"
+    work = sizes.get(REPLIES if result.stage == REPLIES else main, sizes.get(main))
     architecture = case.candidate.shapes
     if budget is None or work is None or not architecture or _is_shrunk(case):
         return None

@@ -1,7 +1,8 @@
-"""Batched replies against `generate` prompt by prompt: time, and equal tokens.
+"""Replies by continuous batching against `generate` prompt by prompt: time, and equal tokens.
 
-Both sides make the same greedy tokens, which is checked token for token. With stopping disabled
-both make the same number of them; with natural stopping each reply ends where the model ends it.
+Both sides make the same tokens, which is checked token for token. With stopping disabled both make
+the same number of them; with natural stopping each reply ends where the model ends it. The first
+two are greedy; the third are the replies of a run, the greedy pass and a sampled one together.
 Run it as `python -m benchmarks.selfchecks.batch_against_single`.
 """
 
@@ -13,8 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from benchmarks.study.contract import Contract
+from benchmarks.workloads.inference import passes
+from model_registry.backends.answering_rows import reader_of
 from model_registry.backends.backend import GenerationSettings, conversation
+from model_registry.backends.continuous_batching import generate_continuously
 from model_registry.backends.local_generation import generate_ids
+from model_registry.backends.sampling import of_prompt
 from model_registry.files.shipped_data import DATASETS
 from model_registry.prompting.tokenization import prompt_ids
 from model_registry.registry import Registry
@@ -41,20 +47,23 @@ class Comparison:
         return median(single / batch for single, batch in pairs)
 
 
-def one_by_one(loaded: LoadedModel, prompts: Tokens, limit: int, stop: bool) -> Tokens:
-    """The model's own `generate` for each prompt, with nothing of ours around it."""
+def one_by_one(
+    loaded: LoadedModel, prompts: Tokens, settings: Sequence[GenerationSettings], stop: bool
+) -> Tokens:
+    """The model's own `generate` for each prompt, with nothing of ours around greedy ones."""
     import torch
 
     options: dict[str, object] = {"eos_token_id": list(loaded.end_ids) if stop else None}
-    if not stop:
-        options["min_new_tokens"] = limit
     made = []
     with torch.inference_mode():
-        for ids in prompts:
+        for ids, how in zip(prompts, settings, strict=True):
+            if how.temperature:
+                made += generate_ids(loaded, [ids], how, stop=stop)
+                continue
             output = loaded.model.generate(  # type: ignore[operator]  # of transformers' mixin
                 input_ids=torch.tensor([ids]),
                 attention_mask=torch.ones(1, len(ids), dtype=torch.long),
-                max_new_tokens=limit,
+                max_new_tokens=how.max_new_tokens,
                 do_sample=False,
                 pad_token_id=loaded.tokenizer.pad_token_id,
                 **options,
@@ -63,27 +72,40 @@ def one_by_one(loaded: LoadedModel, prompts: Tokens, limit: int, stop: bool) -> 
     return made
 
 
-def in_a_batch(loaded: LoadedModel, prompts: Tokens, limit: int, stop: bool) -> Tokens:
+def in_a_batch(
+    loaded: LoadedModel, prompts: Tokens, settings: Sequence[GenerationSettings], stop: bool
+) -> Tokens:
     """All prompts at once, as the replies of a run are made."""
-    return generate_ids(loaded, prompts, GenerationSettings(max_new_tokens=limit), stop=stop)
+    reader = reader_of(loaded.model, loaded.tokenizer.pad_token_id)
+    assert reader is not None  # noqa: S101 - for mypy: bundled models have such a cache
+    return generate_continuously(loaded, reader, prompts, settings, stop=stop)
 
 
 def compare(
-    loaded: LoadedModel, prompts: Tokens, limit: int, *, stop: bool, rounds: int
+    loaded: LoadedModel,
+    prompts: Tokens,
+    limit: int,
+    *,
+    stop: bool,
+    rounds: int,
+    samples: int = 0,
 ) -> Comparison:
     """Both ways in turn, after one round of each that warms up and is compared token by token."""
-    single, batch = (
-        one_by_one(loaded, prompts, limit, stop),
-        in_a_batch(loaded, prompts, limit, stop),
-    )
+    settings = [
+        of_prompt(how, number)
+        for how in passes(Contract(max_new_tokens=limit, samples=samples)).values()
+        for number in range(len(prompts))
+    ]
+    asked = prompts * (1 + samples)
+    single, batch = (way(loaded, asked, settings, stop) for way in (one_by_one, in_a_batch))
     seconds: dict[Callable[..., Tokens], list[float]] = {one_by_one: [], in_a_batch: []}
     for _ in range(rounds):
         for way, taken in seconds.items():
             begin = time.perf_counter()
-            way(loaded, prompts, limit, stop)
+            way(loaded, asked, settings, stop)
             taken.append(time.perf_counter() - begin)
     return Comparison(
-        stopping="natural" if stop else "disabled",
+        stopping="a run's" if samples else "natural" if stop else "disabled",
         single_seconds=tuple(seconds[one_by_one]),
         batch_seconds=tuple(seconds[in_a_batch]),
         tokens=sum(map(len, single)),
@@ -130,8 +152,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(
             table(
                 [
-                    compare(loaded, prompts, given.new_tokens, stop=stop, rounds=given.rounds)
-                    for stop in (False, True)
+                    compare(
+                        loaded,
+                        prompts,
+                        given.new_tokens,
+                        stop=stop,
+                        rounds=given.rounds,
+                        samples=samples,
+                    )
+                    for stop, samples in ((False, 0), (True, 0), (True, 1))
                 ]
             )
         )

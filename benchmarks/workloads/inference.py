@@ -1,7 +1,7 @@
 """The inference workload: latency prompt by prompt, and the replies that are judged.
 
 Latency is measured greedily, one prompt at a time, after a warm-up. The replies for grading are
-made in batches, a greedy pass and sampled ones, under one seed for all candidates.
+made many at a time, a greedy pass and sampled ones together, under one seed for all candidates.
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ from benchmarks.study.variant import effective
 from benchmarks.workloads.log import Figures, WorkLog
 from benchmarks.workloads.workload import Opened, Outcome, loaded_here
 from model_registry.backends.backend import Answer, GenerationSettings
-from model_registry.backends.transformers_local import answer_batch, answer_or_problem
+from model_registry.backends.sampling import of_prompt
+from model_registry.backends.transformers_local import (
+    Question,
+    answer_many,
+    answer_or_problem,
+    batching_of,
+)
 from model_registry.prompting.tokenization import prompt_ids
 from model_registry.records import Reply
 from model_registry.weights.loading import LoadedModel
@@ -46,7 +52,7 @@ def passes(contract: Contract) -> dict[str, GenerationSettings]:
 def run(
     case: str, loaded: LoadedModel, prompts: Sequence[Row], contract: Contract, log: WorkLog
 ) -> Outcome:
-    """Warm up, measure latency one by one, make the replies in batches.
+    """Warm up, measure latency one by one, make the replies many at a time.
 
     Args:
         case: the case's id, for the replies.
@@ -70,6 +76,7 @@ def run(
         figures={
             **_latency(singles, measurement.seconds),
             "batch_differs": _differing(singles, replies),
+            "batching": batching_of(loaded),
             "longest_prompt_tokens": _longest_prompt(loaded, prompts),
         },
     )
@@ -83,20 +90,27 @@ def make_replies(
     log: WorkLog,
     tuned: int | None,
 ) -> list[Reply]:
-    """The replies of all passes, in batches; latency comes from the single pass.
+    """The replies of all passes, made together; latency comes from the single pass.
 
     Args:
         tuned: the LoRA rank the model was tuned at, None before tuning.
     """
-    conversations = [row.messages for row in prompts]
-    made: list[Reply] = []
+    asked = [
+        (name, row, Question(row.messages, of_prompt(settings, number)))
+        for name, settings in passes(contract).items()
+        for number, row in enumerate(prompts)
+    ]
     with log.phase("replies"):
-        for done, (name, settings) in enumerate(passes(contract).items()):
-            log.progress(done, contract.samples + 1)
-            answers = answer_batch(loaded, conversations, settings)
-            for row, answer in zip(prompts, answers, strict=True):
-                who = {"case": case, "candidate": loaded.candidate.name, "pass_": name}
-                made.append(record_of(answer, row, tuned, **who))
+        answers = answer_many(
+            loaded,
+            [question for _, _, question in asked],
+            ended=lambda count: log.progress(count, len(asked)),
+        )
+    who = {"case": case, "candidate": loaded.candidate.name}
+    made = [
+        record_of(answer, row, tuned, **who, pass_=name)
+        for (name, row, _), answer in zip(asked, answers, strict=True)
+    ]
     for reply in made:
         log.reply(reply)
     return made

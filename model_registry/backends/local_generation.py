@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING
 
 from model_registry import cuda
 from model_registry.backends.backend import GenerationSettings
+from model_registry.backends.sampling import DrawnLogits, Draws
 from model_registry.weights.finite import LogitsWatch
 from model_registry.weights.loading import LoadedModel
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
-
-#: Model types that answer one prompt at a time: their state runs through padding, and RWKV's
-#: decoding in transformers mixes the prompts of a batch even where they are equally long.
-RECURRENT = frozenset({"rwkv"})
 
 
 @dataclass(slots=True)
@@ -43,6 +40,7 @@ def generate_ids(
     prompts: Sequence[Sequence[int]],
     settings: GenerationSettings,
     *,
+    each: Sequence[GenerationSettings] = (),
     stop: bool = True,
     callbacks: Sequence[object] = (),
     streamer: object = None,
@@ -53,6 +51,7 @@ def generate_ids(
         loaded: the model.
         prompts: token ids, left-padded here to one length.
         settings: sampling draws from `settings.seed`, whatever was drawn before.
+        each: the settings of each prompt, where their seeds differ and nothing else.
         stop: False goes on past end tokens to the limit, which only benchmarks want.
         callbacks: stopping criteria for `generate`.
         streamer: for a batch of one.
@@ -64,40 +63,34 @@ def generate_ids(
     pad = loaded.tokenizer.pad_token_id
     padded = [[pad] * (width - len(ids)) + list(ids) for ids in prompts]
     mask = [[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts]
-    with (
-        torch.inference_mode(),
-        torch.random.fork_rng(enabled=settings.temperature > 0),
-        _without_own_settings(loaded.model),
-    ):
-        if settings.temperature > 0:
-            torch.manual_seed(settings.seed)
+    draws = [Draws.under(one) for one in each or [settings] * len(prompts)]
+    with torch.inference_mode(), _without_own_settings(loaded.model):
         output = _generated(
             loaded.model,
+            draws,
             input_ids=torch.tensor(padded, device=device),
             attention_mask=torch.tensor(mask, device=device),
             stopping_criteria=list(callbacks),
             streamer=streamer,
             pad_token_id=pad,
-            **_options(loaded, settings, stop),
+            max_new_tokens=settings.max_new_tokens,
+            eos_token_id=list(loaded.end_ids) if stop else None,
+            do_sample=False,  # what is drawn is the likeliest of `DrawnLogits`
         )
     return [_trim(row[width:].tolist(), loaded.end_ids if stop else ()) for row in output]
 
 
-def _generated(model: PreTrainedModel, **options: object) -> torch.Tensor:
+def _generated(model: PreTrainedModel, draws: Sequence[Draws], **options: object) -> torch.Tensor:
     """What `generate` gives.
 
     Raises:
-        NotFinite: a logit was NaN, which would be an answer of nothing, or a crash in sampling.
+        NotFinite: a logit was NaN, which would be an answer of nothing.
     """
     watch = LogitsWatch(model)
-    try:
-        output: torch.Tensor = model.generate(  # type: ignore[operator]  # of transformers' mixin
-            logits_processor=[watch], **options
-        )
-    except RuntimeError as error:
-        if "nan" in str(error):
-            watch.check()
-        raise
+    drawn = [DrawnLogits(draws)] if any(one.temperature for one in draws) else []
+    output: torch.Tensor = model.generate(  # type: ignore[operator]  # of transformers' mixin
+        logits_processor=[watch, *drawn], **options
+    )
     watch.check()
     return output
 
@@ -116,17 +109,6 @@ def _without_own_settings(model: PreTrainedModel) -> Iterator[None]:
         yield
     finally:
         model.generation_config = own
-
-
-def _options(loaded: LoadedModel, settings: GenerationSettings, stop: bool) -> dict[str, object]:
-    options: dict[str, object] = {
-        "max_new_tokens": settings.max_new_tokens,
-        "eos_token_id": list(loaded.end_ids) if stop else None,
-        "do_sample": settings.temperature > 0,
-    }
-    if settings.temperature > 0:
-        options |= {"temperature": settings.temperature, "top_p": settings.top_p, "top_k": 0}
-    return options
 
 
 def _trim(ids: list[int], end_ids: Sequence[int]) -> list[int]:

@@ -1,4 +1,5 @@
-"""Backend for a model in this process, by transformers' `generate`.
+"""Backend for a model in this process, one prompt at a time by transformers' `generate`,
+many by continuous batching.
 
 The same functions make the replies of the page, of the benchmarks and of the report, so that
 nobody measures one thing and grades another.
@@ -8,12 +9,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from queue import Queue
 from typing import TYPE_CHECKING
 
+from model_registry.backends.answering_rows import Reader, reader_of
 from model_registry.backends.backend import Answer, GenerationSettings
+from model_registry.backends.continuous_batching import SLOTS, generate_continuously
 from model_registry.backends.fair_lock import FairLock
 from model_registry.backends.local_answer import (
     encode_for_answer,
@@ -22,8 +25,9 @@ from model_registry.backends.local_answer import (
     with_prompt_problems,
     within_context,
 )
-from model_registry.backends.local_generation import RECURRENT, TokenClock, generate_ids
+from model_registry.backends.local_generation import TokenClock, generate_ids
 from model_registry.backends.remote.failures import AskError
+from model_registry.backends.sampling import of_prompt
 from model_registry.candidate import Candidate
 from model_registry.prompting.chat_template import Message
 from model_registry.prompting.control_tokens import readable
@@ -63,52 +67,108 @@ def answer_or_problem(
         return failed_answer(error)
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a model beside others, and how its answer is made."""
+
+    messages: Sequence[Message]
+    settings: GenerationSettings
+
+
 def answer_batch(
     loaded: LoadedModel,
     conversations: Sequence[Sequence[Message]],
     settings: GenerationSettings,
     *,
-    batch_size: int = 32,
+    slots: int = SLOTS,
 ) -> list[Answer]:
-    """Answers to many prompts in batches, in order; greedily the same tokens as one by one.
+    """As `answer_many`, all under the same settings but for seeds of their own."""
+    questions = [
+        Question(messages, of_prompt(settings, number))
+        for number, messages in enumerate(conversations)
+    ]
+    return answer_many(loaded, questions, slots=slots)
 
-    Recurrent models get one prompt at a time, see RECURRENT, as do prompts whose answers may not
-    fit into the context; one that is too long gets an empty answer that says so. Times are left
-    out: they would be the batch's.
+
+def answer_many(
+    loaded: LoadedModel,
+    questions: Sequence[Question],
+    *,
+    slots: int = SLOTS,
+    ended: Callable[[int], None] = lambda count: None,
+) -> list[Answer]:
+    """Answers to many questions, in order, with the tokens that each would get alone.
+
+    `batching_of` says how they are made. A question that is too long for the context gets an empty
+    answer that says so. Times are left out: they would be those of all.
+
+    Args:
+        loaded: the model.
+        questions: each with its own settings.
+        slots: answers under way at a time.
+        ended: told how many are made, now and then.
     """
-    prompts = [encode_for_answer(loaded, messages) for messages in conversations]
+    prompts = [encode_for_answer(loaded, question.messages) for question in questions]
     answers: dict[int, Answer] = {}
     given: dict[int, GenerationSettings] = {}
-    for index, prompt in enumerate(prompts):
+    for number, prompt in enumerate(prompts):
         try:
-            given[index] = within_context(loaded, prompt, settings)
+            given[number] = within_context(loaded, prompt, questions[number].settings)
         except AskError as error:
-            answers[index] = failed_answer(error)
-    whole = [index for index, one in given.items() if one == settings]
-    batches = [
-        [whole[i] for i in batch]
-        for batch in _batches(loaded, [prompts[i].ids for i in whole], batch_size)
-    ]
-    batches += [[index] for index in given if given[index] != settings]
-    for number, batch in enumerate(batches):
-        # Each batch draws from a seed of its own, or all would repeat the first one's draws.
-        how = replace(given[batch[0]], seed=settings.seed + 7919 * number)
-        made = generate_ids(loaded, [prompts[i].ids for i in batch], how)
-        for index, new in zip(batch, made, strict=True):
-            answer = to_answer(loaded, new, thinks=prompts[index].thinks)
-            answers[index] = with_prompt_problems(answer, prompts[index], settings, given[index])
-    return [answers[index] for index in range(len(prompts))]
+            answers[number] = failed_answer(error)
+    ids = [prompts[number].ids for number in given]
+    made = _generated(loaded, ids, list(given.values()), slots, ended)
+    for (number, how), new in zip(given.items(), made, strict=True):
+        answer = to_answer(loaded, new, thinks=prompts[number].thinks)
+        asked = questions[number].settings
+        answers[number] = with_prompt_problems(answer, prompts[number], asked, how)
+    return [answers[number] for number in range(len(questions))]
 
 
-def _batches(
-    loaded: LoadedModel, encoded: Sequence[Sequence[int]], size: int
+def batching_of(loaded: LoadedModel) -> str:
+    """How many answers are made at once: "continuous", where a row that has ended gives its place
+    to the next; "sorted", in batches by length, where what a model remembers of its rows can't be
+    taken apart."""
+    return "continuous" if _reader(loaded) else "sorted"
+
+
+def _reader(loaded: LoadedModel) -> Reader | None:
+    return reader_of(loaded.model, loaded.tokenizer.pad_token_id)
+
+
+def _generated(
+    loaded: LoadedModel,
+    prompts: Sequence[Sequence[int]],
+    settings: Sequence[GenerationSettings],
+    slots: int,
+    ended: Callable[[int], None],
+) -> list[list[int]]:
+    """New token ids for each prompt."""
+    reader = _reader(loaded)
+    if reader is not None:
+        return generate_continuously(loaded, reader, prompts, settings, slots=slots, ended=ended)
+    made: dict[int, list[int]] = {}
+    for batch in sorted_batches(prompts, settings, slots):
+        each = [settings[number] for number in batch]
+        new = generate_ids(loaded, [prompts[number] for number in batch], each[0], each=each)
+        made |= dict(zip(batch, new, strict=True))
+        ended(len(made))
+    return [made[number] for number in range(len(prompts))]
+
+
+def sorted_batches(
+    prompts: Sequence[Sequence[int]], settings: Sequence[GenerationSettings], size: int
 ) -> Iterator[list[int]]:
-    """Indices of prompts, by length, so that little is padded."""
-    order = sorted(range(len(encoded)), key=lambda i: (len(encoded[i]), i))
-    if loaded.model.config.model_type in RECURRENT:
-        size = 1
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
+    """The numbers of prompts that are answered together: by length, so that little is padded, and
+    under settings that differ by their seeds alone."""
+
+    def kind(number: int) -> GenerationSettings:
+        return replace(settings[number], seed=0)
+
+    for one in dict.fromkeys(map(kind, range(len(prompts)))):
+        alike = [number for number in range(len(prompts)) if kind(number) == one]
+        alike.sort(key=lambda number: (len(prompts[number]), number))
+        yield from ([*alike[start : start + size]] for start in range(0, len(alike), size))
 
 
 def _device_of(loaded: LoadedModel) -> str:
@@ -200,9 +260,7 @@ class TransformersBackend:
 
         def halted(input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:
             if self._turns.due:
-                draws = torch.get_rng_state()  # the others draw too: each goes on where it was
                 self._turns.pass_on()
-                torch.set_rng_state(draws)
             return torch.full((input_ids.shape[0],), halt.is_set(), device=input_ids.device)
 
         try:

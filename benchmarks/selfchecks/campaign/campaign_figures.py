@@ -96,7 +96,7 @@ def measured_bytes(row: Row, phase: str) -> int | None:
 def errors(pairs: list[JsonDict]) -> dict[str, object]:
     """Median and worst error, of all and by phase; None where nothing was compared."""
     found: dict[str, object] = {"all": _spread(pairs)}
-    for phase in ("load", "inference", "training"):
+    for phase in ("load", "inference", "replies", "training"):
         found[phase] = _spread([pair for pair in pairs if pair["phase"] == phase])
     return found
 

@@ -299,6 +299,19 @@ def test_layers_with_a_blank_between_have_the_prediction_of_those_without():
     assert found[0] == found[1]
 
 
+def test_replies_made_at_once_are_predicted_with_a_cache_for_each():
+    candidate = Registry().candidate("llama1B")
+    asked = Task(prompts=tuple(Row(f"질문 {n}", "") for n in range(25)))
+    case = Case(candidate, "inference", Contract(samples=1, dtype="bfloat16"), asked, {})
+    found = works(case, {"longest_prompt_tokens": 100})
+    assert (found["inference"].batch, found["replies"].batch) == (1, 32)
+    caches = [
+        predict(candidate.architecture, found[phase]).terms["kv_cache"]
+        for phase in ("inference", "replies")
+    ]
+    assert caches[1] == pytest.approx(32 * caches[0], rel=0.01)
+
+
 @pytest.mark.parametrize(
     "name", ["..", ".", "../elsewhere", "a/../b", "/root", "a\\b", "", " x", "a\u0000b"]
 )

@@ -7,14 +7,16 @@ from dataclasses import replace
 
 import pytest
 
+from model_registry.backends import transformers_local
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.local_answer import to_answer
 from model_registry.backends.local_generation import generate_ids
+from model_registry.backends.sampling import of_prompt
 from model_registry.backends.transformers_local import (
     TransformersBackend,
-    _batches,
     answer_batch,
     answer_one,
+    batching_of,
 )
 from model_registry.prompting.tokenization import prompt_ids
 from model_registry.weights.loading import LoadedModel, load
@@ -48,31 +50,33 @@ def test_a_batch_gives_the_same_greedy_tokens_as_one_by_one(loaded):
     assert [a.new_tokens for a in answers] == [a.new_tokens for a in singles]
 
 
-def test_token_for_token_a_batch_equals_single_prompts(loaded):
-    prompts = encoded(loaded)
-    together: list[list[int] | None] = [None] * len(prompts)
-    for batch in _batches(loaded, prompts, 32):
-        made = generate_ids(loaded, [prompts[i] for i in batch], GREEDY, stop=False)
-        for index, ids in zip(batch, made, strict=True):
-            together[index] = ids
-    alone = [generate_ids(loaded, [ids], GREEDY, stop=False)[0] for ids in prompts]
-    assert together == alone
-    assert {len(ids) for ids in alone} == {12}
+def test_how_many_answers_are_made_at_once_is_told(loaded, monkeypatch):
+    assert batching_of(loaded) == "continuous"
+    monkeypatch.setattr(transformers_local, "reader_of", lambda *_: None)
+    assert batching_of(loaded) == "sorted"
 
 
-def test_a_recurrent_model_answers_one_prompt_at_a_time(tiny_model_of):
-    """In a batch it would answer otherwise, even where nothing is padded."""
-    loaded = load(tiny_candidate(tiny_model_of("rwkv")))
-    prompts = encoded(loaded)
-    assert all(len(batch) == 1 for batch in _batches(loaded, prompts, 32))
-    equal = [ids for ids in prompts if len(ids) == len(prompts[0])]
-    assert len(equal) > 1
-    batched = generate_ids(loaded, equal, GREEDY, stop=False)
-    assert batched != [generate_ids(loaded, [ids], GREEDY, stop=False)[0] for ids in equal]
+def test_in_sorted_batches_answers_are_those_of_one_by_one(llama, monkeypatch):
+    monkeypatch.setattr(transformers_local, "reader_of", lambda *_: None)
+    for settings in (GREEDY, SAMPLED):
+        answers = answer_batch(llama, CONVERSATIONS, settings, slots=3)
+        singles = [
+            answer_one(llama, messages, of_prompt(settings, number))
+            for number, messages in enumerate(CONVERSATIONS)
+        ]
+        assert [a.text for a in answers] == [a.text for a in singles]
+
+
+def test_sampled_answers_are_those_of_one_by_one(llama):
+    answers = answer_batch(llama, CONVERSATIONS, SAMPLED)
+    assert [a.text for a in answers] == [
+        answer_one(llama, messages, of_prompt(SAMPLED, number)).text
+        for number, messages in enumerate(CONVERSATIONS)
+    ]
 
 
 def test_answers_come_in_the_order_of_the_questions(llama):
-    small = answer_batch(llama, CONVERSATIONS, GREEDY, batch_size=2)
+    small = answer_batch(llama, CONVERSATIONS, GREEDY, slots=2)
     assert [a.text for a in small] == [
         answer_one(llama, messages, GREEDY).text for messages in CONVERSATIONS
     ]
@@ -108,7 +112,7 @@ def test_answering_leaves_the_callers_random_state_alone(llama):
 
 def test_the_same_question_in_two_batches_draws_two_answers(llama):
     same = [conversation("뭐?")] * 6
-    answers = answer_batch(llama, same, SAMPLED, batch_size=3)
+    answers = answer_batch(llama, same, SAMPLED, slots=3)
     assert len({answer.text for answer in answers}) > 1
 
 
@@ -209,5 +213,6 @@ def test_sampling_keeps_to_the_likeliest_tokens_that_top_p_allows(llama):
 def test_sampling_draws_from_all_tokens_that_top_p_allows(llama):
     """At such a temperature all are as likely: no top-k of some library keeps to 50."""
     settings = GenerationSettings(1, temperature=1e4, top_p=1.0, seed=5)
-    drawn = generate_ids(llama, [encoded(llama)[0]] * 300, settings)
+    each = [of_prompt(settings, number) for number in range(300)]
+    drawn = generate_ids(llama, [encoded(llama)[0]] * 300, settings, each=each)
     assert len({ids[0] for ids in drawn}) > 120
