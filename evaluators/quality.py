@@ -36,7 +36,10 @@ FAULTS: Mapping[str, float] = {
     "empty": 1.0,  # nothing was said: nothing can be good about it
     "loop": 0.8,  # the same piece again and again is noise after the first time
     "broken": 0.8,  # unreadable characters
+    "scrambled": 0.7,  # syllables by chance: far less like Korean than any judged reply
+    "thin": 0.7,  # a task that asks for an account of something, and got a word or a refusal
     "echo": 0.6,  # the question said again answers nothing
+    "leak": 0.3,  # wrote its own special tokens, or the next turn of the dialogue
     "duplicate": 0.3,  # said to other prompts too: it was not meant for this one
     "cut": 0.12,  # breaks off; the length limit is the test's doing as much as the model's
     "continues": 0.05,  # goes on with the prompt's sentence; what follows may still fit
@@ -63,6 +66,9 @@ LOOPING = {"exam": (0.4, 0.8), "chat": (0.0, FULL_REPETITION)}
 BROKEN_TIMES = 5  # one broken character in five spoils the whole
 SOUND = 0.5  # well-formedness from which nothing is unnatural
 FITTING = 0.7  # relevance from which nothing is off topic
+#: Log-odds of well-formedness from which a reply begins to be scrambled, and at which it is: four
+#: in 1,302 judged replies lie below the first, common syllables drawn by chance below the second.
+SCRAMBLED = (-5.4, -6.4)
 WORTH_NAMING = 0.03  # what something takes away, from which the reason names it
 UNKNOWN = 0.5  # a merit that can't be judged
 FEELING = re.compile("[!?~！？♡♥]|[ㅋㅎㅠㅜ]{2}|[\u2600-\u27bf\U0001f300-\U0001faff]")
@@ -75,6 +81,14 @@ NOT_CHAT = re.compile(
     r"[\n(){}=\[\]<>/]|\d\D+\d|하시오|하여라|해라|보아라|설명|작성|구현|번역|요약|풀이|분석|비교"
     r"|서술|예시|정의|[을를] (?:구해|써 ?줘|써 ?봐|찾아)"
 )
+LEAK = re.compile(
+    r"<\|\w{1,30}\|>|</?s>|\[/?INST\]|^(?:#{1,3} ?)?(?:User|Human|Assistant|사용자) ?:", re.M
+)
+#: Tasks that ask for more than a value, a word or a sentence.
+ASKS_FOR_AN_ACCOUNT = re.compile(
+    r"설명|작성|분석|제안|제시|소개|서술|비교|요약|생각해|방법|특징|[글편]을|문단|만들어|구현"
+)
+ACCOUNT_LENGTH = 100  # characters from which such a reply is not thin
 #: Prompts that ask for another language than Korean.
 OTHER_LANGUAGE = re.compile(
     r"(?:영어|영문|일본어|일어|중국어|불어|프랑스어|독일어|스페인어|러시아어)로|in English", re.I
@@ -174,7 +188,7 @@ def _score(reply: Reply, values: Mapping[str, float | None], profile: str | None
     chosen = profile or register_of(reply.prompt)
     has = merits(reply, values, chosen)
     value, costs = (_exam if chosen == "exam" else _chat)(has)
-    for name, fault in faults(values, chosen).items():
+    for name, fault in faults(reply, values, chosen).items():
         costs[name] = value * FAULTS[name] * fault
         value *= 1 - FAULTS[name] * fault
     worst = sorted(((cost, name) for name, cost in costs.items()), reverse=True)[:3]
@@ -232,19 +246,36 @@ def merits(reply: Reply, values: Mapping[str, float | None], profile: str) -> di
     }
 
 
-def faults(values: Mapping[str, float | None], profile: str) -> dict[str, float]:
+def faults(reply: Reply, values: Mapping[str, float | None], profile: str) -> dict[str, float]:
     """Each grave fault of a reply, 0 to 1; 0 where it can't be judged."""
     stopped = values["stopped_by_itself"]
     first, full = LOOPING[profile]
     repeated = ((values["repetition"] or 0.0) - first) / (full - first)
     return {
         "loop": min(1.0, max(values["loop"] or 0.0, repeated)),
+        "scrambled": _scrambled(values["well_formed"]),
         "broken": min(1.0, BROKEN_TIMES * (values["broken_text"] or 0.0)),
+        "thin": _thin(reply, values) if profile == "exam" else 0.0,
         "echo": values["echo"] or 0.0,
+        "leak": float(bool(LEAK.search(reply.reply))),
         "duplicate": values["near_duplicate"] or 0.0,
         "cut": 0.0 if stopped is None else 1 - stopped,
         "continues": values["continues_prompt"] or 0.0,
     }
+
+
+def _thin(reply: Reply, values: Mapping[str, float | None]) -> float:
+    if not ASKS_FOR_AN_ACCOUNT.search(normal(reply.prompt)):
+        return 0.0
+    return max(0.0, 1 - math.log1p(values["length"] or 0.0) / math.log1p(ACCOUNT_LENGTH))
+
+
+def _scrambled(well_formed: float | None) -> float:
+    if well_formed is None:
+        return 0.0
+    odds = math.log(max(well_formed, 1e-9) / max(1 - well_formed, 1e-9))
+    first, full = SCRAMBLED
+    return min(1.0, max(0.0, (first - odds) / (first - full)))
 
 
 SHARED_PARTS: tuple[Evaluator, ...] = (
@@ -260,9 +291,10 @@ SHARED_PARTS: tuple[Evaluator, ...] = (
     FOREIGN_WORDS,
     SAID_AGAIN,
     REPETITION,
+    WELL_FORMED,
 )
 EXAM_PARTS: tuple[Evaluator, ...] = (TAKES_UP, VOCABULARY, LAYOUT_OF_REPLY)
-CHAT_PARTS: tuple[Evaluator, ...] = (RELEVANCE, WELL_FORMED, MARKUP)
+CHAT_PARTS: tuple[Evaluator, ...] = (RELEVANCE, MARKUP)
 
 QUALITY = Composite(
     "quality",

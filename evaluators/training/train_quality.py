@@ -66,8 +66,10 @@ def read_judged(path: Path) -> Judged:
     ]
     found = [merits(r, v, "exam") for r, v in zip(replies, values, strict=True)]
     left = [
-        0.0 if v["empty"] else math.prod(1 - FAULTS[n] * f for n, f in faults(v, "exam").items())
-        for v in values
+        0.0
+        if v["empty"]
+        else math.prod(1 - FAULTS[name] * fault for name, fault in faults(r, v, "exam").items())
+        for r, v in zip(replies, values, strict=True)
     ]
     names = tuple(found[0])
     return Judged(

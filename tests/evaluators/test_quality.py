@@ -83,6 +83,10 @@ SPOILT = {
     "other scripts": lambda text: text.replace(" ", " 非常 ", 3).replace("고", "очень ", 1),
     "broken": lambda text: text[:5] + "\ufffd" * 5 + text[10:],
     "English": lambda text: "This is what I would say to you about it, and I hope that it helps.",
+    "syllables by chance": lambda text: (
+        "뷁 넛줴 귬 룰얀펠 쇤 갯챗품 욺 몃쟁 흠펫 꽁줍 뮬턴 낵 츰뱉." * 2
+    ),
+    "next turn": lambda text: text + "<|im_end|>\n<|im_start|>user\n다음은?",
     "empty": lambda text: "",
 }
 
@@ -97,6 +101,13 @@ def test_a_spoilt_reply_is_worth_less(prompt: str, good: str, way: str) -> None:
 def test_the_prompt_said_again_is_no_answer(prompt: str, good: str) -> None:
     assert value(prompt, prompt) < 0.5 * value(good, prompt)
     assert value(f"{prompt} {prompt}", prompt) < 0.5 * value(good, prompt)
+
+
+def test_a_word_or_a_refusal_is_no_account_but_may_be_an_answer() -> None:
+    assert value("네.", TASK) < 0.3 * value(ANSWER, TASK)
+    assert value("죄송하지만 답변할 수 없습니다.", TASK) < 0.5 * value(ANSWER, TASK)
+    short = "12와 18의 최대공약수를 구하시오."
+    assert "thin" not in QUALITY.judge([a_reply("최대공약수는 6입니다.", short)])[0].reason
 
 
 def test_code_names_and_glosses_are_no_foreign_words_where_they_belong() -> None:
@@ -169,7 +180,7 @@ def test_a_reply_that_was_not_made_has_no_quality() -> None:
 def test_every_merit_and_fault_has_one_weight() -> None:
     assert set(merits(a_reply(GOOD), _values(GOOD), "chat")) == set(CHAT)
     assert set(merits(a_reply(GOOD), _values(GOOD), "exam")) == set(learnt_weights().weights)
-    assert set(faults(_values(GOOD), "chat")) | {"empty"} == set(FAULTS)
+    assert set(faults(a_reply(GOOD), _values(GOOD), "chat")) | {"empty"} == set(FAULTS)
     assert sum(CHAT.values()) == pytest.approx(1)
     assert all(0 < weight <= 1 for weight in (*CHAT.values(), *FAULTS.values()))
     assert all(weight >= 0 for weight in learnt_weights().weights.values())
