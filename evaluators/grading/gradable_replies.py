@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,11 @@ class GradableRun:
     def candidates(self) -> list[str]:
         """The names of all candidates that have a reply here, sorted."""
         return sorted({reply.candidate for item in self.items for reply in item.replies})
+
+    @cached_property
+    def parts(self) -> dict[Hashable, GradableRun]:
+        """Parts of this run that were made of it, by what they are asked for."""
+        return {}
 
     @cached_property
     def mask(self) -> Mask:

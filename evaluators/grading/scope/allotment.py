@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 
-from evaluators.grading.gradable_replies import GradableRun, Item, identify
+from evaluators.grading.gradable_replies import GradableRun, Item
 from evaluators.grading.scope.grading_scope import GradingScope, prompts_a_grader
 from evaluators.grading.store.grade_records import Screen
+from model_registry.records import Reply
 
 
 def missing_items(
@@ -20,11 +21,11 @@ def missing_items(
         if screen.kind == "item" and (screen.id in done or asked.shows(screen))
         for one in screen.shown
     }
-    return [
-        Item(item.prompt, new)
-        for item in asked.items
-        if (new := tuple(r for r in item.replies if (item.prompt, identify(r)) not in shown))
-    ]
+    found: dict[str, list[Reply]] = {}
+    for (prompt, one), reply in asked.by_identity.items():
+        if (prompt, one) not in shown:
+            found.setdefault(prompt, []).append(reply)
+    return [Item(prompt, tuple(replies)) for prompt, replies in found.items()]
 
 
 def has_room(

@@ -208,17 +208,24 @@ def declare(run: GradableRun, scope: GradingScope, declared_at: str) -> GradingS
 
 
 def within(run: GradableRun, scope: GradingScope) -> GradableRun:
-    """The part of a run that is graded, prompts in the run's order.
+    """The part of a run that is graded, prompts in the run's order; made once for each scope."""
+    if scope not in run.parts:
+        run.parts[scope] = run.part(_drawn(run, scope))
+    return run.parts[scope]
+
+
+def _drawn(run: GradableRun, scope: GradingScope) -> list[Item]:
+    """The scope's prompts with its replies.
 
     Fewer prompts than there are are drawn once for all graders, so that candidates are compared
     over the same ones; a larger number only adds to a smaller one.
     """
     items = list(_items_of(run, scope))
-    if scope.prompts is not None and scope.prompts < len(items):
-        drawn = sorted(items, key=lambda item: _lot(run.name, item.prompt))[: scope.prompts]
-        kept = {item.prompt for item in drawn}
-        items = [item for item in items if item.prompt in kept]
-    return run.part(items)
+    if scope.prompts is None or scope.prompts >= len(items):
+        return items
+    drawn = sorted(items, key=lambda item: _lot(run.name, item.prompt))[: scope.prompts]
+    kept = {item.prompt for item in drawn}
+    return [item for item in items if item.prompt in kept]
 
 
 def _items_of(run: GradableRun, scope: GradingScope) -> Iterator[Item]:

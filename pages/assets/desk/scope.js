@@ -21,7 +21,7 @@ function scopePanel(plan) {
   const outcome = make("p", { class: "work", id: "scope-load", role: "status" });
   const tell = ({ load }) => {
     outcome.textContent = say(
-      `${load.candidates} candidates, ${load.prompts} of ${plan.prompts_in_run} prompts: a grader has ${load.items} items with ${load.grades} grades, about ${load.minutes} minutes at ${load.seconds_a_reply} s a reply (${load.timed_screens ? `measured on ${load.timed_screens} screens` : "assumed"}).`,
+      `${load.candidates} candidates, ${load.prompts} of ${plan.prompts_in_run} prompts: a grader has ${load.items} items with ${load.grades} grades, about ${load.minutes} min at ${load.seconds_a_reply} s a reply (${load.timed_screens ? `measured on ${load.timed_screens} screens` : "assumed"}).`,
       `후보 ${load.candidates}개, 질문 ${plan.prompts_in_run}개 가운데 ${load.prompts}개: 한 사람이 항목 ${load.items}개, 등급 ${load.grades}개를 맡아요. 답변당 ${load.seconds_a_reply}초(${load.timed_screens ? `화면 ${load.timed_screens}개에서 측정` : "가정"})로 약 ${load.minutes}분이에요.`);
   };
   const whole = (field) => (field.value === "" ? null : Number(field.value));

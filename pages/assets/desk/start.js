@@ -56,7 +56,7 @@ async function effort(run, place) {
   const plan = await ask("grade_plan", [run, {}]).catch(() => null);
   if (!plan) return;
   const { items, minutes, timed_screens: timed } = plan.load;
-  place.textContent = say(`${items} items, about ${minutes} minutes`, `항목 ${items}개, 약 ${minutes}분`)
+  place.textContent = say(`${items} ${items === 1 ? "item" : "items"}, about ${minutes} ${minutes === 1 ? "minute" : "minutes"}`, `항목 ${items}개, 약 ${minutes}분`)
     + (timed ? "" : say(" (nobody has graded yet: assumed)", " (아직 평가한 사람이 없어 어림한 시간이에요)"));
 }
 
