@@ -11,6 +11,7 @@ from benchmarks.results.criteria import scores_of, value_of
 from benchmarks.results.decision import Decision, decision_of
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.head import CandidateRow, RunHead
+from benchmarks.results.rater_rows import GradedRun
 from benchmarks.results.run import Run
 from evaluators.grading.store.grade_store import GradeStore
 from evaluators.ranking.criterion_table import Criterion
@@ -70,6 +71,11 @@ class Evidence:
     def results(self) -> tuple[Result, ...]:
         """All results, candidate by candidate."""
         return tuple(r for name in self.candidates for r in self.run.by_candidate[name])
+
+    @cached_property
+    def graded(self) -> GradedRun:
+        """People's grades beside what raters that are no people gave."""
+        return GradedRun.of(self.run)
 
     @cached_property
     def failures(self) -> tuple[Result, ...]:

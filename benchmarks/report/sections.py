@@ -11,9 +11,9 @@ from benchmarks.report.tables.detail_tables import (
     answering_table,
     criteria_table,
     evaluators_table,
-    grades_table,
     tuning_table,
 )
+from benchmarks.report.tables.grade_tables import grades_table, joined_table, raters_table
 from benchmarks.report.tables.memory_tables import prediction_table
 from benchmarks.report.tables.quantisation_ledger import ledger_table
 from benchmarks.report.tables.record_tables import (
@@ -108,6 +108,10 @@ def _quality(evidence: Evidence) -> Iterator[Part]:
     yield from _rows(
         Part(text("People's grades", "사람의 평가"), grades_table(evidence), open=True)
     )
+    title = text("Judges and the composite beside people", "자동 평가와 사람")
+    yield from _rows(Part(title, raters_table(evidence), wide=True))
+    title = text("People's grades joined with raters'", "사람과 자동 평가를 합친 결과")
+    yield from _rows(Part(title, joined_table(evidence), wide=True))
     title = text("What the tune did", "튜닝의 결과")
     yield from _rows(Part(title, tuning_table(evidence), wide=True))
     title = text("Speed of answering", "답변 속도")

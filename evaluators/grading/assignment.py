@@ -17,6 +17,8 @@ from evaluators.grading.gradable_replies import GradableRun, Item, identify
 from evaluators.grading.rubric import PRACTICE
 from evaluators.grading.scope.allotment import allot, has_room
 from evaluators.grading.scope.grading_scope import GradingScope, scope_of, within
+from evaluators.grading.statistics.next_grades import grading_plan
+from evaluators.grading.statistics.rater_scores import scores_of_run
 from evaluators.grading.store.grade_records import Screen, Shown, reply_hash
 from evaluators.grading.store.grade_store import GradeStore
 
@@ -26,20 +28,28 @@ MOST_REPLIES = 7
 #: The share of items that come a second time, to see whether a person agrees with themselves.
 REPEATED = 0.1
 
+#: Prompts that come first for everybody, where the others come as they tell.
+SHARED_PROMPTS = 5
+
 #: A repeated item comes at least this many screens after its first time, where there are enough.
 _GAP = 5
 
 PRACTICE_CANDIDATE = "(practice)"
 
 
-def plan(run: GradableRun, grader: str, *, earlier: int = 0) -> list[Screen]:
+def plan(
+    run: GradableRun, grader: str, *, earlier: int = 0, telling: Sequence[str] = ()
+) -> list[Screen]:
     """The screens of one grader: practice, items in random order, a tenth of them repeated.
 
     Where there are `earlier` screens (the run or its scope has grown since), there is no practice.
+    Where it is known which prompts are the most `telling`, these come in that order, after the few
+    that everybody grades.
     """
     rng = random.Random(_seed(run.name, grader, str(earlier)))
     items = [part for item in run.items for part in _split(run, item, rng)]
     rng.shuffle(items)
+    items = _most_telling_first(run, items, telling)
     made = [("item", item) for item in items]
     for item in rng.sample(items, k=repeats_among(len(items))):
         made.insert(_place_of_repeat(made, item, rng), ("repeat", item))
@@ -47,6 +57,22 @@ def plan(run: GradableRun, grader: str, *, earlier: int = 0) -> list[Screen]:
     for kind, item in made:
         screens.append(_screen(run.name, grader, kind, item.prompt, _shuffled(run, item, rng)))
     return screens
+
+
+def _most_telling_first(
+    run: GradableRun, items: Sequence[Item], telling: Sequence[str]
+) -> list[Item]:
+    """First the prompts that are the same for everybody, or agreement could not be measured of
+    people who stop early; then as they tell, those that the order does not know last."""
+    if not telling:
+        return list(items)
+    lots = sorted({item.prompt for item in items}, key=lambda one: _seed(run.name, one))
+    shared = set(lots[:SHARED_PROMPTS])
+    place = {prompt: number for number, prompt in enumerate(telling)}
+    return sorted(
+        items,
+        key=lambda item: -1 if item.prompt in shared else place.get(item.prompt, len(place)),
+    )
 
 
 def _seed(*parts: str) -> int:
@@ -123,11 +149,12 @@ def screens_of(
     asked = within(run, scope)
     kept = store.screens(grader, run.name)
     if has_room(asked, scope, kept, done):
+        telling = _telling(store, asked)
 
         def further(screens: list[Screen], graded: set[str]) -> list[Screen]:
             mine = sum(screen.grader == grader for screen in screens)
             part = asked.part(allot(asked, scope, grader, screens, graded))
-            return _numbered(plan(part, grader, earlier=mine), start=mine)
+            return _numbered(plan(part, grader, earlier=mine, telling=telling), start=mine)
 
         store.plan_screens(run.name, further)
         kept = store.screens(grader, run.name)
@@ -136,6 +163,15 @@ def screens_of(
         for screen in kept
         if screen.kind == "practice" or (run if screen.id in done else asked).shows(screen)
     ]
+
+
+def _telling(store: GradeStore, asked: GradableRun) -> list[str]:
+    """Prompts by how much a grade of them tells of who is best; none before anybody graded."""
+    grades = store.grades(asked.name)
+    if not grades:
+        return []
+    plan = grading_plan(asked, grades, scores_of_run(asked))
+    return [one.prompt for one in plan.grades]
 
 
 def _numbered(screens: Sequence[Screen], start: int) -> list[Screen]:

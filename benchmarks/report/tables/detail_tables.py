@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.report_texts import evaluator_words, grade_words
+from benchmarks.report.report_texts import evaluator_words
 from benchmarks.report.tables.main_table import case_cell, name_cell, parameters
 from benchmarks.report.tables.table_cells import (
     Cell,
@@ -20,7 +20,6 @@ from benchmarks.report.tables.table_cells import (
 from benchmarks.results.case_figures import mean_scores, step_seconds
 from benchmarks.results.run import quantization
 from evaluators.evaluator_registry import load_evaluators
-from evaluators.grading.statistics.comparison import mean_grades
 from evaluators.ranking.criterion_table import shares_of_weight
 from model_registry.language import text
 from model_registry.records import Result
@@ -91,34 +90,6 @@ def _mean_cell(found: tuple[float | None, int] | None, case: Result | None) -> C
         return missing(text("no score", "점수 없음"))
     note = text(f"{unjudged} replies could not be judged", f"판정하지 못한 답변 {unjudged}개")
     return Cell("", "number", mean, note=note if unjudged else "")
-
-
-def grades_table(evidence: Evidence) -> Table | None:
-    """People's mean grades, before and after the tune apart, with their intervals."""
-    rows = mean_grades(evidence.run.grades)
-    if not rows:
-        return None
-    columns = [
-        Column(text("Candidate", "후보"), numeric=False),
-        Column(text("Mean grade", "평균 등급"), better="high"),
-        Column(text("95 % interval", "95% 구간")),
-        Column(text("Prompts", "질문")),
-        Column(text("Grades", "평가 수")),
-    ]
-    few = missing(text("too few prompts", "질문이 너무 적음"))
-    cells = [
-        [
-            Cell(row.candidate, "name"),
-            Cell(grade_words(row.mean), "number", row.mean),
-            few
-            if row.low is None or row.high is None
-            else Cell(f"{row.low:.2f}–{row.high:.2f}", "number", row.low),
-            Cell(str(row.prompts), "number", row.prompts),
-            Cell(str(row.grades), "number", row.grades),
-        ]
-        for row in rows
-    ]
-    return make_table(columns, cells)
 
 
 def tuning_table(evidence: Evidence) -> Table:

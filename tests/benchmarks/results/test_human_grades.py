@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.tables.detail_tables import grades_table
+from benchmarks.report.tables.grade_tables import grades_table
 from benchmarks.results.decision import decide
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.human_grades import grades_of, pooled_grades

@@ -9,7 +9,7 @@ import pytest
 
 from evaluators.grading.assignment import MOST_REPLIES, plan, screens_of
 from evaluators.grading.gradable_replies import GradableRun, find_runs, read_run
-from evaluators.grading.store.grade_records import Grader, reply_hash
+from evaluators.grading.store.grade_records import Grade, Grader, reply_hash
 from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import OhloraError
 from model_registry.records import Reply, append_rows
@@ -197,3 +197,30 @@ def test_which_candidates_meet_on_a_screen_is_drawn(tmp_path: Path) -> None:
         if screen.kind == "item"
     }
     assert len(met) > 10  # two a grader; always the same two would be 2
+
+
+def test_once_somebody_graded_the_most_telling_prompts_follow_the_few_that_all_share(
+    run: GradableRun, store: GradeStore
+) -> None:
+    """Of 25 prompts the first grader has graded ten: the second begins with five for all, and
+    goes on with what nobody has graded."""
+    first = [screen for screen in screens_of(store, run, "g1") if screen.kind == "item"]
+    for screen in first[:10]:
+        store.add_grades(
+            [
+                Grade(
+                    f"{screen.id}:{place}", f"{screen.id}:{place}", "g1", run.name, one.case,
+                    one.candidate, screen.prompt, "", 3 + place % 2, screen=screen.id,
+                    reply_hash=one.reply_hash,
+                )
+                for place, one in enumerate(screen.shown)
+            ]
+        )  # fmt: skip
+    second = [s.prompt for s in screens_of(store, run, "g2") if s.kind == "item"]
+    store.add_grader(Grader("g3", "하나"))
+    third = [s.prompt for s in screens_of(store, run, "g3") if s.kind == "item"]
+    graded = {screen.prompt for screen in first[:10]}
+    assert set(second[:5]) == set(third[:5])
+    rest = [prompt in graded for prompt in second[5:]]
+    assert rest == sorted(rest)
+    assert len(second) == len(first)
