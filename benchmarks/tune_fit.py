@@ -173,7 +173,8 @@ def work_of(rows: Sequence[EncodedRow], contract: Contract, rank: int, quantizat
         checkpointing=contract.gradient_checkpointing,
         dora=contract.dora,
         optimizer=contract.optimizer,
-        accumulated=contract.gradient_accumulation > 1,
+        accumulation=contract.gradient_accumulation,
+        attention=contract.attention,
     )
 
 

@@ -9,22 +9,35 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from benchmarks.study.contract import lora_targets
+from benchmarks.study.tuning_settings import TuningSettings
 from commands.shared.console import out, print_columns, print_json
 from commands.shared.economy_words import DataRows, economy_by_name, print_lengths
-from commands.shared.options import CatalogName, CureName, Dtype, Gpu, Json, ranged
+from commands.shared.options import (
+    BaseQuantization,
+    CatalogName,
+    CureName,
+    Dtype,
+    Gpu,
+    Json,
+    ranged,
+)
+from commands.shared.tuning_options import TuningOptions
 from commands.shared.user_registry import registry
 from model_registry.language import text
 from model_registry.machine import pick_dtype
 from model_registry.memory.correction import correction_for
-from model_registry.memory.fit import NO_CORRECTION
+from model_registry.memory.fit import NO_CORRECTION, Work
 from model_registry.memory.fit_report import (
     FitRow,
     card_budget,
+    column,
     columns,
     document,
     fit_rows,
     machine_budget,
 )
+from model_registry.memory.verdict import TUNED_BATCH, tune_options
 from model_registry.naming.resolve import find_candidates
 from model_registry.prompting.token_economy import Economy
 
@@ -37,18 +50,38 @@ _TRACED_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FitOptions:
+class FitOptions(TuningOptions):
     """What `ohlora fit` is asked for."""
 
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...")] = None
     catalog: CatalogName = None
     gpu: Gpu = None
-    batch: Annotated[
-        int, typer.Option(help=text("Rows a step.", "한 단계의 행 수."), callback=ranged("batch"))
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            "--batch-size",
+            "--batch",
+            help=text("Rows in memory at a time.", "한 번에 올리는 행 수."),
+            callback=ranged("batch"),
+        ),
     ] = 4
-    length: Annotated[
-        int, typer.Option(help=text("Tokens a row.", "한 행의 토큰 수."), callback=ranged("length"))
+    max_length: Annotated[
+        int,
+        typer.Option(
+            "--max-length",
+            "--length",
+            help=text("Tokens a row.", "한 행의 토큰 수."),
+            callback=ranged("length"),
+        ),
     ] = 128
+    rank: Annotated[
+        int | None,
+        typer.Option(
+            help=text("Of LoRA; 16, 32 and 64 else.", "LoRA의 rank. 없으면 16, 32, 64."),
+            callback=ranged("rank"),
+        ),
+    ] = None
+    quantization: BaseQuantization = None
     data: DataRows = None
     dtype: Dtype = "auto"
     trace: Annotated[
@@ -60,6 +93,22 @@ class FitOptions:
     ] = False
     cure: CureName = None
     as_json: Json = False
+
+    def tuned(self) -> Work:
+        """How a tune is done, as far as memory hangs on it."""
+        settings = replace(TuningSettings(), **self.given())
+        return Work(
+            kind="lora",
+            batch=settings.batch_size,
+            rank=self.rank,
+            quantization=self.quantization or "none",
+            targets=lora_targets(settings.lora_targets),
+            checkpointing=settings.gradient_checkpointing,
+            accumulation=settings.gradient_accumulation,
+            dora=settings.dora,
+            optimizer=settings.optimizer,
+            attention=settings.attention,
+        )
 
 
 def fit(options: FitOptions) -> None:
@@ -74,11 +123,12 @@ def fit(options: FitOptions) -> None:
         budget = replace(budget, dtype=pick_dtype(budget.device, options.dtype))
     correction = NO_CORRECTION if options.gpu else correction_for(budget.name, budget.device)
     economy = economy_by_name(chosen, options.data)
+    tuned = options.tuned()
     rows = fit_rows(
         chosen,
         budget,
-        batch=options.batch,
-        length=options.length,
+        tuned=tuned,
+        length=options.max_length,
         lengths={name: each.longest for name, each in economy.items() if each.longest},
         correction=correction,
         trace=options.trace or 0 < len(options.names or ()) <= _TRACED_AT_ONCE,
@@ -87,13 +137,17 @@ def fit(options: FitOptions) -> None:
         economies = [each.to_json() for each in economy.values()]
         print_json(document(budget, rows, correction) | {"tokenizers": economies})
         return
-    _print_table(rows)
+    _print_table(rows, tuned)
     size = f"{budget.name}: {budget.bytes / 2**30:.1f} GiB, {budget.dtype}"
-    rows_of, tokens = options.batch, options.length
+    rows_of, tokens = tuned.batch, options.max_length
+    levers = tune_options(replace(tuned, batch=TUNED_BATCH))
+    if tuned.rank is None:
+        levers = levers.removeprefix("--rank 16").strip()
+    said = f" ({levers})" if levers else ""
     out.print(
         text(
-            f"{size}; tuning with batch {rows_of} and {tokens} tokens a row.",
-            f"{size}. 튜닝은 배치 {rows_of}, 한 행 {tokens}토큰 기준입니다.",
+            f"{size}; tuning with batch {rows_of} and {tokens} tokens a row{said}.",
+            f"{size}. 튜닝은 배치 {rows_of}, 한 행 {tokens}토큰 기준입니다{said}.",
         ),
         highlight=False,
     )
@@ -101,7 +155,7 @@ def fit(options: FitOptions) -> None:
         _print_economy(list(economy.values()), tokens)
     if correction.source:
         out.print(correction.source, highlight=False)
-    _print_changes(rows)
+    _print_changes(rows, tuned)
 
 
 def _print_economy(found: Sequence[Economy], length: int) -> None:
@@ -118,18 +172,26 @@ def _print_economy(found: Sequence[Economy], length: int) -> None:
     )
 
 
-def _print_table(rows: Sequence[FitRow]) -> None:
+def _print_table(rows: Sequence[FitRow], tuned: Work) -> None:
     table = columns(rows, text("candidate (GiB)", "후보 (GiB)"))
-    kept = [i for i, name in enumerate(table[0]) if i == 0 or name in _SHOWN]
+    asked = {
+        column(row.work) for row in rows
+        if (row.work.kind, row.work.rank, row.work.quantization)
+        == ("lora", tuned.rank, tuned.quantization)
+    }  # fmt: skip
+    kept = [i for i, name in enumerate(table[0]) if i == 0 or name in _SHOWN or name in asked]
     print_columns([[line[i] for i in kept] for line in table], right=range(1, len(kept)))
 
 
-def _print_changes(rows: Sequence[FitRow]) -> None:
+def _print_changes(rows: Sequence[FitRow], tuned: Work) -> None:
     """Why something is not known, and the smallest change with which a tune would fit."""
     for row in rows:
-        if row.work.quantization != "none":
+        if row.work.quantization != tuned.quantization:
             continue
         if row.reason and row.work.kind in ("load", "lora"):
             out.print(f"  {escape(row.name)} {row.work.kind}: {escape(row.reason)}")
-        elif row.smallest_change and (row.work.kind, row.work.rank) == ("lora", 16):
-            out.print(f"  {escape(row.name)} lora r16 → {escape(row.smallest_change)}")
+        elif row.smallest_change and (row.work.kind, row.work.rank) == ("lora", tuned.rank or 16):
+            out.print(
+                f"  {escape(row.name)} lora r{row.work.rank} → {escape(row.smallest_change)}",
+                soft_wrap=True,
+            )

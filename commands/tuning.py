@@ -12,6 +12,7 @@ from benchmarks.tune_candidate import TooLarge, tune_candidate
 from commands.shared.console import out
 from commands.shared.options import (
     Base,
+    BaseQuantization,
     CureName,
     Device,
     Dtype,
@@ -22,7 +23,6 @@ from commands.shared.options import (
     TooLong,
     Turns,
     Weights,
-    choice,
     ranged,
 )
 from commands.shared.pasted_command import with_options
@@ -56,13 +56,7 @@ class TuneOptions(TuningOptions):
     max_length: MaxLength = None
     too_long: TooLong = "refuse"
     turns: Turns = "every"
-    quantization: Annotated[
-        str | None,
-        typer.Option(
-            help=text("Of the base: int8 or nf4.", "베이스 모델의 양자화: int8, nf4."),
-            callback=choice(("int8", "nf4")),
-        ),
-    ] = None
+    quantization: BaseQuantization = None
     patience: Annotated[
         int,
         typer.Option(

@@ -217,6 +217,14 @@ MaxLength = Annotated[
         callback=ranged("max_length"),
     ),
 ]  # fmt: skip
+BaseQuantization = Annotated[
+    str | None,
+    typer.Option(
+        "--quantization",
+        help=text("Of the base: int8 or nf4.", "베이스 모델의 양자화: int8, nf4."),
+        callback=choice(("int8", "nf4")),
+    ),
+]
 MemoryLimit = Annotated[
     str | None,
     typer.Option(

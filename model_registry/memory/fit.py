@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from model_registry.architectures.head_chunks import chunk_rows
-from model_registry.errors import OhloraError
+from model_registry.errors import LoadError, OhloraError
 from model_registry.memory.coefficients import coefficients_of, is_known, skeleton_of
 
 KINDS = ("load", "inference", "lora", "full", "orpo")
@@ -49,7 +49,8 @@ class Work:
     checkpointing: bool = False
     dora: bool = False  # of LoRA
     optimizer: str = "adamw"  # or one of bitsandbytes'
-    accumulated: bool = False  # gradients of a step's earlier batches wait for the last one's
+    accumulation: int = 1  # batches a step; gradients of the earlier ones wait for the last one's
+    attention: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,11 @@ def _training(
     resident: dict[str, int],
 ) -> Estimate:
     batch, kept, kind = work.batch, work.kept or work.length, work.kind
+    if work.attention == "eager":
+        raise LoadError(
+            "unsupported_architecture",
+            "eager attention keeps scores of length times length, which nothing here counts",
+        )
     if kind == "orpo":  # chosen and rejected rows go through in one batch, every position counts
         batch, kept, kind = 2 * batch, work.length, "lora"
     traces = coefficients_of(
@@ -215,7 +221,7 @@ def _training(
         for name, row in traces.items()
         if name not in ("trained", "moments", "chunked", *_without_temporaries(work))
     }
-    if work.accumulated:
+    if work.accumulation > 1:
         windows = {name: _with_gradients(held, trained) for name, held in windows.items()}
     moment = max(windows, key=lambda name: sum(windows[name].values()))
     scratch = max(held["logits"] + held["activations"] for held in windows.values())

@@ -23,6 +23,7 @@ CARDS = {
 _HOPPER = ("H100", "H200")
 _LEAST = 2**20  # bytes: less than this is a number whose unit was forgotten
 RANKS = (16, 32, 64)
+_TUNED = Work(kind="lora", batch=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,10 @@ class FitRow:
             "batch": work.batch,
             "length": work.length,
             "dtype": work.dtype,
+            "gradient_accumulation": work.accumulation,
+            "gradient_checkpointing": work.checkpointing,
+            "optimizer": work.optimizer,
+            "dora": work.dora,
         }
 
 
@@ -121,22 +126,30 @@ def machine_budget() -> Budget:
     )  # fmt: skip
 
 
-def all_works(budget: Budget, batch: int, length: int) -> list[Work]:
-    """The kinds of work that are asked about: loading, answering, tuning, with and without bits."""
+def all_works(budget: Budget, tuned: Work, length: int) -> list[Work]:
+    """The kinds of work that are asked about: loading, answering, tuning, with and without bits.
+
+    `tuned` says how it is tuned; without a rank of its own, at several.
+    """
     base = Work(
         dtype=budget.dtype, device=budget.device, length=length, capability=budget.capability
     )
-    tuned = replace(base, kind="lora", batch=batch)
+    tuned = replace(
+        tuned, kind="lora", length=length,
+        dtype=base.dtype, device=base.device, capability=base.capability,
+    )  # fmt: skip
+    ranks = RANKS if tuned.rank is None else (tuned.rank,)
+    bits = dict.fromkeys((tuned.quantization, "nf4"))
+    plain = replace(tuned, quantization="none")
     quantized = ("int8", "nf4", "gptq")
     return [
         replace(base, kind="load"),
         *(replace(base, kind="load", quantization=q) for q in quantized),
         base,
         *(replace(base, quantization=q) for q in quantized),
-        *(replace(tuned, rank=rank) for rank in RANKS),
-        *(replace(tuned, rank=rank, quantization="nf4") for rank in RANKS),
-        replace(tuned, kind="full"),
-        replace(tuned, kind="orpo", rank=RANKS[0]),
+        *(replace(tuned, rank=rank, quantization=q) for q in bits for rank in ranks),
+        replace(plain, kind="full", rank=None, dora=False),
+        replace(plain, kind="orpo", rank=ranks[0]),
     ]
 
 
@@ -144,7 +157,7 @@ def fit_rows(
     candidates: Iterable[Candidate],
     budget: Budget,
     *,
-    batch: int = 4,
+    tuned: Work = _TUNED,
     length: int = 128,
     lengths: Mapping[str, int] | None = None,
     correction: Correction = NO_CORRECTION,
@@ -152,15 +165,15 @@ def fit_rows(
 ) -> list[FitRow]:
     """A verdict for each candidate and kind of work; an unknown one carries its reason.
 
-    `lengths` are tokens of a row by candidate, where its tokenizer has counted the user's rows;
-    `length` is for the others. `trace` follows architectures that are not in the table, for seconds
-    to minutes each.
+    `tuned` is how a tune is done: its batch, rank and levers. `lengths` are tokens of a row by
+    candidate, where its tokenizer has counted the user's rows; `length` is for the others. `trace`
+    follows architectures that are not in the table, for seconds to minutes each.
     """
     known = lengths or {}
     return [
         fit_row(c, work, budget, correction, trace=trace)
         for c in candidates
-        for work in all_works(budget, batch, known.get(c.name, length))
+        for work in all_works(budget, tuned, known.get(c.name, length))
     ]
 
 
@@ -217,15 +230,16 @@ def document(budget: Budget, rows: Sequence[FitRow], correction: Correction) -> 
 
 def columns(rows: Sequence[FitRow], title: str) -> list[list[str]]:
     """A table of GiB for people: a line a candidate, ✓ or ✗ before each figure."""
-    names = list(dict.fromkeys(_column(row.work) for row in rows))
+    names = list(dict.fromkeys(column(row.work) for row in rows))
     lines = [[title, *names]]
     for candidate in dict.fromkeys(row.name for row in rows):
-        cells = {_column(row.work): row for row in rows if row.name == candidate}
+        cells = {column(row.work): row for row in rows if row.name == candidate}
         lines.append([candidate, *(_cell(cells[name]) for name in names)])
     return lines
 
 
-def _column(work: Work) -> str:
+def column(work: Work) -> str:
+    """What a kind of work is called in the table."""
     rank = f" r{work.rank}" if work.rank else ""
     bits = "" if work.quantization == "none" else f" {work.quantization}"
     return f"{work.kind}{rank}{bits}"

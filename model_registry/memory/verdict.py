@@ -52,7 +52,7 @@ def changes(work: Work) -> list[Change]:
             for q in quantized
         ]
     steps = [
-        _change(work, replace(work, batch=batch), f"[contract] batch_size = {batch}")
+        _change(work, _in_batches_of(work, batch), f"[contract] batch_size = {batch}")
         for batch in sorted({math.ceil(work.batch / 2), 1} - {work.batch}, reverse=True)
     ]
     if not work.checkpointing:
@@ -60,33 +60,38 @@ def changes(work: Work) -> list[Change]:
         line = "[contract] gradient_checkpointing = true"
         steps.append(_change(work, kept, line))
         if work.batch > 1:
-            one = replace(kept, batch=1)
+            one = _in_batches_of(kept, 1)
             steps.append(_change(work, one, f"{line}; [contract] batch_size = 1"))
     return steps + (_of_full(work) if work.kind == "full" else _of_lora(work))
 
 
+def _in_batches_of(work: Work, batch: int) -> Work:
+    """Smaller batches, accumulated: a step learns from as many rows as before."""
+    together = work.accumulation * math.ceil(work.batch / batch)
+    return replace(work, batch=batch, accumulation=together)
+
+
 def _change(before: Work, work: Work, study: str) -> Change:
-    return Change(work, study, _tune_options(before, work))
+    if work.kind != "lora":  # `ohlora tune` does no such work
+        return Change(work, study)
+    dtype = "" if work.dtype == before.dtype else f"--dtype {work.dtype} "
+    return Change(work, study, dtype + tune_options(work))
 
 
-def _tune_options(before: Work, work: Work) -> str | None:
-    """The options of `ohlora tune` that do this work; None where it does no such work.
-
-    A smaller batch is accumulated, so that a step learns from as many rows as before.
-    """
-    if work.kind != "lora":
-        return None
-    options = [] if work.dtype == before.dtype else [f"--dtype {work.dtype}"]
-    options.append(f"--rank {work.rank or 16}")
-    if work.batch != TUNED_BATCH:
-        options.append(f"--batch-size {work.batch}")
-    if work.batch < before.batch:
-        options.append(f"--gradient-accumulation {math.ceil(before.batch / work.batch)}")
-    if work.checkpointing:
-        options.append("--gradient-checkpointing")
-    if work.quantization != "none":
-        options.append(f"--quantization {work.quantization}")
-    return " ".join(options)
+def tune_options(work: Work) -> str:
+    """The options of `ohlora tune` that do this work; what they are by themselves is left out."""
+    targets = work.targets if isinstance(work.targets, str) else ",".join(work.targets)
+    said = {
+        f"--rank {work.rank or 16}": True,
+        f"--batch-size {work.batch}": work.batch != TUNED_BATCH,
+        f"--gradient-accumulation {work.accumulation}": work.accumulation > 1,
+        "--gradient-checkpointing": work.checkpointing,
+        f"--quantization {work.quantization}": work.quantization != "none",
+        f"--lora-targets {targets}": targets != "all-linear",
+        "--dora": work.dora,
+        f"--optimizer {work.optimizer}": work.optimizer != "adamw",
+    }
+    return " ".join(option for option, holds in said.items() if holds)
 
 
 def _after(before: Work, first: Change, change: Change) -> Change:
@@ -104,19 +109,26 @@ def _of_lora(work: Work) -> list[Change]:
     if work.kind == "lora" and work.quantization == "none":
         line = f'[[work.variants]] rank = {work.rank or 16}, quantization = "nf4"'
         quantized = replace(work, quantization="nf4")
-        one = replace(quantized, batch=1)
+        one = _in_batches_of(quantized, 1)
         steps.append(_change(work, quantized, line))
         steps.append(_change(work, one, f"{line}; [contract] batch_size = 1"))
     return steps
 
 
 def _of_full(work: Work) -> list[Change]:
-    """LoRA in its place."""
+    """Moments in 8 bits, or LoRA in its place."""
+    packed = replace(work, optimizer="adamw_8bit")
     lora = replace(work, kind="lora", rank=16)
     line = '[[work.variants]] tuning = "lora", rank = 16'
-    one = replace(lora, batch=1)
+    one = _in_batches_of(lora, 1)
     quantized = replace(one, quantization="nf4")
+    first = (
+        []
+        if work.optimizer != "adamw" or work.device == "cpu"
+        else [_change(work, packed, '[contract] optimizer = "adamw_8bit"')]
+    )
     return [
+        *first,
         _change(work, lora, line),
         _change(work, one, f"{line}; [contract] batch_size = 1"),
         _change(work, quantized, f'{line}, quantization = "nf4"; [contract] batch_size = 1'),

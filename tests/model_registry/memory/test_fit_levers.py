@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from benchmarks.study.tuning_settings import TuningSettings
 from benchmarks.workloads.optimisation import make_optimiser
+from model_registry.errors import LoadError
 from model_registry.memory import coefficients
 from model_registry.memory.fit import Work, moments_bytes, predict
+from model_registry.memory.verdict import changes
 from model_registry.registry import Registry
 
 SMALL = {
@@ -75,11 +78,58 @@ def test_a_full_tune_with_moments_of_eight_bits_has_no_step_of_temporaries(archi
 def test_gradients_of_earlier_batches_wait_for_the_step(architecture):
     once, often = (
         predict(architecture, TUNE),
-        predict(architecture, replace(TUNE, accumulated=True)),
+        predict(architecture, replace(TUNE, accumulation=2)),
     )
     assert often.predicted_bytes - once.predicted_bytes == pytest.approx(
         once.terms["adapter"], abs=2**20
     )
+
+
+def fitted(ohlora, *options: str) -> dict[str, dict]:
+    code, out, error = ohlora("fit", "llama1B", "--gpu", "12GB", *options, "--json")
+    assert (code, error) == (0, "")
+    rows = json.loads(out)["rows"]
+    return {f"{r['workload']} {r['rank']} {r['quantization']}": r for r in rows}
+
+
+def test_fit_takes_the_levers_of_a_tune_by_their_names_there(ohlora):
+    plain = fitted(ohlora)
+    levers = (
+        "--batch-size 2 --max-length 256 --rank 8 --gradient-accumulation 2 "
+        "--gradient-checkpointing --optimizer paged_adamw_8bit --learning-rate 1e-4"
+    )
+    kept = fitted(ohlora, *levers.split())
+    assert {name for name in plain if name.startswith("lora")} == {
+        f"lora {rank} {bits}" for rank in (16, 32, 64) for bits in ("none", "nf4")
+    }
+    assert {name for name in kept if name.startswith("lora")} == {"lora 8 none", "lora 8 nf4"}
+    row = kept["lora 8 none"]
+    told = ("batch", "length", "gradient_accumulation", "gradient_checkpointing", "optimizer")
+    assert [row[name] for name in told] == [2, 256, 2, True, "paged_adamw_8bit"]
+    assert "optimiser" not in row["terms"]  # nothing of it stays on a full card
+    assert row["predicted_bytes"] < plain["lora 16 none"]["predicted_bytes"]
+    assert list(fitted(ohlora, "--quantization", "int8", "--rank", "16")).count("lora 16 int8") == 1
+
+
+def test_the_older_names_of_fit_s_options_stay(ohlora):
+    assert fitted(ohlora, "--batch", "2", "--length", "256") == fitted(
+        ohlora, "--batch-size", "2", "--max-length", "256"
+    )
+
+
+def test_a_change_keeps_the_levers_that_were_set(architecture):
+    asked = replace(TUNE, optimizer="adamw_8bit", targets=("q_proj", "v_proj"), accumulation=3)
+    first = changes(asked)[0]
+    assert first.work.accumulation * first.work.batch == 12
+    assert first.tune == (
+        "--rank 16 --batch-size 2 --gradient-accumulation 6 --lora-targets q_proj,v_proj "
+        "--optimizer adamw_8bit"
+    )
+
+
+def test_eager_attention_is_unknown_with_its_reason(architecture):
+    with pytest.raises(LoadError, match="scores of length times length"):
+        predict(architecture, replace(TUNE, attention="eager"))
 
 
 @pytest.mark.slow
