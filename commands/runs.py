@@ -44,7 +44,7 @@ from commands.shared.options import (
     ranged,
 )
 from commands.shared.stopping import exit_status, stopped_by_signals
-from commands.shared.tuning_options import TuningOptions
+from commands.shared.task_options import TaskOptions
 from commands.shared.user_registry import registry
 from model_registry.files.output import check_folder
 from model_registry.files.ranges import RANGES, out_of_range
@@ -55,7 +55,7 @@ from rows.turns import TURNS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions(TuningOptions):
+class RunOptions(TaskOptions):
     """What `ohlora run` is asked for."""
 
     study: Annotated[
@@ -195,10 +195,12 @@ class RunOptions(TuningOptions):
                 parse_seconds(self.time_limit) if self.time_limit else None,
             ),
             replay=self.replay,
+            tasks=self.task_names,
+            tasks_folder=self.tasks_folder,
             max_length=self.max_length,
             too_long=self.too_long,
             turns=self.turns,
-            tuning=self.given() | ({} if self.epochs is None else {"epochs": self.epochs}),
+            tuning=self.policy() | ({} if self.epochs is None else {"epochs": self.epochs}),
         )
 
     def engine_for(self, plan: Plan) -> tuple[str, Engine]:

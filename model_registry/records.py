@@ -161,10 +161,31 @@ class ScoreRow:
         return (self.case, self.prompt, self.pass_, self.tuned, self.evaluator)
 
 
-Record = TypeVar("Record", Result, Reply, Loss, ScoreRow)
+@dataclass(frozen=True, slots=True)
+class TaskSample:
+    """What a benchmark task measured on one of its documents; `scores` by metric and filter.
+
+    Documents of one `cluster` share a text, so that their errors go together.
+    """
+
+    case: str
+    candidate: str
+    task: str
+    document: int
+    document_hash: str
+    cluster: str
+    scores: dict[str, float]
+
+    @property
+    def key(self) -> tuple[Hashable, ...]:
+        return (self.case, self.task, self.document)
 
 
-def to_json(record: Result | Reply | Loss | ScoreRow) -> dict[str, object]:
+Record = TypeVar("Record", Result, Reply, Loss, ScoreRow, TaskSample)
+AnyRecord = Result | Reply | Loss | ScoreRow | TaskSample
+
+
+def to_json(record: AnyRecord) -> dict[str, object]:
     """The record as it stands in a file; `pass_` is written `pass`, a Python keyword."""
     row = asdict(record)
     if "pass_" in row:
@@ -201,13 +222,13 @@ def parse_row(kind: type[Record], line: bytes) -> Record:
     return record
 
 
-def line_of(record: Result | Reply | Loss | ScoreRow) -> bytes:
+def line_of(record: AnyRecord) -> bytes:
     """A record as its line. A lone surrogate can come out of a model: it must not cost the line."""
     line = json.dumps(to_json(record), ensure_ascii=False) + "\n"
     return line.encode("utf-8", errors="replace")
 
 
-def append_rows(path: Path, records: Iterable[Result | Reply | Loss | ScoreRow]) -> None:
+def append_rows(path: Path, records: Iterable[AnyRecord]) -> None:
     """Append records to a JSON lines file and wait until they are on disk: all, or none.
 
     Raises:

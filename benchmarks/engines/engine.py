@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.run.case import Case
-from model_registry.records import Loss, Reply, Result
+from model_registry.records import Loss, Reply, Result, TaskSample
 
 Event = tuple[Any, ...]  # what a worker tells: see `benchmarks.run.worker`
 Listener = Callable[[Event], None]
@@ -30,6 +30,7 @@ class CaseOutcome:
     replies: list[Reply] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     wall_seconds: float = 0.0
+    samples: list[TaskSample] = field(default_factory=list)
 
 
 class Watcher:

@@ -19,7 +19,7 @@ from model_registry.backends.replay import ReplayBackend
 from model_registry.errors import LoadError
 from model_registry.files.json_values import JsonDict
 from model_registry.language import for_files
-from model_registry.records import Loss, Reply, Result, read_rows
+from model_registry.records import Loss, Reply, Result, TaskSample, read_rows
 
 
 class ReplayEngine(Engine):
@@ -84,3 +84,6 @@ class _Log:
 
     def loss(self, loss: Loss) -> None:
         """Nothing is trained."""
+
+    def sample(self, sample: TaskSample) -> None:
+        """No task is asked."""

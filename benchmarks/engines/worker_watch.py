@@ -12,7 +12,7 @@ from benchmarks.engines.engine import CaseOutcome, Event, Listener
 from benchmarks.run.case import Case
 from benchmarks.run.measure import high_water_mark, resident_bytes
 from benchmarks.workloads.workload import oom_status
-from model_registry.records import Loss, Peak, Reply, Result
+from model_registry.records import Loss, Peak, Reply, Result, TaskSample
 
 _TICK_SECONDS = 0.01
 
@@ -52,6 +52,7 @@ class WorkerWatch:
         self.peaks: dict[str, Peak] = {}
         self.replies: list[Reply] = []
         self.losses: list[Loss] = []
+        self.samples: list[TaskSample] = []
         self.result: Result | None = None
         self.baseline: int | None = None
         self.highest = 0
@@ -78,7 +79,7 @@ class WorkerWatch:
             self._drain()
         if self.result is None or verdict is not None:
             self.result = self._result_of_the_dead(verdict)
-        return CaseOutcome(self.result, self.replies, self.losses)
+        return CaseOutcome(self.result, self.replies, self.losses, samples=self.samples)
 
     def _drain(self) -> bool:
         """Take all messages that are there; False where the pipe is closed or silent."""
@@ -105,6 +106,8 @@ class WorkerWatch:
                 self.replies.append(reply)
             case ("loss", loss):
                 self.losses.append(loss)
+            case ("sample", sample):
+                self.samples.append(sample)
             case ("done", result):
                 self.result = result
         self.listen(event)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.tables.asking_tables import asked_backends, asking_table
+from benchmarks.report.tables.benchmark_table import benchmark_table
 from benchmarks.report.tables.detail_tables import (
     answering_table,
     criteria_table,
@@ -105,6 +106,8 @@ def _quality(evidence: Evidence) -> Iterator[Part]:
         noise = text("Random weights: these scores mean nothing.", "무작위 가중치: 뜻이 없음.")
         before = noise if evidence.run.random_weights else ""
         yield from _rows(Part(title, evaluators_table(evidence), before, wide=True))
+    title = text("Benchmark tasks, before and after", "튜닝 전후의 벤치마크 과제")
+    yield from _rows(Part(title, benchmark_table(evidence), wide=True, open=True))
     yield from _rows(
         Part(text("People's grades", "사람의 평가"), grades_table(evidence), open=True)
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
 
+from benchmarks.results import task_scores
 from benchmarks.results.run import Run
 from model_registry.errors import OhloraError
 from model_registry.files.json_values import JsonObject
@@ -47,7 +48,8 @@ def value_of(criterion: str, name: str, run: Run) -> Number:
     """One candidate's raw value of one criterion; None where it is missing.
 
     A criterion is one of `CRITERIA`, or the name of any evaluator that scored replies of the run:
-    its mean before the tune, or after it with "_tuned" behind the name.
+    its mean before the tune, or after it with "_tuned" behind the name. "task:NAME" is a benchmark
+    task's figure before the tune, "task:NAME_tuned" after it, "task:NAME_change" what changed.
 
     Raises:
         OhloraError: nothing computes such a criterion.
@@ -56,6 +58,8 @@ def value_of(criterion: str, name: str, run: Run) -> Number:
         figure = CRITERIA[criterion]
         mute = figure.of_replies and run.random_weights  # what random weights say means nothing
         return None if mute else figure.value(name, run)
+    if criterion.startswith(task_scores.PREFIX):
+        return None if run.random_weights else task_scores.criterion_value(criterion, name, run)
     if not run.evaluators:  # no reply of any candidate was judged: whatever it asks for is missing
         return None
     if criterion.removesuffix("_tuned") not in run.evaluators:
@@ -66,6 +70,8 @@ def value_of(criterion: str, name: str, run: Run) -> Number:
 
 def failure_of(criterion: str, name: str, run: Run) -> str | None:
     """The status of a case that failed where this criterion is measured; None where none did."""
+    if criterion.startswith(task_scores.PREFIX):
+        return task_scores.criterion_failure(criterion, name, run)
     workload = CRITERIA[criterion].workload if criterion in CRITERIA else None
     cases = run.compared(name, workload).values() if workload else ()
     return next((case.status for case in cases if case and not case.ok), None)
@@ -81,7 +87,8 @@ def samples_of(values: JsonObject, run: Run) -> dict[str, dict[str, dict[str, Nu
     samples: dict[str, dict[str, dict[str, Number]]] = {}
     declared = dict.fromkeys(criterion for found in values.values() for criterion in found)
     for criterion in declared:
-        if criterion in CRITERIA and CRITERIA[criterion].evaluator is None:
+        by_task = criterion.startswith(task_scores.PREFIX)
+        if by_task or (criterion in CRITERIA and CRITERIA[criterion].evaluator is None):
             continue
         for name in values:
             by_prompt: dict[str, list[float]] = {}

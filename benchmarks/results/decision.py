@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.results.criteria import failure_of, is_independent_of_replies, samples_of, value_of
 from benchmarks.results.run import Run
 from benchmarks.study.study import DecisionPlan
+from benchmarks.workloads.workload import workload_called
 from evaluators.ranking.criterion_table import Criterion, Values
 from evaluators.ranking.normalization import NORMALIZATIONS
 from evaluators.ranking.rank_candidates import rank
@@ -205,7 +206,7 @@ def _without_result(run: Run) -> Iterable[tuple[str, Note]]:
             yield name, Note("no_case_done")
             continue
         for workload in dict.fromkeys(result.workload for result in results):
-            cases = run.of(name, workload)
+            cases = run.of(name, workload) if workload_called(workload).decides else []
             if cases and not any(result.ok for result in cases):
                 first = cases[0]
                 yield (

@@ -28,6 +28,7 @@ from model_registry.records import (
     Reply,
     Result,
     ScoreRow,
+    TaskSample,
     append_rows,
     line_of,
     parse_row,
@@ -161,6 +162,7 @@ class RunFolder:
         mend_rows(self.path / "replies.jsonl", Reply)
         mend_rows(self.path / "losses.jsonl", Loss)
         mend_rows(self.path / "scores.jsonl", ScoreRow)
+        mend_rows(self.path / "task_samples.jsonl", TaskSample)
 
     def _write_head(self, plan: Plan) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
@@ -178,13 +180,16 @@ class RunFolder:
         results = {result.case: result for result in self.results()}
         kept = Counter(reply.case for reply in self.replies())
         learned = Counter(loss.case for loss in self.losses())
+        measured = Counter(sample.case for sample in self.task_samples())
 
         def is_finished(case: Case) -> bool:
             result = results.get(case.id)
             if result is None or was_interrupted(result) or (retry_failed and not result.ok):
                 return False
-            rows = {"replies": kept[case.id], "losses": learned[case.id]}
-            return all(rows.get(name, 0) >= count for name, count in result.rows.items())
+            rows = {"replies": kept, "losses": learned, "task_samples": measured}
+            return all(
+                rows[name][case.id] >= count for name, count in result.rows.items() if name in rows
+            )
 
         return [case for case in plan.cases if not is_finished(case)]
 
@@ -200,7 +205,16 @@ class RunFolder:
     def scores(self) -> list[ScoreRow]:
         return read_rows(self.path / "scores.jsonl", ScoreRow)
 
-    def add_case(self, result: Result, replies: list[Reply], losses: list[Loss]) -> None:
+    def task_samples(self) -> list[TaskSample]:
+        return read_rows(self.path / "task_samples.jsonl", TaskSample)
+
+    def add_case(
+        self,
+        result: Result,
+        replies: list[Reply],
+        losses: list[Loss],
+        samples: Sequence[TaskSample] = (),
+    ) -> None:
         """A finished case. Its result comes last: a case with a result has all its rows.
 
         Raises:
@@ -217,8 +231,10 @@ class RunFolder:
                 )
             )
         rows = {"replies": _count(replies), "losses": _count(losses)}
+        rows |= {"task_samples": _count(samples)} if samples else {}
         append_rows(self.path / "replies.jsonl", replies)
         append_rows(self.path / "losses.jsonl", losses)
+        append_rows(self.path / "task_samples.jsonl", samples)
         append_rows(self.path / "results.jsonl", [replace(result, rows=rows)])
 
     def add_scores(self, rows: list[ScoreRow]) -> None:

@@ -66,6 +66,8 @@ class CandidateRow:
     license_source: str | None = None
     license_read_on: str | None = None
     leaderboard: float | None = None
+    leaderboard_name: str | None = None
+    leaderboard_read_on: str | None = None
     traits: tuple[str, ...] = ()
     revision: str | None = None
     cure: str | None = None  # that it is loaded with
@@ -84,6 +86,8 @@ class CandidateRow:
             license_source=candidate.license.source,
             license_read_on=None if read_on is None else str(read_on),
             leaderboard=board.value if board else None,
+            leaderboard_name=board.name if board else None,
+            leaderboard_read_on=str(board.date) if board else None,
             traits=tuple(candidate.traits),
             revision=candidate.revision,
             cure=candidate.cure,

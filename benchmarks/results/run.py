@@ -19,7 +19,7 @@ from evaluators.grading.statistics.comparison import MeanGrade
 from evaluators.grading.store.grade_records import Grade
 from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import OhloraError
-from model_registry.records import Loss, Reply, Result, ScoreRow
+from model_registry.records import Loss, Reply, Result, ScoreRow, TaskSample, group_by
 from model_registry.statuses import status_called
 
 
@@ -53,6 +53,7 @@ class Run:
     losses: tuple[Loss, ...] = ()
     scores: tuple[ScoreRow, ...] = ()
     grades: tuple[Grade, ...] = ()
+    samples: tuple[TaskSample, ...] = ()  # of benchmark tasks
 
     @classmethod
     def read(
@@ -78,6 +79,7 @@ class Run:
             tuple(folder.losses()),
             tuple(folder.scores()),
             tuple(grades_of(folder.path, replies, store)),
+            tuple(folder.task_samples()),
         )
 
     @cached_property
@@ -100,6 +102,11 @@ class Run:
         for row in self.scores:
             found.setdefault(row.candidate, []).append(row)
         return found
+
+    @cached_property
+    def samples_by_case(self) -> dict[str, list[TaskSample]]:
+        """Samples of benchmark tasks by their case."""
+        return group_by(self.samples, lambda sample: sample.case)
 
     @cached_property
     def mean_grades(self) -> dict[str, MeanGrade]:

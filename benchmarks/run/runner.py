@@ -47,7 +47,9 @@ def run_plan(
         certain = sum(case.instead_of is None for case in plan.cases)
         done = len(plan.cases) - len(todo)
         watcher.begin(max(certain, done), done)
-        _do(engine, folder, watcher, [case for case in todo if case.instead_of is None])
+        planned = [case for case in todo if case.instead_of is None]
+        _do(engine, folder, watcher, [case for case in planned if case.adapter is None])
+        _do(engine, folder, watcher, [case for case in planned if case.adapter is not None])
         others = [case for case in todo if case.instead_of in _failed(folder)]
         if others:
             watcher.more(len(others))
@@ -59,7 +61,7 @@ def run_plan(
 def _do(engine: Engine, folder: RunFolder, watcher: Watcher, cases: Sequence[Case]) -> None:
     for case, outcome in engine.run_all(cases, watcher):
         result = with_prediction(case, outcome.result)
-        folder.add_case(result, outcome.replies, outcome.losses)
+        folder.add_case(result, outcome.replies, outcome.losses, outcome.samples)
         watcher.case_ends(result, outcome.wall_seconds)
 
 

@@ -2,7 +2,7 @@
 
 A worker speaks through a pipe while it works, so that what it found is known even if it dies:
 ("stage", name), ("phase", name, seconds, peak), ("progress", done, total), ("reply", Reply),
-("loss", Loss), and last ("done", Result).
+("loss", Loss), ("sample", TaskSample), and last ("done", Result).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from model_registry import cuda, machine
 from model_registry.errors import LoadError, NotFinite
 from model_registry.files.json_values import JsonDict
 from model_registry.language import for_files
-from model_registry.records import Loss, Peak, Reply, Result
+from model_registry.records import Loss, Peak, Reply, Result, TaskSample
 from model_registry.registry import Registry
 from model_registry.weights.loading import LoadedModel, load
 from model_registry.weights.quantization import get_ready, quantize
@@ -70,6 +70,9 @@ class CaseLog:
 
     def loss(self, loss: Loss) -> None:
         self.send(("loss", loss))
+
+    def sample(self, sample: TaskSample) -> None:
+        self.send(("sample", sample))
 
 
 def main(case: Case, connection: Connection) -> None:

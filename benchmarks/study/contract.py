@@ -19,7 +19,8 @@ from benchmarks.study.tuning_settings import TuningSettings
 _LATER: dict[str, object] = {
     "thinking": "off", "too_long": "refuse", "rslora": False, "dora": False, "schedule": "linear",
     "warmup_steps": 0, "optimizer": "adamw", "gradient_accumulation": 1, "max_steps": 0,
-    "gradient_checkpointing": False, "attention": "auto", "patience": 0,
+    "gradient_checkpointing": False, "attention": "auto", "patience": 0, "task_limit": 0,
+    "task_template": False, "task_shots": -1, "task_hashes": "",
 }  # fmt: skip
 
 
@@ -33,6 +34,10 @@ class Contract(TuningSettings):
     samples: int = 1
     temperature: float = 0.8
     top_p: float = 0.95
+    task_limit: int = 0  # documents of each benchmark task; 0 takes all
+    task_template: bool = False  # tasks are asked in the chat template
+    task_shots: int = -1  # examples before each document; -1 as many as the task declares
+    task_hashes: str = ""  # what the tasks ask, as "kobest_copa:0123456789ab, …"
     warm_up: int = 2
     threads: int = 1
     weights: str = "bundled"

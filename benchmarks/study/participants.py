@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 from benchmarks.study.study import Study
 from model_registry.candidate import Candidate
@@ -82,4 +83,20 @@ def named_notes(study: Study, selection: Selection) -> list[Note]:
         Note("named_all_the_same", {"candidate": candidate.name, "why": reason})
         for candidate in selection.accepted
         for reason in study.criteria.why_not(candidate, overrides)
+    ]
+
+
+def leaderboard_notes(
+    study: Study, candidates: Iterable[Candidate], today: date | None = None
+) -> list[Note]:
+    """A warning where a study weighs a leaderboard that was read more than a year ago."""
+    if not any(criterion.name == "leaderboard" for criterion in study.decision.criteria):
+        return []
+    boards = {(each.leaderboard.name, each.leaderboard.date) for each in candidates
+              if each.leaderboard is not None}  # fmt: skip
+    now = today or datetime.now(UTC).date()
+    return [
+        Note("leaderboard_old", {"name": name, "date": str(read_on)})
+        for name, read_on in sorted(boards)
+        if now - read_on > timedelta(days=365)
     ]

@@ -8,9 +8,15 @@ from pathlib import Path
 
 from benchmarks.run.case import Case, Limits, Task
 from benchmarks.study.contract import Contract
-from benchmarks.study.participants import named_notes, refuse_served, who_takes_part
+from benchmarks.study.participants import (
+    leaderboard_notes,
+    named_notes,
+    refuse_served,
+    who_takes_part,
+)
 from benchmarks.study.study import Study, Work
 from benchmarks.study.study_rows import data_path, rows_of_study
+from benchmarks.study.task_plan import adapter_folder, task_cases, tasks_asked
 from evaluators.checks.persona import read_facts
 from evaluators.instructions.instruction_declarations import Declared, declared_in
 from model_registry import machine
@@ -52,6 +58,8 @@ class Options:
     ranks: tuple[int, ...] = ()
     limits: Limits = Limits()
     replay: Path | None = None  # a run folder whose replies are told again
+    tasks: tuple[str, ...] = ()  # benchmark tasks, in place of the study's own
+    tasks_folder: Path | None = None  # that holds tasks of one's own
 
     def __post_init__(self) -> None:
         """Refuse what means nothing, before anything is loaded.
@@ -137,11 +145,15 @@ def make_tuning_plan(study: Study, registry: Registry, options: Options, out: Pa
     where = options.data or data_path(study.data.path)
     rows = read_data(where, options.turns or study.data.turns)
     task, data_notes = rows_of_study(study, rows, given=options.data is not None)
-    contract = _contract(study, source, device, options, candidates, task)
     ranks = options.ranks or study.work.ranks
+    asked = tasks_asked(study.work, options.tasks, options.tasks_folder)
+    contract = _contract(study, source, device, options, candidates, task)
+    contract = replace(contract, task_hashes=asked.hashes())
     cases = _cases(study, candidates, contract, task, ranks, options.limits, out)
+    cases += task_cases(asked, candidates, contract, ranks, options.limits, out)
     notes = [*weights_notes(options, source, contract.scale, stands_in), *data_notes]
     notes += named_notes(study, selection) if options.candidates else []
+    notes += [*leaderboard_notes(study, candidates), *asked.notes(contract)]
     notes += [*differences, *_dropout_notes(study, candidates)]
     facts = read_facts(where) if where.is_dir() else {}
     checks = declared_in(rows)
@@ -234,7 +246,7 @@ def _cases(
             cases += _answering(candidate, study.work, contract, task, limits)
         for rank in dict.fromkeys(ranks):
             case = Case(candidate, "fine-tune", contract, task, {"rank": rank}, limits)
-            cases.append(replace(case, keep=str(out / "adapters" / candidate.name / f"r{rank}")))
+            cases.append(replace(case, keep=adapter_folder(out, candidate, rank)))
         for variant in study.work.variants:
             if not variant.only or candidate.name in variant.only:
                 settings = variant.settings(half)

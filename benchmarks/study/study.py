@@ -64,6 +64,8 @@ class Work:
     if_it_fails: str | None = None
     quantizations: tuple[str, ...] = ()
     further: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
+    tasks: tuple[str, ...] = ()  # of lm-evaluation-harness, before a tune and after it
+    tasks_folder: str | None = None  # that holds tasks of one's own
 
     @property
     def tunes(self) -> bool:

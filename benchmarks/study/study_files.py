@@ -32,7 +32,7 @@ _TABLES = {"name", "title", "summary", "candidates", "overrides", "data", "work"
            "decision", "cures"}  # fmt: skip
 #: What a study may set of the contract; the rest is found out on the machine.
 _POLICY = {field.name for field in dataclasses.fields(Contract)} - {
-    "weights", "scale", "device", "machine", "data", "varies", "patience",
+    "weights", "scale", "device", "machine", "data", "varies", "patience", "task_hashes",
 }  # fmt: skip
 _THINKING = ("off", "on", "template")
 
@@ -209,7 +209,11 @@ class _Reader(TomlReader):
             self.fail("if_it_fails", f"if_it_fails is one of {', '.join(QUANTIZATIONS)}")
         measured = inference and not ask
         quantized = self.quantizations(entry)
-        return Work(measured, ranks, ask, transcript, variants, fallback, quantized, further)
+        tasks = tuple(dict.fromkeys(self.listed(entry.get("tasks", []), str, "tasks")))
+        folder = self.one(entry.get("tasks_folder", ""), (str,), "tasks_folder") or None
+        return Work(
+            measured, ranks, ask, transcript, variants, fallback, quantized, further, tasks, folder
+        )
 
     def asked(self, entry: dict[str, object], workload: Workload) -> tuple[int | None, ...]:
         """The ranks at which a workload is asked for; (None,) for work that has none."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from benchmarks.run.measure import Measurement, measured
 from model_registry.files.json_values import JsonDict
-from model_registry.records import Loss, Reply
+from model_registry.records import Loss, Reply, TaskSample
 
 
 class WorkLog(Protocol):
@@ -27,6 +27,9 @@ class WorkLog(Protocol):
     def loss(self, loss: Loss) -> None:
         """Keep a loss."""
 
+    def sample(self, sample: TaskSample) -> None:
+        """Keep what was measured on one document of a benchmark task."""
+
 
 @dataclass(slots=True)
 class MemoryLog:
@@ -36,6 +39,7 @@ class MemoryLog:
     phases: dict[str, Measurement] = field(default_factory=dict)
     replies: list[Reply] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
+    samples: list[TaskSample] = field(default_factory=list)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[Measurement]:
@@ -51,6 +55,9 @@ class MemoryLog:
 
     def loss(self, loss: Loss) -> None:
         self.losses.append(loss)
+
+    def sample(self, sample: TaskSample) -> None:
+        self.samples.append(sample)
 
 
 Figures = JsonDict

@@ -29,6 +29,8 @@ _ALL = (
     Phase("training", "tuning", "튜닝 중"),
     Phase("tuning", "tuning before ORPO", "ORPO 전 튜닝 중"),
     Phase("own_replies", "answering its own rows", "튜닝한 행에 답하는 중", "oom_inference"),
+    Phase("task_data", "fetching the task", "과제를 가져오는 중"),
+    Phase("benchmark", "benchmark task", "벤치마크 중", "oom_inference"),
     Phase("validation_before", "validation loss before", "튜닝 전 검증 손실"),
     Phase("validation_after", "validation loss after", "튜닝 후 검증 손실"),
 )

@@ -55,6 +55,7 @@ class Workload:
         asked_by: the key of [work] in a study that asks for it. Work that tunes takes ranks there,
             other work takes true.
         tunes: whether it trains, so that it needs rows to learn from.
+        decides: whether a candidate is no choice where none of its cases of it succeeded.
         asks: whether it takes any backend; other work needs a model that is loaded here.
         like: the workload whose figures it gives too, by the same names.
         memory_kind: of its main phase, as `model_registry.memory.fit.Work` has it; None where
@@ -71,6 +72,7 @@ class Workload:
     asked_by: str
     tunes: bool = False
     asks: bool = False
+    decides: bool = True
     like: str | None = None
     memory_kind: str | None = None
     prefix: str = ""
@@ -136,6 +138,16 @@ _ALL = (
         asked_by="ask",
         asks=True,
         like="inference",
+    ),
+    Workload(
+        "benchmark",
+        _from("benchmarks.workloads.benchmark_task"),
+        main_phase="benchmark",
+        out_of_memory="oom_inference",
+        en="benchmark",
+        ko="벤치마크",
+        asked_by="tasks",
+        decides=False,
     ),
 )
 

@@ -72,6 +72,8 @@ RANGES = {
     "max_new_tokens": Range(1, 100_000),
     "samples": Range(0, 1_000),
     "temperature": Range(0, 10, whole=False),
+    "task_limit": Range(0, 10_000_000),
+    "task_shots": Range(-1, 1_000),
     "top_p": Range(0, 1, whole=False, above=True),
     "gpu_share": Range(0, 1, whole=False, above=True),
     "port": Range(0, 65_535),

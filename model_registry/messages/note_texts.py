@@ -35,6 +35,27 @@ WORDS: dict[str, tuple[str, str]] = LOAD_TEXTS | {
         "{candidate} was named, though the study's criteria refuse it: {why:note}",
         "{candidate}: 연구 기준으로는 제외되지만 직접 지정하여 포함합니다({why:note})",
     ),
+    "leaderboard_old": (
+        "the {name} that the study weighs was read on {date}, more than a year ago: newer models "
+        "have no value there; --tasks measures benchmarks here",
+        "연구가 반영하는 {name}는 {date}에 읽은 것으로 1년이 넘었습니다. 새 모델의 값이 없으며, "
+        "--tasks로 벤치마크를 직접 측정할 수 있습니다",
+    ),
+    # of benchmark tasks
+    "tasks_asked": (
+        "benchmark tasks: {tasks}; chat template {template}, thinking off",
+        "벤치마크 과제: {tasks}; 채팅 템플릿 {template}, 생각(thinking) off",
+    ),
+    "tasks_limited": (
+        "benchmark tasks: {tasks}; the first {limit} documents of each, chat template {template}, "
+        "thinking off",
+        "벤치마크 과제: {tasks}; 과제마다 처음 {limit}문항, 채팅 템플릿 {template}, "
+        "생각(thinking) off",
+    ),
+    "tasks_missing": (
+        "lm-evaluation-harness has no task {tasks}, nor has --tasks-folder: a row will say so",
+        "lm-evaluation-harness와 --tasks-folder에 과제 {tasks}이(가) 없어 실패한 행으로 남습니다",
+    ),
     # of the data
     "prompts_are_train_rows": (
         "prompts: rows {first}–{last} of the train rows",

@@ -19,9 +19,10 @@ from benchmarks.report.tables.table_cells import (
     percent,
 )
 from benchmarks.results.case_figures import summary_of_scores
-from benchmarks.results.criteria import CRITERIA
+from benchmarks.results.criteria import CRITERIA, failure_of
 from benchmarks.results.head import CandidateRow
 from benchmarks.results.run import TuningMethod, quantization
+from benchmarks.results.task_scores import PREFIX
 from evaluators.ranking.criterion_table import Criterion
 from model_registry.language import text
 from model_registry.records import Result
@@ -49,8 +50,15 @@ def _identity(evidence: Evidence) -> Iterator[Field]:
     if any(row.leaderboard is not None for row in evidence.candidates.values()):
         yield (
             Column(text("Leaderboard", "리더보드"), better="high"),
-            lambda e, n: number(e.candidates[n].leaderboard, missing(text("none", "없음"))),
+            lambda e, n: _leaderboard(e.candidates[n]),
         )
+
+
+def _leaderboard(row: CandidateRow) -> Cell:
+    """Somebody else's figure, with whose it is and when it was read."""
+    cell = number(row.leaderboard, missing(text("none", "없음")))
+    said = f"{row.leaderboard_name}, {row.leaderboard_read_on}"
+    return replace(cell, note=said) if row.leaderboard_name else cell
 
 
 def _costs(evidence: Evidence) -> Iterator[Field]:
@@ -208,7 +216,11 @@ def judged_fields(evidence: Evidence) -> Iterator[Field]:
 
 
 def _judged(evidence: Evidence, name: str, of: Criterion) -> Cell:
-    """An evaluator's mean; n of N where it only ever says yes or no."""
+    """An evaluator's mean, n of N where it only says yes or no; or a benchmark task's figure."""
+    if of.name.startswith(PREFIX):
+        value, status = evidence.value(of.name, name), failure_of(of.name, name, evidence.run)
+        none = missing("—") if status is None else Cell(status_words(status), "failed")
+        return none if value is None else Cell(f"{value:.4f}", "number", value)
     values = evidence.scores(of.name, name)
     otherwise = _case_or(evidence.run.answering(name), missing(text("no score", "점수 없음")))
     return _about_replies(evidence, _share_of(values) or otherwise)

@@ -1,0 +1,105 @@
+"""Benchmark tasks: each candidate before the tune, after it, and what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks.report.evidence import Evidence
+from benchmarks.report.tables.main_table import case_cell, name_cell
+from benchmarks.report.tables.table_cells import Cell, Column, Table, make_table, missing
+from benchmarks.results.run import Run
+from benchmarks.results.task_scores import (
+    TaskEstimate,
+    task_case,
+    task_change,
+    task_estimate,
+    task_ranks,
+    task_value,
+    tasks_of,
+)
+from model_registry.language import text
+
+
+def benchmark_table(evidence: Evidence) -> Table:
+    """A row for each candidate and task; failed cases with their status."""
+    ranks = task_ranks(evidence.run)
+    change = text("Change", "변화")
+    columns = [
+        Column(text("Candidate", "후보"), numeric=False),
+        Column(text("Task", "과제"), numeric=False, mono=True),
+        Column(text("Metric", "지표"), numeric=False),
+        Column(text("Documents", "문항")),
+        Column(text("before the tune", "튜닝 전")),
+        *(Column(text(f"after, r{rank}", f"튜닝 후, r{rank}")) for rank in ranks),
+        *(Column(f"r{rank}", change) for rank in ranks),
+    ]
+    rows = [
+        [name_cell(evidence, name), *_cells(evidence.run, name, task, ranks)]
+        for name in evidence.candidates
+        for task in tasks_of(evidence.run)
+    ]
+    return make_table(columns, rows, _note(evidence))
+
+
+def _cells(run: Run, name: str, task: str, ranks: tuple[int, ...]) -> Iterator[Cell]:
+    case = task_case(run, name, task)
+    figures = case.figures if case is not None else {}
+    yield Cell(task)
+    yield Cell(str(figures.get("metric") or "—").removesuffix(",none"))
+    documents = figures.get("documents")
+    yield missing("—") if documents is None else Cell(str(documents), "number", documents)
+    for rank in (None, *ranks):
+        yield _value_cell(run, name, task, rank)
+    for rank in ranks:
+        yield _change_cell(task_change(run, name, task, rank))
+
+
+def _value_cell(run: Run, name: str, task: str, rank: int | None) -> Cell:
+    """The figure as lm-evaluation-harness gives it, the interval below it."""
+    case, value = task_case(run, name, task, rank), task_value(run, name, task, rank)
+    if case is None or not case.ok:
+        return case_cell(case, None)
+    if value is None:
+        return missing(text("no single figure", "하나의 수치가 없음"))
+    return Cell(
+        f"{value:.4f}", "number", value, under=_interval(task_estimate(run, name, task, rank))
+    )
+
+
+def _change_cell(found: TaskEstimate | None) -> Cell:
+    if found is None:
+        return missing("—")
+    sure = found.low is not None and found.high is not None and found.low * found.high > 0
+    note = "" if sure else text("not told from 0", "0과 구별되지 않음")
+    return Cell(f"{found.mean:+.4f}", "number", found.mean, under=_interval(found, "+"), note=note)
+
+
+def _interval(found: TaskEstimate | None, sign: str = "") -> str:
+    if found is None or found.low is None or found.high is None:
+        return ""
+    return f"{found.low:{sign}.3f} – {found.high:{sign}.3f}"
+
+
+def _note(evidence: Evidence) -> str:
+    contract = evidence.head.contract
+    template = text("on", "사용") if contract.get("task_template") else text("off", "미사용")
+    limit = int(contract.get("task_limit") or 0)
+    parts = [
+        text(
+            f"By lm-evaluation-harness; chat template {template}, thinking off.",
+            f"lm-evaluation-harness로 측정. 채팅 템플릿 {template}, 생각(thinking) 끔.",
+        ),
+        text(
+            f"The first {limit} documents of each task: no figure to compare with published ones.",
+            f"과제마다 처음 {limit}문항만 쓴 값이라 공개된 수치와 비교할 수 없습니다.",
+        )
+        if limit
+        else "",
+        text(
+            "Below: 95 % intervals, documents of one text together. Change is after minus before "
+            "on the same documents; below 0 is forgotten.",
+            "아래는 95% 구간(같은 지문의 문항을 묶음). 변화는 같은 문항의 튜닝 후 − 튜닝 전이며, "
+            "0보다 작으면 잊은 것입니다.",
+        ),
+    ]
+    return " ".join(filter(None, parts))
