@@ -219,10 +219,16 @@ def _failure(name: str, error: Exception) -> LoadError:
         return LoadError(
             "gated", f"the data of {name} is gated: accept its terms on its page, `hf auth login`"
         )
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    if kinds & {"OSError", "HTTPError", "DatasetNotFoundError", "OfflineModeIsEnabled"}:
+    if isinstance(error, OSError) or _is_of_the_hub(error):
         return LoadError("unreachable", f"the data of {name} can't be had: {first[:200]}")
     return LoadError("error", f"{name} can't be loaded: {type(error).__name__}: {first[:200]}")
+
+
+def _is_of_the_hub(error: Exception) -> bool:
+    """Whether a hub's client could not get something; DatasetNotFoundError is an OSError."""
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of its HTTP client
+
+    return isinstance(error, HTTPError)
 
 
 def evaluate(loaded: LoadedModel, opened: Opened, contract: Contract) -> JsonDict:

@@ -19,9 +19,9 @@ from benchmarks.study.study_files import parse_study
 from benchmarks.workloads.lm_harness import is_installed
 from model_registry.errors import BadFile
 from ohlora_cli import app
+from tests.benchmarks.workloads.task_files import write_tasks
 from tests.support.run_in_a_process import Silent
 from tests.support.small_study import plan_study, write_study
-from tests.benchmarks.workloads.task_files import write_tasks
 
 CRITERIA = """
 [[decision.criteria]]
