@@ -29,7 +29,7 @@ import io
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.tables.table_cells import megabytes
 from benchmarks.results.case_figures import summary_of_scores
-from benchmarks.results.quantised_pairs import quantization_needed
+from benchmarks.results.comparisons.quantised_pairs import quantization_needed
 from benchmarks.results.run import quantization
 from evaluators.grading.grade_export import formula_safe
 from model_registry.records import Reply, Result

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
 
-from benchmarks.results import task_scores
+from benchmarks.results.comparisons import task_scores
 from benchmarks.results.run import Run
 from model_registry.errors import OhloraError
 from model_registry.files.json_values import JsonObject

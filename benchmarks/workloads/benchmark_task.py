@@ -14,7 +14,6 @@ from benchmarks.workloads.lm_harness import check_installed, evaluate, numbers, 
 from benchmarks.workloads.log import Figures, WorkLog
 from benchmarks.workloads.workload import Opened, Outcome, loaded_here
 from model_registry.errors import LoadError
-from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.records import TaskSample
 from model_registry.weights.loading import LoadedModel
 from model_registry.weights.lora import with_adapter
@@ -85,7 +84,7 @@ def run(
 
 
 def figures_of(
-    task: str, results: JsonObject, samples: Sequence[TaskSample], declared: Sequence[str] = ()
+    task: str, results: Figures, samples: Sequence[TaskSample], declared: Sequence[str] = ()
 ) -> Figures:
     """The figures of a task: as lm-evaluation-harness gives them, and what they rest on.
 
@@ -98,7 +97,7 @@ def figures_of(
     scored = [sample.scores[main] for sample in samples if main and main in sample.scores]
     mean = sum(scored) / len(scored) if scored else None
     named = task if task in results["higher_is_better"] else next(iter(members))
-    higher: JsonObject = results["higher_is_better"].get(named) or {}
+    higher: Figures = results["higher_is_better"].get(named) or {}
     return {
         "task": task,
         "metric": main,
@@ -127,11 +126,11 @@ def _main_metric(
     return next(iter(metrics), firsts.pop() if len(firsts) == 1 else None)
 
 
-def _samples(case: Case, by_task: Mapping[str, Sequence[JsonDict]]) -> Iterator[TaskSample]:
+def _samples(case: Case, by_task: Mapping[str, Sequence[Figures]]) -> Iterator[TaskSample]:
     """One for each document; what several filters made of it stands in one row."""
     for task, rows in by_task.items():
         scores: dict[int, dict[str, float]] = {}
-        documents: dict[int, JsonDict] = {}
+        documents: dict[int, Figures] = {}
         for row in rows:
             found = {f"{name},{row['filter']}": row[name] for name in row["metrics"]}
             scores.setdefault(row["doc_id"], {}).update(numbers(found))

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.study.contract import Contract
+from benchmarks.workloads.log import Figures
 from model_registry.errors import LoadError, OhloraError, UnknownName
-from model_registry.files.json_values import JsonDict
 from model_registry.hub import network_is_up
 from model_registry.language import text
 from model_registry.weights.loading import LoadedModel
@@ -118,7 +118,7 @@ _NAME = re.compile(r"[^\s,\[\]\"'#-][^\s,\[\]\"'#]*")
 def _named_in(folder: Path) -> dict[str, _Named]:
     """The names in the YAML files of a folder, read as text: parsing them takes far longer."""
     found: dict[str, _Named] = {}
-    for path in sorted(folder.rglob("*.yaml")):
+    for path in sorted(folder.rglob("*yaml")):  # those that are only included, too
         source = path.read_text(encoding="utf-8", errors="replace")
         keys = {key: _NAME.findall(value) for key, value in _NAMING.findall(source)}
         members = tuple(keys.get("task", ())) if "group" in keys else ()
@@ -158,7 +158,7 @@ def _hash_of(manager: TaskManager, name: str, folder: Path | None) -> str:
     return digest.hexdigest()[:12]
 
 
-def _configurations(manager: TaskManager, name: str) -> Iterator[tuple[JsonDict, Path | None]]:
+def _configurations(manager: TaskManager, name: str) -> Iterator[tuple[Figures, Path | None]]:
     """The configuration of a task and of all below it, each with its folder."""
     entry = manager.task_index.get(name)
     if entry is None:
@@ -231,7 +231,7 @@ def _is_of_the_hub(error: Exception) -> bool:
     return isinstance(error, HTTPError)
 
 
-def evaluate(loaded: LoadedModel, opened: Opened, contract: Contract) -> JsonDict:
+def evaluate(loaded: LoadedModel, opened: Opened, contract: Contract) -> Figures:
     """What lm-evaluation-harness finds, its samples included; no thinking, its own seeds.
 
     Raises:
@@ -250,7 +250,7 @@ def evaluate(loaded: LoadedModel, opened: Opened, contract: Contract) -> JsonDic
         enable_thinking=False,
     )
     try:
-        results: JsonDict = lm_eval.simple_evaluate(
+        results: Figures = lm_eval.simple_evaluate(
             model=model,
             tasks=list(opened.specifications),
             task_manager=opened.manager,

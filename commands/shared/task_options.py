@@ -10,7 +10,6 @@ import typer
 
 from commands.shared.options import ranged
 from commands.shared.tuning_options import TuningOptions
-from model_registry.files.json_values import JsonDict
 from model_registry.language import text
 
 
@@ -60,7 +59,7 @@ class TaskOptions(TuningOptions):
         """Which were named, in the order given."""
         return tuple(part.strip() for part in (self.tasks or "").split(",") if part.strip())
 
-    def policy(self) -> JsonDict:
+    def policy(self) -> dict[str, object]:
         """What was said of tuning and tasks, by the names of the contract."""
         own = [field.name for field in fields(TaskOptions) if field.name.startswith("task_")]
         said = {name: value for name in own if (value := getattr(self, name)) is not None}

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.tables.main_table import case_cell, name_cell
 from benchmarks.report.tables.table_cells import Cell, Column, Table, make_table, missing
-from benchmarks.results.run import Run
-from benchmarks.results.task_scores import (
+from benchmarks.results.comparisons.task_scores import (
     TaskEstimate,
     task_case,
     task_change,
@@ -17,6 +16,7 @@ from benchmarks.results.task_scores import (
     task_value,
     tasks_of,
 )
+from benchmarks.results.run import Run
 from model_registry.language import text
 
 

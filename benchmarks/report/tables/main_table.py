@@ -19,10 +19,10 @@ from benchmarks.report.tables.table_cells import (
     percent,
 )
 from benchmarks.results.case_figures import summary_of_scores
+from benchmarks.results.comparisons.task_scores import PREFIX
 from benchmarks.results.criteria import CRITERIA, failure_of
 from benchmarks.results.head import CandidateRow
 from benchmarks.results.run import TuningMethod, quantization
-from benchmarks.results.task_scores import PREFIX
 from evaluators.ranking.criterion_table import Criterion
 from model_registry.language import text
 from model_registry.records import Result

@@ -16,7 +16,7 @@ from benchmarks.report.tables.table_cells import (
     megabytes,
     missing,
 )
-from benchmarks.results.quantised_pairs import (
+from benchmarks.results.comparisons.quantised_pairs import (
     LEAST_SAVED,
     LEAST_SPEED,
     MOST_QUALITY_LOST,

@@ -17,8 +17,8 @@ from benchmarks.report.tables.quantisation_ledger import (
     ledger_table,
     verdict_words,
 )
+from benchmarks.results.comparisons.quantised_pairs import QuantizationComparison as Pair
 from benchmarks.results.folder import RunFolder
-from benchmarks.results.quantised_pairs import QuantizationComparison as Pair
 from model_registry.records import Peak, Reply, Result, ScoreRow
 from tests.support.report_fixtures import MIB, make_run
 

@@ -12,17 +12,17 @@ import pytest
 
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.tables.benchmark_table import benchmark_table
-from benchmarks.results.criteria import failure_of, samples_of, value_of
-from benchmarks.results.head import CandidateRow, PlannedCase, RunHead
-from benchmarks.results.run import Run
-from benchmarks.results.setting import Setting
-from benchmarks.results.task_scores import (
+from benchmarks.results.comparisons.task_scores import (
     cluster_mean,
     task_change,
     task_estimate,
     task_ranks,
     tasks_of,
 )
+from benchmarks.results.criteria import failure_of, samples_of, value_of
+from benchmarks.results.head import CandidateRow, PlannedCase, RunHead
+from benchmarks.results.run import Run
+from benchmarks.results.setting import Setting
 from benchmarks.study.participants import leaderboard_notes
 from benchmarks.study.study_files import read_study, study_path
 from model_registry.candidate import Leaderboard

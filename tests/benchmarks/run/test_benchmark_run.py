@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from benchmarks.engines.local import LocalEngine
 from benchmarks.report.write_report import write_report
+from benchmarks.results.comparisons.task_scores import task_change, task_value
 from benchmarks.results.decision import decide
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
-from benchmarks.results.task_scores import task_change, task_value
 from benchmarks.run.runner import judge_run, run_plan
 from benchmarks.study.study_files import parse_study
 from benchmarks.workloads.lm_harness import is_installed

@@ -1,0 +1,1 @@
+"""Paired comparisons of cases: quantised with plain, after a tune with before it."""
