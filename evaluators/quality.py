@@ -135,6 +135,12 @@ def wants_korean(prompt: str) -> bool:
     return bool(HANGUL_RUN.search(asked)) and not OTHER_LANGUAGE.search(asked)
 
 
+@lru_cache(maxsize=10_000)
+def asks_for_an_account(prompt: str) -> bool:
+    """Whether more than a value, a word or a sentence is asked for."""
+    return bool(ASKS_FOR_AN_ACCOUNT.search(normal(prompt)))
+
+
 def quality(replies: Sequence[Reply], scores: Mapping[str, Sequence[Score]]) -> list[Score]:
     """How good a Korean reader would find the reply, by what can be seen without knowing the facts.
 
@@ -265,7 +271,7 @@ def faults(reply: Reply, values: Mapping[str, float | None], profile: str) -> di
 
 
 def _thin(reply: Reply, values: Mapping[str, float | None]) -> float:
-    if not ASKS_FOR_AN_ACCOUNT.search(normal(reply.prompt)):
+    if not asks_for_an_account(reply.prompt):
         return 0.0
     return max(0.0, 1 - math.log1p(values["length"] or 0.0) / math.log1p(ACCOUNT_LENGTH))
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from evaluators.evaluator import AllReplies, Evaluator
-from evaluators.korean_text import normal
+from evaluators.korean_text import SYLLABLE_RUN, normal
 from model_registry.hookspecs import hookimpl
 from model_registry.records import Reply, Score
 
@@ -31,12 +31,13 @@ def sentence_levels(reply: str) -> list[str]:
 
 def _tails(reply: str) -> list[str]:
     """The last word of each sentence that shows its level."""
-    found = (TAIL.search(one) for one in SENTENCE_END.split(normal(reply[:READ_CHARACTERS])))
-    tails = (tail[1] for tail in found if tail is not None)
+    sentences = SENTENCE_END.split(normal(reply[:READ_CHARACTERS]))
+    # As TAIL finds them, in one pass.
+    last = (words[-1] for one in sentences if (words := SYLLABLE_RUN.findall(one)))
     return [
-        tail
-        for tail in tails
-        if not NO_LEVEL.search(tail) and (POLITE.search(tail) or PLAIN.search(tail))
+        word
+        for word in last
+        if (POLITE.search(word[-3:]) or PLAIN.search(word[-3:])) and not NO_LEVEL.search(word)
     ]
 
 
