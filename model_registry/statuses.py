@@ -55,7 +55,7 @@ _ALL = (
         "out of memory while answering",
         "답변 중 메모리 부족",
         "Fewer new tokens, a smaller candidate, or weights in 4 bits.",
-        "더 적은 새 토큰, 더 작은 후보, 또는 4비트 가중치.",
+        "더 적은 생성 토큰, 더 작은 후보, 또는 4비트 가중치.",
         memory=True,
         can_change=True,
     ),

@@ -111,7 +111,7 @@ def _notes(given: int, different: int, scored: Sequence[ScoredDiagram]) -> tuple
         notes.append(
             text(
                 f"{given - different} of {given} diagrams are repeated or can't be drawn.",
-                f"그림 {given}개 중 {given - different}개는 반복되었거나 그릴 수 없습니다.",
+                f"다이어그램 {given}개 중 {given - different}개는 반복되었거나 그릴 수 없습니다.",
             )
         )
     cold = cold_start(scored)

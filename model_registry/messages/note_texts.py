@@ -157,8 +157,8 @@ WORDS: dict[str, tuple[str, str]] = LOAD_TEXTS | {
         "라이선스를 알 수 없음, 배포자에게 확인 필요",
     ),
     "license_unverified": (
-        "its licence is unknown, verify: {note}",
-        "라이선스를 알 수 없음, 확인 필요: {note}",
+        "its licence is unknown, verify: {note:remark}",
+        "라이선스를 알 수 없음, 확인 필요: {note:remark}",
     ),
     "license_conditional": ("{license} is a conditional licence", "라이선스 {license}: 조건부"),
     "license_not_free": ("{license} is not a free licence", "라이선스 {license}: 자유 아님"),

@@ -14,6 +14,7 @@ from model_registry.architectures.cures import BY_NAME
 from model_registry.files.json_values import JsonObject
 from model_registry.language import read_by, text
 from model_registry.licenses.license_uses import clause_of, use_words
+from model_registry.licenses.remark_words import remark_words
 from model_registry.messages.diagnoses import cure_of_cause
 from model_registry.messages.note_texts import AS_WRITTEN, WORDS
 from model_registry.statuses import status_words
@@ -141,7 +142,8 @@ FORMS: dict[str, Callable[[Any], str]] = {
     "status": status_words,
     "note": _said,
     "free": _freedom,
-    "brackets": lambda said: f" ({said})" if said else "",
+    "brackets": lambda said: f" ({remark_words(said)})" if said else "",
+    "remark": remark_words,
     "names": ", ".join,
     "split": lambda split: f"{split} " if split else "",
     "lines": lambda found: _lines(found["lines"], found["count"]),

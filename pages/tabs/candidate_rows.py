@@ -13,6 +13,7 @@ from model_registry.licenses.license_uses import (
     terms_of,
     use_words,
 )
+from model_registry.licenses.remark_words import remark_words
 from pages.page_table import Rows, column
 
 COLUMNS = [
@@ -43,10 +44,10 @@ def candidate_row(candidate: Candidate, use: str | None = None) -> JsonDict:
     return {
         "name": candidate.name,
         "parameters": count / 1e9 if count else None,
-        "parameters_note": candidate.parameters_note,
+        "parameters_note": remark_words(candidate.parameters_note),
         "license": candidate.license.name,
         "free": text(candidate.license.free, free_in_korean(candidate.license.free)),
-        "free_note": candidate.license.note,
+        "free_note": remark_words(candidate.license.note),
         "use": use and _for_use(candidate.license.name, use),
         "unverified": ", ".join(candidate.unverified),
         "languages": ", ".join(candidate.languages),

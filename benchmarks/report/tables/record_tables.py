@@ -172,7 +172,7 @@ def _measuring_note() -> str:
         "both ends. Each case runs in a process of its own. On the CPU a peak is the process's "
         "high-water mark less what it held before it loaded anything; on CUDA it is the "
         "allocator's peak. Answering is timed greedily, one prompt at a time.",
-        "시간은 준비 운동 뒤 한 단계의 실제 경과 시간이며, 앞뒤에서 장비를 기다립니다. 케이스마다 "
+        "시간은 워밍업 뒤 한 단계의 실제 경과 시간이며, 앞뒤에서 장비를 기다립니다. 케이스마다 "
         "별도 프로세스를 씁니다. CPU의 최대 메모리는 프로세스 최고치에서 아무것도 불러오기 전의 "
         "값을 뺀 것이고, CUDA에서는 할당기의 최고치입니다. 답변 시간은 질문을 하나씩 그리디로 "
         "답하게 하여 잽니다.",

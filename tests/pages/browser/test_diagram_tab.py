@@ -37,7 +37,7 @@ def test_the_best_diagrams_are_shown_large_scored_and_downloaded(
     draw(tab)
     shown = drawn(tab)
     assert len(shown) == 3
-    assert "취향을 알 수 없습니다" in tab.inner_text("#diagram-status")  # the visitor's language
+    assert "취향을 반영하려면" in tab.inner_text("#diagram-status")  # the visitor's language
     width = tab.viewport_size["width"]
     assert all(one.bounding_box()["width"] > 0.6 * min(width, 700) for one in shown)
     assert all(one.bounding_box()["width"] <= width for one in shown)
