@@ -118,7 +118,10 @@ def _listed(value: str) -> tuple[str, ...]:
 
 def _rank(part: str) -> int:
     if not part.isdigit() or int(part) < 1:
-        raise OhloraError(f"--ranks takes whole numbers above 0, not {part!r}.")
+        raise OhloraError(
+            f"--ranks takes whole numbers above 0, not {part!r}.",
+            f"--ranks에는 0보다 큰 정수를 적으세요({part!r}은(는) 안 됩니다).",
+        )
     return int(part)
 
 

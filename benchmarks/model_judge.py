@@ -44,7 +44,9 @@ def judge_run(folder: RunFolder, ask: Ask, name: str, repeats: int = REPEATS) ->
     """
     replies = [reply for reply in folder.replies() if reply.pass_ == "greedy"]
     if not replies:
-        raise OhloraError(f"{folder.path} holds no replies to grade.")
+        raise OhloraError(
+            f"{folder.path} holds no replies to grade.", f"{folder.path}에 평가할 답변이 없습니다."
+        )
     judgements: list[Judgement] = []
     for tuned in dict.fromkeys(reply.tuned for reply in replies):
         same = [reply for reply in replies if reply.tuned == tuned]

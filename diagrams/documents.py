@@ -65,10 +65,14 @@ def _reply_column(path: Path) -> str | None:
 def _read(path: Path) -> str:
     try:
         if path.stat().st_size > MAX_FILE:
-            raise BadFile(path, None, f"is larger than {MAX_FILE:,} bytes")
+            raise BadFile(
+                path, None, f"is larger than {MAX_FILE:,} bytes", f"{MAX_FILE:,}바이트보다 큽니다"
+            )
         return path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
-        raise BadFile(path, None, f"can't be read ({error.strerror})") from error
+        raise BadFile(
+            path, None, f"can't be read ({error.strerror})", f"읽을 수 없습니다({error.strerror})"
+        ) from error
 
 
 def _records(path: Path, *columns: str | None) -> tuple[Record, ...]:

@@ -86,7 +86,12 @@ def _unzipped(path: Path, raw: bytes) -> tuple[bytes, str]:
 
 def _bounded(path: Path, raw: bytes) -> bytes:
     if len(raw) > MAX_BYTES:
-        raise BadFile(path, None, f"is larger than {MAX_BYTES:,} bytes when unpacked")
+        raise BadFile(
+            path,
+            None,
+            f"is larger than {MAX_BYTES:,} bytes when unpacked",
+            f"풀었을 때 {MAX_BYTES:,}바이트보다 큽니다",
+        )
     return raw
 
 
@@ -155,7 +160,12 @@ def refuse_nul(path: Path, text: str, line: int = 1) -> None:
     half = _SURROGATES.search(text)
     if half:
         line += text.count("\n", 0, half.start())
-        raise BadFile(path, line, f"holds half of a character (\\u{ord(half.group()):04x})")
+        raise BadFile(
+            path,
+            line,
+            f"holds half of a character (\\u{ord(half.group()):04x})",
+            f"반쪽짜리 문자(\\u{ord(half.group()):04x})가 있습니다",
+        )
 
 
 _ERRORS_OF_EXCEL = frozenset(("#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!"))

@@ -142,7 +142,7 @@ def _parsed(path: Path, number: int, line: str) -> Any:
     except ValueError as error:
         raise BadFile(path, number, f"not JSON ({error})", f"JSON이 아닙니다({error})") from None
     except RecursionError:
-        raise BadFile(path, number, "is nested too deeply") from None
+        raise BadFile(path, number, "is nested too deeply", "너무 깊이 중첩되어 있습니다") from None
 
 
 def _record(path: Path, line: int | None, value: object, split: str | None = None) -> Record:

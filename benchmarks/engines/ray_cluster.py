@@ -37,7 +37,9 @@ def connect(address: str | None, cpus: int | None) -> None:
         raise OhloraError(
             f"No Ray cluster answers at {address} ({first}). On its first machine: "
             "`ray start --head --port=6379`; each machine needs the same token and versions "
-            "(docs/sweeps.md)."
+            "(docs/sweeps.md).",
+            f"{address}의 Ray 클러스터가 응답하지 않습니다({first}). 첫 장비에서 `ray start "
+            "--head --port=6379`를 실행하고, 모든 장비의 토큰과 버전을 맞추세요(docs/sweeps.md).",
         ) from error
 
 

@@ -64,7 +64,10 @@ def value_of(criterion: str, name: str, run: Run) -> Number:
         return None
     if criterion.removesuffix("_tuned") not in run.evaluators:
         known = ", ".join(sorted({*CRITERIA, *run.evaluators}))
-        raise OhloraError(f"No criterion is called {criterion}. There are: {known}.")
+        raise OhloraError(
+            f"No criterion is called {criterion}. There are: {known}.",
+            f"{criterion}: 그런 기준이 없습니다. 고를 수 있는 이름: {known}.",
+        )
     return None if run.random_weights else _mean_score(name, run, *_evaluator_of(criterion))
 
 

@@ -77,7 +77,9 @@ class RunFolder:
         try:
             row = json.loads(self.head_path.read_text(encoding="utf-8"))
         except (ValueError, RecursionError) as error:
-            raise BadFile(self.head_path, None, f"not JSON ({error})") from error
+            raise BadFile(
+                self.head_path, None, f"not JSON ({error})", f"JSON이 아닙니다({error})"
+            ) from error
         try:
             return RunHead.from_json(row, self._variants(row))
         except KeyError as error:

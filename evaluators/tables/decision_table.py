@@ -174,7 +174,12 @@ def _unlicensed(table: DecisionTable, use: str | None) -> dict[str, Note]:
     if use is None:
         return dict(table.unlicensed)
     if not any(table.licenses.values()):
-        raise BadFile(table.path, 1, f"has no column license, which --use {use} is judged by")
+        raise BadFile(
+            table.path,
+            1,
+            f"has no column license, which --use {use} is judged by",
+            f"license 열이 없습니다. --use {use}는 이 열로 판단합니다",
+        )
     found = ((name, why_not_for(license_ or "—", use)) for name, license_ in table.licenses.items())
     return {name: why for name, why in found if why is not None}
 
@@ -200,7 +205,12 @@ def _declaration(path: Path) -> Declaration:
     except BadFile as error:
         raise BadFile(path, error.line, f"is no declaration ({error.problem})") from error
     if "decision" not in reader.document:
-        raise BadFile(path, None, "declares no [decision], and has the name of the table beside it")
+        raise BadFile(
+            path,
+            None,
+            "declares no [decision], and has the name of the table beside it",
+            "[decision] 선언이 없고, 옆 파일에 표 이름이 있습니다",
+        )
     return read_declaration(reader)
 
 

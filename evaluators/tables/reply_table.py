@@ -86,7 +86,10 @@ def read_reply_table(
     replies = list(named) or _reply_columns(table, [prompt, reference])
     wide = len(replies) > 1
     if wide and model_column:
-        raise OhloraError("Give --model-column, or a --reply-column for each model, not both.")
+        raise OhloraError(
+            "Give --model-column, or a --reply-column for each model, not both.",
+            "--model-column이나 모델마다의 --reply-column 가운데 하나만 쓰세요.",
+        )
     model = None if wide else _named(table, model_column) or _model_column(table)
     found = tuple(_replies(table, prompt, replies, reference, model))
     refuse_mojibake(table.path, "\n".join(t for r in found for t in (r.prompt, r.reply)))
@@ -190,9 +193,13 @@ def _replies(
             continue
         asked = _cell(table, record, prompt)
         if not asked.strip():
-            raise BadFile(table.path, record.line, f"no text in {prompt}")
+            raise BadFile(
+                table.path, record.line, f"no text in {prompt}", f"{prompt}에 내용이 없습니다"
+            )
         if model and not _filled(record.cells.get(model)):
-            raise BadFile(table.path, record.line, f"no model in {model}")
+            raise BadFile(
+                table.path, record.line, f"no model in {model}", f"{model}에 모델이 없습니다"
+            )
         has_reference = reference is not None and reference in record.cells
         for column in replies:
             who = _model_of(column) if len(replies) > 1 else stem

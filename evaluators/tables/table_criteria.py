@@ -54,7 +54,10 @@ def check_options(path: Path, header: Sequence[str], options: ColumnOptions) -> 
         if column not in header:
             raise UnknownName(f"column of {path}", column, header)
         if sum(column in each for each in (options.low, options.high, options.skip)) > 1:
-            raise OhloraError(f"{column} is named by two of --low, --high and --skip: keep one.")
+            raise OhloraError(
+                f"{column} is named by two of --low, --high and --skip: keep one.",
+                f"{column}이(가) --low, --high, --skip 가운데 둘에 있습니다. 하나만 남기세요.",
+            )
 
 
 def declared_criteria(

@@ -47,11 +47,21 @@ def read_rows(path: Path) -> tuple[list[str], list[Row]]:
     for line, cells in lines:
         name = " ".join(unicodedata.normalize("NFC", cells[name_column]).split())
         if not name:
-            raise BadFile(path, line, "no name stands here")
+            raise BadFile(path, line, "no name stands here", "이름이 비어 있습니다")
         if name.casefold() in _SUMMARIES:
-            raise BadFile(path, line, f"{name} sums up the others and is no candidate: take it out")
+            raise BadFile(
+                path,
+                line,
+                f"{name} sums up the others and is no candidate: take it out",
+                f"{name}은(는) 다른 행을 합한 것이라 후보가 아닙니다. 빼세요",
+            )
         if name.casefold() in rows:
-            raise BadFile(path, line, f"{name} stands here twice: give each candidate its own name")
+            raise BadFile(
+                path,
+                line,
+                f"{name} stands here twice: give each candidate its own name",
+                f"{name}이(가) 두 번 있습니다. 후보마다 다른 이름을 쓰세요",
+            )
         rows[name.casefold()] = Row(line, name, cells)
     return [column for column in columns if column != name_column], list(rows.values())
 
@@ -68,7 +78,10 @@ def _name_column(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, 
             return column
     if rows and all(_is_a_number(cells[header[0]]) for cells in rows):
         raise BadFile(
-            path, 1, "has no column of names: put it first, or call it name, candidate or model"
+            path,
+            1,
+            "has no column of names: put it first, or call it name, candidate or model",
+            "이름 열이 없습니다. 첫 열에 두거나 name, candidate, model이라고 하세요",
         )
     return header[0]
 

@@ -51,7 +51,9 @@ def _needing_libraries() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise LoadError(
-            "error", f"{error.name} is not installed: pip install {error.name}"
+            "error",
+            f"{error.name} is not installed: pip install {error.name}",
+            f"{error.name}이(가) 설치되어 있지 않습니다: pip install {error.name}",
         ) from error
 
 

@@ -46,7 +46,10 @@ def read_transcript(path: Path) -> Transcript:
     """
     replies = path / "replies.jsonl"
     if not (path / "run.json").exists() or not replies.exists():
-        raise OhloraError(f"{path} holds no transcript: it needs run.json and replies.jsonl.")
+        raise OhloraError(
+            f"{path} holds no transcript: it needs run.json and replies.jsonl.",
+            f"{path}에 기록이 없습니다. run.json과 replies.jsonl이 필요합니다.",
+        )
     return Transcript(path, tuple(read_rows(replies, Reply)))
 
 
@@ -85,7 +88,11 @@ class ReplayBackend:
         tuned = candidate.endpoint.get("tuned")
         name = str(candidate.endpoint.get("recorded_as", candidate.name))
         if not isinstance(tuned, int | None) or not transcript.has(name, tuned):
-            raise LoadError("unreachable", f"{path} holds no replies of {name}.")
+            raise LoadError(
+                "unreachable",
+                f"{path} holds no replies of {name}.",
+                f"{path}에 {name}의 답변이 없습니다.",
+            )
         return cls(transcript, name, tuned)
 
     def reply(self, messages: Sequence[Message], settings: GenerationSettings) -> Answer:

@@ -236,7 +236,11 @@ def _read_range(repository: Repository, name: str, first: int, last: int) -> byt
         hf_raise_for_status(answer)
         skipped = first if answer.status_code != 206 else 0
         if skipped + (last - first) > MOST_HEADER + _FIRST:
-            raise LoadError("unreachable", f"{name}: the server does not send parts of files.")
+            raise LoadError(
+                "unreachable",
+                f"{name}: the server does not send parts of files.",
+                f"{name}: 서버가 파일의 일부를 보내 주지 않습니다.",
+            )
         for piece in answer.iter_bytes():
             data += piece
             if len(data) >= skipped + last - first or time.monotonic() > until:

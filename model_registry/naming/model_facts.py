@@ -138,7 +138,11 @@ def read_headers(folder: Path, names: Iterable[str]) -> dict[str, Tensor]:
     for name in names:
         path = folder / name
         if not path.exists():
-            raise LoadError("error", f"{folder} lacks {name}: download it again.")
+            raise LoadError(
+                "error",
+                f"{folder} lacks {name}: download it again.",
+                f"{folder}에 {name}이(가) 없습니다. 다시 내려받으세요.",
+            )
         try:
             with safe_open(str(path), framework="numpy") as file:
                 for key in file.keys():  # noqa: SIM118 - it has no __iter__

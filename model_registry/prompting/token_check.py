@@ -59,6 +59,8 @@ def check_tokens(
             "error",
             f"{candidate.name}: its tokenizer knows no text: its files are empty or of another "
             "kind. Copy them from the model that it was made from.",
+            f"{candidate.name}의 토크나이저가 글자를 모릅니다. 파일이 비었거나 다른 종류입니다. "
+            "원래 모델의 파일을 복사하세요.",
         )
     if rows is not None and (beyond := max(written)) >= rows:
         raise LoadError(

@@ -230,11 +230,16 @@ def check_rows(
                 f"{name} has no answer to learn from.", f"{name}에 학습할 답변이 없습니다."
             )
         if any(row.input_ids[i] != label for i, label in labelled):
-            raise BadTrainingRow(f"{name} has labels that are not its own tokens.")
+            raise BadTrainingRow(
+                f"{name} has labels that are not its own tokens.",
+                f"{name}의 레이블이 자기 토큰과 다릅니다.",
+            )
         if labelled[-1][1] != end_id:
             raise BadTrainingRow(
                 f"{name} does not end in the end token ({end_id}) with a label: "
-                "a model tuned on it would never stop."
+                "a model tuned on it would never stop.",
+                f"{name}이(가) 레이블 있는 종료 토큰({end_id})으로 끝나지 않습니다. 이대로 "
+                "튜닝한 모델은 멈추지 않습니다.",
             )
         if max_length is not None and len(row.input_ids) > max_length:
             raise BadTrainingRow(

@@ -80,7 +80,11 @@ def read_card(folder: Path) -> JsonDict:
         )
     card = read_json_object(path, most_bytes=8 << 20)
     if not isinstance(card.get("base"), str):
-        raise LoadError("error", f"{path} names no base: tune again into another folder.")
+        raise LoadError(
+            "error",
+            f"{path} names no base: tune again into another folder.",
+            f"{path}에 기반 모델이 적혀 있지 않습니다. 다른 폴더에 다시 튜닝하세요.",
+        )
     return card
 
 
@@ -169,5 +173,9 @@ def _policy(path: Path, said: object) -> PromptPolicy:
     if not isinstance(said, dict) or any(
         name not in known or not isinstance(value, known[name]) for name, value in said.items()
     ):
-        raise LoadError("error", f"{path}: its prompting is none that there is. Tune again.")
+        raise LoadError(
+            "error",
+            f"{path}: its prompting is none that there is. Tune again.",
+            f"{path}의 프롬프트 방식을 알 수 없습니다. 다시 튜닝하세요.",
+        )
     return PromptPolicy(**said)

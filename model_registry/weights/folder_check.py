@@ -127,7 +127,11 @@ def check_files(folder: Path) -> None:
     """
     for number, path in enumerate(_files(folder)):
         if number > _MOST_ENTRIES:
-            raise LoadError("error", f"{folder} has more than {_MOST_ENTRIES:,} files.")
+            raise LoadError(
+                "error",
+                f"{folder} has more than {_MOST_ENTRIES:,} files.",
+                f"{folder}에 파일이 {_MOST_ENTRIES:,}개보다 많습니다.",
+            )
         try:
             found = path.stat()
         except OSError as error:  # a link to nowhere, or round in a circle
@@ -136,7 +140,11 @@ def check_files(folder: Path) -> None:
         if stat.S_ISDIR(found.st_mode):
             if path.name not in _FILES:
                 continue
-            raise LoadError("error", f"{path} is a folder; a file belongs there.")
+            raise LoadError(
+                "error",
+                f"{path} is a folder; a file belongs there.",
+                f"{path}은(는) 폴더입니다. 파일이 있어야 합니다.",
+            )
         if not stat.S_ISREG(found.st_mode):
             raise LoadError(
                 "error",
@@ -149,7 +157,11 @@ def check_files(folder: Path) -> None:
 def _check_file(path: Path, size: int) -> None:
     most = next((most for end, most in _MOST_BYTES if path.name.endswith(end)), None)
     if most is not None and size > most:
-        raise LoadError("error", f"{path} has {size:,} bytes; {most:,} are the most.")
+        raise LoadError(
+            "error",
+            f"{path} has {size:,} bytes; {most:,} are the most.",
+            f"{path}이(가) {size:,}바이트입니다(최대 {most:,}).",
+        )
     try:
         pointer = size < 1024 and is_lfs_pointer(path)
     except OSError as error:
@@ -189,14 +201,26 @@ def check_adapter(folder: Path) -> None:
     if said.get("peft_type") != "LORA":
         raise LoadError("error", f"{path}: no LoRA adapter, but {said.get('peft_type')!r:.40}.")
     if said.get("megatron_config"):
-        raise LoadError("needs_remote_code", f"{path} names a module to import (megatron_core).")
+        raise LoadError(
+            "needs_remote_code",
+            f"{path} names a module to import (megatron_core).",
+            f"{path}이(가) 불러올 모듈(megatron_core)을 지정합니다.",
+        )
     rank = said.get("r")
     if type(rank) is not int or not 1 <= rank <= 1 << 16:
-        raise LoadError("error", f"{path}: r must be a whole number above 0, not {rank!r:.40}.")
+        raise LoadError(
+            "error",
+            f"{path}: r must be a whole number above 0, not {rank!r:.40}.",
+            f"{path}: r은 0보다 큰 정수여야 합니다({rank!r:.40}은(는) 안 됩니다).",
+        )
     shapes = tensor_shapes(folder / ADAPTER_WEIGHTS)
     largest = max((max(shape, default=0) for shape in shapes.values()), default=0)
     if rank > largest:
-        raise LoadError("error", f"{path}: r is {rank}, its weights are of no such rank.")
+        raise LoadError(
+            "error",
+            f"{path}: r is {rank}, its weights are of no such rank.",
+            f"{path}: r이 {rank}인데 가중치의 랭크와 다릅니다.",
+        )
 
 
 def _check_code(values: Mapping[str, object], path: Path) -> None:

@@ -186,5 +186,7 @@ def with_adapter_merged(model: PreTrainedModel, folder: Path) -> PreTrainedModel
         return tuned.merge_and_unload(safe_merge=True)  # type: ignore[operator, no-any-return]
     except (ValueError, RuntimeError, NotImplementedError) as error:
         raise LoadError(
-            "error", f"The adapter in {folder} can't be merged: {first_line(error)}"
+            "error",
+            f"The adapter in {folder} can't be merged: {first_line(error)}",
+            f"{folder}의 어댑터를 합칠 수 없습니다: {first_line(error)}",
         ) from error

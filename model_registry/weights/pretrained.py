@@ -103,6 +103,8 @@ def _tokenizer(candidate: Candidate, folder: Path) -> PreTrainedTokenizerBase:
             "error",
             f"The tokenizer in {folder} can't be read: {first_line(error)}. Copy tokenizer.json "
             "and tokenizer_config.json of the model that it was made from.",
+            f"{folder}의 토크나이저를 읽을 수 없습니다: {first_line(error)}. 원래 모델의 "
+            "tokenizer.json과 tokenizer_config.json을 복사하세요.",
         ) from error
     apart = folder / "chat_template.json"  # where models that see have theirs
     if not getattr(tokenizer, "chat_template", None) and apart.exists():
@@ -168,7 +170,11 @@ def _unknown_failure(candidate: Candidate, error: Exception) -> LoadError:
             "They don't belong together.",
             f"{whose}: 가중치의 크기(shape)가 config.json과 다릅니다. 서로 다른 모델의 파일입니다.",
         )  # fmt: skip
-    return LoadError("error", f"{whose} can't be loaded: {first_line(error)}")
+    return LoadError(
+        "error",
+        f"{whose} can't be loaded: {first_line(error)}",
+        f"{whose}을(를) 불러올 수 없습니다: {first_line(error)}",
+    )
 
 
 def load_error(candidate: Candidate, error: Exception) -> LoadError | None:
@@ -185,6 +191,8 @@ def load_error(candidate: Candidate, error: Exception) -> LoadError | None:
         return LoadError(
             "gated",
             f"{candidate.hub_id} is gated: accept its terms on its page, then `hf auth login`.",
+            f"{candidate.hub_id}은(는) 이용 동의가 필요합니다. 모델 페이지에서 약관에 동의한 뒤 "
+            "`hf auth login`을 실행하세요.",
         )
     if "trust_remote_code" in message:
         return needs_code(candidate.hub_id or candidate.name, "auto_map")
@@ -192,13 +200,20 @@ def load_error(candidate: Candidate, error: Exception) -> LoadError | None:
         return LoadError(
             "unsupported_architecture",
             f"transformers does not know the architecture of {candidate.name}: upgrade it.",
+            f"transformers가 {candidate.name}의 구조를 모릅니다. transformers를 업그레이드하세요.",
         )
     if "safetensors" in message and isinstance(error, OSError):
-        return LoadError("error", f"{candidate.name} has no safetensors weights; others stay shut.")
+        return LoadError(
+            "error",
+            f"{candidate.name} has no safetensors weights; others stay shut.",
+            f"{candidate.name}에 safetensors 가중치가 없습니다. 다른 형식은 열지 않습니다.",
+        )
     if candidate.path is None and isinstance(error, OSError | HTTPError):
         return LoadError(
             "unreachable",
             f"{candidate.hub_id or candidate.path} could not be fetched: is the network up? "
             "`--weights bundled` or `--weights random` need none.",
+            f"{candidate.hub_id or candidate.path}을(를) 내려받지 못했습니다. 네트워크를 "
+            "확인하세요. `--weights bundled`나 `--weights random`에는 네트워크가 필요 없습니다.",
         )
     return None

@@ -86,6 +86,7 @@ def check_available(method: str) -> None:
         raise LoadError(
             "unsupported_device",
             f'{method} needs {package}, which is not installed: pip install -e ".[quant]".',
+            f'{method}에는 {package}이(가) 필요합니다: pip install -e ".[quant]"',
         )
 
 
@@ -144,7 +145,11 @@ def quantize(
         ) from error
     proof = Proof(method, before[0], _classes(model), before[1], weight_bytes(model), before[2])
     if not proof.applied:
-        raise LoadError("unsupported_device", f"{method} left the weights as they were.")
+        raise LoadError(
+            "unsupported_device",
+            f"{method} left the weights as they were.",
+            f"{method}: 가중치가 그대로입니다.",
+        )
     return model, proof
 
 
@@ -225,6 +230,8 @@ def load_quantized(folder: Path, method: str, device: str, dtype: torch.dtype) -
         raise LoadError(
             "unsupported_device",
             f"{folder} can't be read on a CPU: {problem}. Load it on a card, or quantise it here.",
+            f"{folder}은(는) CPU에서 읽을 수 없습니다: {problem}. 그래픽 카드에서 불러오거나 "
+            "여기서 양자화하세요.",
         )
     settle(model)
     # What turned the file's tensors into quantised ones can't be undone (transformers 5.23): it

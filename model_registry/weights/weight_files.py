@@ -56,7 +56,11 @@ def shard_names(folder: Path) -> dict[str, list[str]]:
     index = folder / INDEX
     weight_map = read_json_object(index, most_bytes=128 << 20).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
-        raise LoadError("error", f"{index} has no weight_map: download it again.")
+        raise LoadError(
+            "error",
+            f"{index} has no weight_map: download it again.",
+            f"{index}에 weight_map이 없습니다. 다시 내려받으세요.",
+        )
     wanted: dict[str, list[str]] = {}
     for tensor, name in weight_map.items():
         if not isinstance(name, str) or not _FILE.fullmatch(name):
@@ -91,7 +95,11 @@ def check_weights(folder: Path) -> Headers:
         shapes = tensor_shapes(folder / name)
         lacking = next((tensor for tensor in names if tensor not in shapes), None)
         if lacking is not None:
-            raise LoadError("error", f"{folder / name} lacks the tensor {lacking[:80]}.")
+            raise LoadError(
+                "error",
+                f"{folder / name} lacks the tensor {lacking[:80]}.",
+                f"{folder / name}에 텐서 {lacking[:80]}이(가) 없습니다.",
+            )
         tensors += len(shapes)
         elements += sum(math.prod(shape) for shape in shapes.values())
     return Headers(tensors, elements)

@@ -82,7 +82,11 @@ def read_endpoint(candidate: Candidate) -> Endpoint:
     _check(candidate.name, table)
     missing = missing_settings(candidate)
     if missing:
-        raise LoadError("unreachable", f"{candidate.name} is not set up: {missing}.")
+        raise LoadError(
+            "unreachable",
+            f"{candidate.name} is not set up: {missing}.",
+            f"{candidate.name}이(가) 설정되지 않았습니다: {missing}.",
+        )
     known = {"dialect", "transport", "end_mark", "connect_timeout", "stall_timeout", "timeout",
              "retries", "retry_seconds"}  # fmt: skip
     timing: dict[str, Any] = {name: table[name] for name in known if name in table}  # checked
