@@ -56,11 +56,51 @@ def test_a_grader_grades_everything_over_http_and_results_open(page: Page) -> No
             page.value("grade_submit", token, screen["screen"], grades, "", 3.5, "")
         opened = page.ask("results", "run", client=browser).json()["data"]
         assert {row["candidate"] for row in opened[2]} == set(CANDIDATES)
-        csv = browser.get(
-            opened[-2]["value"]["url"] if "value" in opened[-2] else opened[-2]["url"]
-        )
-    assert csv.content.startswith("\ufeff".encode())
-    assert "가온-0.4b" in csv.text
+        # Other people's names and severity, and everybody's grades, are the manager's.
+        assert not {"끝까지"} ^ {row["name"] for rows in opened for row in _graders(rows)}
+        assert [one for one in opened if _is_file(one)] == []
+
+
+def _graders(rows: Any) -> list[Any]:
+    return [r for r in rows if "severity" in r] if isinstance(rows, list) else []
+
+
+def _is_file(value: Any) -> bool:
+    return isinstance(value, dict) and "url" in str(value)
+
+
+def test_the_manager_downloads_everybody_s_grades(page: Page) -> None:
+    link = {"referer": f"{page.base}/?key={OWNER}"}
+    with httpx.Client(base_url=page.base, headers=link, timeout=60) as browser:
+        found = page.ask("results", "run", client=browser).json()["data"]
+        files = [one.get("value", one) for one in found if _is_file(one)]
+        read = [browser.get(one["url"]) for one in files]
+    assert len(read) == 2
+    for file in read:
+        assert file.content.startswith("\ufeff".encode())
+    assert "가온-0.4b" in read[1].text
+
+
+def test_the_manager_s_tab_answers_the_manager_only(page: Page) -> None:
+    calls = (
+        ("manage", "run"),
+        ("manage_invite", "run", "민지"),
+        ("manage_revoke", "run", "x"),
+        ("manage_visible", "run", "everything"),
+        ("manage_export", "run", "csv"),
+    )
+    for call in calls:
+        answer = page.ask(*call)
+        assert "for the manager" in answer.json()["error"], call
+    link = {"referer": f"{page.base}/?key={OWNER}"}
+    with httpx.Client(base_url=page.base, headers=link, timeout=60) as browser:
+        told = page.ask("manage_invite", "run", "민지\n서연", client=browser).json()["data"][0]
+        links = dict(line.split(": ", 1) for line in told.splitlines())
+        assert set(links) == {"민지", "서연"}
+        token = links["민지"].partition("grader=")[2].partition("&")[0]
+        assert page.value("grade_screen", token, "run", -1)["practice"]
+        archive = page.ask("manage_export", "run", "dataset", client=browser).json()["data"][0]
+        assert browser.get(archive["url"]).content.startswith(b"PK")
 
 
 def test_results_open_to_the_owner_and_to_nobody_with_a_wrong_key(page: Page) -> None:

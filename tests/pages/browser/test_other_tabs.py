@@ -152,7 +152,7 @@ def test_candidates_are_filtered_and_the_rejected_have_a_reason(
     tab = visit("?tab=candidates")
     tab.wait_for_selector("#candidates-accepted table")
     everybody = tab.locator("#candidates-accepted tbody tr").count()
-    choose(tab, "candidates-license", "free")
+    choose(tab, "candidates-license", "자유 이용")
     tab.wait_for_selector("#candidates-rejected tbody tr")
     accepted = tab.locator("#candidates-accepted tbody tr").count()
     rejected = tab.locator("#candidates-rejected tbody tr").count()
