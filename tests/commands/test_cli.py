@@ -238,6 +238,24 @@ def test_what_people_grade_is_planned_shown_and_taken_back(
     assert not (tmp_path / "data").exists(), "planning makes no database"
 
 
+def test_what_to_grade_next_is_told_without_a_database_and_after_a_few_grades(
+    ohlora: Ohlora, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OHLORA_DATA_DIR", str(tmp_path / "data"))
+    run = make_run(tmp_path / "run")
+    code, out, _ = ohlora("grades", "next", run, "--count", "2", "--json")
+    document = json.loads(out)
+    assert code == 0 and len(document["next"]) == 2
+    assert (document["stop"]["code"], document["stop"]["stops"]) == ("too_few", False)
+    code, out, _ = ohlora("grades", "next", run)
+    assert code == 0 and "fewer than 12 prompts" in out and "variance" in out
+    assert not (tmp_path / "data").exists(), "looking makes no database"
+    code, out, _ = ohlora("grades", "agreement", "--run", run, "--json")
+    assert code == 0 and json.loads(out)["joined"]["raters"] == []
+    code, _, err = ohlora("grades", "next", tmp_path / "none")
+    assert code == 1 and "no run folder" in err
+
+
 def test_a_plugin_file_adds_its_candidate(ohlora: Ohlora, tmp_path: Path) -> None:
     plugin = tmp_path / "mine.py"
     plugin.write_text(
