@@ -10,7 +10,7 @@ import hashlib
 import math
 import random
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from evaluators.grading.gradable_replies import GradableRun, Item, identify
@@ -158,9 +158,17 @@ def screens_of(
 
         store.plan_screens(run.name, further)
         kept = store.screens(grader, run.name)
+    return still_asked(kept, run, scope, done)
+
+
+def still_asked(
+    screens: Iterable[Screen], run: GradableRun, scope: GradingScope, done: Collection[str]
+) -> list[Screen]:
+    """Of screens that were planned once those that are in the scope, or `done` and in the run."""
+    asked = within(run, scope)
     return [
         screen
-        for screen in kept
+        for screen in screens
         if screen.kind == "practice" or (run if screen.id in done else asked).shows(screen)
     ]
 

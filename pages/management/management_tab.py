@@ -188,8 +188,8 @@ def show_management(
     A manager who still grades the run is shown whose replies are remarked on only where they have
     `asked`: see `shows_names`.
     """
-    store, name = context.grading.store, context.grading.run(run or "").name
-    found = overview_of(store, name)
+    store, folder = context.grading.store, context.grading.run(run or "")
+    found, name = overview_of(store, folder), folder.name
     named = shows_names(context, request, name, asked=asked)
     invitations = store.management.invitations()
     open_ = [(f"{i.name} ({i.made_at[:10]})", i.grader) for i in invitations if not i.revoked_at]

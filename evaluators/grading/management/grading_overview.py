@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
+from evaluators.grading.assignment import still_asked
+from evaluators.grading.gradable_replies import GradableRun
 from evaluators.grading.grader_progress import GraderProgress
+from evaluators.grading.scope.grading_scope import scope_of
 from evaluators.grading.statistics.agreement import blind_first_grades, reply_key
 from evaluators.grading.store.grade_records import Grade, Grader, Screen, grades_that_count
 from evaluators.grading.store.grade_store import GradeStore
@@ -79,9 +82,9 @@ class GradingOverview:
     remarks: tuple[Remark, ...]
 
 
-def overview_of(store: GradeStore, run: str) -> GradingOverview:
+def overview_of(store: GradeStore, run: GradableRun) -> GradingOverview:
     """The overview of a run, as it is now."""
-    history = [g for g in store.grades(run, history=True) if g.page == "grade"]
+    history = [g for g in store.grades(run.name, history=True) if g.page == "grade"]
     counted = [g for g in grades_that_count(history) if g.kind != "practice"]
     names = {key: one.name for key, one in store.graders().items()}
     return GradingOverview(
@@ -92,10 +95,11 @@ def overview_of(store: GradeStore, run: str) -> GradingOverview:
     )
 
 
-def _graders(store: GradeStore, run: str, history: Sequence[Grade]) -> list[GraderRow]:
-    """Those who have screens in the run, and those who are invited."""
+def _graders(store: GradeStore, run: GradableRun, history: Sequence[Grade]) -> list[GraderRow]:
+    """Those who have screens in the run's scope, and those who are invited."""
     screens: dict[str, list[Screen]] = defaultdict(list)
-    for screen in store.management.screens(run):
+    done = {grade.screen for grade in history if grade.screen}
+    for screen in still_asked(store.management.screens(run.name), run, scope_of(run), done):
         screens[screen.grader].append(screen)
     given: dict[str, list[Grade]] = defaultdict(list)
     for grade in history:

@@ -45,7 +45,7 @@ def test_progress_shows_who_is_invited_grades_or_has_finished(session: GradingSe
     invited, begun, done = invite(store, "민지\n서연\n 지우 ", "run")
     hand_in(session, visitor_by(begun.query), value=4, screens=4)
     hand_in(session, visitor_by(done.query), value=4)
-    found = {one.name: one for one in overview_of(store, "run").graders}
+    found = {one.name: one for one in overview_of(store, session.run()).graders}
     assert {name: one.state for name, one in found.items()} == {
         invited.name: "invited", begun.name: "grading", "지우": "finished",
     }  # fmt: skip
@@ -58,7 +58,7 @@ def test_disagreement_and_notes_come_with_their_replies(session: GradingSession)
     kind, strict = invite(session.store, "민지\n서연", "run")
     hand_in(session, visitor_by(kind.query), value=5)
     hand_in(session, visitor_by(strict.query), value=1)
-    found = overview_of(session.store, "run")
+    found = overview_of(session.store, session.run())
     first = found.disputed[0]
     assert first.spread == 4 and set(first.grades) == {("민지", 5), ("서연", 1)}
     assert first.reply and first.prompt.startswith("질문")
@@ -75,7 +75,7 @@ def test_a_link_is_that_person_in_any_browser_until_it_is_revoked(session: Gradi
     session.store.management.revoke(who.id)
     with pytest.raises(InvalidRequest, match="revoked"):
         session.screen(who)
-    assert overview_of(session.store, "run").graders[0].state == "revoked"
+    assert overview_of(session.store, session.run()).graders[0].state == "revoked"
     assert session.store.grades("run")  # what was graded stays
     (kept,) = session.store.management.invitations()
     assert kept.revoked_at and link.query not in str(kept)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from evaluators.grading.grading_session import GradingSession
+from evaluators.grading.management.grading_overview import overview_of
 from evaluators.grading.rater_identity import Visitor
 from evaluators.grading.scope.grading_scope import ENOUGH_GRADES, FILE
 from evaluators.grading.store.grade_store import GradeStore
@@ -122,6 +123,14 @@ def test_more_prompts_add_to_those_of_before_and_graded_ones_stay(tmp_path: Path
     grading.scope_document("", {"prompts": 1})
     assert grading.screen(who)["finished"]
     assert len(grading.store.grades()) == 4 + 15
+
+
+def test_the_manager_sees_of_each_grader_what_is_still_asked_for(tmp_path: Path) -> None:
+    grading = session(make_run(tmp_path / "run"))
+    grading.screen(sit(grading))  # everything is planned
+    grading.scope_document("", {"prompts": 2})
+    (row,) = overview_of(grading.store, grading.run()).graders
+    assert (row.done, row.screens) == (0, 2)
 
 
 def test_a_wider_choice_of_replies_asks_only_for_those_that_are_new(tmp_path: Path) -> None:
