@@ -48,12 +48,12 @@ FAULTS: Mapping[str, float] = {
 #: behind these: each is a choice with its reason.
 CHAT: Mapping[str, float] = {
     "topic": 0.34,  # answers this message and not another one; nothing matters more in talk
-    "length": 0.18,  # "응." gives nothing to talk about; enough at two sentences
+    "length": 0.2,  # "응." gives nothing to talk about; enough at two sentences
     "spoken": 0.14,  # said to somebody, in whole sentences: no list of words, no -다 of articles
-    "korean": 0.12,  # a remark in another language is read past, a whole reply is not
-    "feeling": 0.06,  # shows feeling or asks back: talk is no report
-    "natural": 0.05,  # scrambled Korean; rare words look scrambled to our model, so no more
+    "feeling": 0.1,  # shows feeling, wishes or asks back: talk is no report
+    "korean": 0.08,  # a remark in another language is read past; a whole reply lacks spoken too
     "plain": 0.04,  # a chat window shows no markup, though people read past it
+    "natural": 0.03,  # our model takes rare words for scrambled, so no more; see "scrambled"
     "level": 0.03,  # 반말 or 존댓말, not both in one breath
     "native": 0.02,  # no foreign words in place of Korean ones
     "fresh": 0.02,  # few words come twice in a short message
@@ -71,7 +71,11 @@ FITTING = 0.7  # relevance from which nothing is off topic
 SCRAMBLED = (-5.4, -6.4)
 WORTH_NAMING = 0.03  # what something takes away, from which the reason names it
 UNKNOWN = 0.5  # a merit that can't be judged
-FEELING = re.compile("[!?~！？♡♥]|[ㅋㅎㅠㅜ]{2}|[\u2600-\u27bf\U0001f300-\U0001faff]")
+#: Marks, laughter, tears and pictures, and endings of wonder, of wishes and of questions.
+FEELING = re.compile(
+    "[!?~！？♡♥]|[ㅋㅎㅠㅜ]{2}|[\u2600-\u27bf\U0001f300-\U0001faff]"
+    "|(?:네요?|구나|군요?|겠다|겠[네어]요?|세요|[까래]요?|자|줘|[할을]게요?)(?=[.\\s]|$)"
+)
 
 #: A chat message is one line of Korean without formulas, brackets or two numbers, of at most so
 #: many characters, that asks for no piece of work. A note in brackets before it does not count.
