@@ -146,9 +146,8 @@ def distribution_bars(summary: JsonObject) -> Rows:
 def difference_rows(summary: JsonObject) -> Rows:
     """Every pair: first those that decide, of which one is the best graded so far.
 
-    Of each kind those come first that the fewest more prompts would separate. Pairs that decide
-    nothing and are separated already, or that no feasible number of prompts would separate, are
-    `folded`.
+    Of each kind those come first that the fewest more prompts would separate, and those last that
+    no feasible number would. Pairs that decide nothing are `folded`.
     """
     best = summary["means"][0]["candidate"] if summary["means"] else ""
     pairs = sorted(summary["differences"], key=lambda pair: _urgency(pair, best))
@@ -161,7 +160,7 @@ def difference_rows(summary: JsonObject) -> Rows:
             "prompts": d["prompts"],
             "more": d["more"],
             "more_note": reason_words(d["reason"]),
-            "folded": best not in (d["a"], d["b"]) and not _is_open(d),
+            "folded": best not in (d["a"], d["b"]),
         }
         for d in pairs
     ]

@@ -16,7 +16,12 @@ from benchmarks.report.terminal_tables import run_table
 from benchmarks.results.decision import decide
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
-from benchmarks.results.shown_rows import cost_and_quality, decision_rows, grade_rows
+from benchmarks.results.shown_rows import (
+    cost_and_quality,
+    decision_rows,
+    difference_rows,
+    grade_rows,
+)
 from evaluators.grading.statistics.grade_summary import summarize
 from evaluators.grading.store.grade_records import Grade, Grader, reply_hash
 from evaluators.grading.store.grade_store import GradeStore
@@ -205,3 +210,22 @@ def test_two_quantised_tries_of_one_work_are_never_shown_together(folder) -> Non
     run = Run.read(folder)
     both = replace(run, results=(*run.results, *run.results[:1]))
     assert len(both.compared(QUANTISED, "inference")) == 1
+
+
+def test_pairs_with_the_best_candidate_come_first_and_the_others_are_folded() -> None:
+    def pair(a: str, b: str, p: float, more: int | None) -> dict[str, object]:
+        return {"a": a, "b": b, "mean": 0.5, "low": 0.1, "high": 0.9, "p_holm": p, "prompts": 10,
+                "more": more, "reason": ""}  # fmt: skip
+
+    summary = {
+        "means": [{"candidate": "best"}],
+        "differences": [
+            pair("x", "y", 0.9, 1),
+            pair("best", "z", 0.001, 0),
+            pair("best", "x", 0.9, None),
+            pair("best", "y", 0.2, 5),
+        ],
+    }
+    rows = difference_rows(summary)
+    assert [row["pair"] for row in rows] == ["best > y", "best > x", "best > z", "x > y"]
+    assert [row["folded"] for row in rows] == [False, False, False, True]
