@@ -7,6 +7,8 @@ from pathlib import Path
 from benchmarks.study.asking_plan import make_asking_plan
 from benchmarks.study.plan import Options, Plan, make_tuning_plan
 from benchmarks.study.study import Study
+from model_registry.errors import OhloraError
+from model_registry.language import text
 from model_registry.registry import Registry
 
 
@@ -16,5 +18,14 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
     Raises:
         OhloraError: nothing is left to do, or the data can't serve.
     """
+    if study.work.ask and (options.tasks or study.work.tasks):
+        raise OhloraError(
+            text(
+                f"The study {study.name} asks backends: benchmark tasks are measured on candidates "
+                "that are loaded here.",
+                f"{study.name} 스터디는 백엔드에 묻습니다. 벤치마크 과제는 여기서 불러온 후보만 "
+                "측정할 수 있습니다.",
+            )
+        )
     make = make_asking_plan if study.work.ask else make_tuning_plan
     return make(study, registry, options, out)

@@ -76,6 +76,13 @@ def test_a_study_names_its_tasks_and_what_is_wrong_with_them_is_told_with_the_li
         assert f"s.toml:{line}" in str(refused.value)
 
 
+def test_a_study_that_asks_backends_has_no_tasks(tmp_path):
+    done = CliRunner().invoke(
+        app, ["run", "backends", "--tasks", "x", "--out", str(tmp_path / "r")]
+    )
+    assert "benchmark tasks are measured on candidates that are loaded here" in str(done.exception)
+
+
 def test_the_command_line_without_the_harness_gives_one_line(monkeypatch, tmp_path):
     monkeypatch.setattr("benchmarks.workloads.lm_harness.is_installed", lambda: False)
     arguments = ["run", "korean-small", "--weights", "bundled", "--tasks", "kobest_copa"]
