@@ -70,7 +70,6 @@ def rater_rows(evidence: GradeEvidence) -> Rows:
             "alpha": _figure(report.alpha),
             "spearman": _figure(report.spearman),
             "replies": report.replies,
-            "top": 100 * report.top_share,
             "muted": not report.earned,
         }
         for report in evidence.raters

@@ -90,7 +90,6 @@ RATERS = [
     column("alpha", "Agreement (alpha, 95 %)", "일치도(알파, 95%)"),
     column("spearman", "Rank correlation (95 %)", "순위 상관(95%)"),
     column("replies", "Replies both graded", "함께 평가한 답변", digits=0),
-    column("top", "Best grade (%)", "최상 비율(%)", digits=0),
 ]
 JOINED = [
     column("candidate", "Candidate or pair", "후보 또는 쌍", always=True),

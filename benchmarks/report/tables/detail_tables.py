@@ -20,6 +20,7 @@ from benchmarks.report.tables.table_cells import (
 from benchmarks.results.case_figures import mean_scores, step_seconds
 from benchmarks.results.run import quantization
 from evaluators.evaluator_registry import load_evaluators
+from evaluators.grading.statistics.rater_scores import JUDGE
 from evaluators.ranking.criterion_table import shares_of_weight
 from model_registry.language import text
 from model_registry.records import Result
@@ -52,7 +53,14 @@ def evaluators_table(evidence: Evidence) -> Table:
     columns = [
         Column(text("Candidate", "후보"), numeric=False),
         Column(text("State", "상태"), numeric=False),
-        *(Column(evaluator_words(name) + arrows[better.get(name, "neither")]) for name in names),
+        *(
+            Column(
+                evaluator_words(name)
+                + arrows[better.get(name, "neither")]
+                + _unearned(evidence, name)
+            )
+            for name in names
+        ),
     ]
     rows = []
     for name in evidence.candidates:
@@ -67,6 +75,13 @@ def evaluators_table(evidence: Evidence) -> Table:
         "판정할 수 있던 모든 답변의 평균입니다. ↑ 높을수록, ↓ 낮을수록 좋습니다.",
     )
     return make_table(columns, rows, note)
+
+
+def _unearned(evidence: Evidence, name: str) -> str:
+    """What a judge's head must add as long as it has not been shown to agree with people."""
+    if not name.startswith(JUDGE) or name in evidence.graded.evidence.earned:
+        return ""
+    return text(" (not shown to agree with people)", " (사람과의 일치 확인 안 됨)")
 
 
 def _states(evidence: Evidence, name: str) -> Iterator[tuple[str, Result | None]]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.report.evidence import Evidence
+from benchmarks.report.tables.detail_tables import evaluators_table
 from benchmarks.report.tables.grade_tables import joined_table, raters_table
 from benchmarks.results.head import RunHead
 from benchmarks.results.rater_rows import (
@@ -108,3 +109,12 @@ def test_the_report_has_both_tables_and_the_stop_rule(graded: GradedRun) -> None
     assert len(joined.rows) == 6
     assert joined.note.startswith(said[0]) and CANDIDATES[0] in joined.note
     assert raters_table(Evidence(Run(Path("run"), head), None)) is None
+
+
+def test_the_report_marks_a_judge_that_nobody_has_compared_with_people(graded: GradedRun) -> None:
+    scores = [score(graded.run.items[0].replies[0], name, 4.0) for name in ("judge:a", "quality")]
+    run = Run(graded.run.folder, RunHead.inferred("run", []), scores=tuple(scores))
+    with read_by(korean=False):
+        heads = [column.label for column in evaluators_table(Evidence(run, None)).columns]
+    assert [head for head in heads if "not shown to agree" in head] == [heads[-1]]
+    assert heads[-1].startswith("judge:a")
