@@ -223,6 +223,8 @@ def learn(judged: Judged, show: Callable[[str], None]) -> dict[str, object]:
     everything = np.ones(len(judged.grades), dtype=bool)
     penalty = best_penalty(judged, everything)
     learnt = fit(judged, everything, penalty)
+    for name, weight in sorted(learnt.weights.items(), key=lambda item: -item[1]):
+        show(f"{name:<12}{weight:6.2f}")
     return {
         "weights": learnt.weights,
         "intercept": learnt.intercept,
@@ -255,14 +257,6 @@ def main() -> None:
         "learnt_on": datetime.now(UTC).date().isoformat(),
     }
     chosen.out.write_text(json.dumps({"exam": exam}, indent=2) + "\n", encoding="utf-8")
-    for name, weight in learnt_in_order(exam["weights"]):
-        print(f"{name:<12}{weight:6.2f}")
-
-
-def learnt_in_order(weights: object) -> list[tuple[str, float]]:
-    """The weights, heaviest first."""
-    assert isinstance(weights, Mapping)  # noqa: S101 - of our own making
-    return sorted(weights.items(), key=lambda item: -item[1])
 
 
 if __name__ == "__main__":
