@@ -22,19 +22,17 @@ from benchmarks.tune_state import (
     restore,
     save,
 )
-from benchmarks.workloads.answer_loss import Batch, collate_in_order
+from benchmarks.workloads.answer_loss import Batch, epoch_batches
 from benchmarks.workloads.fine_tune import (
     add_lora,
+    check_losses,
     dropout_of,
     learning_rate,
-    nan_loss,
     validation_loss,
 )
 from benchmarks.workloads.optimisation import (
-    accumulate,
-    make_optimiser,
+    Stepper,
     rate_share,
-    set_rate,
     steps_of,
 )
 from model_registry.files.output import whole_files
@@ -43,11 +41,9 @@ from model_registry.weights.adapter import CARD, write_card
 from model_registry.weights.loading import LoadedModel
 
 if TYPE_CHECKING:
-    import torch
-    from torch import nn
-    from transformers import PreTrainedModel
+    pass
 
-Tell = Callable[[int, int, float], None]  # step, steps, loss
+Tell = Callable[[int, int], None]  # step, steps
 
 
 def tune(
@@ -58,7 +54,7 @@ def tune(
     rank: int,
     out: Path,
     quantization: str = "none",
-    tell: Tell = lambda step, steps, loss: None,
+    tell: Tell = lambda step, steps: None,
     epoch_ends: Callable[[EpochEnd], None] = lambda end: None,
 ) -> list[EpochEnd]:
     """Tune with LoRA on all rows; resumes where a killed tune in `out` stopped.
@@ -84,30 +80,28 @@ def tune(
     identity = identity_of(loaded.candidate, loaded.tokenizer, rows, contract, rank, quantization)
     check_state(out, identity)
     model = add_lora(loaded.model, rank, contract)
-    parameters = [p for p in model.parameters() if p.requires_grad]
     rate = learning_rate(loaded, contract)
-    optimiser = make_optimiser(parameters, contract, rate)
-    history = restore(out / STATE, parameters, optimiser)
+    stepper = Stepper(model, contract, rate)
+    history = restore(out / STATE, stepper.parameters, stepper.optimiser)
     per_epoch, steps = step_counts(len(rows.train), contract)
     for epoch in range(len(history), math.ceil(steps / per_epoch)):
         if is_patience_over(history, contract.patience):
             break
-        losses = []
-        left = steps - epoch * per_epoch
-        for number, together in enumerate(_epoch(loaded, rows.train, contract, epoch)[:left]):
-            step = epoch * per_epoch + number
-            set_rate(optimiser, rate * rate_share(step, steps, contract))
-            losses.append(_step(model, together, parameters, optimiser, contract.max_grad_norm))
-            if not math.isfinite(losses[-1]):
-                raise nan_loss(model, losses[-1], step + 1, rate)
-            tell(step + 1, steps, losses[-1])
+        done = epoch * per_epoch
+        for step, together in enumerate(
+            _epoch(loaded, rows.train, contract, epoch)[: steps - done], start=done
+        ):
+            stepper.take(together, rate * rate_share(step, steps, contract))
+            tell(step + 1, steps)
+        losses = stepper.read()
+        check_losses(model, losses, rate, before=done)
         model.eval()
         end = EpochEnd(
             epoch + 1, sum(losses) / len(losses), validation_loss(model, rows.valid, contract)
         )
         model.train()
         history.append(end)
-        save(out / STATE, identity, parameters, optimiser, history)
+        save(out / STATE, identity, stepper.parameters, stepper.optimiser, history)
         epoch_ends(end)
     loaded.model = model.eval()
     with whole_files(out, last=CARD) as folder:
@@ -148,25 +142,7 @@ def _epoch(
 
     generator = torch.Generator().manual_seed(contract.seed * 1000 + epoch)
     torch.manual_seed(contract.seed * 1000 + epoch)  # dropout, likewise
-    order = torch.randperm(len(rows), generator=generator).tolist()
     device = str(next(loaded.model.parameters()).device)
     pad_id = loaded.tokenizer.pad_token_id
-    batches = collate_in_order(rows, order, contract.batch_size, pad_id, device)
+    batches = epoch_batches(rows, contract, generator, pad_id, device)
     return steps_of(batches, len(batches), contract.gradient_accumulation)
-
-
-def _step(
-    model: PreTrainedModel,
-    together: Sequence[Batch],
-    parameters: Sequence[nn.Parameter],
-    optimiser: torch.optim.Optimizer,
-    max_norm: float,
-) -> float:
-    import torch
-
-    value = float(accumulate(model, together).item())
-    torch.nn.utils.clip_grad_norm_(parameters, max_norm)
-    if math.isfinite(value):
-        optimiser.step()
-    optimiser.zero_grad(set_to_none=True)
-    return value

@@ -206,7 +206,7 @@ def _tune_showing(case: Case, rows: TuneRows, console: Console) -> None:
     with progress_bar(console) as bar:
         task = bar.add_task(text("tuning", "튜닝"), total=None)
 
-        def tell(step: int, steps: int, loss: float) -> None:
+        def tell(step: int, steps: int) -> None:
             bar.update(task, completed=step, total=steps)
 
         def epoch_ends(end: EpochEnd) -> None:

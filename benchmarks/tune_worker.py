@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -57,7 +56,7 @@ def tune_in_worker(case: Case, tell: Tell, epoch_ends: EpochEnds) -> None:
     def listen(event: Event) -> None:
         match event:
             case ("progress", done, total):
-                tell(done, total, math.nan)  # nobody looks at it from outside
+                tell(done, total)
             case ("epoch", end):
                 epoch_ends(end)
             case ("said", words):
@@ -89,8 +88,7 @@ def _main(case: Case, connection: Connection) -> None:
         rows = encode_rows(loaded, case.task.train, case.task.valid, case.contract)
         with log.phase("training"):
             _tune(
-                case, loaded, rows, lambda done, total, loss: log.progress(done, total),
-                lambda end: send(("epoch", end)),
+                case, loaded, rows, log.progress, lambda end: send(("epoch", end)),
             )  # fmt: skip
         status, message = "ok", None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whoever waits tells of it

@@ -8,8 +8,10 @@ A worker speaks through a pipe while it works, so that what it found is known ev
 from __future__ import annotations
 
 import errno
+import math
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -37,6 +39,8 @@ from model_registry.registry import Registry
 from model_registry.weights.loading import LoadedModel, load
 from model_registry.weights.quantization import get_ready, quantize
 
+_TELL_SECONDS = 0.1  # between two messages of progress
+
 
 @dataclass(slots=True)
 class CaseLog:
@@ -47,6 +51,7 @@ class CaseLog:
     stage: str = "start"
     seconds: dict[str, float] = field(default_factory=dict)
     peaks: dict[str, Peak] = field(default_factory=dict)
+    _told: float = -math.inf
 
     @contextmanager
     def phase(self, name: str) -> Iterator[Measurement]:
@@ -63,7 +68,11 @@ class CaseLog:
         self.send(("phase", name, measurement.seconds, measurement.peak))
 
     def progress(self, done: int, total: int) -> None:
-        self.send(("progress", done, total))
+        """Sent on a few times a second, the last step of a phase always."""
+        now = time.monotonic()
+        if done == total or now - self._told >= _TELL_SECONDS:
+            self._told = now
+            self.send(("progress", done, total))
 
     def reply(self, reply: Reply) -> None:
         self.send(("reply", reply))

@@ -9,10 +9,12 @@ SCHEDULES = ("linear", "cosine", "constant")
 OPTIMIZERS = ("adamw", "adamw_8bit", "paged_adamw", "paged_adamw_8bit")
 ATTENTIONS = ("auto", "sdpa", "eager", "flash_attention_2")
 TOO_LONG = ("refuse", "cut", "drop")
+ROW_ORDERS = ("shuffled", "length")
 
 #: What the settings that are words may be.
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "schedule": SCHEDULES, "optimizer": OPTIMIZERS, "attention": ATTENTIONS, "too_long": TOO_LONG,
+    "row_order": ROW_ORDERS,
 }  # fmt: skip
 
 
@@ -36,6 +38,7 @@ class TuningSettings:
     epochs: int = 10
     max_steps: int = 0  # ends earlier than the epochs; 0 does not
     patience: int = 0  # epochs without a lower valid loss before `ohlora tune` ends; 0 does not
+    row_order: str = "shuffled"  # "length": like-long rows share a batch, which changes the steps
     max_length: int = 512  # tokens of a row
     too_long: str = "refuse"  # what becomes of longer rows: see benchmarks.workloads.training_rows
     max_grad_norm: float = 1.0

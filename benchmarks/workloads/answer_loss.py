@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmarks.study.tuning_settings import TuningSettings
 from model_registry.prompting.tokenization import IGNORED, EncodedRow
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ class Batch:
     """Right-padded rows: three int64 tensors of shape (rows, longest row), and what is learned.
 
     Labels are shifted by one: `positions` counts through the rows laid end to end, and the last
-    hidden state at positions[i] predicts the token targets[i].
+    hidden state at positions[i] predicts the token targets[i]. `first` is the first column with a
+    position: a number, so that nobody waits for the device to ask it.
     """
 
     input_ids: torch.Tensor
@@ -27,6 +29,7 @@ class Batch:
     labels: torch.Tensor
     positions: torch.Tensor  # int64, (labelled tokens,)
     targets: torch.Tensor  # int64, (labelled tokens,)
+    first: int = 0
 
 
 def collate(rows: Sequence[EncodedRow], pad_id: int, device: str) -> Batch:
@@ -52,17 +55,32 @@ def collate(rows: Sequence[EncodedRow], pad_id: int, device: str) -> Batch:
         labels=torch.tensor([padded(r.labels, IGNORED) for r in rows], device=device),
         positions=torch.tensor([place for place, _ in learned], dtype=torch.long, device=device),
         targets=torch.tensor([label for _, label in learned], dtype=torch.long, device=device),
+        first=min((place % width for place, _ in learned), default=0),
     )
 
 
-def collate_in_order(
-    rows: Sequence[EncodedRow], order: Sequence[int], size: int, pad_id: int, device: str
+def epoch_batches(
+    rows: Sequence[EncodedRow],
+    settings: TuningSettings,
+    generator: torch.Generator,
+    pad_id: int,
+    device: str,
 ) -> list[Batch]:
-    """Batches of `size` rows, taken in the order of their indices; the last holds what is left."""
-    return [
-        collate([rows[i] for i in order[start : start + size]], pad_id, device)
-        for start in range(0, len(order), size)
-    ]
+    """The batches of one epoch, the last of them with what is left of the rows.
+
+    Shuffled rows in their order; by length, batches of like-long rows in a shuffled order.
+    """
+    import torch
+
+    order = torch.randperm(len(rows), generator=generator).tolist()
+    by_length = settings.row_order == "length"
+    if by_length:
+        order.sort(key=lambda number: len(rows[number].input_ids))
+    size = settings.batch_size
+    parts = [order[start : start + size] for start in range(0, len(order), size)]
+    if by_length:
+        parts = [parts[n] for n in torch.randperm(len(parts), generator=generator).tolist()]
+    return [collate([rows[number] for number in part], pad_id, device) for part in parts]
 
 
 def answer_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
@@ -84,7 +102,7 @@ def plain_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """The same loss by way of logits, from the first labelled position on where that can be."""
     import torch
 
-    first = first_position(batch)
+    first = batch.first
     labels = batch.labels[:, first + 1 :]
     options: dict[str, object] = {}
     if takes_logits_to_keep(model):
@@ -97,11 +115,6 @@ def plain_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(
         logits[:, :-1].flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED
     )
-
-
-def first_position(batch: Batch) -> int:
-    """The first position whose logits are needed: labels are shifted by one."""
-    return max(0, int((batch.labels != IGNORED).any(dim=0).nonzero()[0]) - 1)
 
 
 def takes_logits_to_keep(model: PreTrainedModel) -> bool:
@@ -132,7 +145,7 @@ def largest_batch(batches: Sequence[Batch], model: PreTrainedModel) -> dict[str,
         rows, length = batch.input_ids.shape
         if in_chunks:
             return rows, length, -(-len(batch.positions) // rows)
-        return rows, length, length - first_position(batch) if keeps_logits else length
+        return rows, length, length - batch.first if keeps_logits else length
 
     found = max((sizes(batch) for batch in batches), key=lambda s: (s[0] * (s[1] + s[2]), s))
     return dict(zip(("batch_rows", "batch_tokens", "batch_kept"), found, strict=True))

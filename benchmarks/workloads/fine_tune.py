@@ -19,18 +19,16 @@ from benchmarks.workloads.answer_loss import (
     Batch,
     answer_loss,
     collate,
-    collate_in_order,
+    epoch_batches,
     largest_batch,
     loss_form,
 )
 from benchmarks.workloads.inference import make_replies
 from benchmarks.workloads.log import WorkLog
 from benchmarks.workloads.optimisation import (
-    accumulate,
-    make_optimiser,
+    Stepper,
     prepare,
     rate_share,
-    set_rate,
     steps_of,
 )
 from benchmarks.workloads.training_rows import encode_rows
@@ -38,7 +36,7 @@ from benchmarks.workloads.workload import Opened, Outcome, loaded_here
 from model_registry.errors import NotFinite
 from model_registry.files.output import whole_folder
 from model_registry.language import text
-from model_registry.prompting.tokenization import IGNORED, EncodedRow
+from model_registry.prompting.tokenization import EncodedRow
 from model_registry.records import Loss
 from model_registry.weights.finite import check_finite
 from model_registry.weights.loading import LoadedModel
@@ -211,8 +209,7 @@ def training_batches(
     generator = torch.Generator().manual_seed(contract.seed)
     batches: list[Batch] = []
     for _ in range(contract.epochs):
-        order = torch.randperm(len(rows), generator=generator).tolist()
-        batches += collate_in_order(rows, order, contract.batch_size, pad_id, device)
+        batches += epoch_batches(rows, contract, generator, pad_id, device)
     return batches
 
 
@@ -234,29 +231,43 @@ def train_steps(
     Without other settings these are the defaults of transformers' Trainer, whose loss curve ours
     agrees with.
 
+    Losses are read once an epoch, so that no step waits for the one before it.
+
     Returns:
         The loss of each step, before that step's update.
 
     Raises:
-        NanLoss: as soon as a loss is no number.
+        NanLoss: a loss is no number; the first of them is named.
     """
-    import torch
-
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimiser = make_optimiser(parameters, contract, rate)
+    stepper = Stepper(model, contract, rate)
     steps = training_steps(batches, contract)
-    losses = []
-    for done, together in enumerate(steps):
-        set_rate(optimiser, rate * rate_share(done, len(steps), contract))
-        loss = accumulate(model, together)
-        torch.nn.utils.clip_grad_norm_(parameters, contract.max_grad_norm)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        losses.append(loss.item())
-        if not math.isfinite(losses[-1]):
-            raise nan_loss(model, losses[-1], done + 1, rate)
-        log.progress(done + 1, len(steps))
+    losses: list[float] = []
+    for done, together in enumerate(steps, start=1):
+        stepper.take(together, rate * rate_share(done - 1, len(steps), contract))
+        log.progress(done, len(steps))
+        if done % steps_per_epoch(batches, contract) == 0 or done == len(steps):
+            losses += stepper.read()
+            check_losses(model, losses, rate)
     return losses
+
+
+def steps_per_epoch(batches: Sequence[Batch], contract: Contract) -> int:
+    """Steps that all rows make once."""
+    per_epoch = -(-len(batches) // contract.epochs)
+    return -(-per_epoch // contract.gradient_accumulation)
+
+
+def check_losses(
+    model: PreTrainedModel, losses: Sequence[float], rate: float, before: int = 0
+) -> None:
+    """Look through losses that were read, those of the steps after `before`.
+
+    Raises:
+        NanLoss: one is no number.
+    """
+    for step, loss in enumerate(losses, start=before + 1):
+        if not math.isfinite(loss):
+            raise nan_loss(model, loss, step, rate)
 
 
 def training_steps(batches: Sequence[Batch], contract: Contract) -> list[list[Batch]]:
@@ -292,15 +303,15 @@ def validation_loss(
 
     if not rows:
         return None
-    total, count = 0.0, 0
+    losses, counts = [], []
     device = _device(model)
     with torch.inference_mode():
         for start in range(0, len(rows), contract.batch_size):
             batch = collate(rows[start : start + contract.batch_size], 0, device)
-            tokens = int((batch.labels != IGNORED).sum())
-            total += answer_loss(model, batch).item() * tokens
-            count += tokens
-    return total / count
+            losses.append(answer_loss(model, batch).double())
+            counts.append(len(batch.positions))
+        total = torch.stack(losses) @ torch.tensor(counts, dtype=torch.double, device=device)
+    return float(total) / sum(counts)
 
 
 def _device(model: PreTrainedModel) -> str:

@@ -78,12 +78,6 @@ def rate_share(done: int, steps: int, settings: TuningSettings) -> float:
     return 1.0 if settings.schedule == "constant" else max(0.0, 1 - progress)
 
 
-def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Give every group of parameters this learning rate."""
-    for group in optimiser.param_groups:
-        group["lr"] = rate
-
-
 def steps_of(batches: Sequence[Batch], per_epoch: int, together: int) -> list[list[Batch]]:
     """Batches grouped to steps: `together` of them each, the last of an epoch what is left."""
     return [
@@ -110,6 +104,47 @@ def accumulate(model: PreTrainedModel, batches: Sequence[Batch]) -> torch.Tensor
         parts.append(part.detach())
     total: torch.Tensor = sum(parts[1:], parts[0])
     return total
+
+
+class Stepper:
+    """Takes the steps of a tune without waiting for the device: losses stay there until read.
+
+    Nothing is learnt of a step whose loss is no number, nor of any after it: their gradients count
+    as zero, so that the weights are still numbers when the losses are read.
+    """
+
+    def __init__(self, model: PreTrainedModel, settings: TuningSettings, rate: float) -> None:
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.optimiser = make_optimiser(self.parameters, settings, rate)
+        self._model, self._max_norm = model, settings.max_grad_norm
+        self._losses: list[torch.Tensor] = []
+        self._failed: torch.Tensor | None = None
+
+    def take(self, together: Sequence[Batch], rate: float) -> None:
+        """One step on the mean loss of these batches, at this learning rate."""
+        import torch
+
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        loss = accumulate(self._model, together)
+        torch.nn.utils.clip_grad_norm_(self.parameters, self._max_norm)
+        failed = ~loss.isfinite()
+        self._failed = failed if self._failed is None else self._failed | failed
+        if loss.device.type != "cpu" or bool(self._failed):  # a CPU has nothing to wait for
+            for parameter in self.parameters:
+                if parameter.grad is not None:
+                    parameter.grad.masked_fill_(self._failed, 0.0)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self._losses.append(loss)
+
+    def read(self) -> list[float]:
+        """The losses of the steps since it was last asked, each before its step's update."""
+        import torch
+
+        losses: list[float] = torch.stack(self._losses).tolist() if self._losses else []
+        self._losses.clear()
+        return losses
 
 
 def prepare(model: PreTrainedModel, settings: TuningSettings) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.study.tuning_settings import ATTENTIONS, OPTIMIZERS, SCHEDULES
+from benchmarks.study.tuning_settings import ATTENTIONS, OPTIMIZERS, ROW_ORDERS, SCHEDULES
 from commands.shared.options import choice, ranged
 from model_registry.files.json_values import JsonDict
 from model_registry.language import text
@@ -66,6 +66,14 @@ class TuningOptions:
         str | None,
         _one_of(
             OPTIMIZERS, "The others are bitsandbytes'", "adamw 외에는 bitsandbytes의 옵티마이저"
+        ),
+    ] = None
+    row_order: Annotated[
+        str | None,
+        _one_of(
+            ROW_ORDERS,
+            "By length is faster on mixed rows, and takes other steps",
+            "length는 길이가 비슷한 행끼리 묶어 빠르지만 스텝이 달라집니다",
         ),
     ] = None
     attention: Annotated[

@@ -368,6 +368,73 @@ def test_a_loss_that_is_no_number_stops_the_tune_and_names_the_step(loaded):
         train_steps(model, batches, 1e-3, CONTRACT, MemoryLog())
 
 
+def test_a_step_whose_loss_overflows_leaves_the_weights_numbers(loaded, monkeypatch):
+    """Else who asks at the epoch's end would blame the weights."""
+    import torch
+
+    from benchmarks.workloads import optimisation
+
+    whole = optimisation.answer_loss
+    calls = iter([1.0, math.inf, 1.0])
+    monkeypatch.setattr(
+        optimisation, "answer_loss", lambda model, batch: whole(model, batch) * next(calls)
+    )
+    model = add_lora(loaded.model, 4, CONTRACT)
+    batches = training_batches(encoded(loaded), CONTRACT, 0, "cpu")
+    stepper = optimisation.Stepper(model, CONTRACT, 1e-3)
+    begun = [parameter.detach().clone() for parameter in stepper.parameters]
+    stepper.take(batches[:1], 1e-3)
+    assert any(not torch.equal(p, b) for p, b in zip(stepper.parameters, begun, strict=True))
+    for _ in range(2):
+        stepper.take(batches[:1], 1e-3)
+    assert all(p.isfinite().all() for p in stepper.parameters)
+    assert [math.isfinite(loss) for loss in stepper.read()] == [True, False, True]
+    assert stepper.read() == []
+
+
+def test_a_first_loss_that_overflows_is_not_blamed_on_the_weights(loaded, monkeypatch):
+    from benchmarks.workloads import optimisation
+
+    whole = optimisation.answer_loss
+    monkeypatch.setattr(
+        optimisation, "answer_loss", lambda model, batch: whole(model, batch) * math.inf
+    )
+    model = add_lora(loaded.model, 4, CONTRACT)
+    batches = training_batches(encoded(loaded), CONTRACT, 0, "cpu")
+    with pytest.raises(NanLoss, match=r"at step 1 .*: try a smaller learning rate"):
+        train_steps(model, batches, 1e-3, CONTRACT, MemoryLog())
+
+
+def test_by_length_every_row_is_learnt_once_an_epoch_beside_rows_of_its_length():
+    rows = [EncodedRow((n,) * length, (n,) * length) for n, length in enumerate((9, 2, 8, 3, 2))]
+    contract = replace(CONTRACT, batch_size=2, epochs=2, row_order="length")
+    batches = training_batches(rows, contract, 0, "cpu")
+    shapes = [tuple(batch.input_ids.shape) for batch in batches]
+    assert sorted(shapes[:3]) == sorted(shapes[3:]) == [(1, 9), (2, 2), (2, 8)]
+    for epoch in (batches[:3], batches[3:]):
+        assert sorted(int(n) for batch in epoch for n in batch.input_ids[:, 0]) == [0, 1, 2, 3, 4]
+    assert Contract(row_order="length").hash != Contract().hash
+
+
+def test_losses_are_read_once_an_epoch(loaded, monkeypatch):
+    from benchmarks.workloads import optimisation
+
+    reads: list[int] = []
+    read = optimisation.Stepper.read
+
+    def counted(stepper):
+        losses = read(stepper)
+        reads.append(len(losses))
+        return losses
+
+    monkeypatch.setattr(optimisation.Stepper, "read", counted)
+    contract = replace(CONTRACT, epochs=3, batch_size=2, gradient_accumulation=2, max_steps=5)
+    model = add_lora(loaded.model, 4, contract)
+    batches = training_batches(encoded(loaded)[:7], contract, 0, "cpu")
+    assert len(train_steps(model, batches, 1e-3, contract, MemoryLog())) == 5
+    assert reads == [2, 2, 1]
+
+
 def test_warm_up_leaves_no_gradients(loaded):
     model = add_lora(loaded.model, 4, CONTRACT)
     warm_up(model, training_batches(encoded(loaded), CONTRACT, 0, "cpu")[:2])
