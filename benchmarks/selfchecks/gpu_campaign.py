@@ -21,6 +21,7 @@ from benchmarks.selfchecks.campaign import (
     campaign_page,
     card_cases,
     card_probes,
+    precision_probes,
     reply_probes,
     step_peers,
     window_probe,
@@ -70,10 +71,12 @@ def items(settings: Settings) -> Iterator[Item]:
     yield from _windows(settings)
     yield from card_cases.quantised(settings)
     yield from _commands(settings)
+    yield Item("precision/products", 30, Probe(precision_probes.products, device))
     yield from card_cases.precisions(settings)
     yield from card_cases.before_and_after(settings)
     leave: dict[str, object] = {"leave_mib": [2000, 1000, 500, 200, 50]}
     yield Item("full card/cases", 90, Probe(reply_probes.full_card, device | dtype | leave))
+    yield Item("full card/context", 60, Probe(precision_probes.out_of_memory, device))
     yield from _replies(settings)
     yield from card_cases.larger_ranks(settings)
     yield from card_cases.shortlist(settings)

@@ -14,6 +14,7 @@ PAGE = ROOT / "docs" / "gpu.md"
 RAW = ROOT / "docs" / "gpu_campaign.json"
 
 Figures = JsonDict
+_YES = {True: "yes", False: "no"}
 
 _INTRODUCTION = """# On a graphics card · 그래픽 카드에서 잰 값
 
@@ -115,14 +116,8 @@ def _peers(found: Figures, figures: Figures) -> str:
         for name, side in sides.items()
     ]  # fmt: skip
     head = [
-        "loop",
-        "ms a step",
-        "peak MiB",
-        "reserved MiB",
-        "our time ÷",
-        "our peak ÷",
-        "last loss",
-    ]
+        "loop", "ms a step", "peak MiB", "reserved MiB", "our time ÷", "our peak ÷", "last loss",
+    ]  # fmt: skip
     missing = [
         f"{name.partition('/')[2]} ({', '.join(f['missing'])} is missing)"
         for name, f in done.items() if "missing" in f
@@ -139,7 +134,7 @@ def _starts(found: Figures, figures: Figures) -> str:
     rows = []
     for name, row in _of("start", found):
         f = row["found"]
-        initialised = {True: "yes", False: "no"}.get(f.get("initialised_before"), "–")
+        initialised = _YES.get(f.get("initialised_before"), "–")
         seconds = [_seconds(f.get(key)) for key in ("start_seconds", "first_product_seconds")]
         rows.append([name.partition("/")[2], row["status"], initialised, *seconds])
     starts: dict[str, list[float]] = {}
@@ -190,6 +185,15 @@ def _limits(found: Figures, figures: Figures) -> str:
         for name, row in _of("limit", found)
     ]
     told = _table(["wanted status", "status", "phase"], rows) if rows else ""
+    context = found.get("full card/context", {"found": {}})["found"].get("cases", {})
+    kept = [
+        [name, _YES.get(case["recognised"], "–"), _YES.get(case["works_after"], "–"),
+         case["said"] or "nothing"]
+        for name, case in context.items()
+    ]  # fmt: skip
+    if kept:
+        head = ["out of memory", "known as that", "the process works after it", "it said"]
+        told += f"\n\n{_table(head, kept)}"
     full = found.get("full card/cases", {"found": {}})["found"].get("statuses", {})
     more = [[name, status, stage or "–"] for name, (status, stage, _) in full.items()]
     if not more:
@@ -200,13 +204,26 @@ def _limits(found: Figures, figures: Figures) -> str:
     )
 
 
+def _products(found: Figures) -> str:
+    """What was measured of the card's precisions, in one sentence."""
+    row = found.get("precision/products", {"found": {}})["found"]
+    speeds = row.get("operations_per_second")
+    if not speeds:
+        return ""
+    each = ", ".join(f"{name} {speed / 1e12:.2f}" for name, speed in speeds.items())
+    emulated = {True: "emulated", False: "its own"}.get(row["emulated_bf16"], "not asked")
+    return f"\n\nA matrix product, in 10¹² operations a second: {each}; its bf16 is {emulated}."
+
+
 def _speeds(found: Figures, figures: Figures) -> str:
     rows = [
         [name, row["status"], _seconds(_step_seconds(row)), _peak(row)]
         for group in ("precision", "before and after")
         for name, row in _of(group, found)
+        if "phase_seconds" in row["found"]
     ]
-    return _table(["case", "status", "seconds a step", "peak MiB"], rows) if rows else ""
+    head = ["case", "status", "seconds a step", "peak MiB"]
+    return f"{_table(head, rows)}{_products(found)}" if rows else ""
 
 
 def _replies(found: Figures, figures: Figures) -> str:

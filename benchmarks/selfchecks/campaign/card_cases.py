@@ -101,10 +101,12 @@ def short_rows(settings: Settings) -> Iterator[Item]:
 
 
 def larger_ranks(settings: Settings) -> Iterator[Item]:
-    """The other ranks, on the same rows."""
+    """The other ranks, on the same rows, and the largest on long ones."""
     for rank in RANKS[1:]:
         for candidate in the_seven():
             yield _rank(candidate, settings, rank)
+    for name in LONG_ROWS_OF:
+        yield _rank(Registry().candidate(name), settings, RANKS[-1], 512)
 
 
 def _rank(candidate: Candidate, settings: Settings, rank: int, length: int = SHORT) -> Item:

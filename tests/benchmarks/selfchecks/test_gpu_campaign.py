@@ -17,6 +17,7 @@ from benchmarks.selfchecks.campaign import (
     campaign_page,
     card_cases,
     card_probes,
+    precision_probes,
     step_peers,
     window_probe,
 )
@@ -135,7 +136,7 @@ def test_the_seven_are_asked_and_tuned_first_and_at_larger_ranks_later():
     assert names[0] == "fit/gemma-2-2b-it/inference"
     assert names[-1] == "fit/KoAlpaca-KoRWKV-1.5B/rank=16/64"
     later = [item.name for item in card_cases.larger_ranks(ON_A_CARD)]
-    assert len({*names, *later}) == 7 * 4
+    assert len({*names, *later}) == 7 * 4 + len(card_cases.LONG_ROWS_OF)
     assert all("rank=32" in name or "rank=64" in name for name in later)
 
 
@@ -243,6 +244,19 @@ def test_the_environment_says_what_is_missing_and_what_is_computed_in():
     found = card_probes.environment("cpu")
     assert set(found["missing"]) | set(found["versions"]) >= set(card_probes.OPTIONAL)
     assert found["dtypes"] == {"auto": "float32", "half": "bfloat16", "float32": "float32"}
+
+
+def test_products_are_timed_in_each_precision():
+    found = precision_probes.products("cpu")
+    assert set(found["operations_per_second"]) == {"float32", "float16", "bfloat16"}
+    assert found["bf16_share_of_float16"] > 0
+    assert found["emulated_bf16"] is None
+
+
+def test_out_of_memory_is_known_as_that_and_the_process_goes_on():
+    (case,) = precision_probes.out_of_memory("cpu")["cases"].values()
+    assert case["recognised"] and case["works_after"]
+    assert case["said"]
 
 
 @pytest.mark.slow
