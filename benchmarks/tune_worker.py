@@ -10,13 +10,14 @@ from pathlib import Path
 from benchmarks.engines.engine import Event
 from benchmarks.engines.local import LocalEngine
 from benchmarks.run.case import Case
-from benchmarks.run.measure import give_back_large_pieces, resident_bytes
+from benchmarks.run.measure import resident_bytes
 from benchmarks.run.worker import CaseLog, is_out_of_memory, one_line, status_of
 from benchmarks.tune import Tell, tune
 from benchmarks.tune_rows import TuneRows, encode_rows
 from benchmarks.tune_state import EpochEnd
 from model_registry import cuda
 from model_registry.errors import OhloraError
+from model_registry.memory.allocator import give_back_what_is_freed
 from model_registry.statuses import status_called
 from model_registry.weights.finite import check_finite
 from model_registry.weights.loading import LoadedModel, load
@@ -75,7 +76,7 @@ def _main(case: Case, connection: Connection) -> None:
     # What a forked worker finds imported belongs to its start, not to the tune's memory.
     from benchmarks.engines import preload  # noqa: F401
 
-    give_back_large_pieces()
+    give_back_what_is_freed()
     send = connection.send
     send(("hello", os.getpid(), resident_bytes()))
     log = CaseLog(send, case.contract.device)

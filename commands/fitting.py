@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -45,8 +46,9 @@ from model_registry.prompting.token_economy import Economy
 _SHOWN = {"load", "inference", "inference nf4", "lora r16", "lora r32", "lora r64",
           "lora r16 nf4", "full", "orpo r16"}  # fmt: skip
 
-#: So many models that are named are followed where the table has them not, about 15 s each.
-_TRACED_AT_ONCE = 2
+#: Seconds for which `fit` follows what the table has not, about 15 s each, without being asked to.
+#: What was followed is kept, so that the next call goes on with the rest.
+_TRACED_FOR = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,10 @@ class FitOptions(TuningOptions):
         bool,
         typer.Option(
             "--trace",
-            help=text("Follow what is not in the table.", "표에 없는 구조를 지금 추적합니다."),
+            help=text(
+                "Follow all that is not in the table; without it, for 60 seconds.",
+                "표에 없는 구조를 모두 추적합니다. 없으면 60초 동안만 추적합니다.",
+            ),
         ),
     ] = False
     cure: CureName = None
@@ -131,7 +136,7 @@ def fit(options: FitOptions) -> None:
         length=options.max_length,
         lengths={name: each.longest for name, each in economy.items() if each.longest},
         correction=correction,
-        trace=options.trace or 0 < len(options.names or ()) <= _TRACED_AT_ONCE,
+        trace_seconds=math.inf if options.trace else _TRACED_FOR,
     )
     if options.as_json:
         economies = [each.to_json() for each in economy.values()]

@@ -6,7 +6,6 @@ high-water mark of this process since a reset. "Allocated after the run" is neve
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import gc
 import os
@@ -22,7 +21,6 @@ from model_registry import cuda
 from model_registry.records import Peak
 
 _SAMPLE_SECONDS = 0.01
-_LARGE_PIECE = 2**20  # bytes
 
 
 @dataclass(slots=True)
@@ -88,20 +86,6 @@ def _return_freed_pages() -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     except (OSError, AttributeError):  # another C library: the baseline still tells what was kept
         return
-
-
-def give_back_large_pieces() -> None:
-    """Have the C library give freed pieces of a mebibyte and more back to the kernel at once.
-
-    By itself it learns to keep ever larger ones, up to 32 MiB, which it then can't give out again:
-    a checkpointed tune of 8 rows of 512 tokens held 458 MiB so, and 193 when they were given back.
-    Asking the kernel each time costs some percent of a step.
-    """
-    mmap_threshold, trim_threshold = -3, -1  # of malloc.h
-    with contextlib.suppress(OSError, AttributeError):  # another C library gives back by itself
-        library = ctypes.CDLL("libc.so.6")
-        library.mallopt(mmap_threshold, _LARGE_PIECE)
-        library.mallopt(trim_threshold, _LARGE_PIECE)
 
 
 def _cpu_meter() -> _KernelMeter | _SamplingMeter:

@@ -118,6 +118,11 @@ def _training(case: Case, kind: str, common: Work, figures: JsonObject) -> Work:
         length=int(figures.get("batch_tokens") or min(guess, contract.max_length)),
         kept=figures.get("batch_kept"),
         targets=lora_targets(contract.lora_targets),
+        checkpointing=contract.gradient_checkpointing,
+        dora=contract.dora,
+        optimizer=contract.optimizer,
+        accumulation=contract.gradient_accumulation,
+        attention=contract.attention,
     )
 
 

@@ -34,6 +34,7 @@ from model_registry import cuda, machine
 from model_registry.errors import LoadError, NotFinite
 from model_registry.files.json_values import JsonDict
 from model_registry.language import for_files
+from model_registry.memory.allocator import give_back_what_is_freed
 from model_registry.records import Loss, Peak, Reply, Result, TaskSample
 from model_registry.registry import Registry
 from model_registry.weights.loading import LoadedModel, load
@@ -199,6 +200,7 @@ def _prepare(case: Case) -> None:
     """Threads and limits that hold inside the process."""
     import torch
 
+    give_back_what_is_freed()
     get_ready(_quantization(case), tunes=workload_called(case.workload).tunes)
     torch.set_num_threads(case.contract.threads)
     if case.contract.device == "cuda" and case.limits.memory_bytes is not None:

@@ -1,188 +1,160 @@
-"""Accuracy of `ohlora fit`: predicted against measured memory.
+"""Accuracy of `ohlora fit`: predicted against measured memory, on the cells of the grid.
 
-`python -m benchmarks.selfchecks.fit_accuracy` measures models of about 100 M parameters with random
-weights, five architectures, each case in a process of its own; `--table` only writes the table in
-docs/fit.md from what was measured. A correction is judged on architectures it was not fitted on.
+`python -m benchmarks.selfchecks.fit_accuracy` reads docs/fit_grid.jsonl (see `fit_grid.py`), fits
+the correction and writes it, the tables of docs/fit.md and their picture. A figure is judged by a
+correction fitted without its architecture, and again without its length. What is not in the table
+of traces is followed first, which takes minutes.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from benchmarks.engines.local import LocalEngine
-from benchmarks.run.case import Case, Task
+from benchmarks.report.pictures.drawing import FAINT, LIMIT, MARKERS, SERIES, draw
 from benchmarks.run.prediction import works
-from benchmarks.study.contract import Contract
-from benchmarks.workloads.workload import workload_called
-from model_registry import machine
-from model_registry.candidate import Candidate, License
+from benchmarks.selfchecks.fit_grid import RAW, Cell, case_of, cells, measured
 from model_registry.memory.correction import fitted
-from model_registry.memory.fit import Correction, Work, predict
-from model_registry.records import Result, append_rows, read_rows
+from model_registry.memory.fit import NO_CORRECTION, Correction, Estimate, Work, predict
 from model_registry.registry import Registry
-from rows.row import Row
 
 ROOT = Path(__file__).resolve().parents[2]
-RAW = ROOT / "docs" / "fit_accuracy.jsonl"
 PAGE = ROOT / "docs" / "fit.md"
+PICTURE = ROOT / "docs" / "images" / "fit.png"
 RANKS = (16, 32, 64)
-
-#: About 100 M parameters each; the sizes differ so that no two share a layer.
-ARCHITECTURES: dict[str, dict[str, object]] = {
-    "llama": {
-        "model_type": "llama", "vocab_size": 32000, "hidden_size": 768, "intermediate_size": 2048,
-        "num_hidden_layers": 12, "num_attention_heads": 12, "num_key_value_heads": 4,
-        "max_position_embeddings": 2048, "tie_word_embeddings": True,
-    },
-    "gemma2": {
-        "model_type": "gemma2", "vocab_size": 64000, "hidden_size": 640, "intermediate_size": 2560,
-        "num_hidden_layers": 10, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 80,
-        "query_pre_attn_scalar": 80, "max_position_embeddings": 2048, "tie_word_embeddings": True,
-    },
-    "qwen2": {
-        "model_type": "qwen2", "vocab_size": 50000, "hidden_size": 704, "intermediate_size": 1920,
-        "num_hidden_layers": 12, "num_attention_heads": 11, "num_key_value_heads": 11,
-        "max_position_embeddings": 2048, "tie_word_embeddings": True,
-    },
-    "gpt_neox": {
-        "model_type": "gpt_neox", "vocab_size": 30080, "hidden_size": 704,
-        "intermediate_size": 2816, "num_hidden_layers": 10, "num_attention_heads": 11,
-        "max_position_embeddings": 2048, "tie_word_embeddings": False,
-    },
-    "opt": {
-        "model_type": "opt", "vocab_size": 50272, "hidden_size": 768, "word_embed_proj_dim": 512,
-        "ffn_dim": 3072, "num_hidden_layers": 11, "num_attention_heads": 12,
-        "do_layer_norm_before": True, "max_position_embeddings": 2048, "tie_word_embeddings": True,
-    },
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One predicted phase of one case, without correction, and its measured bytes."""
+    """One predicted phase of one cell, without correction, and its measured bytes."""
 
-    architecture: str
+    cell: Cell
     what: str
     work: Work
+    plain: Estimate
     measured: int
 
-    def predicted(self, correction: Correction) -> int:
-        return predict(ARCHITECTURES[self.architecture], self.work, correction).predicted_bytes
+    def error(self, correction: Correction) -> float:
+        """Percent of what was measured; below zero where too little was predicted."""
+        predicted = predict(self.cell.values, self.work, correction).predicted_bytes
+        return 100 * (predicted / self.measured - 1)
 
 
-def cases(steps: int, threads: int) -> list[Case]:
-    """All cases: inference, LoRA of three ranks and full tuning, on the same short rows."""
-    rows = tuple(
-        Row(
-            f"오늘 하루는 어땠는지 {n}번 질문으로 물어볼게요.", f"네, {n}번 답변을 적어 보겠습니다."
-        )
-        for n in range(4 * steps)
-    )
-    contract = Contract(
-        weights="random", epochs=1, max_new_tokens=24, samples=0, threads=threads,
-        machine=machine.cpu_name(),
-    )  # fmt: skip
-    task = Task(rows, (), rows[:3])
-    found = []
-    settings_of_tunes: list[dict[str, object]] = [{"rank": rank} for rank in RANKS]
-    settings_of_tunes.append({"tuning": "full", "learning_rate": 1e-5})
-    for name, values in ARCHITECTURES.items():
-        candidate = Candidate(name, License("none", "yes"), architecture=values)
-        found.append(Case(candidate, "inference", contract, task))
-        tuned = Task(rows)
-        for settings in settings_of_tunes:
-            found.append(Case(candidate, "fine-tune", contract, tuned, settings))
-    return found
-
-
-def measure(todo: Sequence[Case], raw: Path) -> None:
-    """Run the cases that have no row yet."""
-    engine = LocalEngine()
-    done = {result.case for result in read_rows(raw, Result)}
-    for case in todo:
-        if case.id in done:
-            continue
-        result = engine.run(case).result
-        append_rows(raw, [result])
-        phase = workload_called(case.workload).main_phase
-        print(case.id, result.status, result.message or "", result.peak_bytes(phase), flush=True)
-
-
-def pairs_of(todo: Iterable[Case], raw: Path) -> list[Pair]:
+def pairs_of(todo: Sequence[Cell], raw: Path = RAW) -> list[Pair]:
     """What was measured, beside the work it was."""
-    results = {result.case: result for result in read_rows(raw, Result)}
-    found = []
-    for case in todo:
-        result = results.get(case.id)
-        if result is None or not result.ok:
-            continue
-        for phase, work in works(case, result.figures).items():
-            measured = result.peak_bytes(phase)
-            if measured is not None and (phase != "load" or case.workload == "inference"):
-                what = {"load": "load", "inference": "inference", "full": "full"}.get(
-                    work.kind, f"LoRA {work.rank}"
-                )
-                found.append(Pair(case.candidate.name, what, work, measured))
-    return found
+    return [pair for cell in todo for pair in _pairs_of(cell, raw)]
 
 
-def correction_of(pairs: Sequence[Pair], without: str | None = None) -> Correction:
-    """Fitted to all pairs, or to those of the other architectures."""
-    return fitted(
-        [
-            (predict(ARCHITECTURES[pair.architecture], pair.work), pair.measured)
-            for pair in pairs
-            if pair.architecture != without
-        ]
-    )
+def _pairs_of(cell: Cell, raw: Path) -> Iterator[Pair]:
+    result = measured(raw).get(cell.name)
+    if result is None or not result.ok:
+        return
+    for phase, any_rows in works(case_of(cell), result.figures).items():
+        work = replace(
+            any_rows, padded=cell.way == "orpo"
+        )  # the others' rows are cut to one length
+        peak = result.peak_bytes(phase)
+        # Every cell loads; those that answer say it once for each architecture.
+        if peak is not None and (phase != "load" or cell.way == "inference"):
+            what = "load" if phase == "load" else cell.way
+            yield Pair(cell, what, work, predict(cell.values, work), peak)
 
 
-def errors(pairs: Sequence[Pair]) -> dict[tuple[str, str], tuple[int, float, float]]:
-    """(predicted, error %, uncorrected error %) by architecture and work, each held out."""
-    found = {}
-    for name in dict.fromkeys(pair.architecture for pair in pairs):
-        correction = correction_of(pairs, without=name)
-        for pair in pairs:
-            if pair.architecture == name:
-                predicted = pair.predicted(correction)
-                plain = pair.predicted(Correction())
-                found[name, pair.what] = (
-                    predicted,
-                    100 * (predicted / pair.measured - 1),
-                    100 * (plain / pair.measured - 1),
-                )
-    return found
+def correction_of(pairs: Sequence[Pair]) -> Correction:
+    """Fitted to these pairs."""
+    return fitted([(pair.plain, pair.measured) for pair in pairs])
 
 
-def table(pairs: Sequence[Pair], facts: dict[str, object]) -> str:
-    """The table of docs/fit.md, in Markdown."""
-    found = errors(pairs)
-    sizes = [abs(error) for _, error, _ in found.values()]
-    everything = correction_of(pairs)
+def _architecture(pair: Pair) -> object:
+    return pair.cell.architecture
+
+
+def _length(pair: Pair) -> object:
+    return pair.cell.length
+
+
+#: What is left out of the fit, by its name in the table.
+LEFT_OUT: dict[str, Callable[[Pair], object]] = {
+    "its architecture": _architecture,
+    "its length": _length,
+}
+
+
+def errors(pairs: Sequence[Pair], level: Callable[[Pair], object]) -> list[float]:
+    """Each pair's error, by a correction fitted without the pairs of its level."""
+    corrections = {
+        each: correction_of([pair for pair in pairs if level(pair) != each])
+        for each in {level(pair) for pair in pairs}
+    }
+    return [pair.error(corrections[level(pair)]) for pair in pairs]
+
+
+def summary(pairs: Sequence[Pair]) -> str:
+    """Median, worst and lowest errors, for each way of leaving out, in Markdown."""
     lines = [
-        f"Measured on: {facts.get('name')}, {facts.get('cores')} cores, CPU, fp32. "
-        f"Median error {median(sizes):.1f} %, worst {max(sizes):.1f} % "
-        f"({len(sizes)} figures; each architecture predicted with a correction fitted on the "
-        f"other four).",
-        "",
-        f"The correction fitted on all five: {everything.overhead_bytes / 2**20:.0f} MiB for the "
-        f"process, and {everything.scratch_factor:.2f} times the activations and logits.",
-        "",
-        "| architecture | work | predicted (MiB) | measured (MiB) | error | without correction |",
-        "|---|---|---:|---:|---:|---:|",
+        "| fitted without | figures | median | worst | most too low |",
+        "|---|---:|---:|---:|---:|",
     ]
-    for pair in pairs:
-        predicted, error, plain = found[pair.architecture, pair.what]
-        lines.append(
-            f"| {pair.architecture} | {pair.what} | {predicted / 2**20:,.0f} | "
-            f"{pair.measured / 2**20:,.0f} | {error:+.1f} % | {plain:+.1f} % |"
-        )
+    for name, level in LEFT_OUT.items():
+        lines.append(f"| {name} | {_spread(errors(pairs, level))} |")
+    uncorrected = [pair.error(NO_CORRECTION) for pair in pairs]
+    return "\n".join([*lines, f"| everything (no correction) | {_spread(uncorrected)} |"])
+
+
+def _spread(found: Sequence[float]) -> str:
+    sizes = [abs(error) for error in found]
+    lowest = min([*found, 0.0])
+    return f"{len(found)} | {median(sizes):.1f} % | {max(sizes):.1f} % | {lowest:.1f} %"
+
+
+def by_level(pairs: Sequence[Pair]) -> str:
+    """The errors of each way, architecture and length, all held out by architecture."""
+    found = errors(pairs, _architecture)
+    lines = [
+        "| | figures | median | worst | most too low |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for level in (lambda pair: pair.what, _architecture, lambda pair: f"{pair.cell.length} tokens"):
+        for each in sorted({str(level(pair)) for pair in pairs}, key=_in_order):
+            ours = [e for pair, e in zip(pairs, found, strict=True) if str(level(pair)) == each]
+            lines.append(f"| {each} | {_spread(ours)} |")
     return "\n".join(lines)
+
+
+def _in_order(level: str) -> tuple[int, str]:
+    number = level.split(" ")[0]
+    return (int(number) if number.isdecimal() else 0, level)
+
+
+def picture(pairs: Sequence[Pair]) -> bytes:
+    """Predicted against measured, a colour and a marker for each way, as PNG."""
+    from matplotlib.figure import Figure
+
+    found = errors(pairs, _architecture)
+    ways = list(dict.fromkeys(pair.what for pair in pairs))
+
+    def plot(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2)
+        for number, way in enumerate(ways):
+            ours = [(p, e) for p, e in zip(pairs, found, strict=True) if p.what == way]
+            style = {"color": SERIES[number], "marker": MARKERS[number], "s": 18, "label": way}
+            mib = [pair.measured / 2**20 for pair, _ in ours]
+            told = [m * (1 + error / 100) for m, (_, error) in zip(mib, ours, strict=True)]
+            left.scatter(mib, told, **style)
+            right.scatter(mib, [error for _, error in ours], **style)
+        most = max(pair.measured for pair in pairs) / 2**20
+        left.plot([0, most], [0, most], color=FAINT, linewidth=0.8)
+        left.set(xlabel="measured (MiB)", ylabel="predicted (MiB)")
+        for edge in (-5, 10):
+            right.axhline(edge, color=LIMIT, linewidth=0.8)
+        right.axhline(0, color=FAINT, linewidth=0.8)
+        right.set(xlabel="measured (MiB)", ylabel="error (%), its architecture left out")
+        left.legend()
+
+    return draw("fit", "Predicted against measured", "", (9.6, 4.2), plot).png
 
 
 #: Published on a Colab T4, in MB still allocated after the run: rank 16, 32, 64 and answering.
@@ -222,34 +194,38 @@ def write_table(text: str, page: Path, name: str) -> None:
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
-def write_correction(pairs: Sequence[Pair], facts: dict[str, object]) -> None:
+def write_correction(found: Correction, name: object) -> None:
     """Keep what was fitted as the default for machines that have measured nothing."""
-    found = correction_of(pairs)
     row = {
-        "machine": facts.get("name"),
+        "machine": name,
         "cases": found.cases,
         "overhead_bytes": found.overhead_bytes,
-        "scratch_factor": round(found.scratch_factor, 3),
+        "tuning_bytes": found.tuning_bytes,
+        "kept_share": round(found.kept_share, 3),
+        "orpo_bytes": found.orpo_bytes,
     }
     path = ROOT / "model_registry" / "memory" / "correction.json"
     path.write_text(json.dumps({"cpu": row}, indent=2) + "\n", encoding="utf-8")
 
 
 def main() -> None:
-    """Measure, and write the table and the correction."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--raw", type=Path, default=RAW)
-    parser.add_argument("--table", action="store_true", help="write the table only")
-    options = parser.parse_args()
-    todo = cases(options.steps, options.threads)
-    if not options.table:
-        measure(todo, options.raw)
-    pairs = pairs_of(todo, options.raw)
-    facts = next((r.machine for r in read_rows(options.raw, Result) if r.machine), {})
-    write_correction(pairs, facts)
-    text = table(pairs, facts)
+    """Judge, and write the tables, the picture and the correction."""
+    pairs = pairs_of(cells())
+    facts = next(result.machine for result in measured().values() if result.machine)
+    found = correction_of(pairs)
+    write_correction(found, facts.get("name"))
+    failed = sum(not result.ok for result in measured().values())
+    words = (
+        f"Measured on: {facts.get('name')}, {facts.get('cores')} cores, CPU, fp32, one thread; "
+        f"{len(measured())} cells, {failed} of them without a figure. The correction fitted on all "
+        f"of them: {found.overhead_bytes / 2**20:.0f} MiB for the process, and "
+        f"{found.tuning_bytes / 2**20:.0f} MiB more for one that tunes, "
+        f"{found.orpo_bytes / 2**20:.0f} MiB beside where TRL does it, and "
+        f"{found.kept_share:.2f} of what lies in pieces smaller than 1 MiB."
+    )
+    shown = "![Predicted against measured](images/fit.png)"
+    text = "\n\n".join([words, summary(pairs), shown, by_level(pairs)])
+    PICTURE.write_bytes(picture(pairs))
     write_table(text, PAGE, "accuracy")
     write_table(published_table(), PAGE, "published")
     print(text)

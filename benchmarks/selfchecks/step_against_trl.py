@@ -26,6 +26,7 @@ from benchmarks.workloads.log import MemoryLog
 from model_registry.candidate import Candidate, License
 from model_registry.files.json_values import JsonDict
 from model_registry.files.shipped_data import DATASETS
+from model_registry.memory.allocator import give_back_what_is_freed
 from model_registry.prompting.tokenization import EncodedRow, encode_all
 from model_registry.records import Peak
 from model_registry.weights.loading import load
@@ -133,6 +134,7 @@ def _wide_rows(seed: int) -> list[EncodedRow]:
 def train_ours(job: Job, turns: TurnTaker) -> None:
     """The loop of benchmarks.workloads.fine_tune."""
 
+    give_back_what_is_freed()
     tokenizer, model, rows = prepare(job)
     batches = training_batches(rows, job.contract, tokenizer.pad_token_id, "cpu")
     log = _TurnLog()

@@ -117,7 +117,8 @@ def way_of(model_type: str) -> str | None:
     from model_registry.architectures.model_config import build_config
     from model_registry.weights.random_weights import random_model
 
-    config = build_config(shrunk({"model_type": model_type}, 64))
+    # A type's own padding token may lie beyond so small a vocabulary.
+    config = build_config(shrunk({"model_type": model_type, "pad_token_id": 0}, 64))
     causal = random_model(config, "cpu", torch.float32, 0)
     return None if head_of(causal) is None else _WAYS[causal]
 

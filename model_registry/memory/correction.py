@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from model_registry.files.json_values import JsonDict, JsonObject
@@ -20,6 +20,11 @@ from model_registry.memory.fit import NO_CORRECTION, Correction, Estimate
 ENOUGH = 5
 #: Nor do fewer than these of a kind about that kind.
 OF_A_KIND = 3
+#: Counts up when a case takes other memory than before, so that what was measured then is left out.
+#: 2: the C library gives back what is freed.
+_FORM = 2
+#: Two cases tell a slope where their small pieces differ by so many bytes.
+_APART = 2**24
 _SHIPPED = Path(__file__).resolve().parent / "correction.json"
 
 
@@ -47,7 +52,10 @@ def remember(
         measured: bytes.
         path: another file, for tests.
     """
-    row = {"machine": machine, "device": device, "case": case, "measured_bytes": measured}
+    row = {
+        "form": _FORM, "machine": machine, "device": device, "case": case,
+        "measured_bytes": measured,
+    }  # fmt: skip
     path = path or measured_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,10 +72,10 @@ def correction_for(machine: str, device: str, path: Path | None = None) -> Corre
     A machine that has measured answering alone says nothing of tuning: what it has not measured
     keeps the shipped figure, and the source says so.
     """
-    rows = _rows(machine, device, path or measured_path())
+    rows, older = _rows(machine, device, path or measured_path())
     shipped = _shipped(device)
     if len(rows) < ENOUGH:
-        return shipped
+        return replace(shipped, source=shipped.source + _left_out(older)) if older else shipped
     pairs = [(_estimate(row["estimate"]), int(row["measured_bytes"])) for row in rows.values()]
     source = text(
         f"corrected by {len(pairs)} cases measured on this machine",
@@ -79,38 +87,48 @@ def correction_for(machine: str, device: str, path: Path | None = None) -> Corre
     return fitted(pairs, source, shipped)
 
 
+def _left_out(older: int) -> str:
+    """That cases of this machine don't count, and why."""
+    return text(
+        f"; {older} cases measured on this machine before are left out: processes kept what they "
+        "had freed then",
+        f". 이 장비에서 전에 측정한 {older}개 케이스는 뺐습니다. 그때는 프로세스가 해제한 메모리를 "
+        "돌려주지 않았습니다",
+    )
+
+
 def _measured(pairs: Sequence[tuple[Estimate, int]]) -> list[tuple[tuple[str, str], bool]]:
     """Which of the two quantities these cases measure: what they are called, and whether."""
-    tuned = sum(is_tuning(estimate) and estimate.scratch_bytes > 0 for estimate, _ in pairs)
-    plain = sum(not is_tuning(estimate) for estimate, _ in pairs)
+    tuned = sum(estimate.is_tuning for estimate, _ in pairs)
+    plain = len(pairs) - tuned
     return [(("answering", "답변"), plain >= OF_A_KIND), (("tuning", "튜닝"), tuned >= OF_A_KIND)]
 
 
-def is_tuning(estimate: Estimate) -> bool:
-    """Whether an estimate is of a tune, whose scratch memory the factor multiplies."""
-    return "optimiser" in estimate.terms
-
-
-def _rows(machine: str, device: str, path: Path) -> dict[str, JsonDict]:
+def _rows(machine: str, device: str, path: Path) -> tuple[dict[str, JsonDict], int]:
+    """This machine's cases, and how many of another form are left out."""
     rows: dict[str, JsonDict] = {}
+    older: set[str] = set()
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError:
-        return rows
+        return rows, 0
     for line in lines:
         try:
             row = json.loads(line)
             if (row["machine"], row["device"]) == (machine, device):
+                if row.get("form") != _FORM:
+                    older.add(str(row["case"]))
+                    continue
                 _estimate(row["estimate"])
                 rows[str(row["case"])] = row
         except (ValueError, KeyError, TypeError):
-            continue  # a torn line, or one of another version
-    return rows
+            continue  # a torn line
+    return rows, len(older - set(rows))
 
 
 def _estimate(row: JsonObject) -> Estimate:
     terms = {name: int(count) for name, count in row["terms"].items()}
-    return Estimate(terms, int(row["scratch_bytes"]), str(row["moment"]))
+    return Estimate(terms, int(row["small_bytes"]), str(row["moment"]), str(row["kind"]))
 
 
 def _shipped(device: str) -> Correction:
@@ -125,13 +143,20 @@ def _shipped(device: str) -> Correction:
         f"corrected by {row['cases']} cases measured on another machine ({row['machine']})",
         f"다른 장비({row['machine']})에서 측정한 {row['cases']}개 케이스로 보정",
     )
-    return Correction(row["overhead_bytes"], row["scratch_factor"], row["cases"], source)
+    return Correction(
+        row["overhead_bytes"],
+        row["tuning_bytes"],
+        row["kept_share"],
+        row["orpo_bytes"],
+        row["cases"],
+        source,
+    )
 
 
 def fitted(
     pairs: Sequence[tuple[Estimate, int]], source: str = "", unmeasured: Correction = NO_CORRECTION
 ) -> Correction:
-    """Fit the overhead and factor that bring predictions nearest to measurements.
+    """Fit the amounts that bring predictions nearest to measurements.
 
     Args:
         pairs: uncorrected estimates with measured bytes, of several kinds of work.
@@ -140,16 +165,35 @@ def fitted(
 
     Medians, because one case with a disturbed measurement must not move all predictions.
     """
-    plain = [m - e.predicted_bytes for e, m in pairs if not is_tuning(e)]
+    plain = [m - e.predicted_bytes for e, m in pairs if not e.is_tuning]
     overhead = _median(plain) if len(plain) >= OF_A_KIND else unmeasured.overhead_bytes
-    factors = []
-    for estimate, measured in pairs:
-        if is_tuning(estimate) and estimate.scratch_bytes:
-            more = measured - overhead - estimate.predicted_bytes
-            factors.append(1 + more / estimate.scratch_bytes)
-    enough = len(factors) >= OF_A_KIND
-    factor = max(0.5, _median(factors)) if enough else unmeasured.scratch_factor
-    return Correction(round(overhead), factor, len(pairs), source)
+    found = replace(unmeasured, overhead_bytes=round(overhead), cases=len(pairs), source=source)
+    tuned = [(e, m - e.predicted_bytes - overhead) for e, m in pairs if e.is_tuning]
+    points = [(e.small_bytes, more) for e, more in tuned if e.kind != "orpo"]
+    if len(points) >= OF_A_KIND:
+        more, share = _line(points)
+        found = replace(found, tuning_bytes=round(more), kept_share=share)
+    left = [
+        more - found.tuning_bytes - found.kept_share * e.small_bytes
+        for e, more in tuned
+        if e.kind == "orpo"
+    ]
+    return replace(found, orpo_bytes=round(_median(left))) if len(left) >= OF_A_KIND else found
+
+
+def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Constant and slope by Theil and Sen: the median of all slopes, and of what they leave.
+
+    A slope below zero would be memory that the heap saves: none.
+    """
+    slopes = [
+        (y2 - y1) / (x2 - x1)
+        for n, (x1, y1) in enumerate(points)
+        for x2, y2 in points[n + 1 :]
+        if abs(x2 - x1) >= _APART
+    ]
+    slope = max(0.0, _median(slopes)) if slopes else 0.0
+    return _median([y - slope * x for x, y in points]), slope
 
 
 def _median(values: Sequence[float]) -> float:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from model_registry.architectures.head_chunks import chunk_rows
 from model_registry.errors import LoadError, OhloraError
+from model_registry.memory.allocator import MAPPED_FROM
 from model_registry.memory.coefficients import coefficients_of, is_known, skeleton_of
 
 KINDS = ("load", "inference", "lora", "full", "orpo")
@@ -21,6 +22,8 @@ KINDS = ("load", "inference", "lora", "full", "orpo")
 _QUANTIZED = {"int8": 1.0, "nf4": 0.5 + 1 / 64 + 4 / (64 * 256), "gptq": 0.5 + 2.5 / 128}
 #: Bytes of one moment in 8 bits, with its share of its block's scale.
 _MOMENT_8BIT = 1 + 4 / 256
+#: Of what a layer keeps, about so much is as wide as its hidden states or less.
+_AS_WIDE_AS_HIDDEN = 0.6
 _ITEMSIZE = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -49,21 +52,25 @@ class Work:
     checkpointing: bool = False
     dora: bool = False  # of LoRA
     optimizer: str = "adamw"  # or one of bitsandbytes'
+    padded: bool = True  # rows of a batch differ in length, so that each layer keeps a mask
     accumulation: int = 1  # batches a step; gradients of the earlier ones wait for the last one's
     attention: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What this machine takes beyond the count, fitted to measured cases.
+    """What a process takes beyond its tensors, fitted to measured cases.
 
-    `overhead_bytes` is there however large the model is; `scratch_factor` multiplies what comes
-    and goes in training (`Estimate.scratch_bytes`), of which a C library's allocator keeps much
-    more than is in use, also after it was freed.
+    Two sums are there however large the model is: `overhead_bytes` in any process (modules,
+    kernels), `tuning_bytes` in one that tunes, on top, and `orpo_bytes` beside those where TRL
+    does it. `kept_share` is what the C library's heap
+    holds in vain, of the pieces that lie in it (`Estimate.small_bytes`); larger ones it gives back.
     """
 
     overhead_bytes: int = 0
-    scratch_factor: float = 1.0
+    tuning_bytes: int = 0
+    kept_share: float = 0.0
+    orpo_bytes: int = 0
     cases: int = 0
     source: str = ""
 
@@ -76,12 +83,18 @@ class Estimate:
     """Predicted peak in bytes, and what it is made of."""
 
     terms: Mapping[str, int]
-    scratch_bytes: int  # activations and logits at the moment of a step that has most of them
+    small_bytes: int  # activations of a step in pieces that a C library's heap holds
     moment: str  # of the peak: load, prefill, decode, or a window of `traced_steps`
+    kind: str = ""  # of work
 
     @property
     def predicted_bytes(self) -> int:
         return sum(self.terms.values())
+
+    @property
+    def is_tuning(self) -> bool:
+        """Whether it is of a tune."""
+        return "optimiser" in self.terms
 
 
 def predict(
@@ -102,7 +115,7 @@ def predict(
         estimate = _answering(architecture, counts, work, resident)
     else:
         estimate = _training(architecture, counts, work, resident)
-    return _corrected(_with_libraries(estimate, work), correction)
+    return _corrected(_with_libraries(replace(estimate, kind=work.kind), work), correction)
 
 
 def _with_libraries(estimate: Estimate, work: Work) -> Estimate:
@@ -182,7 +195,7 @@ def _answering(
     kept = total("kept", work.length if moment == "decode" else prompt)
     held = min(moments[moment], max(0.0, kept - row))
     terms = resident | {"kv_cache": round(held), "activations": round(moments[moment] - held)}
-    return Estimate(terms | _unpacked(counts, work), terms["activations"], moment)
+    return Estimate(terms | _unpacked(counts, work), 0, moment)
 
 
 def _training(
@@ -206,6 +219,8 @@ def _training(
     rank = (work.rank or 16) if kind == "lora" else 0
     alive = _alive_logits(counts, batch * kept) if "chunked" in traces else batch * kept
     sizes = features(batch, work.length, alive / batch, rank)
+    if (batch == 1 or not work.padded) and _only_masks(traces, _ITEMSIZE[work.dtype]):
+        sizes = (*sizes[:_SQUARES], 0, *sizes[_SQUARES + 1 :])
     waiting = _waiting_bytes(counts, work, batch * kept - alive)
     if kind == "full" and alive < batch * kept:  # a chunk's gradient of the head joins the others'
         waiting += counts["vocabulary"] * counts["hidden"] * _ITEMSIZE[work.dtype]
@@ -224,8 +239,33 @@ def _training(
     if work.accumulation > 1:
         windows = {name: _with_gradients(held, trained) for name, held in windows.items()}
     moment = max(windows, key=lambda name: sum(windows[name].values()))
-    scratch = max(held["logits"] + held["activations"] for held in windows.values())
-    return Estimate(resident | windows[moment] | _unpacked(counts, work), scratch, moment)
+    small = _small_share(counts, batch * work.length * _ITEMSIZE[work.dtype])
+    most = max(held["activations"] for held in windows.values())
+    return Estimate(
+        resident | windows[moment] | _unpacked(counts, work), round(small * most), moment
+    )
+
+
+def _only_masks(traces: Mapping[str, Mapping[str, Sequence[float]]], itemsize: int) -> bool:
+    """Whether all that grows with length² is a layer's copy of the mask, which rows of one length
+    do without; models that keep their scores hold more of it."""
+    return all(row["per_layer"][_SQUARES] <= 1.01 * itemsize for row in traces.values() if row)
+
+
+def _small_share(counts: Mapping[str, int], width_bytes: int) -> float:
+    """The share of a step's activations in pieces that are not mapped each by itself.
+
+    Pieces are as wide as the hidden states, which a layer keeps more of, or as its widest matrix.
+
+    Args:
+        counts: of the architecture.
+        width_bytes: of a piece that is one number wide.
+    """
+    hidden = counts["hidden"]
+    if width_bytes * hidden >= MAPPED_FROM:
+        return 0.0
+    widest = counts["largest_linear"] // hidden
+    return 1.0 if width_bytes * widest < MAPPED_FROM else _AS_WIDE_AS_HIDDEN
 
 
 def moments_bytes(moments: int, trained: int, work: Work) -> int:
@@ -316,9 +356,8 @@ def _unpacked(counts: Mapping[str, int], work: Work) -> dict[str, int]:
 def _corrected(estimate: Estimate, correction: Correction) -> Estimate:
     if correction is NO_CORRECTION:
         return estimate
-    trained = "optimiser" in estimate.terms
-    more = (correction.scratch_factor - 1) * estimate.scratch_bytes if trained else 0.0
-    return replace(
-        estimate,
-        terms={**estimate.terms, "machine": round(more) + correction.overhead_bytes},
-    )
+    more = 0
+    if estimate.is_tuning:
+        more = correction.tuning_bytes + round(correction.kept_share * estimate.small_bytes)
+        more += correction.orpo_bytes if estimate.kind == "orpo" else 0
+    return replace(estimate, terms={**estimate.terms, "machine": correction.overhead_bytes + more})

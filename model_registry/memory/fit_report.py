@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -161,17 +162,19 @@ def fit_rows(
     length: int = 128,
     lengths: Mapping[str, int] | None = None,
     correction: Correction = NO_CORRECTION,
-    trace: bool = False,
+    trace_seconds: float = 0.0,
 ) -> list[FitRow]:
     """A verdict for each candidate and kind of work; an unknown one carries its reason.
 
     `tuned` is how a tune is done: its batch, rank and levers. `lengths` are tokens of a row by
-    candidate, where its tokenizer has counted the user's rows; `length` is for the others. `trace`
-    follows architectures that are not in the table, for seconds to minutes each.
+    candidate, where its tokenizer has counted the user's rows; `length` is for the others.
+    Architectures that are not in the table are followed, one kind of work after the other, until
+    `trace_seconds` are over; what is left then is refused.
     """
     known = lengths or {}
+    begin = time.monotonic()
     return [
-        fit_row(c, work, budget, correction, trace=trace)
+        fit_row(c, work, budget, correction, trace=time.monotonic() - begin < trace_seconds)
         for c in candidates
         for work in all_works(budget, tuned, known.get(c.name, length))
     ]
@@ -191,7 +194,8 @@ def fit_row(
             note = candidate.parameters_note or "its catalog entry has no architecture"
             raise LoadError("unsupported_architecture", note)
         if not trace and not is_quick(candidate.shapes, work):
-            raise LoadError("not traced yet", "`ohlora fit NAME --trace` follows it now")
+            command = f"`ohlora fit {shlex.quote(candidate.name)} --trace` follows it now"
+            raise LoadError("not traced yet", command)
         estimate = predict(candidate.shapes, work, correction)
     except LoadError as error:
         reason = f"{error.status}: {error}"

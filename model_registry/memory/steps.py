@@ -78,7 +78,7 @@ def _cache_and_last(output: ModelOutput) -> tuple[dict[str, object], torch.Tenso
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A second optimiser step: the first one's moments are resident then."""
+    """An optimiser step after an earlier one, whose moments are resident."""
 
     kind: str
     device: str
@@ -93,7 +93,7 @@ class Training:
         with traced(model) as tracker, card_dropout(on_card):
             trained = [p for p in model.parameters() if p.requires_grad]
             optimiser = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.0, foreach=on_card)
-            self._step(model, shape, trained, optimiser, tracker)
+            _make_moments(trained, optimiser)
             tracker.peaks.clear()
             resident = tracker.live
             self._step(model, shape, trained, optimiser, tracker)
@@ -151,6 +151,14 @@ class Training:
             hidden = head.hidden(ids, mask).flatten(0, 1).index_select(0, places)
             told = log_probabilities(head, hidden, targets.flatten()).view_as(targets)
         return _odds_ratio_loss(told) if self.kind == "orpo" else -told.mean()
+
+
+def _make_moments(trained: list[nn.Parameter], optimiser: torch.optim.Optimizer) -> None:
+    """What an earlier step leaves: a step on any gradients, for half of a whole one's time."""
+    for parameter in trained:
+        parameter.grad = torch.zeros_like(parameter)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
 
 
 def _kept_logits(

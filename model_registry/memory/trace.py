@@ -30,6 +30,10 @@ DEPTHS = (2, 4)
 #: every kind has its share.
 _OTHER_LAYERS = frozenset({"linear_attention", "conv", "mamba", "recurrent"})
 
+#: Layers that work in chunks of 64 tokens and pad the last one: what they take is a straight line
+#: at whole chunks only.
+_IN_CHUNKS, _CHUNK = "linear_attention", 64
+
 #: Model types that loop over tokens in Python: followed at a quarter of the length, in minutes.
 _RECURRENT = frozenset({"rwkv"})
 
@@ -108,8 +112,7 @@ def depths_of(values: JsonObject) -> tuple[int, int]:
 
     Where its kinds of layers repeat, one and two rounds of them; else half its own depth and all.
     """
-    config = build_config(values)
-    kinds = list(config.to_dict().get("layer_types") or ())
+    kinds = _kinds_of_layers(values)
     if not set(kinds) & _OTHER_LAYERS:
         return DEPTHS
     layers = len(kinds)
@@ -117,6 +120,11 @@ def depths_of(values: JsonObject) -> tuple[int, int]:
         if all(kind == kinds[i % period] for i, kind in enumerate(kinds)):
             return period, 2 * period
     return layers // 2, layers
+
+
+def _kinds_of_layers(values: JsonObject) -> list[str]:
+    """The kind of each layer, where a model type has several."""
+    return list(build_config(values).to_dict().get("layer_types") or ())
 
 
 def trace_architecture(
@@ -155,6 +163,8 @@ def trace_architecture(
         Inference() if kind == "inference" else Training(kind, device, targets, dropout, way, dora)
     )
     shapes: Sequence[Shape] = ANSWERED_AT if kind == "inference" else TRAINED_AT
+    if _IN_CHUNKS in _kinds_of_layers(values):
+        shapes = [replace(s, length=-(-2 * s.length // _CHUNK) * _CHUNK) for s in shapes]
     if kind == "full":  # no rank to solve for; one that never varies would share the constant
         shapes = [replace(shape, rank=0) for shape in shapes[:5]]
     if values.get("model_type") in _RECURRENT:

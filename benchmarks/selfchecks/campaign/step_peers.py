@@ -26,6 +26,7 @@ from benchmarks.workloads.fine_tune import add_lora, train_steps, training_batch
 from benchmarks.workloads.log import MemoryLog
 from model_registry.candidate import Candidate, License
 from model_registry.files.json_values import JsonDict
+from model_registry.memory.allocator import give_back_what_is_freed
 from model_registry.prompting.tokenization import EncodedRow
 from model_registry.records import Peak
 from model_registry.weights.loading import load, load_tokenizer
@@ -86,6 +87,7 @@ Side = Callable[[Job, "PreTrainedModel", list[Batch], StepClock], None]
 
 def ours(job: Job, model: PreTrainedModel, batches: list[Batch], clock: StepClock) -> None:
     """The product's own loop."""
+    give_back_what_is_freed()
     clock.step_losses = train_steps(model, batches, job.contract.learning_rate, job.contract, clock)
 
 
