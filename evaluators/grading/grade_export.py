@@ -80,8 +80,9 @@ def _cell(name: str, value: object) -> object:
 
 def formula_safe(text: str) -> str:
     """A text that no spreadsheet takes for a formula."""
-    # Spreadsheets skip leading blanks before they look for a formula.
-    return "'" + text if text.lstrip(" \u00a0\u3000").startswith(_FORMULA) else text
+    # Spreadsheets skip leading blanks, control characters too, before they look for a formula.
+    starts = text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA)
+    return "'" + text if starts else text
 
 
 def export_grades(
