@@ -57,6 +57,7 @@ class GradingSession:
         self._open_store = store
         self._store: GradeStore | None = None
         self._opening = threading.Lock()
+        self._reading = threading.Lock()
         self._runs = dict(runs)
         self._owner_key = owner_key
         self._read: dict[str, tuple[tuple[int, int], GradableRun]] = {}
@@ -89,9 +90,11 @@ class GradingSession:
             raise UnknownName("run", name[:80], self._runs)
         state = (self._runs[name] / "replies.jsonl").stat()
         stamp = (state.st_mtime_ns, state.st_size)
-        if name not in self._read or self._read[name][0] != stamp:
-            self._read[name] = (stamp, read_run(self._runs[name]))
-        return self._read[name][1]
+        # Ten visitors at once read a new state once, not ten times beside each other.
+        with self._reading:
+            if name not in self._read or self._read[name][0] != stamp:
+                self._read[name] = (stamp, read_run(self._runs[name]))
+            return self._read[name][1]
 
     def join(self, name: str, visitor: Visitor = ANONYMOUS) -> tuple[Grader, str]:
         """Register a new grader, or return the one that the visitor is already.

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from evaluators.grading import grading_session
+from evaluators.grading.gradable_replies import GradableRun, read_run
 from evaluators.grading.grading_session import GradingSession
 from evaluators.grading.masking import MASK
 from evaluators.grading.rater_identity import Visitor, grader_id
@@ -45,6 +49,23 @@ def grade_all(grading: GradingSession, who: Visitor, run: str = "") -> dict[str,
     while "finished" not in (screen := grading.screen(who, run)):
         hand_in(grading, who, run)
     return screen
+
+
+def test_ten_visitors_at_once_read_a_run_once(
+    grading: GradingSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[Path] = []
+
+    def slow_read(folder: Path) -> GradableRun:
+        reads.append(folder)
+        time.sleep(0.1)
+        return read_run(folder)
+
+    monkeypatch.setattr(grading_session, "read_run", slow_read)
+    with ThreadPoolExecutor(10) as visitors:
+        runs = list(visitors.map(lambda _: grading.run("one"), range(10)))
+    assert len(reads) == 1
+    assert {id(run) for run in runs} == {id(runs[0])}
 
 
 def test_a_grader_goes_from_practice_to_the_finish(grading: GradingSession) -> None:
