@@ -35,6 +35,7 @@ from benchmarks.workloads.optimisation import (
     rate_share,
     steps_of,
 )
+from benchmarks.workloads.training_rows import as_trained
 from model_registry.files.output import whole_files
 from model_registry.prompting.tokenization import EncodedRow
 from model_registry.weights.adapter import CARD, write_card
@@ -83,13 +84,14 @@ def tune(
     rate = learning_rate(loaded, contract)
     stepper = Stepper(model, contract, rate)
     history = restore(out / STATE, stepper.parameters, stepper.optimiser)
-    per_epoch, steps = step_counts(len(rows.train), contract)
+    train = as_trained(rows.train, contract)
+    per_epoch, steps = step_counts(len(train), contract)
     for epoch in range(len(history), math.ceil(steps / per_epoch)):
         if is_patience_over(history, contract.patience):
             break
         done = epoch * per_epoch
         for step, together in enumerate(
-            _epoch(loaded, rows.train, contract, epoch)[: steps - done], start=done
+            _epoch(loaded, train, contract, epoch)[: steps - done], start=done
         ):
             stepper.take(together, rate * rate_share(step, steps, contract))
             tell(step + 1, steps)

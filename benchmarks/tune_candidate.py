@@ -14,6 +14,7 @@ from benchmarks.tune_fit import Attempt, fastest_that_fits, first_smaller
 from benchmarks.tune_rows import TuneRows, encode_with
 from benchmarks.tune_state import EpochEnd, check_state, identity_of
 from benchmarks.tune_worker import TuneOutOfMemory, tune_here, tune_in_worker
+from benchmarks.workloads.fused_kernels import check_fused_kernels
 from benchmarks.workloads.optimisation import check_optimizer
 from model_registry import machine
 from model_registry.architectures.architecture import declared_architecture
@@ -129,6 +130,7 @@ def tune_candidate(
         machine=str(machine.describe(where)["name"]), **(settings or {}),
     )  # fmt: skip
     check_optimizer(contract.optimizer)
+    check_fused_kernels(contract.fused_kernels, where)
     get_ready(quantization, tunes=True)
     tokenizer = load_tokenizer(candidate, source=source)
     encoded = encode_with(candidate, tokenizer, train, valid, contract, say)

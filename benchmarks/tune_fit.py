@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.study.contract import Contract, lora_targets
+from benchmarks.workloads.training_rows import as_trained
 from model_registry.errors import OhloraError
 from model_registry.language import text
 from model_registry.memory.correction import correction_for
@@ -158,7 +159,9 @@ def _batches(most: int) -> list[int]:
 
 def work_of(rows: Sequence[EncodedRow], contract: Contract, rank: int, quantization: str) -> Work:
     """The work of the batch that needs most: the longest rows all in one."""
-    longest = sorted(rows, key=lambda row: len(row.input_ids), reverse=True)[: contract.batch_size]
+    longest = sorted(as_trained(rows, contract), key=lambda row: len(row.input_ids), reverse=True)[
+        : contract.batch_size
+    ]
     labelled = [sum(label != IGNORED for label in row.labels[1:]) for row in longest]
     return Work(
         kind="lora",

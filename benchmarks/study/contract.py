@@ -21,6 +21,7 @@ _LATER: dict[str, object] = {
     "warmup_steps": 0, "optimizer": "adamw", "gradient_accumulation": 1, "max_steps": 0,
     "gradient_checkpointing": False, "attention": "auto", "patience": 0, "task_limit": 0,
     "task_template": False, "task_shots": -1, "task_hashes": "", "row_order": "shuffled",
+    "packing": False, "fused_kernels": "none",
 }  # fmt: skip
 
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 SCHEDULES = ("linear", "cosine", "constant")
 OPTIMIZERS = ("adamw", "adamw_8bit", "paged_adamw", "paged_adamw_8bit")
 ATTENTIONS = ("auto", "sdpa", "eager", "flash_attention_2")
+FUSED_KERNELS = ("none", "liger")
 TOO_LONG = ("refuse", "cut", "drop")
 ROW_ORDERS = ("shuffled", "length")
 
 #: What the settings that are words may be.
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "schedule": SCHEDULES, "optimizer": OPTIMIZERS, "attention": ATTENTIONS, "too_long": TOO_LONG,
-    "row_order": ROW_ORDERS,
+    "row_order": ROW_ORDERS, "fused_kernels": FUSED_KERNELS,
 }  # fmt: skip
 
 
@@ -41,7 +42,9 @@ class TuningSettings:
     row_order: str = "shuffled"  # "length": like-long rows share a batch, which changes the steps
     max_length: int = 512  # tokens of a row
     too_long: str = "refuse"  # what becomes of longer rows: see benchmarks.workloads.training_rows
+    packing: bool = False  # several rows in one of up to max_length tokens: fewer steps an epoch
     max_grad_norm: float = 1.0
     attention: str = "auto"  # transformers' implementation; auto is the model's own
+    fused_kernels: str = "none"  # or Liger's, on a card
     seed: int = 42
     dtype: str = "float32"

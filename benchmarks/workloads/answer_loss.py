@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.study.tuning_settings import TuningSettings
+from benchmarks.workloads.packing import positions
 from model_registry.prompting.tokenization import IGNORED, EncodedRow
 
 if TYPE_CHECKING:
@@ -30,6 +31,14 @@ class Batch:
     positions: torch.Tensor  # int64, (labelled tokens,)
     targets: torch.Tensor  # int64, (labelled tokens,)
     first: int = 0
+    position_ids: torch.Tensor | None = None  # (rows, longest row), where rows are packed
+
+    @property
+    def inputs(self) -> dict[str, torch.Tensor]:
+        """What the model is given: positions tell packed rows apart, and padding from them."""
+        if self.position_ids is not None:
+            return {"input_ids": self.input_ids, "position_ids": self.position_ids}
+        return {"input_ids": self.input_ids, "attention_mask": self.attention_mask}
 
 
 def collate(rows: Sequence[EncodedRow], pad_id: int, device: str) -> Batch:
@@ -56,6 +65,9 @@ def collate(rows: Sequence[EncodedRow], pad_id: int, device: str) -> Batch:
         positions=torch.tensor([place for place, _ in learned], dtype=torch.long, device=device),
         targets=torch.tensor([label for _, label in learned], dtype=torch.long, device=device),
         first=min((place % width for place, _ in learned), default=0),
+        position_ids=torch.tensor([positions(row, width) for row in rows], device=device)
+        if any(row.lengths for row in rows)
+        else None,
     )
 
 
@@ -94,7 +106,7 @@ def answer_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     head = head_of(model)
     if head is None:
         return plain_loss(model, batch)
-    hidden = head.hidden(batch.input_ids, batch.attention_mask).flatten(0, 1)
+    hidden = head.hidden(**batch.inputs).flatten(0, 1)
     return -log_probabilities(head, hidden.index_select(0, batch.positions), batch.targets).mean()
 
 
@@ -107,9 +119,7 @@ def plain_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     options: dict[str, object] = {}
     if takes_logits_to_keep(model):
         options["logits_to_keep"] = batch.labels.shape[1] - first
-    logits = model(
-        input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=False, **options
-    ).logits
+    logits = model(**batch.inputs, use_cache=False, **options).logits
     if not options:
         logits = logits[:, first:]
     return torch.nn.functional.cross_entropy(

@@ -31,7 +31,7 @@ from benchmarks.workloads.optimisation import (
     rate_share,
     steps_of,
 )
-from benchmarks.workloads.training_rows import encode_rows
+from benchmarks.workloads.training_rows import as_trained, encode_rows
 from benchmarks.workloads.workload import Opened, Outcome, loaded_here
 from model_registry.errors import NotFinite
 from model_registry.files.output import whole_folder
@@ -99,7 +99,7 @@ def run(
     """
     policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
     encoded = encode_rows(policy, tokenizer, train, contract, "train")
-    rows = encoded.rows
+    rows = as_trained(encoded.rows, contract)
     keep_gradients(loaded.model)  # before the first answer, which may cost quantised weights theirs
     held_out = encode_rows(policy, tokenizer, valid, contract, "valid").rows
     with log.phase("validation_before"):

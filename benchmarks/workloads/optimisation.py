@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.study.tuning_settings import TuningSettings
 from benchmarks.workloads.answer_loss import Batch, answer_loss
+from benchmarks.workloads.fused_kernels import fuse
+from benchmarks.workloads.packing import check_packs
 from model_registry.errors import LoadError, OhloraError
 from model_registry.language import text
 
@@ -155,6 +157,9 @@ def prepare(model: PreTrainedModel, settings: TuningSettings) -> None:
     """
     if settings.attention != "auto":
         _attend(model, settings.attention)
+    if settings.packing:
+        check_packs(model)
+    fuse(model, settings.fused_kernels)
     if not settings.gradient_checkpointing:
         return
     if not model.supports_gradient_checkpointing:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.study.contract import Contract
+from benchmarks.workloads.packing import packed
 from model_registry.candidate import PromptPolicy
 from model_registry.errors import BadTrainingRow
 from model_registry.language import text
@@ -77,6 +78,11 @@ def encode_rows(
         short = {n: _cut(whole[n], most, end, names[n]) for n in long}
         return EncodedRows(tuple(short.get(n, r) for n, r in enumerate(whole)), cut=tuple(long))
     raise _refused(names[long[0]], len(whole[long[0]].input_ids), most, len(long) - 1)
+
+
+def as_trained(rows: Sequence[EncodedRow], contract: Contract) -> Sequence[EncodedRow]:
+    """The rows that batches are made of: packed, where the contract says so."""
+    return packed(rows, contract.max_length, contract.seed) if contract.packing else rows
 
 
 def _name(row: Row, number: int, split: str) -> str:

@@ -7,7 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.study.tuning_settings import ATTENTIONS, OPTIMIZERS, ROW_ORDERS, SCHEDULES
+from benchmarks.study.tuning_settings import (
+    ATTENTIONS,
+    FUSED_KERNELS,
+    OPTIMIZERS,
+    ROW_ORDERS,
+    SCHEDULES,
+)
 from commands.shared.options import choice, ranged
 from model_registry.files.json_values import JsonDict
 from model_registry.language import text
@@ -78,6 +84,17 @@ class TuningOptions:
     ] = None
     attention: Annotated[
         str | None, _one_of(ATTENTIONS, "Implementation of attention", "어텐션 구현")
+    ] = None
+    packing: Annotated[
+        bool | None,
+        _flag(
+            "Several rows in one of up to --max-length tokens: fewer steps.",
+            "여러 행을 --max-length까지 한 행으로 묶습니다. 스텝 수가 줄어듭니다.",
+        ),
+    ] = None
+    fused_kernels: Annotated[
+        str | None,
+        _one_of(FUSED_KERNELS, "Of Liger, on a card", "그래픽카드에서 쓰는 Liger 커널"),
     ] = None
     lora_targets: Annotated[
         str | None,

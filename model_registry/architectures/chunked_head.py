@@ -54,9 +54,17 @@ class Head:
     decoder: torch.nn.Module
     chunk: int  # positions whose logits are alive at a time
 
-    def hidden(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Last hidden states, (rows, tokens, hidden)."""
-        decoded = self.decoder(input_ids=input_ids, attention_mask=attention_mask, use_cache=False)
+    def hidden(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Last hidden states, (rows, tokens, hidden); positions are given for packed rows."""
+        more = {} if position_ids is None else {"position_ids": position_ids}
+        decoded = self.decoder(
+            input_ids=input_ids, attention_mask=attention_mask, use_cache=False, **more
+        )
         hidden: torch.Tensor = decoded[0]
         return hidden
 

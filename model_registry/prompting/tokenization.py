@@ -36,6 +36,7 @@ class EncodedRow:
 
     input_ids: tuple[int, ...]
     labels: tuple[int, ...]
+    lengths: tuple[int, ...] = ()  # tokens of each of the rows that are packed in it
 
 
 @dataclass(frozen=True, slots=True)

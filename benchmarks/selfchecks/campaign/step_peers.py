@@ -156,6 +156,7 @@ def _tokenizer() -> PreTrainedTokenizerBase:
 SIDES: dict[str, tuple[Side, tuple[str, ...]]] = {
     "ours": (ours, ()),
     "plain": (plain, ()),
+    "ours + Liger": (ours, ("liger_kernel",)),
     "TRL": (trl, ("trl", "datasets")),
     "TRL + Liger": (trl_with_liger, ("trl", "datasets", "liger_kernel")),
 }
@@ -175,7 +176,8 @@ def step(name: str, job: Job) -> dict[str, object]:
     torch.set_num_threads(job.threads)
     values = LLAMA if job.scale == "full" else LLAMA | TINY
     loaded = load(_candidate(values), source="random", device=job.device, dtype=job.dtype, seed=0)
-    model = add_lora(loaded.model, RANK, job.contract)
+    kernels = "liger" if name == "ours + Liger" else "none"
+    model = add_lora(loaded.model, RANK, replace(job.contract, fused_kernels=kernels))
     batches = _batches(job, values["vocab_size"])
     clock = StepClock(job.device)
     with measured(job.device) as measurement:
