@@ -7,6 +7,7 @@ each epoch adapter, optimiser and place are written; a killed tune goes on from 
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from benchmarks.study.contract import Contract
 from benchmarks.tune_rows import TuneRows
 from benchmarks.tune_state import (
+    BEST,
     STATE,
     EpochEnd,
     check_state,
@@ -104,12 +106,17 @@ def tune(
         model.train()
         history.append(end)
         save(out / STATE, identity, stepper.parameters, stepper.optimiser, history)
+        if contract.patience and end == best_of(history):
+            shutil.copyfile(out / STATE, out / BEST)
         epoch_ends(end)
+    if contract.patience:  # the epochs that were waited for brought nothing
+        restore(out / BEST, stepper.parameters, stepper.optimiser)
     loaded.model = model.eval()
     with whole_files(out, last=CARD) as folder:
         model.save_pretrained(folder)
         write_card(folder, loaded.candidate, _figures(loaded, identity, history))
-    (out / STATE).unlink(missing_ok=True)
+    for left in (STATE, BEST):
+        (out / left).unlink(missing_ok=True)
     return history
 
 
@@ -119,6 +126,12 @@ def step_counts(rows: int, contract: Contract) -> tuple[int, int]:
     per_epoch = math.ceil(batches / contract.gradient_accumulation)
     steps = per_epoch * contract.epochs
     return per_epoch, min(steps, contract.max_steps or steps)
+
+
+def best_of(history: Sequence[EpochEnd]) -> EpochEnd | None:
+    """The first epoch with the lowest valid loss; None where there are no valid rows."""
+    told = [(end.valid_loss, end.epoch) for end in history if end.valid_loss is not None]
+    return history[min(told)[1] - 1] if told else None
 
 
 def is_patience_over(history: Sequence[EpochEnd], patience: int) -> bool:

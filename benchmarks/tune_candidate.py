@@ -14,10 +14,10 @@ from benchmarks.tune_fit import Attempt, fastest_that_fits, first_smaller
 from benchmarks.tune_rows import TuneRows, encode_with
 from benchmarks.tune_state import EpochEnd, check_state, identity_of
 from benchmarks.tune_worker import TuneOutOfMemory, tune_here, tune_in_worker
-from benchmarks.workloads.fused_kernels import check_fused_kernels
 from benchmarks.workloads.optimisation import check_optimizer
 from model_registry import machine
 from model_registry.architectures.architecture import declared_architecture
+from model_registry.architectures.fused_kernels import check_fused_kernels
 from model_registry.backends.open_backend import source_for
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError
@@ -134,6 +134,15 @@ def tune_candidate(
     get_ready(quantization, tunes=True)
     tokenizer = load_tokenizer(candidate, source=source)
     encoded = encode_with(candidate, tokenizer, train, valid, contract, say)
+    if contract.patience and not encoded.valid:
+        raise OhloraError(
+            text(
+                f"--patience waits for a lower validation loss, and {data} has no valid rows: add "
+                "some (a column split), or leave it out.",
+                f"--patience는 검증 손실을 봅니다. {data}에는 검증(valid) 행이 없습니다. "
+                "split 열로 추가하거나 --patience를 빼세요.",
+            )
+        )
     if budget_bytes is not None:
         choice = fastest_that_fits(
             declared_architecture(candidate), encoded.train, contract, budget_bytes,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 STATE = "training_state.safetensors"
+BEST = "best_state.safetensors"  # of the epoch with the lowest valid loss, where that decides
 
 #: What of a contract a tune hangs on, with what a tune has that was begun before it could be told.
 _POLICY = {field.name: field.default for field in fields(TuningSettings)}

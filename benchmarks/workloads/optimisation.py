@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.study.tuning_settings import TuningSettings
 from benchmarks.workloads.answer_loss import Batch, answer_loss
-from benchmarks.workloads.fused_kernels import fuse
 from benchmarks.workloads.packing import check_packs
+from model_registry.architectures.fused_kernels import fuse
 from model_registry.errors import LoadError, OhloraError
 from model_registry.language import text
 

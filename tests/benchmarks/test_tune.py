@@ -85,6 +85,41 @@ def test_a_tune_that_goes_on_ends_where_an_unbroken_one_does(tiny_model, tmp_pat
     assert one == other
 
 
+def test_a_tune_that_has_waited_long_enough_keeps_its_best_epoch(
+    tiny_model, tmp_path, monkeypatch
+) -> None:
+    told = iter([3.0, 2.0, 2.5, 2.6, 1.0])
+    kept: dict[int, torch.Tensor] = {}
+
+    def loss_of(model: Any, rows: object, contract: object) -> float:
+        kept[len(kept) + 1] = next(
+            p.detach().clone() for p in model.parameters() if p.requires_grad
+        )
+        return next(told)
+
+    monkeypatch.setattr(tune_module, "validation_loss", loss_of)
+    loaded = load(tiny_candidate(tiny_model))
+    policy = replace(CONTRACT, patience=2)
+    history = tune(
+        loaded, encode_rows(loaded, ROWS, ROWS[:2], policy), policy, rank=4, out=tmp_path
+    )
+    assert [end.valid_loss for end in history] == [3.0, 2.0, 2.5, 2.6]
+    now = next(p for p in loaded.model.parameters() if p.requires_grad)
+    assert torch.equal(now, kept[2])
+    assert not torch.equal(now, kept[4])
+    assert not list(tmp_path.glob("*state*"))
+
+
+def test_waiting_without_valid_rows_is_refused_before_anything_is_loaded(
+    tiny_model, tmp_path, monkeypatch
+) -> None:
+    data = tmp_path / "rows.csv"
+    data.write_text("prompt,reply\n안녕?,반가워.\n", encoding="utf-8")
+    monkeypatch.setattr("benchmarks.tune_worker.load", None)
+    with pytest.raises(OhloraError, match="has no valid rows"):
+        in_steps(tiny_model, data, tmp_path / "out", settings={"patience": 2})
+
+
 def test_other_settings_do_not_go_on_with_a_tune(tiny_model, tmp_path) -> None:
     with pytest.raises(Killed):
         tuned(tiny_model, tmp_path, stop_after=1)

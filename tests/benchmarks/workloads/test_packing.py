@@ -10,10 +10,10 @@ import torch
 from benchmarks.study.contract import Contract
 from benchmarks.workloads import fine_tune
 from benchmarks.workloads.answer_loss import Batch, collate, plain_loss
-from benchmarks.workloads.fused_kernels import check_fused_kernels
 from benchmarks.workloads.log import MemoryLog
 from benchmarks.workloads.packing import check_packs, packed
 from model_registry.architectures.chunked_head import head_of, log_probabilities
+from model_registry.architectures.fused_kernels import check_fused_kernels
 from model_registry.errors import LoadError, OhloraError
 from model_registry.prompting.tokenization import IGNORED, EncodedRow
 from model_registry.weights.loading import load
