@@ -31,7 +31,7 @@ DEPTHS = (2, 4)
 _OTHER_LAYERS = frozenset({"linear_attention", "conv", "mamba", "recurrent"})
 
 #: Layers that work in chunks of 64 tokens and pad the last one: what they take is a straight line
-#: at whole chunks only.
+#: at whole chunks only, from two on (what one chunk needs is views of what is there).
 _IN_CHUNKS, _CHUNK = "linear_attention", 64
 
 #: Model types that loop over tokens in Python: followed at a quarter of the length, in minutes.
@@ -164,7 +164,7 @@ def trace_architecture(
     )
     shapes: Sequence[Shape] = ANSWERED_AT if kind == "inference" else TRAINED_AT
     if _IN_CHUNKS in _kinds_of_layers(values):
-        shapes = [replace(s, length=-(-2 * s.length // _CHUNK) * _CHUNK) for s in shapes]
+        shapes = [replace(s, length=-(-4 * s.length // _CHUNK) * _CHUNK) for s in shapes]
     if kind == "full":  # no rank to solve for; one that never varies would share the constant
         shapes = [replace(shape, rank=0) for shape in shapes[:5]]
     if values.get("model_type") in _RECURRENT:

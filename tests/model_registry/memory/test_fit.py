@@ -460,7 +460,7 @@ from model_registry.memory.allocator import give_back_what_is_freed
 if sys.argv[1] == "given back" and not give_back_what_is_freed():
     sys.exit("another C library")
 import torch
-warm = torch.ones(8 * 2**20); del warm
+warm = torch.ones(4 * 2**20); del warm
 large, small = [], []
 for _ in range(8):
     large.append(torch.ones(2**20)); small.append(torch.ones(2**10))
