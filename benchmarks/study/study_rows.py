@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.run.case import Task
@@ -12,7 +13,7 @@ from model_registry.files.shipped_data import DATASETS
 from model_registry.messages.notes import Note
 from rows.overlap import split_overlapping
 from rows.reading_report import left_out_note, overlapping, read_notes
-from rows.row import Row, Rows
+from rows.row import LeftOut, Row, Rows
 
 _VALID_ROWS = 60
 
@@ -60,8 +61,20 @@ def rows_of_study(study: Study, rows: Rows, given: bool) -> tuple[Task, list[Not
         valid = split_overlapping(others, [*tuned_on, *prompts])[0][:_VALID_ROWS]
         if valid:
             notes.append(Note("train_rows_validate", {"count": len(valid)}))
-    notes += [*read_notes(rows), *map(left_out_note, overlaps)]
+    said = replace(rows, left_out=tuple(_left_out(rows, prompts)))
+    notes += [*read_notes(said), *map(left_out_note, overlaps)]
     return Task(tuple(tuned_on), tuple(valid), tuple(prompts)), notes
+
+
+def _left_out(rows: Rows, prompts: Sequence[Row]) -> Iterator[LeftOut]:
+    """What was left out; of the rows without an answer those that are not asked either."""
+    asked = set(map(id, prompts))
+    for part in rows.left_out:
+        if part.reason != "no_answer":
+            yield part
+            continue
+        of_split = [row for row in rows.rows if row.split == part.split and not row.reply]
+        yield from overlapping([r for r in of_split if id(r) not in asked], part.reason, part.split)
 
 
 def _spans_that_fit(tuned_on: Span, prompts: Span, train: Sequence[Row]) -> tuple[Span, Span]:

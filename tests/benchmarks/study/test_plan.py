@@ -115,6 +115,18 @@ def test_train_rows_that_ask_what_other_train_rows_are_asked_for_are_not_tuned_o
         plan_study(study, tmp_path)
 
 
+def test_prompts_without_an_answer_that_are_asked_are_not_said_to_be_left_out(study, tmp_path):
+    rows = tmp_path / "rows"
+    for split in ("valid", "test"):
+        lines = [{"prompt": f"{split} {n}?", "reply": ""} for n in range(3)]
+        said = "".join(json.dumps(line) + "\n" for line in lines)
+        (rows / f"{split}.jsonl").write_text(said, encoding="utf-8")
+    plan = plan_study(study, tmp_path)
+    assert len(plan.task.prompts) == 3
+    left_out = [note.words for note in plan.notes if note.words.startswith("left out")]
+    assert left_out == ["left out: 3 valid rows without an answer (lines 1, 2, 3)"]
+
+
 def test_a_valid_row_that_asks_a_prompt_is_left_out(study, tmp_path):
     ask_instead(tmp_path / "rows", "valid", n1="Test 2!")
     valid = plan_study(study, tmp_path).task.valid
