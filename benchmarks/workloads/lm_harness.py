@@ -219,6 +219,9 @@ def _failure(name: str, error: Exception) -> LoadError:
         return LoadError(
             "gated", f"the data of {name} is gated: accept its terms on its page, `hf auth login`"
         )
+    if isinstance(error, ConnectionError):  # also where HF_HUB_OFFLINE forbids to try
+        cure = "run it once with the hub in reach, then it is in the cache"
+        return LoadError("unreachable", f"the data of {name} can't be had: {first[:200]}: {cure}")
     if isinstance(error, OSError) or _is_of_the_hub(error):
         return LoadError("unreachable", f"the data of {name} can't be had: {first[:200]}")
     return LoadError("error", f"{name} can't be loaded: {type(error).__name__}: {first[:200]}")

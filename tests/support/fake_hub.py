@@ -3,6 +3,7 @@
 Repositories are bytes, or safetensors files of which only the header exists: whoever asks for more
 of one than its header is given zeros, and what was sent of it is counted. Large files are sent from
 another address (`localhost` in place of `127.0.0.1`), as from the hub's CDN, by a redirect.
+Repositories of data are named "datasets/owner/name".
 """
 
 from __future__ import annotations
@@ -158,6 +159,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.file(self.hub.repos[hub_id], name)
             elif path.startswith("/api/models/"):
                 self.api(path.removeprefix("/api/models/"))
+            elif path.startswith("/api/datasets/"):
+                self.api(path.removeprefix("/api/datasets/"), "datasets/")
             elif "/resolve/" in path:
                 self.resolve(*path.lstrip("/").split("/resolve/", 1))
             else:
@@ -165,15 +168,20 @@ class _Handler(BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
-    def api(self, rest: str) -> None:
+    def api(self, rest: str, kind: str = "") -> None:
         parts = rest.split("/")
-        repo = self.hub.repos.get("/".join(parts[:2]))
+        repo = self.hub.repos.get(kind + "/".join(parts[:2]))
         if repo is None:
             self.fail(401, "RepoNotFound", "Repository not found")
         elif len(parts) > 3 and parts[3] not in (*repo.revisions, repo.commit):
             self.fail(404, "RevisionNotFound", "Invalid rev id")
         elif len(parts) > 2 and parts[2] == "tree":
-            self.json([self.entry(repo, name) for name in sorted(repo.files)])
+            inside = "".join(f"{part}/" for part in parts[4:])
+            names = [name for name in sorted(repo.files) if name.startswith(inside)]
+            if names or not inside:
+                self.json([self.entry(repo, name) for name in names])
+            else:
+                self.fail(404, "EntryNotFound", f"{inside} does not exist")
         else:
             files = [{"rfilename": n, "size": repo.size(n)} for n in sorted(repo.files)]
             self.json({

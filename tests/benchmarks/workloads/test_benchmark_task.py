@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +24,8 @@ from benchmarks.workloads.workload import WORKLOADS
 from model_registry.errors import LoadError, OhloraError
 from model_registry.registry import Registry
 from model_registry.weights.loading import load
-from tests.benchmarks.workloads.task_files import write_tasks
+from tests.benchmarks.workloads.task_files import CHOICE, DATA, write_tasks
+from tests.support.fake_hub import FakeHub, Repo
 from tests.support.tiny_models import tiny_candidate
 
 needs_lm_eval = pytest.mark.skipif(
@@ -147,7 +152,8 @@ def test_what_goes_wrong_with_a_task_is_a_status_with_one_line(tmp_path, tiny_mo
 def test_running_out_of_memory_or_without_adapter_or_template_is_a_row(
     tmp_path, tiny_model_of, monkeypatch
 ):
-    model = tiny_model_of("gpt_neox")
+    model = shutil.copytree(tiny_model_of("gpt_neox"), tmp_path / "model")
+    (model / "chat_template.jinja").unlink()
     folder = write_tasks(tmp_path / "tasks")
     candidate = tiny_candidate(model)
 
@@ -162,11 +168,56 @@ def test_running_out_of_memory_or_without_adapter_or_template_is_a_row(
     status, _, message = row(adapter=str(tmp_path / "none"))
     assert (status, "its tune left no adapter" in message) == ("error", True)
 
+    said = "its tokenizer has no chat template to ask tasks in"
+    status, _, message = row(task_template=True)
+    assert (status, message) == ("error", f"LoadError: {said}")
+
     def too_much(*_, **__):
         raise MemoryError("can't allocate memory")
 
     monkeypatch.setattr("lm_eval.simple_evaluate", too_much)
     assert row()[:2] == ("oom_inference", "benchmark")
+
+
+OPENING = """
+import sys
+from pathlib import Path
+from benchmarks.workloads.lm_harness import open_task, quietly
+from model_registry.errors import LoadError
+try:
+    with quietly():
+        opened = open_task("hub_choice", Path(sys.argv[1]))
+    print(len(opened.specifications[0].eval_docs), "documents")
+except LoadError as error:
+    print(error.status, error)
+"""
+
+
+@needs_lm_eval
+@pytest.mark.slow
+def test_a_task_that_was_fetched_once_is_asked_without_the_hub(tmp_path):
+    folder = write_tasks(tmp_path / "tasks")
+    here = CHOICE.replace(DATA, "\ndataset_path: someone/quiz\ntest_split: test\n")
+    (folder / "hub.yaml").write_text(here.replace("own_choice", "hub_choice"), encoding="utf-8")
+    hub = FakeHub()
+    hub.repos["datasets/someone/quiz"] = Repo({"test.jsonl": (folder / "rows.jsonl").read_bytes()})
+
+    def opened(home: str, **environment: str) -> str:
+        env = os.environ | hub.environment(tmp_path / home) | environment
+        command = [sys.executable, "-c", OPENING, str(folder)]
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+
+    try:
+        assert opened("home") == "12 documents\n"
+        assert hub.sent["test.jsonl"]
+    finally:
+        hub.close()
+    assert opened("home", HF_HUB_OFFLINE="1") == "12 documents\n"
+    assert opened("home") == "12 documents\n"  # not forbidden to ask the hub, which is gone
+    said = opened("empty", HF_HUB_OFFLINE="1")
+    assert said.startswith("unreachable the data of hub_choice can't be had: ")
+    assert said.endswith(": run it once with the hub in reach, then it is in the cache\n")
+    assert said.count("\n") == 1
 
 
 @needs_lm_eval
