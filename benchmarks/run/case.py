@@ -51,6 +51,7 @@ class Case:
     keep: str | None = None  # folder for what the case makes, such as an adapter
     adapter: str | None = None  # folder that an earlier case keeps its adapter in, to measure it
     tasks_folder: str | None = None  # of benchmark tasks of one's own
+    tasks_places: tuple[str, ...] = ()  # folders of lm-evaluation-harness that hold its tasks
     instead_of: str | None = None  # id of a case: this one is done only where that one failed
     plugins: tuple[str, ...] = ()  # plugin files, for backends that they offer
 

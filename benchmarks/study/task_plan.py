@@ -22,6 +22,7 @@ class AskedTasks:
 
     hash_of: dict[str, str]
     folder: Path | None = None
+    places: tuple[str, ...] = ()  # the harness's own folders that hold them
 
     def hashes(self) -> str:
         """As the contract holds them."""
@@ -58,7 +59,8 @@ def tasks_asked(work: Work, tasks: Sequence[str], folder: Path | None) -> AskedT
             text(f"There is no folder of tasks {where}.", f"과제 폴더 {where}이(가) 없습니다.")
         )
     where = where.resolve() if where else None
-    return AskedTasks(task_hashes(names, where), where)
+    hashes, places = task_hashes(names, where)
+    return AskedTasks(hashes, where, places)
 
 
 def adapter_folder(out: Path, candidate: Candidate, rank: int) -> str:
@@ -85,6 +87,7 @@ def task_cases(
             limits=limits,
             adapter=None if rank is None else adapter_folder(out, candidate, rank),
             tasks_folder=folder,
+            tasks_places=asked.places,
         )
         for candidate in candidates
         for rank in (None, *dict.fromkeys(ranks))

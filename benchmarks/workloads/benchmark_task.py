@@ -63,7 +63,7 @@ def run(
     """Load the task, evaluate, keep a sample for each document.
 
     Args:
-        case: for the samples.
+        case: for the samples, and where the task was found.
         task: a task, group or tag.
         loaded: the model, tuned or not.
         folder: holds tasks of one's own.
@@ -72,7 +72,7 @@ def run(
     """
     with quietly(folder):
         with log.phase("task_data"):
-            ready = open_task(task, folder)
+            ready = open_task(task, folder, case.tasks_places)
         with log.phase("benchmark"):
             results = evaluate(loaded, ready, contract)
     samples = list(_samples(case, results["samples"]))

@@ -49,23 +49,29 @@ def check_installed() -> None:
         )
 
 
-def task_manager(names: Sequence[str], folder: Path | None) -> TaskManager:
+def task_manager(
+    names: Sequence[str], folder: Path | None, places: Sequence[str] = ()
+) -> TaskManager:
     """A manager that knows these tasks, if there are such.
 
     Indexing the 14,000 files of all tasks takes some twenty seconds, so that only those folders
-    are indexed whose files name the tasks or the members of their groups.
+    are indexed whose files name the tasks or the members of their groups: `places`, where they
+    were found before.
     """
     from lm_eval import tasks
 
     own = [folder] if folder else []
+    known = [Path(tasks.__file__).parent / place for place in places]
+    if known and all(place.is_dir() for place in known):
+        return tasks.TaskManager(include_path=[*known, *own], include_defaults=False)
     inside = _named_in(folder) if folder else {}
     members = {each for name in names if name in inside for each in inside[name].members}
     shipped = {*names, *members} - set(inside)
-    places = named_tasks() if shipped else {}
-    where = {places[name].folder for name in shipped if name in places}
+    named = named_tasks() if shipped else {}
+    where = {named[name].folder for name in shipped if name in named}
     for _ in range(2):  # members of groups, and of the groups among them
         manager = tasks.TaskManager(include_path=[*sorted(where), *own], include_defaults=False)
-        more = {places[each].folder for each in _strangers(manager) if each in places} - where
+        more = {named[each].folder for each in _strangers(manager) if each in named} - where
         if not more:
             break
         where |= more
@@ -131,8 +137,12 @@ def _named_in(folder: Path) -> dict[str, _Named]:
     return found
 
 
-def task_hashes(names: Sequence[str], folder: Path | None) -> dict[str, str]:
+def task_hashes(
+    names: Sequence[str], folder: Path | None
+) -> tuple[dict[str, str], tuple[str, ...]]:
     """A hash of what each task asks: its configuration, and of one's own its files too.
+
+    With them the folders of lm-evaluation-harness that hold the tasks.
 
     Raises:
         OhloraError: lm-evaluation-harness is not installed.
@@ -140,7 +150,17 @@ def task_hashes(names: Sequence[str], folder: Path | None) -> dict[str, str]:
     check_installed()
     with quietly():
         manager = task_manager(names, folder)
-    return {name: _hash_of(manager, name, folder) for name in names}
+    return {name: _hash_of(manager, name, folder) for name in names}, _places_of(manager)
+
+
+def _places_of(manager: TaskManager) -> tuple[str, ...]:
+    """The names of the harness's own folders that were indexed."""
+    from lm_eval import tasks
+
+    home = Path(tasks.__file__).parent
+    paths = [entry.yaml_path for entry in manager.task_index.values() if entry.yaml_path]
+    inside = [path.relative_to(home) for path in paths if path.is_relative_to(home)]
+    return tuple(sorted({path.parts[0] for path in inside}))
 
 
 def _hash_of(manager: TaskManager, name: str, folder: Path | None) -> str:
@@ -184,13 +204,13 @@ class Opened:
     metrics: Sequence[str]  # that the task or group declares, the first one first
 
 
-def open_task(name: str, folder: Path | None) -> Opened:
+def open_task(name: str, folder: Path | None, places: Sequence[str] = ()) -> Opened:
     """Load a task with its documents, from the hub where they are not in its cache.
 
     Raises:
         LoadError: there is no such task, or its data can't be had or needs code of others.
     """
-    manager = task_manager([name], folder)
+    manager = task_manager([name], folder, places)
     if name not in manager.task_index:
         raise LoadError(
             "error", str(UnknownName("task", name, {*named_tasks(), *manager.all_tasks}))

@@ -224,13 +224,23 @@ def test_a_task_that_was_fetched_once_is_asked_without_the_hub(tmp_path):
 def test_hashes_follow_what_a_task_asks_and_nothing_else(tmp_path):
     first, second = write_tasks(tmp_path / "a"), write_tasks(tmp_path / "b")
     names = ["own_choice", "own_group", "own_tag", "nope"]
-    hashes = task_hashes(names, first)
-    assert task_hashes(names, second) == hashes
+    hashes, places = task_hashes(names, first)
+    assert task_hashes(names, second) == (hashes, places)
     assert len(set(hashes.values())) == 4
     assert hashes["nope"] == MISSING
     rows = second / "rows.jsonl"
     rows.write_text(rows.read_text().replace("홀수", "짝수"))
-    assert task_hashes(["own_choice"], second)["own_choice"] != hashes["own_choice"]
+    assert task_hashes(["own_choice"], second)[0]["own_choice"] != hashes["own_choice"]
+
+
+@needs_lm_eval
+@pytest.mark.slow
+def test_where_the_plan_found_a_task_no_case_looks_again(monkeypatch):
+    hashes, places = task_hashes(["kobest_copa"], None)
+    assert (places, MISSING in hashes.values()) == (("kobest",), False)
+    monkeypatch.setattr(lm_harness, "named_tasks", lambda: pytest.fail("all folders were read"))
+    found = lm_harness.task_manager(["kobest_copa"], None, places)
+    assert "kobest_copa" in found.task_index
 
 
 def test_without_the_harness_a_run_that_asks_tasks_says_how_to_get_it(tmp_path, monkeypatch):
