@@ -128,9 +128,12 @@ def test_more_prompts_add_to_those_of_before_and_graded_ones_stay(tmp_path: Path
 def test_the_manager_sees_of_each_grader_what_is_still_asked_for(tmp_path: Path) -> None:
     grading = session(make_run(tmp_path / "run"))
     grading.screen(sit(grading))  # everything is planned
+    (row,) = overview_of(grading.store, grading.run()).graders
+    assert (row.done, row.screens) == (0, 13)  # 12, and one of them again
     grading.scope_document("", {"prompts": 2})
     (row,) = overview_of(grading.store, grading.run()).graders
-    assert (row.done, row.screens) == (0, 2)
+    assert row.done == 0
+    assert row.screens in (2, 3)  # the one that is asked again may be one of the two
 
 
 def test_a_wider_choice_of_replies_asks_only_for_those_that_are_new(tmp_path: Path) -> None:

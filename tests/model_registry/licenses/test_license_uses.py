@@ -164,8 +164,8 @@ def test_the_document_shows_the_table_as_the_data_has_it() -> None:
 def test_a_new_use_is_one_entry_which_no_licence_allows_before_somebody_reads_it(
     monkeypatch,
 ) -> None:
-    monkeypatch.setitem(license_uses._USE_WORDS, "teaching", ("in class", "수업"))
-    monkeypatch.setattr(license_uses, "USES", tuple(license_uses._USE_WORDS))
+    monkeypatch.setitem(license_uses.USE_WORDS, "teaching", ("in class", "수업"))
+    monkeypatch.setattr(license_uses, "USES", tuple(license_uses.USE_WORDS))
     (terms, *_) = read_terms(TABLE)
     assert terms.uses["teaching"].answer == "unknown" and not terms.uses["teaching"].allows
     assert parse_use("Teaching") == "teaching"

@@ -12,6 +12,7 @@ from benchmarks.study.contract import Contract
 from benchmarks.workloads import asking, inference
 from benchmarks.workloads.log import MemoryLog
 from evaluators.csv_scoring import score_csv
+from model_registry.backends import transformers_local
 from model_registry.backends.backend import (
     Answer,
     GenerationSettings,
@@ -169,8 +170,10 @@ def test_an_end_token_that_is_not_special_is_no_part_of_the_text(thinker):
     assert "".join(TransformersBackend(thinker).stream(conversation("안녕?"), SETTINGS)) == ANSWER
 
 
-def test_a_run_keeps_the_thinking_beside_the_reply(thinker):
+def test_a_run_keeps_the_thinking_beside_the_reply(thinker, monkeypatch):
     speak(thinker, FORMS["both tags"])
+    # What it says is put in place of `generate`, which continuous batching does without.
+    monkeypatch.setattr(transformers_local, "reader_of", lambda *_: None)
     log = MemoryLog()
     outcome = inference.run("case", thinker, [Row("안녕?", "")], Contract(samples=0), log)
     assert {(r.reply, r.thinking) for r in log.replies} == {(ANSWER, "인사다. 반갑게 답하자.")}
