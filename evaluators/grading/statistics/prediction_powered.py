@@ -71,7 +71,7 @@ def powered_mean(people: np.ndarray, there: np.ndarray, elsewhere: np.ndarray) -
     """
     n, others, raters = len(people), len(elsewhere), there.shape[1]
     alone = _standard_error(people, 1)
-    if n < FEWEST_GRADED:
+    if n < max(FEWEST_GRADED, raters + 4):  # a fit of them all would leave no freedom
         return _people_alone(people, alone, others, "too_few_graded")
     if not others or not raters:
         return _people_alone(people, alone, others, "nothing_else_judged")

@@ -101,6 +101,15 @@ def study(seed: int = 3) -> tuple[list[Grade], RaterScores]:
     return grades, RaterScores(("judge:a", "quality"), scores)
 
 
+@pytest.mark.parametrize("raters", [9, 10, 11, 30])
+def test_more_raters_than_a_fit_can_bear_leave_people_s_grades_alone(raters: int) -> None:
+    chance = np.random.default_rng(0)
+    there, elsewhere = chance.normal(3, 1, (12, raters)), chance.normal(3, 1, (20, raters))
+    found = powered_mean(PEOPLE, there, elsewhere)
+    assert (found.mean, found.weight, found.code) == (PEOPLE.mean(), 0, "too_few_graded")
+    assert found.low is not None
+
+
 def test_means_and_the_difference_are_narrower_and_a_rater_without_scores_counts_for_nothing() -> (
     None
 ):
