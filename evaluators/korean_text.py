@@ -27,6 +27,17 @@ SYLLABLE_RUN = re.compile(f"[{SYLLABLES}]+")
 #: Letters of any script but Hangul and Latin: Han, kana, Cyrillic, Arabic, Thai, …
 OTHER_SCRIPT_RUN = re.compile(rf"[^\W\d_{HANGUL}{LATIN}{FILLERS}{NUMBER_SIGNS}]+")
 
+#: One emoji as it is seen: a flag of two letters, a keycap, or pictures that joiners make one, each
+#: with its tone of skin. Signs of lists (● ▶) are emoji only where the selector U+FE0F says so.
+_PICTURE = (
+    "(?:[\u231a\u231b\u23e9-\u23f3\u23f8-\u23fa\u25fd\u25fe\u2600-\u27bf\u2b1b\u2b1c\u2b50\u2b55"
+    "\U0001f000-\U0001f1e5\U0001f200-\U0001faff]|[\u00a9\u00ae\u203c-\u3299](?=\ufe0f))"
+    "\ufe0f?[\U0001f3fb-\U0001f3ff]?[\U000e0020-\U000e007f]*"
+)
+EMOJI = re.compile(
+    f"[\U0001f1e6-\U0001f1ff]{{2}}|[0-9#*]\ufe0f?\u20e3|{_PICTURE}(?:\u200d{_PICTURE})*"
+)
+
 
 def normal(text: str) -> str:
     """The text in NFC, so that 한 and ᄒ+ᅡ+ᆫ are the same; at most MAX_CHARACTERS of it."""
@@ -41,7 +52,7 @@ _FORMULA = re.compile(
 )
 _ADDRESS = re.compile(r"https?://\S+")
 _CODE_LINE = re.compile(
-    r"^[ \t]*(?:(?:import|from|def|class|return|print|for|if|while|public|const|let|var)\b"
+    r"^[ \t]*+(?:(?:import|from|def|class|return|print|for|if|while|public|const|let|var)\b"
     r"[^\n가-힣]*[(){}:;=.][^\n]*|</?\w+[^>\n]*>[^\n]*|[^\n가-힣]*[{};][ \t]*)$",
     re.M,
 )

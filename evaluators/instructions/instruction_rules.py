@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from evaluators.checks.politeness import NO_LEVEL, PLAIN, POLITE, SENTENCE_END, TAIL
-from evaluators.korean_text import LATIN, OTHER_SCRIPT_RUN, count_hangul, normal
+from evaluators.korean_text import EMOJI, LATIN, OTHER_SCRIPT_RUN, count_hangul, normal
 from model_registry.files.json_values import JsonObject
 
 #: The parameters of a check, by name.
@@ -24,7 +24,7 @@ _WIDE |= {ord("。"): ord("."), ord("、"): ord(","), 0x3000: ord(" "), 0x200B: 
 
 ITEM = re.compile(
     r"([ \t]*)(?:(?P<bullet>[-*+•·‣▪■□◦–—○●▶])"
-    r"|(?P<number>\(?\d{1,3}[.)]|[①-⑳]|[㉠-㉻]|[가-하][.)]))"
+    r"|(?P<number>\(?\d{1,3}[.)]|[①-⑳]|[㉠-㉻]|[가나다라마바사아자차카타파하][.)]))"
     r"(?:(?<=[①-⑳㉠-㉻])|[ \t]+)(?=\S)"
 )
 _HEADING = re.compile(r"#{1,6}[ \t]+(?=\S)")
@@ -32,7 +32,6 @@ _HEADING = re.compile(r"#{1,6}[ \t]+(?=\S)")
 _SENTENCE = re.compile(
     r"""(?<=[.!?…])(?<!\d\.)["'”’」』)\]]*\s+|(?<=[가-힣][.!?])(?=[가-힣])""", re.X
 )
-_EMOJI = re.compile("[\U0001f300-\U0001faff☀-➿]")
 _BOLD = re.compile(r"\*\*[^*\n]+\*\*")
 _FENCE = re.compile(r"```[\w-]*[ \t]*\n(.*?)\n?[ \t]*```", re.S)
 _QUOTES = ('""', "''", "“”", "‘’", "「」", "『』", "《》", "〈〉")
@@ -289,7 +288,7 @@ RULES: Mapping[str, Rule] = {
     "table": Rule(table, _RANGE | {"columns": "words"}),
     "korean_only": Rule(korean_only, {"allow": "words"}),
     "digits": _range(_counted(lambda text: sum(map(str.isdigit, text)))),
-    "emoji": _range(_counted(lambda text: len(_EMOJI.findall(text)))),
+    "emoji": _range(_counted(lambda text: len(EMOJI.findall(text)))),
     "headings": _range(
         _counted(lambda text: sum(bool(_HEADING.match(line)) for line in filled_lines(text)))
     ),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 import unicodedata
 
 import pytest
@@ -98,3 +99,10 @@ def test_code_and_formulas_do_not_lower_the_share_of_korean() -> None:
     assert korean_prose(prose + code).value == korean_prose(prose).value == 1
     assert korean_prose("It gives the sum.").value == 0
     assert korean_prose("```\nreturn 1\n```").value == 0
+
+
+def test_long_runs_of_blanks_take_no_time_that_grows_with_their_square() -> None:
+    began = time.process_time()
+    for sign in (" ", "\t"):
+        korean_prose("가;\n" + sign * 9_900 + "나")
+    assert time.process_time() - began < 0.2
