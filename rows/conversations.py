@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from model_registry.errors import BadFile
+from rows.columns import CHECKS
 from rows.encoding import nfc, refuse_error_of_excel, refuse_nul
 from rows.json_records import CONTENT_KEYS, ROLE_KEYS
 from rows.row import LeftOut, Row, left_out
@@ -56,6 +57,7 @@ class Turn:
     content: str
     learn: bool = True
     problem: str = ""  # a code: what keeps this turn from being learned or stood before another
+    checks: object = None  # as declared beside a question
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ def _turn(path: Path, line: int | None, turn: Mapping[str, object]) -> Turn:
             f"content must be text, not {content!r}",
             f"content는 글자여야 합니다({content!r}은(는) 안 됩니다)",
         )
-    return Turn(role, clean(path, line, content), learn)
+    return Turn(role, clean(path, line, content), learn, checks=turn.get(CHECKS))
 
 
 def clean(path: Path, line: int | None, text: str) -> str:
@@ -203,6 +205,7 @@ def rows_of_turns(
     out: list[LeftOut] = []
     before: list[Mapping[str, str]] = []
     waiting: str | None = None
+    checks: object = None
     for turn in turns:
         role = roles.of(turn)
         problem = turn.problem or ("tool_turn" if role == "tool" else "")
@@ -217,12 +220,12 @@ def rows_of_turns(
         if role == "user":
             if waiting is not None:
                 out.append(left_out("unanswered_turn", line, split))
-            waiting = turn.content or None
+            waiting, checks = turn.content or None, turn.checks
         elif role == "assistant" and waiting is None:
             out.append(left_out("unasked_turn", line, split))
         elif role == "assistant" and waiting is not None:
             if turn.learn and turn.content:
-                rows.append(Row(waiting, turn.content, split, tuple(before), line))
+                rows.append(Row(waiting, turn.content, split, tuple(before), line, checks))
             elif turn.learn:
                 out.append(left_out("unanswered_turn", line, split))
             if turn.content:
@@ -233,7 +236,7 @@ def rows_of_turns(
             waiting = None
     if waiting is not None:
         if ask_last:
-            rows.append(Row(waiting, "", split, tuple(before), line))
+            rows.append(Row(waiting, "", split, tuple(before), line, checks))
         out.append(left_out("no_answer" if ask_last else "unanswered_turn", line, split))
     if not rows and not out:
         out.append(left_out("nothing_to_learn", line, split))

@@ -163,6 +163,7 @@ class _Read:
     line: int | None
     split: str
     turns: list[Turn]
+    checks: object = None
 
 
 def _from_records(table: Table, split: str) -> tuple[Forms, tuple[list[Row], list[LeftOut]]]:
@@ -180,11 +181,13 @@ def _from_records(table: Table, split: str) -> tuple[Forms, tuple[list[Row], lis
             detail = ", ".join(name for name, cell in record.cells.items() if is_filled(cell))
             out.append(left_out("unknown_form", record.line, where, detail))
         else:
-            read.append(_Read(record.line, where, _turns(path, record, columns)))
+            turns = _turns(path, record, columns)
+            read.append(_Read(record.line, where, turns, record.cells.get(CHECKS)))
     roles = Roles.read(path, [(one.line, turn) for one in read for turn in one.turns])
     rows: list[Row] = []
     for one in read:
         more_rows, more_out = rows_of_turns(one.turns, roles, one.split, one.line)
+        more_rows[-1:] = [replace(row, checks=one.checks) for row in more_rows[-1:]]
         rows += more_rows
         out += more_out
     return forms, (rows, out)

@@ -23,6 +23,8 @@ class Row:
     before: tuple[Mapping[str, str], ...] = ()
     #: Where it stands in its file, for messages; None where it was not read from lines.
     line: int | None = field(default=None, compare=False)
+    #: What its record holds in the column `checks`, as it stands there.
+    checks: object = field(default=None, compare=False)
 
     @property
     def messages(self) -> list[dict[str, str]]:

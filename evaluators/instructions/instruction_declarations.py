@@ -17,7 +17,6 @@ from rows.columns import CHECKS
 from rows.reading import read_rows
 from rows.record import Record
 from rows.row import Rows
-from rows.table import read_table
 
 #: The checks of each prompt, by `prompt_key`.
 Declared = Mapping[str, tuple["Check", ...]]
@@ -56,8 +55,8 @@ def declared_in(rows: Rows) -> dict[str, tuple[Check, ...]]:
     found: dict[str, tuple[Check, ...]] = {}
     for source in rows.sources:
         if CHECKS in source.columns:
-            prompts = {row.line: row.prompt for row in read_rows(source.path).rows}
-            _add(found, source.path, read_table(source.path).records, prompts)
+            read = read_rows(source.path).rows
+            _add(found, source.path, [(row.line, row.prompt, row.checks) for row in read])
     return found
 
 
@@ -69,30 +68,29 @@ def declared_by(
     Raises:
         BadFile: as in `declared_in`.
     """
-    prompts = {record.line: str(record.cells.get(prompt_column) or "") for record in records}
     found: dict[str, tuple[Check, ...]] = {}
-    _add(found, path, records, prompts)
+    cells = [(each.line, each.cells.get(prompt_column), each.cells.get(CHECKS)) for each in records]
+    _add(found, path, [(line, str(prompt or ""), cell) for line, prompt, cell in cells])
     return found
 
 
 def _add(
     found: dict[str, tuple[Check, ...]],
     path: Path,
-    records: Sequence[Record],
-    prompts: Mapping[int | None, str],
+    declared: Sequence[tuple[int | None, str, object]],
 ) -> None:
-    if not any(_declares(record.cells.get(CHECKS)) for record in records):
+    """Add what rows declare, each as (line, prompt, cell)."""
+    if not any(_declares(cell) for _, _, cell in declared):
         return  # a column of that name that holds something else
-    for record in records:
-        cell, prompt = record.cells.get(CHECKS), prompts.get(record.line)
-        if cell in (None, "") or prompt is None:
+    for line, prompt, cell in declared:
+        if cell in (None, ""):
             continue
         try:
             checks = parse_checks(cell)
         except _Wrong as error:
-            raise BadFile(path, record.line, f"{CHECKS}: {error}") from error
+            raise BadFile(path, line, f"{CHECKS}: {error}") from error
         if found.setdefault(prompt_key(prompt), checks) != checks:
-            raise BadFile(path, record.line, f"{CHECKS}: this prompt has other checks before")
+            raise BadFile(path, line, f"{CHECKS}: this prompt has other checks before")
 
 
 def _declares(cell: object) -> bool:

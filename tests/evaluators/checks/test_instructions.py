@@ -29,6 +29,8 @@ def follows(code: str, reply: str, evaluator=INSTRUCTIONS, **values) -> bool:
 
 TABLE = "다음과 같습니다.\n| 이름 | 맛 |\n|:--|--:|\n| 냉이 | 향긋함 |\n| 쑥 | 씀 |"
 
+ONE_EMOJI = ("🎉", "⭐", "⏰", "🇰🇷", "▶️", "👍🏽", "👨‍👩‍👧", "❤️", "🏳️‍🌈", "1️⃣")
+
 KEPT = [
     ("speech", "네, 좋아요. 내일 봬요!", {"level": "polite"}),
     ("speech", "그래, 내일 봐. 사과 하나", {"level": "plain"}),
@@ -49,6 +51,7 @@ KEPT = [
     ("items", "①하나\n② 둘", {"min": 2, "max": 2, "style": "number"}),
     ("items", "• 하나\n• 둘", {"min": 2, "max": 2, "style": "bullet"}),
     ("items", "가. 하나\n나. 둘", {"min": 2, "max": 2}),
+    ("items", "네. 그렇습니다.\n음. 글쎄요.", {"max": 0}),
     ("include", "ＡＩ와 봄", {"words": ["ai", "봄"]}),
     ("include", unicodedata.normalize("NFD", "꽃이 핀다"), {"words": ["꽃"]}),
     ("include_any", "불이 난다", {"words": ["물", "불"]}),
@@ -65,7 +68,9 @@ KEPT = [
     ("korean_only", "오늘은 2일입니다 ① ㅋㅋ!", {}),
     ("korean_only", "비타민 C는 좋다", {"allow": ["C"]}),
     ("digits", "열두 달", {"max": 0}),
-    ("emoji", "축하해 🎉", {"min": 1, "max": 1}),
+    *[("emoji", f"가{one} 나", {"min": 1, "max": 1}) for one in ONE_EMOJI],
+    ("emoji", "".join(ONE_EMOJI), {"min": len(ONE_EMOJI), "max": len(ONE_EMOJI)}),
+    ("emoji", "● 하나\n▶ 둘\n1. 셋 ⓒ → 넷", {"max": 0}),
     ("headings", "## 준비\n글\n## 쓰기", {"min": 2, "max": 2}),
     ("bold", "**물**과 **불**", {"min": 2}),
     ("questions", "갈래？ 좋지. 언제 갈까?", {"min": 2, "max": 2}),
@@ -218,6 +223,57 @@ def test_one_prompt_can_not_have_two_declarations(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(BadFile, match=r"train\.jsonl:2.*other checks"):
         declared_in(read_data(tmp_path))
+
+
+LIMITS = {"하나": 0, "둘": 1, "셋": 1}
+
+
+def checked_rows() -> list[dict[str, object]]:
+    return [
+        {"prompt": prompt, "reply": "봄", "checks": [{"check": "digits", "max": most}]}
+        for prompt, most in LIMITS.items()
+    ]
+
+
+@pytest.mark.parametrize("shape", [list, lambda rows: {"train": rows[:1], "valid": rows[1:]}])
+def test_rows_on_one_line_keep_their_own_checks(tmp_path: Path, shape) -> None:
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps(shape(checked_rows()), ensure_ascii=False), encoding="utf-8")
+    declared = declared_in(read_data(path))
+    assert {prompt: checks[0].values["max"] for prompt, checks in declared.items()} == LIMITS
+    if shape is list:
+        assert [row["scores"]["instructions"]["value"] for row in score_csv(path)["rows"]] == [
+            1
+        ] * 3
+
+
+def test_sheets_of_a_workbook_keep_their_own_checks(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in (("train", checked_rows()[:1]), ("valid", checked_rows()[1:])):
+        sheet = book.create_sheet(name)
+        sheet.append(list(rows[0]))
+        for row in rows:
+            sheet.append([row["prompt"], row["reply"], json.dumps(row["checks"])])
+    book.save(tmp_path / "rows.xlsx")
+    declared = declared_in(read_data(tmp_path / "rows.xlsx"))
+    assert {prompt: checks[0].values["max"] for prompt, checks in declared.items()} == LIMITS
+
+
+def test_a_list_of_turns_keeps_the_checks_of_its_questions(tmp_path: Path) -> None:
+    turns = [
+        turn
+        for row in checked_rows()
+        for turn in (
+            {"role": "user", "content": row["prompt"], "checks": row["checks"]},
+            {"role": "assistant", "content": row["reply"]},
+        )
+    ]
+    path = tmp_path / "turns.json"
+    path.write_text(json.dumps(turns, ensure_ascii=False), encoding="utf-8")
+    declared = declared_in(read_data(path))
+    assert {prompt: checks[0].values["max"] for prompt, checks in declared.items()} == LIMITS
 
 
 def test_a_column_of_that_name_that_declares_nothing_is_left_alone(tmp_path: Path) -> None:
