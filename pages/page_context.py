@@ -131,7 +131,8 @@ def shows_names(
     """
     if not sees_names(context, request, run) or (not asked and is_grading(context, request, run)):
         return False
-    context.grading.note_names_seen(page_visitor(request), run)
+    owner = is_owner(context, request)
+    context.grading.note_names_seen(page_visitor(request), run, owner=owner)
     return True
 
 

@@ -41,6 +41,9 @@ from model_registry.errors import UnknownName
 LONGEST_NAME = 60
 _LONGEST_ID = 200
 
+#: Stands for an owner who is no grader yet, where it is kept who has seen names. No digest is it.
+OWNER = "owner"
+
 
 class GradingSession:
     """Serves graders from run folders and stores their grades.
@@ -96,14 +99,23 @@ class GradingSession:
                 self._read[name] = (stamp, read_run(self._runs[name]))
             return self._read[name][1]
 
-    def join(self, name: str, visitor: Visitor = ANONYMOUS) -> tuple[Grader, str]:
+    def join(
+        self, name: str, visitor: Visitor = ANONYMOUS, *, owner: bool = False
+    ) -> tuple[Grader, str]:
         """Register a new grader, or return the one that the visitor is already.
 
-        Returns the grader and the token to come back with ("" for a login).
+        Returns the grader and the token to come back with ("" for a login). What an `owner` has
+        seen before they had a name, this grader has seen.
 
         Raises:
             Refused: no name, or one that is too long.
         """
+        grader, token = self._joined(name, visitor)
+        if owner:
+            self.store.copy_names_seen(OWNER, grader.id)
+        return grader, token
+
+    def _joined(self, name: str, visitor: Visitor) -> tuple[Grader, str]:
         name = " ".join(text(name, "name", LONGEST_NAME).split()) or visitor.login
         if visitor.id and (known := self.store.grader(visitor.id)):
             return known, visitor.token
@@ -140,12 +152,7 @@ class GradingSession:
         grader = self.grader(visitor)
         folder = self.run(run)
         scope = scope_of(folder)
-        if not scope.admits(grader.name):
-            raise InvalidRequest(
-                f"{grader.name} is not among those who were asked to grade this. Ask the manager.",
-                f"{grader.name} 님은 이 평가의 평가자로 등록되어 있지 않아요. 관리자에게 "
-                "문의하세요.",
-            )
+        scope.check_admits(grader.name)
         work = progress_of(self.store, folder, grader.id, scope)
         if number is None:
             number = work.next
@@ -197,6 +204,7 @@ class GradingSession:
                 "This screen is not yours, or not known.",
                 "내 평가 항목이 아니에요. 페이지를 새로 고치세요.",
             )
+        scope_of(self.run(screen.run)).check_admits(grader.name)
         return screen
 
     def submit(
@@ -265,10 +273,15 @@ class GradingSession:
         """Whether this visitor has given every grade that a run asks for. A skip is none."""
         return self.knows(visitor) and progress_of(self.store, self.run(run), visitor.id).finished
 
-    def note_names_seen(self, visitor: Visitor, run: str = "") -> None:
-        """Record that a visitor sees names or results: later grades of the run are not blind."""
-        if visitor.login or self.knows(visitor):
-            self.store.note_names_seen(visitor.id, self.run(run).name)
+    def note_names_seen(self, visitor: Visitor, run: str = "", *, owner: bool = False) -> None:
+        """Record that a visitor sees names or results: later grades of the run are not blind.
+
+        Of an `owner` who is no grader yet it is kept until they `join`.
+        """
+        login = Visitor(login=visitor.login).id  # whose link is not known grades by the login
+        who = visitor.id if self.knows(visitor) else login or (OWNER if owner else "")
+        if who:
+            self.store.note_names_seen(who, self.run(run).name)
 
     def is_owner(self, key: str) -> bool:
         """Whether this is the owner's key."""

@@ -145,7 +145,7 @@ def management_tab(context: PageContext, tab: gr.Tab) -> gr.Tab:
     def manage_export(run: str, kind: str, request: gr.Request) -> str:
         """All grades of a run as CSV, JSON lines, or a dataset folder in an archive."""
         with _managing(context, request):
-            return exported(context, run, kind)
+            return exported(context, run, kind, request)
 
     given: dict[str, Any] = {"queue": False, "show_progress": "minimal", "preprocess": False}
     made.refresh.click(manage, made.run, tables, api_name="manage", **given)
@@ -214,8 +214,10 @@ def invitation_links(context: PageContext, run: str, names: str, request: gr.Req
     return "\n".join(f"{one.name}: {base}?{one.query}" for one in made)
 
 
-def exported(context: PageContext, run: str, kind: str) -> str:
+def exported(context: PageContext, run: str, kind: str, request: gr.Request) -> str:
     """A file of all grades of a run, where Gradio serves it from.
+
+    It names the candidates: that the manager has seen them is kept before it is made.
 
     Raises:
         UnknownName: no such format.
@@ -223,6 +225,7 @@ def exported(context: PageContext, run: str, kind: str) -> str:
     if kind not in FORMATS:
         raise UnknownName("format", str(kind)[:40], FORMATS)
     store, name = context.grading.store, context.grading.run(run or "").name
+    shows_names(context, request, name, asked=True)
     with tempfile.TemporaryDirectory(prefix="ohlora-export-") as place:
         if kind == "dataset":
             export_dataset(store, Path(place, "grades"), name)

@@ -45,7 +45,8 @@ def _endpoints(context: PageContext) -> None:
     def grade_start(name: str, grader: str, request: gr.Request) -> dict[str, object]:
         """Sit down with a name, or come back with a token; gives the token to come back with."""
         with errors_as_messages(request, escape=False):
-            person, token = grading.join(name, visitor_of(grader, request))
+            visitor, owner = visitor_of(grader, request), is_owner(context, request)
+            person, token = grading.join(name, visitor, owner=owner)
             return {"grader": token, "name": person.name}
 
     def grade_screen(grader: str, run: str, number: int, request: gr.Request) -> dict[str, object]:

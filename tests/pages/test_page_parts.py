@@ -24,6 +24,7 @@ from benchmarks.results.shown_rows import (
     rating_rows,
 )
 from evaluators.grading.grading_session import GradingSession
+from evaluators.grading.rater_identity import Visitor
 from evaluators.grading.statistics.grade_summary import summarize, summary_of
 from evaluators.grading.store.grade_records import Grader, Vote
 from evaluators.grading.store.grade_store import GradeStore
@@ -33,6 +34,7 @@ from model_registry.candidate import Candidate, License
 from model_registry.errors import UnknownName
 from model_registry.records import append_rows
 from model_registry.registry import Registry
+from pages.management.management_tab import exported
 from pages.page_context import (
     PageContext,
     address_of,
@@ -40,6 +42,7 @@ from pages.page_context import (
     page_visitor,
     prefers_korean,
     sees_names,
+    shows_names,
 )
 from pages.serving.page_models import Models, is_at_hand, on_gpu
 from pages.serving.shared_results import SharedResults
@@ -420,3 +423,39 @@ def test_tokens_of_the_run_are_a_column_for_who_may_know_who_takes_part(
     free = License("MIT", "yes")
     both = select([Candidate("beta-1.3b", free), Candidate("other", free)], Criteria())
     assert [row["tokens"] for row in tables(both, None, found)[0]] == [63.2, None]
+
+
+def test_an_owner_who_looks_before_they_have_a_name_does_not_grade_blind(
+    context: PageContext,
+) -> None:
+    grading = context.grading
+    assert shows_names(context, a_request("key=key"), "run", asked=True)
+    _, stranger = grading.join("바다")
+    _, owner = grading.join("민지", owner=True)
+    assert not grading.store.has_seen_names(Visitor(stranger).id, "run")
+    assert grading.store.has_seen_names(Visitor(owner).id, "run")
+
+
+def test_an_owner_who_comes_back_to_grade_has_seen_what_they_looked_at(
+    context: PageContext,
+) -> None:
+    grading = context.grading
+    _, token = grading.join("민지", owner=True)
+    assert not grading.store.has_seen_names(Visitor(token).id, "run")
+    assert shows_names(context, a_request("key=key"), "run", asked=True)
+    grading.join("민지", Visitor(token), owner=True)
+    assert grading.store.has_seen_names(Visitor(token).id, "run")
+
+
+def test_a_login_with_a_link_that_is_not_known_has_seen_names_as_the_login(
+    context: PageContext,
+) -> None:
+    assert shows_names(context, a_request("key=key&grader=none", "minji"), "run", asked=True)
+    context.grading.join("", Visitor(login="minji"))
+    assert context.grading.store.has_seen_names(Visitor(login="minji").id, "run")
+
+
+def test_a_manager_who_exports_grades_has_seen_names(context: PageContext) -> None:
+    _, token = context.grading.join("민지")
+    exported(context, "run", "jsonl", a_request(f"key=key&grader={token}"))
+    assert context.grading.store.has_seen_names(Visitor(token).id, "run")

@@ -50,6 +50,18 @@ class GradingScope:
         """Whether a person of this name may grade."""
         return not self.names or _folded(name) in {_folded(one) for one in self.names}
 
+    def check_admits(self, name: str) -> None:
+        """Check that a person of this name may grade.
+
+        Raises:
+            InvalidRequest: they may not.
+        """
+        if not self.admits(name):
+            raise InvalidRequest(
+                f"{name} is not among those who were asked to grade this. Ask the manager.",
+                f"{name} 님은 이 평가의 평가자로 등록되어 있지 않아요. 관리자에게 문의하세요.",
+            )
+
     def covers(self, reply: Reply) -> bool:
         """Whether a reply is in the scope, whatever its prompt."""
         untuned = reply.tuned is None and self.replies in ("untuned", "before_after")

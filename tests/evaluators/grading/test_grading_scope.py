@@ -174,6 +174,20 @@ def test_only_those_who_were_named_grade(tmp_path: Path) -> None:
         grading.screen(sit(grading, "바다"))
 
 
+def test_who_is_no_longer_named_hands_in_no_more_grades(tmp_path: Path) -> None:
+    grading = session(make_run(tmp_path / "run"))
+    who = sit(grading, "바다")
+    screen = grading.screen(who)
+    given = [{"grade": 3}] * len(screen["replies"])
+    grading.scope_document("", {"names": ["민지"]})
+    with pytest.raises(InvalidRequest, match="바다 is not among") as refusal:
+        grading.submit(who, screen["screen"], given)
+    assert "바다 님은" in refusal.value.korean
+    with pytest.raises(InvalidRequest, match="바다 is not among"):
+        grading.keep_draft(who, screen["screen"], given)
+    assert grading.store.grades() == []
+
+
 @pytest.mark.parametrize(
     "changes",
     [
