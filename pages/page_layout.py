@@ -107,22 +107,30 @@ def build_page(context: PageContext) -> gr.Blocks:
         if os.environ.get("OAUTH_CLIENT_ID"):  # a Space with hf_oauth
             gr.LoginButton(size="sm")
         made: JsonDict = {}  # what a tab gives to be filled when the page opens
+        shown: dict[str, gr.Tab] = {}
         with gr.Tabs(elem_id="tabs") as tabs:
             for key, build in TABS:
                 with gr.Tab(
                     word(f"tab_{key}"), id=key, elem_id=f"tab-{key}", visible=key not in MANAGERS
                 ) as tab:
-                    made[key] = build(context, tab)
+                    made[key], shown[key] = build(context, tab), tab
 
         def greet(request: gr.Request) -> tuple[object, ...]:
             context.models.warm_up()  # not at start: the first page must not wait for a model
             owner = is_owner(context, request)
-            shown = (gr.Column(visible=owner), gr.Tab(visible=owner))
-            return _tab_to_open(request), run_to_show(context, request), *shown
+            run = run_to_show(context, request)
+            of_owner = gr.Column(visible=owner), gr.Tab(visible=owner)
+            return _tab_to_open(request), run, *of_owner, run
 
         page.load(
             greet,
-            outputs=[tabs, made["results"], made["candidates"], made["manage"]],
+            outputs=[
+                tabs,
+                made["results"],
+                made["candidates"],
+                shown["manage"],
+                made["manage"],
+            ],
             queue=False,
             show_progress="hidden",
             api_visibility="private",

@@ -14,6 +14,9 @@ HERE = Path(__file__).parent / "assets"
 
 Rows = list[JsonDict]
 
+#: What stands in an empty table or picture: English, Korean.
+NOTHING = ("Nothing yet.", "아직 없어요.")
+
 
 def column(
     key: str, english: str, korean: str, *, digits: int | None = None, always: bool = False
@@ -55,7 +58,7 @@ def picture(kind: str, title: str, elem_id: str) -> gr.HTML:
         js_on_load=(HERE / "picture.js").read_text(encoding="utf-8"),
         kind=kind,
         title={"en": english, "ko": korean},
-        none={"en": "Nothing yet.", "ko": "아직 없어요."},
+        none={"en": NOTHING[0], "ko": NOTHING[1]},
         axis={"en": "seconds of a reply", "ko": "답변 하나의 시간(초)"},
         levels=[{"en": level.english, "ko": level.name} for level in LEVELS],
         elem_id=elem_id,

@@ -25,7 +25,6 @@ WORDS = {
     "stop": ("Stop", "멈추기"),
     "again": ("Another answer", "다시 생성하기"),
     "clear": ("New conversation", "새 대화"),
-    "conversation": ("Conversation", "대화"),
     "settings": ("Settings", "설정"),
     "system": ("System prompt", "시스템 프롬프트"),
     "temperature": (

@@ -16,8 +16,8 @@ from evaluators.grading.scope.grading_scope import (
     GradingScope,
     checked_scope,
     declare,
-    default_scope,
     scope_of,
+    take_back,
 )
 from evaluators.grading.store.database import has_database
 from evaluators.grading.store.grade_records import Grade, now
@@ -94,10 +94,10 @@ class PlanOptions:
 def plan(options: PlanOptions) -> None:
     """Show the scope, after the changes that were asked for."""
     run = read_run(options.run_dir)
-    scope = scope_of(run)
     if options.reset:
-        scope = declare(run, default_scope(run), now())
-    if changes := _changes(options):
+        take_back(run, now())  # not read before: it is the cure for a line that can't be read
+    scope = scope_of(run)
+    if changes := _changes(options, scope):
         scope = declare(run, checked_scope(run, {**asdict(scope), **changes}), now())
     grades = _grades(run)
     if options.as_json:
@@ -108,12 +108,15 @@ def plan(options: PlanOptions) -> None:
     out.print(f"{told}{options.run_dir}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _changes(options: PlanOptions) -> dict[str, object]:
-    """What was asked for, as values of a scope; "all" is None."""
+def _changes(options: PlanOptions, scope: GradingScope) -> dict[str, object]:
+    """What was asked for, as values of a scope; "all" is None.
+
+    A rank alone asks for tuned replies where the present scope has none at one rank.
+    """
     changes: dict[str, object] = {}
     if options.replies is not None:
         changes["replies"] = options.replies.replace("-", "_")
-    elif options.rank is not None:
+    elif options.rank is not None and scope.replies in ("untuned", "all"):
         changes["replies"] = "tuned"
     if options.rank is not None:
         changes["rank"] = options.rank
@@ -160,7 +163,10 @@ def _rows(run: GradableRun, scope: GradingScope, load: GradingLoad) -> list[tupl
     given = [
         (
             text("declared", "정한 때"),
-            scope.declared_at or text("not yet: default", "아직: 기본값"),
+            scope.declared_at
+            or text(
+                "not yet: the default, as the run grows", "아직: 기본값(실행 결과에 맞춰 바뀜)"
+            ),
         ),
         (text("replies", "평가할 답변"), states[scope.replies]),
         (text("candidates", "후보"), str(load.candidates)),

@@ -20,6 +20,7 @@ class GraderProgress:
 
     screens: Sequence[Screen]
     history: Sequence[Grade]
+    results_shown: bool = False  # to those who have finished
 
     @cached_property
     def latest(self) -> dict[str, Grade]:
@@ -59,7 +60,8 @@ def progress_of(
     """A grader's progress in a run's scope; their screens are planned at the first call."""
     history = store.grades(run.name, grader=grader, history=True)
     done = {grade.screen or "" for grade in history}
-    return GraderProgress(screens_of(store, run, grader, scope, done), history)
+    shown = store.management.visibility(run.name) != "nothing"
+    return GraderProgress(screens_of(store, run, grader, scope, done), history, shown)
 
 
 def completion_summary(grader: Grader, work: GraderProgress) -> dict[str, object]:
@@ -79,6 +81,7 @@ def completion_summary(grader: Grader, work: GraderProgress) -> dict[str, object
         "grades": len(cards),
         "skips": len(work.skipped),
         "skipped": work.skipped,
+        "results_open": work.results_shown,  # now, or when what was skipped is graded
         "minutes": round(sum(seconds.values()) / 60, 1) if seconds else None,
         "distribution": [sum(g == value for g in cards.values()) for value in (5, 4, 3, 2, 1)],
         "same": reports[0].same if reports else None,

@@ -1,5 +1,6 @@
 // A table of plain rows: sorted by a click on a head, texts set as text. On a phone each row is a
-// card of its own. Rows marked `folded` wait behind a button; a cell's note opens by a tap or a key.
+// card of its own. Rows marked `folded` wait behind a button, in a sorted table as many of the last;
+// a cell's note opens by a tap or a key.
 
 const KO = (navigator.language || "ko").toLowerCase().startsWith("ko");
 const root = element.querySelector(".rows");
@@ -29,8 +30,9 @@ function draw() {
   }
   const body = table.createTBody();
   const folded = rows.filter((row) => row.folded).length;
-  for (const row of rows) {
-    if (row.folded && !unfolded) continue;
+  for (const [place, row] of rows.entries()) {
+    const waits = order ? place >= rows.length - folded : row.folded;
+    if (waits && !unfolded) continue;
     const line = body.insertRow();
     if (row.muted) line.className = "muted";
     for (const column of columns) {

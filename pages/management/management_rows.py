@@ -56,6 +56,7 @@ INVITATIONS = [
 
 _STATES = {
     "invited": ("invited", "초대함"),
+    "joined": ("not begun", "시작 전"),
     "grading": ("grading", "평가 중"),
     "finished": ("finished", "완료"),
     "revoked": ("revoked", "취소됨"),

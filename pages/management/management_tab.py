@@ -36,10 +36,8 @@ from pages.page_context import (
     prefers_korean,
     shows_names,
 )
-from pages.page_table import data_table
+from pages.page_table import NOTHING, data_table
 from pages.page_texts import word
-
-NOTHING = ("Nothing yet.", "아직 없어요.")
 
 #: What the grades can be kept as; a dataset comes as one archive.
 FORMATS = ("csv", "jsonl", "dataset")
@@ -108,8 +106,8 @@ def _layout(names: list[str]) -> Layout:
     )  # fmt: skip
 
 
-def management_tab(context: PageContext, tab: gr.Tab) -> gr.Tab:
-    """Build the tab; the tab itself, which only the manager is shown."""
+def management_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
+    """Build the tab, which only the manager is shown; the choice of the run."""
     made = _layout(context.grading.run_names)
     tables: list[Block] = [
         made.people, made.disputed, made.remarks, made.times, made.invited, made.whom, made.shown,
@@ -165,7 +163,7 @@ def management_tab(context: PageContext, tab: gr.Tab) -> gr.Tab:
     made.export.click(
         manage_export, [made.run, made.kind], made.file, api_name="manage_export", **given
     )
-    return tab
+    return made.run
 
 
 @contextmanager

@@ -88,6 +88,11 @@ def _endpoints(context: PageContext) -> None:
     def grade_plan(run: str, changes: dict[str, object], request: gr.Request) -> dict[str, object]:
         """How much there is to grade; the manager sees and changes what, by whom and how often."""
         with errors_as_messages(request, escape=False):
+            if not isinstance(changes, dict):
+                raise InvalidRequest(
+                    'What to change is an object, such as {"prompts": 12}.',
+                    '바꿀 내용은 {"prompts": 12} 같은 객체로 보내세요.',
+                )
             owner = is_owner(context, request)
             if changes and not owner:
                 raise InvalidRequest(

@@ -26,7 +26,7 @@ LOOKED = [
     column("what", "Looked at", "확인한 것", always=True),
     column("said", "Found", "결과", always=True),
 ]
-NOTHING = ("Nothing is known of it.", "알려진 것이 없어요.")
+UNKNOWN = ("Nothing is known of it.", "알려진 것이 없어요.")
 _MARKS = {True: "✓", False: "✗", None: ""}
 
 
@@ -54,9 +54,9 @@ def lookup_box(context: PageContext) -> gr.Column:
             show = gr.Button(word("lookup_show"), scale=0, min_width=100, elem_id="lookup-show")
         with gr.Column(visible=False) as found:
             tables = [
-                data_table("lookup_load", LOOKED, [], "lookup-load", none=NOTHING),
-                data_table("lookup_candidate", COLUMNS, [], "lookup-candidate", none=NOTHING),
-                data_table("lookup_uses", USE_COLUMNS, [], "lookup-uses", none=NOTHING),
+                data_table("lookup_load", LOOKED, [], "lookup-load", none=UNKNOWN),
+                data_table("lookup_candidate", COLUMNS, [], "lookup-candidate", none=UNKNOWN),
+                data_table("lookup_uses", USE_COLUMNS, [], "lookup-uses", none=UNKNOWN),
             ]
 
     def model_lookup(

@@ -22,6 +22,7 @@ from benchmarks.results.shown_rows import (
     rating_rows,
 )
 from evaluators.grading.statistics.agreement import Agreement
+from evaluators.grading.statistics.reason_words import reason_words
 from model_registry.files.json_values import JsonDict
 from model_registry.language import read_by, text
 from pages.page_context import (
@@ -34,10 +35,8 @@ from pages.page_context import (
     sees_names,
     shows_names,
 )
-from pages.page_table import column, data_table, picture
+from pages.page_table import NOTHING, column, data_table, picture
 from pages.page_texts import word
-
-NOTHING = ("Nothing yet.", "아직 없어요.")
 
 
 def _figure(key: str, criterion: str) -> dict[str, object]:
@@ -274,12 +273,7 @@ def _in_words(summary: JsonDict, korean: bool) -> str:
 
 def _agreement_words(agreed: Agreement) -> str:
     if agreed.alpha is None:
-        return text(
-            f"Agreement (alpha): {agreed.reason}.",
-            "모든 등급이 같아 일치도를 계산할 수 없어요."
-            if "undefined" in agreed.reason
-            else "일치도는 평가자가 두 명 이상일 때 계산해요.",
-        )
+        return text("Agreement (alpha): ", "일치도(알파): ") + reason_words(agreed.reason) + "."
     span = "" if agreed.low is None else f" ({agreed.low:.2f}–{agreed.high:.2f})"
     return text(
         f"Agreement (alpha) {agreed.alpha:.2f}{span}.",

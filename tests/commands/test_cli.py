@@ -211,7 +211,7 @@ def test_the_agreement_of_graders_is_told_in_korean_and_its_json_has_the_same_na
     monkeypatch.setenv("OHLORA_LANG", "ko")
     code, out, _ = ohlora("grades", "agreement")
     assert code == 0
-    assert "일치도는 평가자가 두 명 이상일 때 계산합니다." in out
+    assert "평가자가 두 명 이상일 때 계산함" in out
     assert not [word for word in ("alpha", "replies", "graders", "reason") if word in out]
     _, out, _ = ohlora("grades", "agreement", "--json")
     assert set(json.loads(out)["agreement"]) == {
@@ -235,6 +235,8 @@ def test_what_people_grade_is_planned_shown_and_taken_back(
     assert code == 1 and "it has none" in err
     _, out, _ = ohlora("grades", "plan", run, "--reset", "--json")
     assert json.loads(out)["load"]["prompts"] == 12
+    _, out, _ = ohlora("grades", "plan", run)
+    assert "default, as the run grows" in out
     assert not (tmp_path / "data").exists(), "planning makes no database"
 
 

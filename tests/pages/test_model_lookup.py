@@ -166,6 +166,7 @@ def test_the_box_is_hidden_until_the_owner_opens_the_page(
     (greet,) = (fn.fn for fn in page.fns.values() if fn.name == "greet")
     assert greet(visitor())[2].visible
     assert not greet(visitor("key=guess"))[2].visible
+    assert greet(visitor("run=run"))[4].value == "run", "the Manage tab's, too"
 
 
 def test_results_say_for_which_use_the_decision_holds_and_what_another_would_change(

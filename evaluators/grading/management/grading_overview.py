@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, median
+from statistics import median, pvariance
 
 from evaluators.grading.assignment import still_asked
 from evaluators.grading.gradable_replies import GradableRun
@@ -15,13 +15,15 @@ from evaluators.grading.statistics.agreement import blind_first_grades, reply_ke
 from evaluators.grading.store.grade_records import Grade, Grader, Screen, grades_that_count
 from evaluators.grading.store.grade_store import GradeStore
 
-#: How far a grader is: has the link and no screen yet, grades, is done, or was shut out.
-STATES = ("invited", "grading", "finished", "revoked")
+#: How far a grader is: has a link of the manager's, or came alone, and has not begun; grades; is
+#: done; or was shut out.
+STATES = ("invited", "joined", "grading", "finished", "revoked")
 
 
 @dataclass(frozen=True, slots=True)
 class GraderRow:
-    """One grader's progress. Screens are without practice; seconds are the median of a screen."""
+    """One grader's progress. Screens and flags are without practice; seconds are the median of a
+    screen."""
 
     grader: str
     name: str
@@ -105,30 +107,36 @@ def _graders(store: GradeStore, run: GradableRun, history: Sequence[Grade]) -> l
     for grade in history:
         given[grade.grader].append(grade)
     known, revoked = store.graders(), store.management.revoked()
-    invited = [one.grader for one in store.management.invitations()]
+    invited = dict.fromkeys(one.grader for one in store.management.invitations())
+    waiting = {who: "invited" if who in invited else "joined" for who in known}
+    shut = dict.fromkeys(revoked, "revoked")
     return [
-        _grader_row(known[who], screens[who], given[who], who in revoked)
+        _grader_row(known[who], screens[who], given[who], waiting[who], shut.get(who))
         for who in dict.fromkeys([*screens, *given, *invited])
         if who in known
     ]
 
 
 def _grader_row(
-    grader: Grader, screens: Sequence[Screen], history: Sequence[Grade], revoked: bool
+    grader: Grader,
+    screens: Sequence[Screen],
+    history: Sequence[Grade],
+    waiting: str,
+    shut: str | None,
 ) -> GraderRow:
     work = GraderProgress(screens, history)
     asked = [screen for screen in screens if screen.kind != "practice"]
     timed = seconds_of_screens(history)
-    state = "finished" if work.finished else "grading" if history else "invited"
+    state = "finished" if work.finished else "grading" if history else waiting
     return GraderRow(
         grader=grader.id,
         name=grader.name,
-        state="revoked" if revoked else state,
+        state=shut or state,
         done=len({screen.id for screen in asked} & work.done),
         screens=len(asked),
         skipped=len(work.skipped),
         seconds=median(timed.values()) if timed else None,
-        flags=sum(len(grade.flags) for grade in work.latest.values()),
+        flags=sum(len(grade.flags) for grade in work.latest.values() if grade.kind != "practice"),
         last_at=max((grade.made_at for grade in history), default=None),
     )
 
@@ -177,9 +185,7 @@ def _disputed(given: Sequence[Grade], names: Mapping[str, str]) -> DisputedReply
 
 
 def _variance(row: DisputedReply) -> float:
-    values = [value for _, value in row.grades]
-    mean = fmean(values)
-    return fmean((value - mean) ** 2 for value in values)
+    return pvariance([value for _, value in row.grades])
 
 
 def remarks_of(grades: Iterable[Grade], names: Mapping[str, str]) -> tuple[Remark, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -22,6 +23,9 @@ FILE = "grading_scope.jsonl"
 
 #: Which replies are graded: before the tune, after it at one rank, both of these, or everything.
 STATES = ("untuned", "tuned", "before_after", "all")
+
+_DEFAULT = "default"  # in a line of the file: whatever the default is when the line is read
+_RESET = "ohlora grades plan RUN --reset"
 
 #: Without a declaration one person is asked for about this many grades: twenty minutes.
 ENOUGH_GRADES = 120
@@ -97,20 +101,36 @@ def default_scope(run: GradableRun) -> GradingScope:
 def scope_of(run: GradableRun) -> GradingScope:
     """The last declaration of a run, or the default.
 
+    A last line that was cut while it was written (a crash, a full disk) was never declared.
+
     Raises:
-        BadFile: the declaration can't be read.
+        BadFile: the declaration can't be read. It names the file alone: graders read it.
     """
     path = run.folder / FILE
-    lines = path.read_bytes().split(b"\n") if path.is_file() else []
+    *lines, cut = path.read_bytes().split(b"\n") if path.is_file() else [b""]
+    if scope := _declared(run, cut):
+        return scope
     written = [(place, line) for place, line in enumerate(lines, 1) if line.strip()]
     if not written:
         return default_scope(run)
     place, line = written[-1]
+    if scope := _declared(run, line):
+        return scope
+    raise BadFile(
+        FILE,
+        place,
+        f"is no declaration of what is graded. Declare it anew: {_RESET}",
+        f"평가 범위로 읽을 수 없는 줄이 있습니다. 다시 정하세요: {_RESET}",
+    )
+
+
+def _declared(run: GradableRun, line: bytes) -> GradingScope | None:
+    """What a line declares; None where it can't be read."""
     try:
         values = json.loads(line)
-        return _read(values)
-    except (ValueError, TypeError, KeyError, AttributeError, InvalidRequest) as error:
-        raise BadFile(path, place, f"is no declaration of a scope ({error})") from None
+        return default_scope(run) if values["replies"] == _DEFAULT else _read(values)
+    except (ValueError, TypeError, KeyError, AttributeError, InvalidRequest):
+        return None
 
 
 def _read(values: Mapping[str, object]) -> GradingScope:
@@ -189,7 +209,7 @@ def _check_against(run: GradableRun, scope: GradingScope) -> None:
         )
     if scope.overlap is not None and scope.expected is None:
         raise InvalidRequest(
-            "For an overlap say who grades, or how many do: --graders N or --grader NAME.",
+            "Graders a prompt needs the number of graders, or their names.",
             "질문마다 평가할 사람 수를 정하려면 평가자 수나 이름도 적으세요.",
         )
     if scope.overlap is not None and scope.overlap > (scope.expected or 0):
@@ -206,17 +226,34 @@ def declare(run: GradableRun, scope: GradingScope, declared_at: str) -> GradingS
         InvalidRequest: the folder can't be written to.
     """
     scope = replace(scope, declared_at=declared_at)
+    _add_line(run, asdict(scope))
+    return scope
+
+
+def take_back(run: GradableRun, declared_at: str) -> None:
+    """Add a line that goes back to the default, which then follows the run as it grows.
+
+    Raises:
+        InvalidRequest: the folder can't be written to.
+    """
+    _add_line(run, {"replies": _DEFAULT, "declared_at": declared_at})
+
+
+def _add_line(run: GradableRun, values: Mapping[str, object]) -> None:
+    line = json.dumps(values, ensure_ascii=False).encode() + b"\n"
     try:
-        with (run.folder / FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(scope), ensure_ascii=False) + "\n")
+        with (run.folder / FILE).open("ab+") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                line = line if file.read(1) == b"\n" else b"\n" + line  # after one that was cut
+            file.write(line)
     except OSError as error:
         raise InvalidRequest(
-            f"The scope can't be kept in {run.folder}: {error.strerror}. Allow writing there, or "
-            "declare it where the run was made: ohlora grades plan RUN.",
+            f"What is graded can't be kept in the folder of {run.name}: {error.strerror}. Allow "
+            "writing there, or declare it where the run was made: ohlora grades plan RUN.",
             f"평가 범위를 저장하려면 실행 결과 폴더에 쓸 수 있게 하거나({error.strerror}), 결과를 "
             "만든 컴퓨터에서 ohlora grades plan으로 정하세요.",
         ) from None
-    return scope
 
 
 def within(run: GradableRun, scope: GradingScope) -> GradableRun:
@@ -235,7 +272,7 @@ def _drawn(run: GradableRun, scope: GradingScope) -> list[Item]:
     items = list(_items_of(run, scope))
     if scope.prompts is None or scope.prompts >= len(items):
         return items
-    drawn = sorted(items, key=lambda item: _lot(run.name, item.prompt))[: scope.prompts]
+    drawn = sorted(items, key=lambda item: lot(run.name, item.prompt))[: scope.prompts]
     kept = {item.prompt for item in drawn}
     return [item for item in items if item.prompt in kept]
 
@@ -247,7 +284,8 @@ def _items_of(run: GradableRun, scope: GradingScope) -> Iterator[Item]:
             yield Item(item.prompt, replies)
 
 
-def _lot(*parts: str) -> bytes:
+def lot(*parts: str) -> bytes:
+    """A place by chance, the same every time: of equals none comes first for its place."""
     return hashlib.sha256("\0".join(parts).encode()).digest()
 
 

@@ -8,7 +8,6 @@ stand for yet.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from functools import partial
 from statistics import fmean
 
 from evaluators.grading.gradable_replies import GradableRun
+from evaluators.grading.scope.grading_scope import lot
 from evaluators.grading.statistics.comparison import (
     differences_by_prompt,
     grades_by_prompt,
@@ -102,7 +102,7 @@ def grading_plan(
     there = {item.prompt: {label(reply) for reply in item.replies} for item in run.items}
     screens = grades_by_screen(grades)
     contrast = Contrast.of(
-        sorted((p for p in there if {a, b} <= there[p]), key=partial(_drawn, run.name)),
+        sorted((p for p in there if {a, b} <= there[p]), key=partial(lot, run.name)),
         differences_by_prompt(screens, a, b),
         scores.apart(a, b),
     )
@@ -117,11 +117,6 @@ def grading_plan(
         for place, saved in chosen
     )
     return GradingPlan(_stop_rule(a, b, contrast, screens, scores), offered)
-
-
-def _drawn(run: str, prompt: str) -> bytes:
-    """A place by chance, the same every time: of equals none comes first for its place."""
-    return hashlib.sha256(f"{run}\0{prompt}".encode()).digest()
 
 
 def top_candidates(

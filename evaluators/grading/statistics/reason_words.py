@@ -1,6 +1,7 @@
 """Why a figure of the grades is unknown, in the reader's language.
 
-Records hold the reason in English, as the files do; people read it here.
+Records hold the reason in English, as the files do; people read it here. The Korean is without a
+verb's ending, since the page and the command line have different ones.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import re
 from model_registry.language import text
 
 _KOREAN = {
-    "no reply was graded by two people yet": "일치도는 평가자가 두 명 이상일 때 계산합니다.",
-    "undefined: every grade is the same": "모든 등급이 같아 일치도를 계산할 수 없습니다.",
-    "too few prompts for an interval": "문항이 적어 구간을 계산할 수 없습니다.",
+    "no reply was graded by two people yet": "평가자가 두 명 이상일 때 계산함",
+    "undefined: every grade is the same": "모든 등급이 같아 계산할 수 없음",
+    "too few prompts for an interval": "질문이 적어 구간을 계산할 수 없음",
     "too few prompts to tell": "질문이 적어 알 수 없음",
     "no difference so far": "아직 차이 없음",
     "never lost": "한 번도 지지 않음",

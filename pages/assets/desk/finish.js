@@ -13,9 +13,7 @@ function finish(end) {
   const head = make("h2", { tabindex: -1 }, say(`Thank you, ${end.name}!`, `${end.name} 님, 고마워요!`));
   show(make("section", { class: "welcome", id: "grade-finish" },
     head,
-    make("p", {}, end.skips
-      ? say("What you graded is kept. The Results tab opens when you have graded what you skipped, too.", "매긴 등급은 저장했어요. 건너뛴 항목까지 평가하면 ‘결과’ 탭이 열려요.")
-      : say("Everything is graded and kept. The Results tab is open to you now: grades you change after you have seen it are kept, but not counted.", "모두 평가하고 저장했어요. 이제 ‘결과’ 탭을 볼 수 있어요. 결과를 본 뒤에 고친 등급은 저장되지만 통계에는 넣지 않아요.")),
+    make("p", {}, ending(end)),
     make("ul", {}, facts.filter(Boolean).map((fact) => make("li", {}, fact))),
     make("div", { class: "bars" }, levels.map((level, at) => make("div", {},
       make("span", {}, named(level)),
@@ -24,11 +22,20 @@ function finish(end) {
     make("div", { class: "row" },
       end.skips
         ? button(say("Grade what I skipped", "건너뛴 항목 평가하기"), () => open(end.skipped[0]).catch(told), { class: "primary", id: "grade-skipped" })
-        : button(say("See the results", "결과 보기"), seeResults, { class: "primary", id: "grade-results" }),
+        : end.results_open && button(say("See the results", "결과 보기"), seeResults, { class: "primary", id: "grade-results" }),
       button(say("Look at my grades again", "내 평가 다시 보기"), () => open(end.number - 1).catch(told), { id: "grade-again" }),
       message()),
     who.token && ownLink()));
   head.focus();
+}
+
+// Graders are promised results only where the manager shows them.
+function ending(end) {
+  const kept = end.skips ? say("What you graded is kept.", "매긴 등급은 저장했어요.") : say("Everything is graded and kept.", "모두 평가하고 저장했어요.");
+  if (!end.results_open) return kept;
+  return `${kept} ${end.skips
+    ? say("The Results tab opens when you have graded what you skipped, too.", "건너뛴 항목까지 평가하면 ‘결과’ 탭이 열려요.")
+    : say("The Results tab is open to you now: grades you change after you have seen it are kept, but not counted.", "이제 ‘결과’ 탭을 볼 수 있어요. 결과를 본 뒤에 고친 등급은 저장되지만 통계에는 넣지 않아요.")}`;
 }
 
 function nothingLeft(end) {

@@ -15,6 +15,7 @@ from evaluators.grading.rater_identity import Visitor
 from evaluators.grading.store.grade_store import GradeStore
 from evaluators.grading.submission import InvalidRequest
 from model_registry.errors import OhloraError, UnknownName
+from pages.management.management_rows import grader_rows
 from tests.support.grading_fixtures import make_run
 
 
@@ -52,6 +53,32 @@ def test_progress_shows_who_is_invited_grades_or_has_finished(session: GradingSe
     assert (found["서연"].done, found["민지"].screens) == (2, 0)
     assert found["지우"].done == found["지우"].screens > 12
     assert found["지우"].seconds == 10
+
+
+def test_who_came_without_an_invitation_was_not_invited(session: GradingSession) -> None:
+    _, token = session.join("하늘")
+    session.screen(Visitor(token))  # planned, nothing graded
+    (row,) = overview_of(session.store, session.run()).graders
+    assert (row.name, row.state) == ("하늘", "joined")
+    assert grader_rows([row])[0]["state"] == "not begun"
+
+
+def test_flags_of_practice_are_left_out(session: GradingSession) -> None:
+    who = Visitor(session.join("하늘")[1])
+    for _ in range(3):
+        screen = session.screen(who)
+        given = [{"grade": 3, "flags": ["harmful"]}] + [{"grade": 3}] * len(screen["replies"])
+        session.submit(who, screen["screen"], given[: len(screen["replies"])])
+    (row,) = overview_of(session.store, session.run()).graders
+    assert (row.done, row.flags) == (1, 1)
+
+
+def test_results_are_promised_only_where_they_are_shown(session: GradingSession) -> None:
+    who = Visitor(session.join("하늘")[1])
+    hand_in(session, who, value=3)
+    assert session.screen(who)["results_open"] is True
+    session.store.management.set_visibility("run", "nothing")
+    assert session.screen(who)["results_open"] is False
 
 
 def test_disagreement_and_notes_come_with_their_replies(session: GradingSession) -> None:

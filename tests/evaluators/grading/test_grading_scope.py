@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from commands.grading.grading_plan import PlanOptions, plan
 from evaluators.grading.grading_session import GradingSession
 from evaluators.grading.management.grading_overview import overview_of
 from evaluators.grading.rater_identity import Visitor
-from evaluators.grading.scope.grading_scope import ENOUGH_GRADES, FILE
+from evaluators.grading.scope.grading_scope import ENOUGH_GRADES, FILE, take_back
 from evaluators.grading.store.grade_store import GradeStore
 from evaluators.grading.submission import InvalidRequest
 from model_registry.errors import BadFile
 from model_registry.records import Reply, append_rows
-from tests.support.grading_fixtures import make_run
+from tests.support.grading_fixtures import PROMPTS, make_run
 
 
 def tuned_run(folder: Path, candidates: int = 7, prompts: int = 25) -> Path:
@@ -210,13 +211,54 @@ def test_what_can_not_be_declared_is_refused_and_nothing_is_kept(
     assert not (tmp_path / "run" / FILE).exists()
 
 
-def test_a_declaration_that_was_damaged_is_named_with_its_line(tmp_path: Path) -> None:
+def test_a_declaration_that_was_cut_while_it_was_written_stops_nobody(tmp_path: Path) -> None:
     grading = session(make_run(tmp_path / "run"))
     grading.scope_document("", {"prompts": 3})
     with (tmp_path / "run" / FILE).open("a") as file:
         file.write('{"replies": "unt')
-    with pytest.raises(BadFile, match=f"{FILE}:2"):
+    assert grading.scope_document()["scope"]["prompts"] == 3
+    grading.scope_document("", {"prompts": 5})
+    assert grading.scope_document()["scope"]["prompts"] == 5
+    (tmp_path / "run" / FILE).write_bytes(b"\0" * 20)
+    assert grading.scope_document()["scope"]["declared_at"] is None
+
+
+def test_a_declaration_that_was_damaged_is_named_with_its_line_and_no_folder(
+    tmp_path: Path,
+) -> None:
+    grading = session(make_run(tmp_path / "run"))
+    grading.scope_document("", {"prompts": 3})
+    with (tmp_path / "run" / FILE).open("a") as file:
+        file.write('{"replies": "unt\n')
+    with pytest.raises(BadFile, match=f"^{FILE}:2: .*--reset") as refused:
         grading.scope_document()
+    assert refused.value.korean.startswith(f"{FILE}:2: 평가 범위")
+    take_back(grading.run(), "2026-01-01")
+    assert grading.scope_document()["scope"]["prompts"] is None
+
+
+def test_a_declaration_that_was_taken_back_follows_the_run_as_it_grows(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", PROMPTS[:2])
+    grading = session(run)
+    grading.scope_document("", {"prompts": 1})
+    take_back(grading.run(), "2026-01-01")
+    assert grading.scope_document()["load"]["prompts"] == 2
+    tuned_run(run, candidates=1, prompts=4)
+    scope = grading.scope_document()["scope"]
+    assert (scope["replies"], scope["rank"], scope["declared_at"]) == ("tuned", 16, None)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("before_after", "before_after"), ("tuned", "tuned"), ("untuned", "tuned"), ("all", "tuned")],
+)
+def test_another_rank_keeps_the_untuned_half(tmp_path: Path, before: str, after: str) -> None:
+    folder = tuned_run(tmp_path / "run", candidates=1, prompts=1)
+    grading = session(folder)
+    grading.scope_document("", {"replies": before, "rank": 16})
+    plan(PlanOptions(run_dir=folder, rank=32, as_json=True))
+    scope = grading.scope_document()["scope"]
+    assert (scope["replies"], scope["rank"]) == (after, 32)
 
 
 def test_a_draft_is_kept_until_it_is_handed_in(tmp_path: Path) -> None:
