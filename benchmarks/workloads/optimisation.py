@@ -111,8 +111,9 @@ def accumulate(model: PreTrainedModel, batches: Sequence[Batch]) -> torch.Tensor
 class Stepper:
     """Takes the steps of a tune without waiting for the device: losses stay there until read.
 
-    Nothing is learnt of a step whose loss is no number, nor of any after it: their gradients count
-    as zero, so that the weights are still numbers when the losses are read.
+    Nothing is learnt of a step whose loss or gradient is no number, nor of any after it: their
+    gradients count as zero, so that the weights are still numbers when the losses are read. The
+    loss of such a step is read as NaN.
     """
 
     def __init__(self, model: PreTrainedModel, settings: TuningSettings, rate: float) -> None:
@@ -129,8 +130,8 @@ class Stepper:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         loss = accumulate(self._model, together)
-        torch.nn.utils.clip_grad_norm_(self.parameters, self._max_norm)
-        failed = ~loss.isfinite()
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self._max_norm)
+        failed = ~(loss.isfinite() & norm.isfinite())
         self._failed = failed if self._failed is None else self._failed | failed
         if loss.device.type != "cpu" or bool(self._failed):  # a CPU has nothing to wait for
             for parameter in self.parameters:
@@ -138,7 +139,7 @@ class Stepper:
                     parameter.grad.masked_fill_(self._failed, 0.0)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
-        self._losses.append(loss)
+        self._losses.append(loss.masked_fill(failed, math.nan))
 
     def read(self) -> list[float]:
         """The losses of the steps since it was last asked, each before its step's update."""
@@ -158,7 +159,7 @@ def prepare(model: PreTrainedModel, settings: TuningSettings) -> None:
     if settings.attention != "auto":
         _attend(model, settings.attention)
     if settings.packing:
-        check_packs(model)
+        check_packs(model, settings.batch_size)
     fuse(model, settings.fused_kernels)
     if not settings.gradient_checkpointing:
         return

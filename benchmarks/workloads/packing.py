@@ -60,12 +60,37 @@ def positions(row: EncodedRow, width: int) -> list[int]:
     return [place for length in (*lengths, padding) for place in range(length)]
 
 
-def check_packs(model: PreTrainedModel) -> None:
-    """Whether rows that are packed give what they give alone.
+def check_packs(model: PreTrainedModel, batch: int = 2) -> None:
+    """Whether rows that are packed give what they give alone, in batches of so many packs.
+
+    Under flash attention transformers tells them apart in batches of one pack only.
 
     Raises:
         OhloraError: they do not.
     """
+    kind = model.config.model_type
+    if not _are_apart(model, 1):
+        raise OhloraError(
+            text(
+                f"Rows packed into one would leak into one another in a model of type {kind}: "
+                "leave --packing out.",
+                f"{kind} 모델에서는 한데 묶은 행이 서로 섞입니다. --packing을 빼세요.",
+            )
+        )
+    if batch > 1 and not _are_apart(model, 2):
+        raise OhloraError(
+            text(
+                f"Rows packed into one would leak into one another in a model of type {kind} with "
+                "this attention in batches of more than one: use --batch-size 1, or --attention "
+                "sdpa.",
+                f"이 어텐션을 쓰는 {kind} 모델에서는 배치가 1보다 크면 한데 묶은 행이 서로 "
+                "섞입니다. --batch-size 1이나 --attention sdpa를 쓰세요.",
+            )
+        )
+
+
+def _are_apart(model: PreTrainedModel, packs: int) -> bool:
+    """Whether two rows in one give the logits that each gives alone, in each of so many packs."""
     import torch
 
     ids = torch.arange(3, 15, device=model.device) % model.config.get_text_config().vocab_size
@@ -74,28 +99,22 @@ def check_packs(model: PreTrainedModel) -> None:
     try:
         with torch.no_grad():
             alone = [model(input_ids=part[None], use_cache=False).logits for part in ids.split(6)]
-            together = _together(model, ids)
+            together = _together(model, ids, packs)
     finally:
         model.train(training)
-    apart = torch.cat(alone, dim=1)
-    if together is None or not _is_close(apart, together):
-        kind = model.config.model_type
-        raise OhloraError(
-            text(
-                f"Rows packed into one would leak into one another in a model of type {kind}: "
-                "leave --packing out.",
-                f"{kind} 모델에서는 한데 묶은 행이 서로 섞입니다. --packing을 빼세요.",
-            )
-        )
+    return together is not None and _is_close(torch.cat(alone, dim=1), together)
 
 
-def _together(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor | None:
+def _together(model: PreTrainedModel, ids: torch.Tensor, packs: int) -> torch.Tensor | None:
+    """Logits of two rows in one, (packs, tokens, vocabulary): the same pack so many times."""
     import torch
 
     places = torch.arange(6, device=ids.device).repeat(2)
     try:
         logits: torch.Tensor = model(
-            input_ids=ids[None], position_ids=places[None], use_cache=False
+            input_ids=ids.expand(packs, -1),
+            position_ids=places.expand(packs, -1),
+            use_cache=False,
         ).logits
     except (TypeError, ValueError):  # it takes no positions
         return None

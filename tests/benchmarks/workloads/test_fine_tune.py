@@ -7,6 +7,7 @@ import warnings
 from dataclasses import replace
 
 import pytest
+import torch
 
 from benchmarks.study.contract import Contract
 from benchmarks.workloads import fine_tune, training_rows
@@ -390,6 +391,31 @@ def test_a_step_whose_loss_overflows_leaves_the_weights_numbers(loaded, monkeypa
     assert all(p.isfinite().all() for p in stepper.parameters)
     assert [math.isfinite(loss) for loss in stepper.read()] == [True, False, True]
     assert stepper.read() == []
+
+
+def test_an_infinite_gradient_of_a_loss_that_is_a_number_ends_the_tune_too(loaded, monkeypatch):
+    from benchmarks.workloads import optimisation
+
+    whole = optimisation.answer_loss
+    monkeypatch.setattr(optimisation, "answer_loss", lambda m, b: _Steep.apply(whole(m, b)))
+    model = add_lora(loaded.model, 4, CONTRACT)
+    batches = training_batches(encoded(loaded), CONTRACT, 0, "cpu")
+    stepper = optimisation.Stepper(model, CONTRACT, 1e-3)
+    stepper.take(batches[:1], 1e-3)
+    assert all(p.isfinite().all() for p in stepper.parameters)
+    assert math.isnan(stepper.read()[0])
+
+
+class _Steep(torch.autograd.Function):
+    """Its value as it is, and an infinite gradient."""
+
+    @staticmethod
+    def forward(ctx, loss):
+        return loss.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * math.inf
 
 
 def test_a_first_loss_that_overflows_is_not_blamed_on_the_weights(loaded, monkeypatch):

@@ -11,6 +11,7 @@ from benchmarks.study.contract import Contract
 from benchmarks.workloads import fine_tune
 from benchmarks.workloads.answer_loss import Batch, collate, plain_loss
 from benchmarks.workloads.log import MemoryLog
+from benchmarks.workloads.optimisation import prepare
 from benchmarks.workloads.packing import check_packs, packed
 from model_registry.architectures.chunked_head import head_of, log_probabilities
 from model_registry.architectures.fused_kernels import check_fused_kernels
@@ -76,6 +77,23 @@ def test_a_model_whose_state_would_leak_refuses_to_pack(model_type) -> None:
     )
     with pytest.raises(OhloraError, match="leak into one another in a model"):
         check_packs(AutoModelForCausalLM.from_config(config))
+
+
+def test_rows_that_are_kept_apart_in_a_batch_of_one_alone_are_packed_in_no_larger_one(
+    tiny_model_of,
+) -> None:
+    """As under flash attention, where transformers tells packs apart for one row a batch only."""
+    model = load(tiny_candidate(tiny_model_of("llama"))).model
+    whole = model.forward
+
+    def forward(input_ids, **more):
+        mask = {"attention_mask": torch.ones_like(input_ids)} if len(input_ids) > 1 else {}
+        return whole(input_ids=input_ids, **mask, **more)
+
+    model.forward = forward
+    prepare(model, Contract(packing=True, batch_size=1))
+    with pytest.raises(OhloraError, match="--batch-size 1"):
+        prepare(model, Contract(packing=True, batch_size=4))
 
 
 def test_packing_makes_fewer_steps_and_learns(tiny_model) -> None:
