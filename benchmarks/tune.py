@@ -7,11 +7,9 @@ each epoch adapter, optimiser and place are written; a killed tune goes on from 
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks.study.contract import Contract
 from benchmarks.tune_rows import TuneRows
@@ -30,6 +28,7 @@ from benchmarks.workloads.fine_tune import (
     check_losses,
     dropout_of,
     learning_rate,
+    nan_loss,
     validation_loss,
 )
 from benchmarks.workloads.optimisation import (
@@ -42,9 +41,6 @@ from model_registry.files.output import whole_files
 from model_registry.prompting.tokenization import EncodedRow
 from model_registry.weights.adapter import CARD, write_card
 from model_registry.weights.loading import LoadedModel
-
-if TYPE_CHECKING:
-    pass
 
 Tell = Callable[[int, int], None]  # step, steps
 
@@ -85,7 +81,9 @@ def tune(
     model = add_lora(loaded.model, rank, contract)
     rate = learning_rate(loaded, contract)
     stepper = Stepper(model, contract, rate)
-    history = restore(out / STATE, stepper.parameters, stepper.optimiser)
+    history: list[EpochEnd] = []
+    if (out / STATE).exists():
+        history = restore(out / STATE, stepper.parameters, stepper.optimiser)
     train = as_trained(rows.train, contract)
     per_epoch, steps = step_counts(len(train), contract)
     for epoch in range(len(history), math.ceil(steps / per_epoch)):
@@ -100,22 +98,23 @@ def tune(
         losses = stepper.read()
         check_losses(model, losses, rate, before=done)
         model.eval()
-        end = EpochEnd(
-            epoch + 1, sum(losses) / len(losses), validation_loss(model, rows.valid, contract)
-        )
+        valid = validation_loss(model, rows.valid, contract)
+        if valid is not None and not math.isfinite(valid):
+            raise nan_loss(model, valid, done + len(losses), rate)
+        end = EpochEnd(epoch + 1, sum(losses) / len(losses), valid)
         model.train()
         history.append(end)
+        if contract.patience and end == best_of(history):  # first: a kill between repeats the epoch
+            save(out / BEST, identity, stepper.parameters, stepper.optimiser, history)
         save(out / STATE, identity, stepper.parameters, stepper.optimiser, history)
-        if contract.patience and end == best_of(history):
-            shutil.copyfile(out / STATE, out / BEST)
         epoch_ends(end)
-    if contract.patience:  # the epochs that were waited for brought nothing
+    if contract.patience and best_of(history):  # the epochs that were waited for brought nothing
         restore(out / BEST, stepper.parameters, stepper.optimiser)
     loaded.model = model.eval()
     with whole_files(out, last=CARD) as folder:
         model.save_pretrained(folder)
         write_card(folder, loaded.candidate, _figures(loaded, identity, history))
-    for left in (STATE, BEST):
+    for left in (BEST, STATE):  # no state is left without its best epoch
         (out / left).unlink(missing_ok=True)
     return history
 
@@ -129,15 +128,21 @@ def step_counts(rows: int, contract: Contract) -> tuple[int, int]:
 
 
 def best_of(history: Sequence[EpochEnd]) -> EpochEnd | None:
-    """The first epoch with the lowest valid loss; None where there are no valid rows."""
-    told = [(end.valid_loss, end.epoch) for end in history if end.valid_loss is not None]
-    return history[min(told)[1] - 1] if told else None
+    """The first epoch with the lowest valid loss; None where none has one that is a number."""
+    told = [(loss, end) for end in history if math.isfinite(loss := _loss_of(end))]
+    return min(told, key=lambda each: each[0])[1] if told else None
 
 
 def is_patience_over(history: Sequence[EpochEnd], patience: int) -> bool:
     """Whether so many epochs in a row brought no valid loss below the lowest before them."""
-    losses = [end.valid_loss for end in history if end.valid_loss is not None]
+    losses = [_loss_of(end) for end in history if end.valid_loss is not None]
     return 0 < patience < len(losses) and min(losses[-patience:]) >= min(losses[:-patience])
+
+
+def _loss_of(end: EpochEnd) -> float:
+    """An epoch's valid loss, infinite where it is no number: no other is higher."""
+    loss = end.valid_loss
+    return math.inf if loss is None or math.isnan(loss) else loss
 
 
 def _figures(

@@ -159,12 +159,21 @@ def save(
 def restore(
     path: Path, parameters: Sequence[nn.Parameter], optimiser: torch.optim.Optimizer
 ) -> list[EpochEnd]:
-    """Restore a saved state; returns the epochs it had done."""
+    """Restore a saved state; returns the epochs it had done.
+
+    Raises:
+        OhloraError: it is missing, or can't be read.
+    """
     import torch
     from safetensors import safe_open
 
     if not path.exists():
-        return []
+        raise OhloraError(
+            text(
+                f"{path} is missing: begin anew with another --out.",
+                f"{path} 파일이 없습니다: 다른 --out을 지정해 처음부터 시작하세요.",
+            )
+        )
     place = _place(path)
     with safe_open(path, framework="pt") as state:
         tensors = {name: state.get_tensor(name) for name in state.keys()}  # noqa: SIM118

@@ -37,6 +37,7 @@ def tune_here(case: Case, rows: TuneRows, tell: Tell, epoch_ends: EpochEnds) -> 
         TuneOutOfMemory: the card's or the machine's memory ran out, and said so.
         OhloraError: as `tune`.
     """
+    give_back_what_is_freed()
     try:
         _tune(case, _base_of(case), rows, tell, epoch_ends)
     except (RuntimeError, MemoryError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import math
 import os
 import shutil
 import signal
@@ -21,11 +22,12 @@ import torch
 from rich.console import Console
 
 from benchmarks import tune as tune_module
+from benchmarks import tune_worker
 from benchmarks.study.contract import Contract
 from benchmarks.tune import tune
 from benchmarks.tune_candidate import tune_candidate
 from benchmarks.tune_rows import TuneRows, encode_rows
-from benchmarks.tune_state import STATE, EpochEnd, differences, identity_of
+from benchmarks.tune_state import BEST, STATE, EpochEnd, differences, identity_of, restore, save
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.open_backend import open_backend
 from model_registry.backends.transformers_local import TransformersBackend
@@ -108,6 +110,70 @@ def test_a_tune_that_has_waited_long_enough_keeps_its_best_epoch(
     assert torch.equal(now, kept[2])
     assert not torch.equal(now, kept[4])
     assert not list(tmp_path.glob("*state*"))
+
+
+def test_a_kill_while_the_best_epoch_is_written_does_not_lose_it(
+    tiny_model, tmp_path, monkeypatch
+) -> None:
+    told = iter([3.0, 2.0, 2.0, 2.5, 2.6])
+    kept: list[torch.Tensor] = []
+    policy = replace(CONTRACT, patience=2)
+
+    def loss_of(model: Any, rows: object, contract: object) -> float:
+        kept.append(next(p.detach().clone() for p in model.parameters() if p.requires_grad))
+        return next(told)
+
+    def save_and_die(path: Path, *state: Any) -> None:
+        save(path, *state)
+        if len(kept) == 2:
+            raise Killed
+
+    def go_on() -> torch.Tensor:
+        loaded = load(tiny_candidate(tiny_model))
+        rows = encode_rows(loaded, ROWS, ROWS[:2], policy)
+        tune(loaded, rows, policy, rank=4, out=tmp_path)
+        return next(p for p in loaded.model.parameters() if p.requires_grad)
+
+    monkeypatch.setattr(tune_module, "validation_loss", loss_of)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(tune_module, "save", save_and_die)
+        go_on()
+    now = go_on()
+    assert torch.equal(now, kept[1])
+    assert not torch.equal(now, kept[0])
+
+
+def test_a_best_epoch_that_is_gone_is_said_and_not_passed_over(tmp_path) -> None:
+    weight = torch.nn.Parameter(torch.ones(2))
+    with pytest.raises(OhloraError, match=r"best_state\.safetensors is missing"):
+        restore(tmp_path / BEST, [weight], torch.optim.AdamW([weight]))
+
+
+def test_a_validation_loss_that_is_no_number_ends_the_tune_before_it_is_kept(
+    tiny_model, tmp_path, monkeypatch
+) -> None:
+    told = iter([3.0, math.nan])
+    monkeypatch.setattr(tune_module, "validation_loss", lambda *_: next(told))
+    with pytest.raises(NotFinite, match=r"the loss is nan at step 4 .*smaller learning rate"):
+        tuned(tiny_model, tmp_path)
+    told = iter([2.0, 2.0, 2.0, 2.0, 2.0])
+    assert [end.valid_loss for end in tuned(tiny_model, tmp_path)] == [3.0, *[2.0] * 5]
+
+
+def test_the_best_epoch_is_none_whose_loss_is_no_number() -> None:
+    history = [EpochEnd(n, 1.0, loss) for n, loss in enumerate((math.nan, 3.0, 2.0), start=1)]
+    assert tune_module.best_of(history) == history[2]
+    assert tune_module.best_of(history[:1]) is None
+    assert tune_module.is_patience_over([*history, *history[:1] * 2], 2)
+
+
+def test_the_c_library_is_set_before_a_model_is_loaded_here(monkeypatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(tune_worker, "give_back_what_is_freed", lambda: done.append("set"))
+    monkeypatch.setattr(tune_worker, "_base_of", lambda case: done.append("loaded"))
+    monkeypatch.setattr(tune_worker, "_tune", lambda *_: None)
+    tune_worker.tune_here(None, None, None, None)  # type: ignore[arg-type]
+    assert done == ["set", "loaded"]
 
 
 def test_waiting_without_valid_rows_is_refused_before_anything_is_loaded(
