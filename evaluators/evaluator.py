@@ -95,6 +95,7 @@ class Composite:
     better: str = "high"
     label_en: str = ""
     label_ko: str = ""
+    version: int = 1  # counts up when the formula or a part changes: scores of before don't compare
 
     def judge(self, replies: Sequence[Reply]) -> Sequence[Score]:
         return self.combine(replies, {part.name: part.judge(replies) for part in self.parts})

@@ -123,12 +123,18 @@ def judge_replies(
             value=columns[evaluator.name][index].value,
             reason=columns[evaluator.name][index].reason,
             reply_hash=said,
+            version=version_of(evaluator),
         )
         for index, reply in enumerate(replies)
         for said in (reply_hash(reply.reply),)
         for evaluator in chosen
     ]
     return rows, {evaluator.name: seconds[evaluator.name] for evaluator in chosen}
+
+
+def version_of(evaluator: Evaluator) -> int:
+    """The version of what it computes; only a composite's changes."""
+    return evaluator.version if isinstance(evaluator, Composite) else 1
 
 
 def _column(

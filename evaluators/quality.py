@@ -288,6 +288,9 @@ def _scrambled(well_formed: float | None) -> float:
     return min(1.0, max(0.0, (first - odds) / (first - full)))
 
 
+#: Counts up with every change of a value: a run that goes on is judged anew by the present one.
+#: 2: two profiles, and weights that were learnt.
+VERSION = 2
 SHARED_PARTS: tuple[Evaluator, ...] = (
     EMPTY,
     LOOP,
@@ -312,6 +315,7 @@ QUALITY = Composite(
     quality,
     label_en="quality",
     label_ko="품질",
+    version=VERSION,
 )
 QUALITY_EXAM = Composite(
     "quality_exam",
@@ -319,6 +323,7 @@ QUALITY_EXAM = Composite(
     quality_exam,
     label_en="quality (exam)",
     label_ko="품질 (과제형)",
+    version=VERSION,
 )
 QUALITY_CHAT = Composite(
     "quality_chat",
@@ -326,6 +331,7 @@ QUALITY_CHAT = Composite(
     quality_chat,
     label_en="quality (chat)",
     label_ko="품질 (대화형)",
+    version=VERSION,
 )
 
 BY_PROMPT = "prompt"  # the profile that each prompt calls for

@@ -155,6 +155,7 @@ class ScoreRow:
     value: float | None
     reason: str = ""
     reply_hash: str | None = None  # of the text that was judged; None in older files
+    version: int = 1  # of the evaluator's formula; older files have none
 
     @property
     def key(self) -> tuple[Hashable, ...]:

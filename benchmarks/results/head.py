@@ -144,7 +144,8 @@ class RunHead:
     use: str | None = None  # what the chosen one is for, of `license_uses.USES`
     facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     checks: Declared = field(default_factory=dict)  # of the prompts that are asked
-    register: str = BY_PROMPT  # the profile of `quality`, of quality.REGISTERS
+    #: The profile of `quality`, of quality.REGISTERS; older heads have none: each prompt's own.
+    register: str = BY_PROMPT
     rows: RowCounts = RowCounts()
     memory_limit_bytes: int | None = None
     time_limit_seconds: float | None = None

@@ -14,12 +14,12 @@ from benchmarks.run.prediction import with_prediction
 from benchmarks.study.plan import Plan
 from evaluators.checks.instructions import INSTRUCTIONS, INSTRUCTIONS_LOOSE, with_declared
 from evaluators.checks.persona import fact_check
-from evaluators.evaluator import EachReply
-from evaluators.evaluator_registry import judge_replies, load_evaluators
+from evaluators.evaluator import Composite, EachReply, Evaluator
+from evaluators.evaluator_registry import judge_replies, load_evaluators, version_of
 from evaluators.quality import BY_REGISTER, QUALITY
 from evaluators.time_limit import patience
 from model_registry.language import for_files
-from model_registry.records import Reply, Result, group_by, reply_hash
+from model_registry.records import Reply, Result, ScoreRow, group_by, reply_hash
 
 
 def run_plan(
@@ -78,7 +78,8 @@ def _failed(folder: RunFolder) -> set[str]:
 def judge_run(folder: RunFolder, plugin_files: Iterable[Path | str] = ()) -> dict[str, float]:
     """Score all replies that have no score yet; the seconds that each evaluator took.
 
-    Replies of a case are judged together, because some evaluators compare them.
+    Replies of a case are judged together, because some evaluators compare them. Where a composite's
+    formula has changed since, it and its parts are judged anew: the newer rows count.
     """
     evaluators = load_evaluators(plugin_files)
     head = folder.head()
@@ -91,9 +92,9 @@ def judge_run(folder: RunFolder, plugin_files: Iterable[Path | str] = ()) -> dic
         evaluators[QUALITY.name] = BY_REGISTER.get(head.register, QUALITY)
     seconds: dict[str, float] = {}
     with folder.kept():
-        judged = {row.key: row.reply_hash for row in folder.scores()}
+        judged = {row.key: row for row in folder.scores()}
         for replies in group_by(folder.replies(), lambda reply: reply.case).values():
-            missing = {n: e for n, e in evaluators.items() if not _is_judged(n, replies, judged)}
+            missing = _missing(evaluators, replies, judged)
             if not missing:
                 continue
             rows, took = judge_replies(missing, replies)
@@ -105,12 +106,30 @@ def judge_run(folder: RunFolder, plugin_files: Iterable[Path | str] = ()) -> dic
     return seconds
 
 
+def _missing(
+    evaluators: Mapping[str, Evaluator],
+    replies: Sequence[Reply],
+    judged: Mapping[tuple[Hashable, ...], ScoreRow],
+) -> dict[str, Evaluator]:
+    """Those that have not seen these replies; of a composite its parts too, which it needs anyway:
+    what stands beside it is what it was made of."""
+    missing = {n for n, each in evaluators.items() if not _is_judged(each, replies, judged)}
+    composites = [e for n, e in evaluators.items() if n in missing and isinstance(e, Composite)]
+    missing |= {part.name for each in composites for part in each.parts}
+    return {name: each for name, each in evaluators.items() if name in missing}
+
+
 def _is_judged(
-    evaluator: str, replies: Iterable[Reply], judged: Mapping[tuple[Hashable, ...], str | None]
+    evaluator: Evaluator,
+    replies: Iterable[Reply],
+    judged: Mapping[tuple[Hashable, ...], ScoreRow],
 ) -> bool:
     """Whether an evaluator has seen these replies as they stand: a case may be done again."""
-    for reply in replies:
-        key = (*reply.key, evaluator)
-        if key not in judged or judged[key] not in (None, reply_hash(reply.reply)):
-            return False
-    return True
+    version = version_of(evaluator)
+    rows = ((judged.get((*reply.key, evaluator.name)), reply) for reply in replies)
+    return all(
+        row is not None
+        and row.version == version
+        and row.reply_hash in (None, reply_hash(reply.reply))
+        for row, reply in rows
+    )

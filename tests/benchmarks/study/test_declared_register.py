@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from benchmarks.results.head import RunHead
 from benchmarks.run.runner import judge_run, run_plan
 from benchmarks.study.study_files import parse_study, read_study, study_names, study_path
 from benchmarks.study.study_rows import data_path
-from evaluators.quality import register_of
+from evaluators.quality import QUALITY, register_of
 from model_registry.errors import BadFile
+from model_registry.records import to_json
 from rows.reading import read_data
 from tests.support.run_in_a_process import QuickEngine, Silent
 from tests.support.small_study import plan_study, write_study
@@ -34,6 +36,44 @@ def test_a_run_judges_by_the_profile_that_its_study_declares(tmp_path, tiny_mode
     assert by_name["quality_chat"] != by_name["quality_exam"]
     head = folder.head()
     assert RunHead.from_json(head.to_json()).register == head.register == register
+
+
+def as_an_older_program_left_it(folder: RunFolder) -> None:
+    """No register in the head, no version in the scores, another formula and half of the cases."""
+    head = json.loads(folder.head_path.read_text(encoding="utf-8"))
+    del head["register"]
+    folder.head_path.write_text(json.dumps(head), encoding="utf-8")
+    path, rows = folder.path / "scores.jsonl", folder.scores()
+    path.unlink()
+    judged = rows[0].candidate
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            if row.candidate == judged and row.evaluator not in ("quality_chat", "quality_exam"):
+                old = to_json(row) | {"value": 0.9}
+                del old["version"]
+                file.write(json.dumps(old, ensure_ascii=False) + "\n")
+
+
+def test_an_older_run_that_goes_on_is_judged_by_one_formula(tmp_path, tiny_model):
+    study = write_study(tmp_path / "study", tiny_model, ("one", "two"))
+    plan, folder = plan_study(study, tmp_path / "run"), RunFolder(tmp_path / "run")
+    run_plan(plan, folder, QuickEngine(), Silent())
+    judge_run(folder)
+    made_of = {"quality", "quality_chat", "quality_exam", *(part.name for part in QUALITY.parts)}
+
+    def values() -> dict[object, float | None]:
+        return {row.key: row.value for row in folder.scores() if row.evaluator in made_of}
+
+    fresh = values()
+    as_an_older_program_left_it(folder)
+    older = (folder.path / "scores.jsonl").read_bytes()
+    judge_run(folder)
+    assert folder.head().register == "prompt"
+    assert values() == fresh
+    whole = (folder.path / "scores.jsonl").read_bytes()
+    assert whole.startswith(older)  # appended, nothing rewritten
+    assert judge_run(folder) == {}  # once is enough
+    assert {row.value for row in folder.scores() if row.evaluator == "politeness"} >= {0.9}
 
 
 def test_a_register_that_is_none_names_those_that_there_are():
