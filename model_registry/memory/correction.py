@@ -20,8 +20,8 @@ from model_registry.memory.fit import NO_CORRECTION, Correction, Estimate
 ENOUGH = 5
 #: Nor do fewer than these of a kind about that kind.
 OF_A_KIND = 3
-#: Counts up when a case takes other memory than before, so that what was measured then is left out.
-#: 2: the C library gives back what is freed.
+#: Counts up when a case on a CPU takes other memory than before, so that what was measured then is
+#: left out. 2: the C library gives back what is freed; a card's allocator has nothing of it.
 _FORM = 2
 #: Two cases tell a slope where their small pieces differ by so many bytes.
 _APART = 2**24
@@ -75,7 +75,7 @@ def correction_for(machine: str, device: str, path: Path | None = None) -> Corre
     rows, older = _rows(machine, device, path or measured_path())
     shipped = _shipped(device)
     if len(rows) < ENOUGH:
-        return replace(shipped, source=shipped.source + _left_out(older)) if older else shipped
+        return replace(shipped, source=_left_out(shipped.source, older)) if older else shipped
     pairs = [(_estimate(row["estimate"]), int(row["measured_bytes"])) for row in rows.values()]
     source = text(
         f"corrected by {len(pairs)} cases measured on this machine",
@@ -87,14 +87,15 @@ def correction_for(machine: str, device: str, path: Path | None = None) -> Corre
     return fitted(pairs, source, shipped)
 
 
-def _left_out(older: int) -> str:
-    """That cases of this machine don't count, and why."""
-    return text(
-        f"; {older} cases measured on this machine before are left out: processes kept what they "
+def _left_out(source: str, older: int) -> str:
+    """The source, and that cases of this machine don't count, and why."""
+    said = text(
+        f"{older} cases measured on this machine before are left out: processes kept what they "
         "had freed then",
-        f". 이 장비에서 전에 측정한 {older}개 케이스는 뺐습니다. 그때는 프로세스가 해제한 메모리를 "
+        f"이 장비에서 전에 측정한 {older}개 케이스는 뺐습니다. 그때는 프로세스가 해제한 메모리를 "
         "돌려주지 않았습니다",
     )
+    return f"{source}{text('; ', '. ')}{said}" if source else said
 
 
 def _measured(pairs: Sequence[tuple[Estimate, int]]) -> list[tuple[tuple[str, str], bool]]:
@@ -116,7 +117,7 @@ def _rows(machine: str, device: str, path: Path) -> tuple[dict[str, JsonDict], i
         try:
             row = json.loads(line)
             if (row["machine"], row["device"]) == (machine, device):
-                if row.get("form") != _FORM:
+                if device == "cpu" and row.get("form") != _FORM:
                     older.add(str(row["case"]))
                     continue
                 _estimate(row["estimate"])
@@ -127,8 +128,10 @@ def _rows(machine: str, device: str, path: Path) -> tuple[dict[str, JsonDict], i
 
 
 def _estimate(row: JsonObject) -> Estimate:
+    """One of a row; older rows have neither the heap's pieces nor the kind of work."""
     terms = {name: int(count) for name, count in row["terms"].items()}
-    return Estimate(terms, int(row["small_bytes"]), str(row["moment"]), str(row["kind"]))
+    small, kind = int(row.get("small_bytes", 0)), str(row.get("kind", ""))
+    return Estimate(terms, small, str(row["moment"]), kind)
 
 
 def _shipped(device: str) -> Correction:
@@ -163,22 +166,24 @@ def fitted(
         source: said with every corrected figure.
         unmeasured: whose figure stays where too few cases of a kind were measured.
 
-    Medians, because one case with a disturbed measurement must not move all predictions.
+    Medians, because one case with a disturbed measurement must not move all predictions. None is
+    below zero: a process holds what its tensors take.
     """
     plain = [m - e.predicted_bytes for e, m in pairs if not e.is_tuning]
-    overhead = _median(plain) if len(plain) >= OF_A_KIND else unmeasured.overhead_bytes
+    overhead = max(0.0, _median(plain)) if len(plain) >= OF_A_KIND else unmeasured.overhead_bytes
     found = replace(unmeasured, overhead_bytes=round(overhead), cases=len(pairs), source=source)
     tuned = [(e, m - e.predicted_bytes - overhead) for e, m in pairs if e.is_tuning]
     points = [(e.small_bytes, more) for e, more in tuned if e.kind != "orpo"]
     if len(points) >= OF_A_KIND:
         more, share = _line(points)
-        found = replace(found, tuning_bytes=round(more), kept_share=share)
+        found = replace(found, tuning_bytes=max(0, round(more)), kept_share=share)
     left = [
         more - found.tuning_bytes - found.kept_share * e.small_bytes
         for e, more in tuned
         if e.kind == "orpo"
     ]
-    return replace(found, orpo_bytes=round(_median(left))) if len(left) >= OF_A_KIND else found
+    by_trl = max(0, round(_median(left))) if left else 0
+    return replace(found, orpo_bytes=by_trl) if len(left) >= OF_A_KIND else found
 
 
 def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:

@@ -391,6 +391,33 @@ def test_a_machine_s_own_cases_are_kept_and_said(tmp_path):
     assert "this machine" not in correction.correction_for("other", "cpu", path).source
 
 
+def test_a_card_s_cases_of_before_the_heap_was_counted_still_correct_it(tmp_path):
+    """What the C library gives back touches a CPU's processes only."""
+    path = tmp_path / "measured.jsonl"
+    row = {
+        "machine": "box", "device": "cuda", "measured_bytes": 9 * MIB,
+        "estimate": {"terms": {"weights": 2 * MIB}, "scratch_bytes": 0, "moment": "load"},
+    }  # fmt: skip
+    path.write_text("".join(json.dumps(row | {"case": str(n)}) + "\n" for n in range(7)))
+    found = correction.correction_for("box", "cuda", path)
+    assert (found.overhead_bytes, found.cases) == (7 * MIB, 7)
+    assert found.source == "corrected by 7 cases measured on this machine"
+
+
+def test_cases_left_out_where_nothing_is_shipped_are_a_sentence_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(correction, "_SHIPPED", tmp_path / "none.json")
+    path = tmp_path / "measured.jsonl"
+    row = {"machine": "box", "device": "cpu", "case": "a", "measured_bytes": 9, "estimate": {}}
+    path.write_text(json.dumps(row) + "\n")
+    assert correction.correction_for("box", "cpu", path).source.startswith("1 cases measured")
+
+
+def test_a_process_is_never_said_to_take_less_than_its_tensors():
+    found = fitted(made_up_pairs(-27 * MIB, -40 * MIB))
+    assert (found.overhead_bytes, found.tuning_bytes) == (0, 0)
+    assert fitted(made_up_pairs(0, -40 * MIB, 0.5)).tuning_bytes == 0
+
+
 def test_cases_measured_when_processes_kept_what_they_freed_are_left_out_and_said(tmp_path):
     path = tmp_path / "measured.jsonl"
     row = {
