@@ -51,7 +51,7 @@ def _cells(run: Run, name: str, task: str, ranks: tuple[int, ...]) -> Iterator[C
     for rank in (None, *ranks):
         yield _value_cell(run, name, task, rank)
     for rank in ranks:
-        yield _change_cell(task_change(run, name, task, rank))
+        yield _change_cell(run, name, task, rank)
 
 
 def _value_cell(run: Run, name: str, task: str, rank: int | None) -> Cell:
@@ -66,9 +66,14 @@ def _value_cell(run: Run, name: str, task: str, rank: int | None) -> Cell:
     )
 
 
-def _change_cell(found: TaskEstimate | None) -> Cell:
+def _change_cell(run: Run, name: str, task: str, rank: int) -> Cell:
+    """The paired difference, else that of the two figures, as a criterion takes it."""
+    found = task_change(run, name, task, rank)
     if found is None:
-        return missing("—")
+        before, after = (task_value(run, name, task, each) for each in (None, rank))
+        if before is None or after is None:
+            return missing("—")
+        return Cell(f"{after - before:+.4f}", "number", after - before)
     sure = found.low is not None and found.high is not None and found.low * found.high > 0
     note = "" if sure else text("not told from 0", "0과 구별되지 않음")
     return Cell(f"{found.mean:+.4f}", "number", found.mean, under=_interval(found, "+"), note=note)
@@ -97,9 +102,28 @@ def _note(evidence: Evidence) -> str:
         else "",
         text(
             "Below: 95 % intervals, documents of one text together. Change is after minus before "
-            "on the same documents; below 0 is forgotten.",
-            "아래는 95% 구간(같은 지문의 문항을 묶음). 변화는 같은 문항의 튜닝 후 − 튜닝 전이며, "
-            "0보다 작으면 잊은 것입니다.",
+            "on the same documents; of a figure that is no mean over documents it is the "
+            "difference of the figures, without an interval.",
+            "아래는 95% 구간(같은 지문의 문항을 묶음). 변화는 같은 문항의 튜닝 후 − 튜닝 전입니다. "
+            "문항의 평균이 아닌 수치는 두 수치의 차이만 구간 없이 표시합니다.",
         ),
+        _forgotten(evidence.run),
     ]
     return " ".join(filter(None, parts))
+
+
+def _forgotten(run: Run) -> str:
+    """On which side of 0 something was forgotten, by the good end of each task's metric."""
+    figures = [each.figures for each in run.results if each.workload == "benchmark"]
+    ends = {str(each["task"]): each.get("higher_is_better") for each in figures if "task" in each}
+    lower = [task for task, higher in ends.items() if higher is False]
+    if any(ends.values()):
+        said = text("A change below 0 is forgotten.", "변화가 0보다 작으면 잊은 것입니다.")
+        but = text(
+            f"Where lower is better, one above 0 is: {', '.join(lower)}.",
+            f"낮을수록 좋은 과제({', '.join(lower)})는 0보다 크면 잊은 것입니다.",
+        )
+        return f"{said} {but}" if lower else said
+    if lower:
+        return text("A change above 0 is forgotten.", "변화가 0보다 크면 잊은 것입니다.")
+    return ""

@@ -71,8 +71,11 @@ def task_estimate(run: Run, name: str, task: str, rank: int | None = None) -> Ta
 def task_change(run: Run, name: str, task: str, rank: int) -> TaskEstimate | None:
     """After the tune minus before it, on the same documents: what was learned or forgotten.
 
-    None where a case failed, or no document was asked both times.
+    None where a case failed, no document was asked both times, or a figure is no mean over
+    documents: what changed is then the difference of the two figures, without an interval.
     """
+    if any(task_estimate(run, name, task, each) is None for each in (None, rank)):
+        return None
     before, after = (_scores(run, name, task, each) for each in (None, rank))
     both = [key for key in before if key in after]
     if not both:

@@ -89,6 +89,33 @@ def test_a_figure_that_is_no_mean_over_documents_has_no_interval(run):
     assert task_estimate(replace(run, results=(other, *run.results[1:])), "one", "own") is None
 
 
+def test_a_change_is_the_same_figure_in_the_report_and_as_a_criterion(run):
+    """Of a group that weighs its members alike both are the difference of its values."""
+    change = task_change(run, "one", "own", 8)
+    assert change.mean == pytest.approx(value_of("task:own_change", "one", run))
+    before, after, failed = run.results
+    alike = replace(before, figures={**before.figures, "value": 0.5})
+    grouped = replace(run, results=(alike, after, failed))
+    assert value_of("task:own_change", "one", grouped) == pytest.approx(4 / 12 - 0.5)
+    assert task_change(grouped, "one", "own", 8) is None
+    cell = benchmark_table(Evidence(grouped, None)).rows[0][-1]
+    assert (cell.text, cell.under) == ("-0.1667", "")
+
+
+def test_what_is_forgotten_follows_which_end_of_the_metric_is_the_good_one(run):
+    def noted(*higher: bool | None) -> str:
+        results = [
+            replace(each, figures={"task": f"t{n}", "higher_is_better": up})
+            for n, (each, up) in enumerate(zip(run.results, higher, strict=False))
+        ]
+        return benchmark_table(Evidence(replace(run, results=tuple(results)), None)).note
+
+    assert "below 0 is forgotten." in noted(True, True)
+    assert "above 0 is forgotten." in noted(False, False)
+    assert "Where lower is better, one above 0 is: t1." in noted(True, False)
+    assert "forgotten" not in noted(None, None)
+
+
 def test_documents_of_their_own_give_the_usual_standard_error():
     values = [0.0, 1.0, 1.0, 0.0, 1.0]
     found = cluster_mean(values, [str(n) for n in range(5)])
