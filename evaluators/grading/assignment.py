@@ -19,7 +19,7 @@ from evaluators.grading.scope.allotment import allot, has_room
 from evaluators.grading.scope.grading_scope import GradingScope, scope_of, within
 from evaluators.grading.statistics.next_grades import grading_plan
 from evaluators.grading.statistics.rater_scores import scores_of_run
-from evaluators.grading.store.grade_records import Screen, Shown, reply_hash
+from evaluators.grading.store.grade_records import PlannedScreens, Screen, Shown, reply_hash
 from evaluators.grading.store.grade_store import GradeStore
 
 #: More cards than this on one screen can't be kept in mind; the rest makes another screen.
@@ -28,7 +28,7 @@ MOST_REPLIES = 7
 #: The share of items that come a second time, to see whether a person agrees with themselves.
 REPEATED = 0.1
 
-#: Prompts that come first for everybody, where the others come as they tell.
+#: Prompts that come first for everybody who has them; the others follow as they tell.
 SHARED_PROMPTS = 5
 
 #: A repeated item comes at least this many screens after its first time, where there are enough.
@@ -38,18 +38,24 @@ PRACTICE_CANDIDATE = "(practice)"
 
 
 def plan(
-    run: GradableRun, grader: str, *, earlier: int = 0, telling: Sequence[str] = ()
+    run: GradableRun,
+    grader: str,
+    *,
+    asked: GradableRun | None = None,
+    earlier: int = 0,
+    telling: Sequence[str] = (),
 ) -> list[Screen]:
     """The screens of one grader: practice, items in random order, a tenth of them repeated.
 
-    Where there are `earlier` screens (the run or its scope has grown since), there is no practice.
-    Where it is known which prompts are the most `telling`, these come in that order, after the few
-    that everybody grades.
+    The few prompts that come first for everybody are of all that are `asked`, of which `run` may be
+    one grader's part. Where it is known which of the others are the most `telling`, these follow in
+    that order. Where there are `earlier` screens (the run or its scope has grown since), there is
+    no practice.
     """
     rng = random.Random(_seed(run.name, grader, str(earlier)))
     items = [part for item in run.items for part in _split(run, item, rng)]
     rng.shuffle(items)
-    items = _most_telling_first(run, items, telling)
+    items = _most_telling_first(items, _shared_prompts(asked or run), telling)
     made = [("item", item) for item in items]
     for item in rng.sample(items, k=repeats_among(len(items))):
         made.insert(_place_of_repeat(made, item, rng), ("repeat", item))
@@ -59,15 +65,17 @@ def plan(
     return screens
 
 
+def _shared_prompts(asked: GradableRun) -> set[str]:
+    """The prompts that come first for everybody: the same, whoever's part they are in."""
+    lots = sorted((item.prompt for item in asked.items), key=lambda one: _seed(asked.name, one))
+    return set(lots[:SHARED_PROMPTS])
+
+
 def _most_telling_first(
-    run: GradableRun, items: Sequence[Item], telling: Sequence[str]
+    items: Sequence[Item], shared: Collection[str], telling: Sequence[str]
 ) -> list[Item]:
     """First the prompts that are the same for everybody, or agreement could not be measured of
     people who stop early; then as they tell, those that the order does not know last."""
-    if not telling:
-        return list(items)
-    lots = sorted({item.prompt for item in items}, key=lambda one: _seed(run.name, one))
-    shared = set(lots[:SHARED_PROMPTS])
     place = {prompt: number for number, prompt in enumerate(telling)}
     return sorted(
         items,
@@ -148,17 +156,36 @@ def screens_of(
     scope = scope or scope_of(run)
     asked = within(run, scope)
     kept = store.screens(grader, run.name)
-    if has_room(asked, scope, kept, done):
+    if awaits_more(store, asked, scope, grader, kept, done):
         telling = _telling(store, asked)
 
-        def further(screens: list[Screen], graded: set[str]) -> list[Screen]:
-            mine = sum(screen.grader == grader for screen in screens)
-            part = asked.part(allot(asked, scope, grader, screens, graded))
-            return _numbered(plan(part, grader, earlier=mine, telling=telling), start=mine)
+        def further(planned: PlannedScreens) -> list[Screen]:
+            mine = sum(screen.grader == grader for screen in planned.screens)
+            part = asked.part(allot(asked, scope, grader, planned, done))
+            more = plan(part, grader, asked=asked, earlier=mine, telling=telling)
+            return _numbered(more, start=mine)
 
         store.plan_screens(run.name, further)
         kept = store.screens(grader, run.name)
     return still_asked(kept, run, scope, done)
+
+
+def awaits_more(
+    store: GradeStore,
+    asked: GradableRun,
+    scope: GradingScope,
+    grader: str,
+    kept: Sequence[Screen],
+    done: Collection[str],
+) -> bool:
+    """Whether something would be allotted to a grader now, beside the screens they have.
+
+    It only reads: where shares don't divide evenly there may be room for good and nothing to fill
+    it, and no look should wait for those who write.
+    """
+    if not has_room(asked, scope, kept, done):
+        return False
+    return bool(allot(asked, scope, grader, store.planned(asked.name), done))
 
 
 def still_asked(

@@ -75,6 +75,26 @@ def identify(reply: Reply) -> Shown:
     return Shown(reply.case, reply.candidate, reply.pass_, reply.tuned, reply_hash(reply.reply))
 
 
+def state_of_replies(folder: Path) -> tuple[int, int]:
+    """The time in ns of the last change of a run's replies, and their size in bytes.
+
+    Raises:
+        OhloraError: they are not there now, or can't be read.
+    """
+    path = folder / "replies.jsonl"
+    try:
+        state = path.stat()
+    except OSError as error:
+        name = f"{folder.resolve().name}/{path.name}"
+        raise OhloraError(
+            f"{name} can't be read now: {error.strerror}. Try again shortly; if it stays so, put "
+            "the run folder back in its place.",
+            f"지금은 {name} 파일을 읽을 수 없어요({error.strerror}). 잠시 뒤에 다시 시도하고, "
+            "계속 그러면 실행 결과 폴더를 제자리에 되돌려 놓으세요.",
+        ) from None
+    return state.st_mtime_ns, state.st_size
+
+
 def read_run(folder: Path) -> GradableRun:
     """The gradable part of a run folder: prompts in the order they were asked.
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from evaluators.grading.assignment import screens_of
+from evaluators.grading.assignment import awaits_more, screens_of, still_asked
 from evaluators.grading.gradable_replies import GradableRun
-from evaluators.grading.scope.grading_scope import GradingScope
+from evaluators.grading.scope.grading_scope import GradingScope, scope_of, within
 from evaluators.grading.statistics.agreement import grader_reports
 from evaluators.grading.store.grade_records import Grade, Grader, Screen, grades_that_count
 from evaluators.grading.store.grade_store import GradeStore
@@ -62,6 +62,19 @@ def progress_of(
     done = {grade.screen or "" for grade in history}
     shown = store.management.visibility(run.name) != "nothing"
     return GraderProgress(screens_of(store, run, grader, scope, done), history, shown)
+
+
+def has_finished(store: GradeStore, run: GradableRun, grader: Grader) -> bool:
+    """Whether a grader gave every grade that a run asks them for. Nothing is planned by this."""
+    scope = scope_of(run)
+    kept = store.screens(grader.id, run.name)
+    if not kept or not scope.admits(grader.name):
+        return False
+    history = store.grades(run.name, grader=grader.id, history=True)
+    done = {grade.screen or "" for grade in history}
+    work = GraderProgress(still_asked(kept, run, scope, done), history)
+    asked = within(run, scope)
+    return work.finished and not awaits_more(store, asked, scope, grader.id, kept, done)
 
 
 def completion_summary(grader: Grader, work: GraderProgress) -> dict[str, object]:

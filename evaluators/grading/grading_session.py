@@ -20,8 +20,8 @@ from evaluators.grading.desk.screen_view import (
     screen_view,
     subject_of,
 )
-from evaluators.grading.gradable_replies import GradableRun, read_run
-from evaluators.grading.grader_progress import completion_summary, progress_of
+from evaluators.grading.gradable_replies import GradableRun, read_run, state_of_replies
+from evaluators.grading.grader_progress import completion_summary, has_finished, progress_of
 from evaluators.grading.rater_identity import ANONYMOUS, Visitor, new_token
 from evaluators.grading.scope.grading_load import scope_document
 from evaluators.grading.scope.grading_scope import checked_scope, declare, scope_of
@@ -81,7 +81,7 @@ class GradingSession:
 
         Raises:
             UnknownName: no such run.
-            Refused: there are no runs at all.
+            OhloraError: there are no runs at all, or this one's replies are not there now.
         """
         if not self._runs:
             raise InvalidRequest(
@@ -91,8 +91,7 @@ class GradingSession:
         name = text(name or "", "run", _LONGEST_ID) or next(iter(self._runs))
         if name not in self._runs:
             raise UnknownName("run", name[:80], self._runs)
-        state = (self._runs[name] / "replies.jsonl").stat()
-        stamp = (state.st_mtime_ns, state.st_size)
+        stamp = state_of_replies(self._runs[name])
         # Ten visitors at once read a new state once, not ten times beside each other.
         with self._reading:
             if name not in self._read or self._read[name][0] != stamp:
@@ -271,7 +270,8 @@ class GradingSession:
 
     def has_finished(self, visitor: Visitor, run: str = "") -> bool:
         """Whether this visitor has given every grade that a run asks for. A skip is none."""
-        return self.knows(visitor) and progress_of(self.store, self.run(run), visitor.id).finished
+        known = self.store.grader(visitor.id) if visitor.id else None
+        return known is not None and has_finished(self.store, self.run(run), known)
 
     def note_names_seen(self, visitor: Visitor, run: str = "", *, owner: bool = False) -> None:
         """Record that a visitor sees names or results: later grades of the run are not blind.

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from evaluators.grading.gradable_replies import GradableRun, Item
 from evaluators.grading.scope.grading_scope import GradingScope, prompts_a_grader
-from evaluators.grading.store.grade_records import Screen
+from evaluators.grading.store.grade_records import PlannedScreens, Screen
 from model_registry.records import Reply
 
 
@@ -40,31 +40,37 @@ def allot(
     asked: GradableRun,
     scope: GradingScope,
     grader: str,
-    screens: Iterable[Screen],
+    planned: PlannedScreens,
     done: Collection[str],
 ) -> tuple[Item, ...]:
     """What this grader is to grade beside what they have: first what fewest others have.
 
-    Somebody who comes when everything is allotted takes what others have left ungraded.
+    Somebody who comes when everything is allotted takes what others have left ungraded. What
+    somebody left ungraded whose invitation was ended is as if it had never been allotted.
 
     Args:
         asked: the part of the run that is graded.
         scope: what was declared.
         grader: whose part this is.
-        screens: of all graders of the run.
-        done: the ids of screens with a grade, whoever gave it.
+        planned: the screens of all graders of the run.
+        done: the ids of screens that this grader has handed in.
     """
-    screens = list(screens)
-    kept = [screen for screen in screens if screen.grader == grader]
+    kept = [screen for screen in planned.screens if screen.grader == grader]
     missing = missing_items(asked, kept, done)
     room = prompts_a_grader(scope, len(asked.items)) - (len(asked.items) - len(missing))
     if scope.overlap is None:
         return tuple(missing)
-    others = [one for one in screens if one.grader != grader and asked.shows(one)]
+    others = [
+        one
+        for one in planned.screens
+        if one.grader != grader
+        and (one.id in planned.graded or one.grader not in planned.revoked)
+        and asked.shows(one)
+    ]
     begun = {screen.prompt for screen in kept if screen.kind == "item"}
     chosen = _least_given(missing, others, grader, scope.overlap, begun)
     if not chosen and not begun:
-        given = [screen for screen in others if screen.id in done]
+        given = [screen for screen in others if screen.id in planned.graded]
         chosen = _least_given(missing, given, grader, scope.overlap, begun)
     return tuple(chosen[: max(room, 0)])
 

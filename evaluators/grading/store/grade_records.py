@@ -47,6 +47,15 @@ class Screen:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedScreens:
+    """The screens of all graders of a run, and what is known of them."""
+
+    screens: tuple[Screen, ...]
+    graded: frozenset[str]  # ids of screens on which a grade was given
+    revoked: frozenset[str]  # ids of graders whose invitation was ended
+
+
+@dataclass(frozen=True, slots=True)
 class Grade:
     """One grade (or a skip) that one person gave one reply, with how it was shown."""
 

@@ -27,6 +27,7 @@ from evaluators.grading.store.grade_records import (
     CHOICES,
     Grade,
     Grader,
+    PlannedScreens,
     Screen,
     Vote,
     grades_that_count,
@@ -36,6 +37,7 @@ from evaluators.grading.store.management_store import ManagementStore
 from evaluators.grading.store.row_values import (
     grade_of,
     insert_new,
+    planned_screens,
     row_of,
     screen_of,
     storable,
@@ -130,26 +132,22 @@ class GradeStore:
             rows = connection.execute(select(schema.graders)).mappings().all()
         return {row["id"]: Grader(**row) for row in rows}
 
-    def plan_screens(
-        self, run: str, further: Callable[[list[Screen], set[str]], list[Screen]]
-    ) -> None:
-        """Add the screens that `further` makes of those that the run has, whoever they are of.
+    def planned(self, run: str) -> PlannedScreens:
+        """The screens that a run has, whoever they are of."""
+        with self._engine.connect() as connection:
+            return planned_screens(connection, run)
 
-        It also gets the ids of screens on which a grade was given. Nobody else plans meanwhile, in
-        no other process either: what is allotted to one is not allotted to the next.
+    def plan_screens(self, run: str, further: Callable[[PlannedScreens], list[Screen]]) -> None:
+        """Add the screens that `further` makes of those that the run has.
+
+        Nobody else plans meanwhile, in no other process either: what is allotted to one is not
+        allotted to the next.
         """
-        table, given = schema.screens, schema.grades
         with self._writing, self._writer.begin() as connection:
             lock_planning(connection, run)
-            found = connection.execute(
-                select(table).where(table.c.run == run).order_by(table.c.number)
-            )
-            screens = [screen_of(row) for row in found.mappings()]
-            graded = select(given.c.screen).where(given.c.run == run, given.c.grade.is_not(None))
-            more = further(screens, set(connection.execute(graded.distinct()).scalars()))
-            insert_new(
-                connection, table, [{**asdict(s), "made_at": s.made_at or now()} for s in more]
-            )
+            more = further(planned_screens(connection, run))
+            rows = [{**asdict(s), "made_at": s.made_at or now()} for s in more]
+            insert_new(connection, schema.screens, rows)
 
     def screens(self, grader_id: str, run: str) -> list[Screen]:
         """All screens of one grader in one run, in order."""

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
-from sqlalchemy import Connection, RowMapping, Table
+from sqlalchemy import Connection, RowMapping, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from evaluators.grading.store.grade_records import Grade, Screen, Shown, Vote, now
+from evaluators.grading.store import schema
+from evaluators.grading.store.grade_records import (
+    Grade,
+    PlannedScreens,
+    Screen,
+    Shown,
+    Vote,
+    now,
+)
 from model_registry.files.json_values import JsonDict
 
 
@@ -55,3 +63,15 @@ def screen_of(row: RowMapping) -> Screen:
     """The screen of a row."""
     shown = tuple(Shown(**one) for one in row["shown"])
     return Screen(**{**row, "shown": shown})
+
+
+def planned_screens(connection: Connection, run: str) -> PlannedScreens:
+    """The screens of a run as they stand in the database."""
+    table, given, ended = schema.screens, schema.grades, schema.revocations.c.grader
+    query = select(table).where(table.c.run == run).order_by(table.c.number)
+    graded = select(given.c.screen).where(given.c.run == run, given.c.grade.is_not(None)).distinct()
+    return PlannedScreens(
+        tuple(screen_of(row) for row in connection.execute(query).mappings()),
+        frozenset(connection.execute(graded).scalars()),
+        frozenset(connection.execute(select(ended)).scalars()),
+    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from evaluators.grading.assignment import MOST_REPLIES, plan, screens_of
 from evaluators.grading.gradable_replies import GradableRun, find_runs, read_run
+from evaluators.grading.scope.grading_scope import scope_of
 from evaluators.grading.store.grade_records import Grade, Grader, reply_hash
 from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import OhloraError
@@ -197,6 +199,19 @@ def test_which_candidates_meet_on_a_screen_is_drawn(tmp_path: Path) -> None:
         if screen.kind == "item"
     }
     assert len(met) > 10  # two a grader; always the same two would be 2
+
+
+def test_five_prompts_come_first_for_everybody_before_anybody_graded(
+    run: GradableRun, store: GradeStore
+) -> None:
+    scope = replace(scope_of(run), overlap=1, graders=2)
+    whole = [[s.prompt for s in plan(run, f"g{g}") if s.kind == "item"] for g in range(4)]
+    (shared,) = {frozenset(prompts[:5]) for prompts in whole}
+    for grader in ("g1", "g2"):
+        mine = [s.prompt for s in screens_of(store, run, grader, scope) if s.kind == "item"]
+        assert len(mine) < len(run.items)
+        first = [prompt in shared for prompt in mine]
+        assert first == sorted(first, reverse=True)
 
 
 def test_once_somebody_graded_the_most_telling_prompts_follow_the_few_that_all_share(

@@ -111,6 +111,57 @@ def test_who_comes_when_all_is_allotted_takes_what_is_left_ungraded(tmp_path: Pa
     assert len({prompt for _, prompt, _ in items(grading)}) == 12
 
 
+def test_what_a_revoked_grader_left_ungraded_is_allotted_to_who_comes_next(
+    tmp_path: Path,
+) -> None:
+    grading = session(make_run(tmp_path / "run"))
+    grading.scope_document("", {"overlap": 1, "graders": 2})
+    stays, gone = sit(grading), sit(grading)
+    grading.screen(stays)
+    grading.screen(gone)
+    grading.store.management.revoke(gone.id)
+    late = sit(grading)
+    grading.screen(late)
+    grade_all(grading, stays)
+    grade_all(grading, late)
+    graders = Counter(prompt for _, prompt in {(g, p) for g, p, _ in items(grading)})
+    assert len(graders) == 12
+    assert set(graders.values()) == {1}
+
+
+def test_a_look_writes_nothing_where_there_is_nothing_to_allot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eleven prompts by two graders are six for one of them, and five for the other."""
+    grading = session(make_run(tmp_path / "run", [f"질문 {i}" for i in range(11)]))
+    grading.scope_document("", {"overlap": 1, "graders": 2})
+    people = [sit(grading), sit(grading)]
+    assert [grade_all(grading, who) for who in people] == [7, 6]
+
+    def no_planning(*_: object) -> None:
+        raise AssertionError("a look has planned")
+
+    monkeypatch.setattr(grading.store, "plan_screens", no_planning)
+    for who in people:
+        assert grading.screen(who)["finished"]
+        assert grading.has_finished(who)
+
+
+def test_asking_whether_somebody_has_finished_reserves_nothing_for_them(tmp_path: Path) -> None:
+    grading = session(make_run(tmp_path / "run"))
+    who = sit(grading)
+    assert not grading.has_finished(who)
+    assert grading.store.screens(who.id, "run") == []
+    grade_all(grading, who)
+    assert grading.has_finished(who)
+    make_run(tmp_path / "run", ["새 질문"])
+    assert not grading.has_finished(who), "the run has grown"
+    grade_all(grading, who)
+    assert grading.has_finished(who)
+    grading.scope_document("", {"names": ["다른 사람"]})
+    assert not grading.has_finished(who), "they are no longer asked"
+
+
 def test_more_prompts_add_to_those_of_before_and_graded_ones_stay(tmp_path: Path) -> None:
     grading = session(make_run(tmp_path / "run"))
     grading.scope_document("", {"prompts": 3})

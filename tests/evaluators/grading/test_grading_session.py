@@ -18,7 +18,7 @@ from evaluators.grading.rater_identity import Visitor, grader_id
 from evaluators.grading.store.grade_records import reply_hash
 from evaluators.grading.store.grade_store import GradeStore
 from evaluators.grading.submission import LONGEST_NOTE, InvalidRequest
-from model_registry.errors import UnknownName
+from model_registry.errors import OhloraError, UnknownName
 from model_registry.records import Reply, read_rows
 from tests.support.grading_fixtures import CANDIDATES, PROMPTS, make_run
 
@@ -66,6 +66,18 @@ def test_ten_visitors_at_once_read_a_run_once(
         runs = list(visitors.map(lambda _: grading.run("one"), range(10)))
     assert len(reads) == 1
     assert {id(run) for run in runs} == {id(runs[0])}
+
+
+def test_replies_that_are_gone_for_a_moment_are_told_of_in_one_sentence(
+    grading: GradingSession,
+) -> None:
+    replies = grading.run("one").folder / "replies.jsonl"
+    kept = replies.rename(replies.with_suffix(".away"))
+    with pytest.raises(OhloraError, match=r"one/replies\.jsonl can't be read now") as refusal:
+        grading.run("one")
+    assert "지금은 one/replies.jsonl" in (refusal.value.korean or "")
+    kept.rename(replies)
+    assert grading.run("one").items
 
 
 def test_a_grader_goes_from_practice_to_the_finish(grading: GradingSession) -> None:
