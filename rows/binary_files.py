@@ -37,7 +37,7 @@ def excel_records(path: Path, raw: bytes) -> tuple[list[Record], list[str]]:
         sheets = {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in book.worksheets}
     except Exception as error:  # noqa: BLE001 - zipfile, XML and openpyxl's own, by no common name
         raise BadFile(
-            path, None, f"is no Excel workbook ({error})", f"Excel 파일이 아닙니다({error})"
+            path, None, f"is no Excel workbook ({error})", "Excel 파일이 아닙니다"
         ) from None
     filled = {name: rows for name, rows in sheets.items() if any(map(any, rows))}
     chosen: dict[str, str | None] = {name: split_of(name) for name in filled if split_of(name)}
@@ -66,8 +66,12 @@ def _refuse_formulas(
         for line, (cells, values) in enumerate(zip(written, sheets[name], strict=False), start=1):
             for cell, value in zip(cells, values, strict=False):
                 if value is None and isinstance(cell, str) and cell.startswith("="):
-                    cure = "open it in a spreadsheet and save it"
-                    raise BadFile(path, line, f"{cell} was never computed: {cure}")
+                    raise BadFile(
+                        path,
+                        line,
+                        f"{cell} was never computed: open it in a spreadsheet and save it",
+                        f"{cell}의 값이 계산되어 있지 않습니다. 스프레드시트에서 열어 저장하세요",
+                    )
 
 
 def _sheet(path: Path, rows: Sequence[Sequence[object]], split: str | None) -> list[Record]:
@@ -109,8 +113,12 @@ def parquet_records(path: Path, raw: bytes) -> list[Record]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        cure = "parquet files need pyarrow: pip install pyarrow"
-        raise BadFile(path, None, cure) from None
+        raise BadFile(
+            path,
+            None,
+            "parquet files need pyarrow: pip install pyarrow",
+            "parquet 파일을 읽으려면 pyarrow가 필요합니다: pip install pyarrow",
+        ) from None
     try:
         table = pyarrow.parquet.read_table(io.BytesIO(raw))
     except (pyarrow.ArrowException, OSError) as error:

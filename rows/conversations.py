@@ -12,7 +12,7 @@ from typing import Any
 from model_registry.errors import BadFile
 from rows.columns import CHECKS
 from rows.encoding import nfc, refuse_error_of_excel, refuse_nul
-from rows.json_records import CONTENT_KEYS, ROLE_KEYS
+from rows.json_records import CONTENT_KEYS, NO_TURNS, ROLE_KEYS
 from rows.row import LeftOut, Row, left_out
 
 _ROLES = {
@@ -31,6 +31,10 @@ _ROLES = {
         "tool_call", "tool_calls", "tool_response", "environment", "도구", "함수",
     ),
 }  # fmt: skip
+_NO_HISTORY = (
+    "history is no JSON list of [question, answer]",
+    "이전 대화가 [질문, 답변]의 JSON 목록이 아닙니다",
+)
 _KNOWN = {name: role for role, names in _ROLES.items() for name in names}
 
 #: How chat templates write a turn: (role, content).
@@ -84,8 +88,13 @@ class Roles:
         open_sides = {"user", "assistant"} - set(names.values())
         if len(unknown) > 1 or (unknown and len(open_sides) != 1):
             name, line = next(iter(unknown.items()))
-            cure = "the roles are system, user and assistant (or human and gpt)"
-            raise BadFile(path, line, f"who is {name}? {cure}")
+            raise BadFile(
+                path,
+                line,
+                f"who is {name}? the roles are system, user and assistant (or human and gpt)",
+                f"{name}이(가) 누구인지 알 수 없습니다. 역할은 system, user, assistant(또는 human, "
+                "gpt)로 적으세요",
+            )
         return cls({**names, **dict.fromkeys(unknown, "".join(open_sides))})
 
     def of(self, turn: Turn) -> str:
@@ -110,9 +119,14 @@ def turns_of(path: Path, line: int | None, value: object) -> list[Turn]:
         try:
             value = json.loads(value)
         except ValueError:
-            raise BadFile(path, line, "its turns are neither JSON nor a chat template's") from None
+            raise BadFile(
+                path,
+                line,
+                "its turns are neither JSON nor a chat template's",
+                "턴이 JSON도 아니고 대화 템플릿 형식도 아닙니다",
+            ) from None
     if not isinstance(value, list) or not all(isinstance(turn, dict) for turn in value):
-        raise BadFile(path, line, 'not a JSON list of {"role", "content"} turns')
+        raise BadFile(path, line, *NO_TURNS)
     return [_turn(path, line, turn) for turn in value]
 
 
@@ -174,13 +188,13 @@ def history_turns(path: Path, line: int | None, value: Any) -> list[Turn]:
         try:
             value = json.loads(value)
         except ValueError:
-            raise BadFile(path, line, "history is no JSON list of [question, answer]") from None
+            raise BadFile(path, line, *_NO_HISTORY) from None
     if value and all(isinstance(turn, dict) for turn in value):
         turns = turns_of(path, line, value)
         return [Turn(turn.role, turn.content, False, turn.problem) for turn in turns]
     pairs = value or []
     if not all(isinstance(p, list) and len(p) == 2 and all(map(_is_text, p)) for p in pairs):
-        raise BadFile(path, line, "history is no JSON list of [question, answer]")
+        raise BadFile(path, line, *_NO_HISTORY)
     return [
         Turn(role, clean(path, line, text), learn=False)
         for pair in pairs

@@ -54,7 +54,7 @@ def read_bytes(path: Path) -> tuple[bytes, str]:
         raw = path.read_bytes()
     except OSError as error:
         raise BadFile(
-            path, None, f"can't be read ({error.strerror})", f"읽을 수 없습니다({error.strerror})"
+            path, None, f"can't be read ({error.strerror})", f"읽을 수 없습니다({_reason(error)})"
         ) from error
     suffix = path.suffix.lower()
     try:
@@ -65,9 +65,22 @@ def read_bytes(path: Path) -> tuple[bytes, str]:
             return _unzipped(path, raw)
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
         raise BadFile(
-            path, None, f"can't be unpacked ({error})", f"압축을 풀 수 없습니다({error})"
+            path,
+            None,
+            f"can't be unpacked ({error})",
+            "압축을 풀 수 없습니다. 손상되었거나 암호가 걸린 파일입니다",
         ) from error
     return raw, suffix
+
+
+def _reason(error: OSError) -> str:
+    """Why a file can't be read, in Korean."""
+    known = {
+        FileNotFoundError: "파일이 없습니다",
+        IsADirectoryError: "폴더입니다",
+        PermissionError: "읽기 권한이 없습니다",
+    }
+    return known.get(type(error), f"입출력 오류 {error.errno}")
 
 
 def _unzipped(path: Path, raw: bytes) -> tuple[bytes, str]:
@@ -79,7 +92,12 @@ def _unzipped(path: Path, raw: bytes) -> tuple[bytes, str]:
             and not name.startswith("__MACOSX")
         ]  # fmt: skip
         if len(names) != 1:
-            raise BadFile(path, None, f"holds {len(names)} files: unpack it and name the folder")
+            raise BadFile(
+                path,
+                None,
+                f"holds {len(names)} files: unpack it and name the folder",
+                f"파일이 {len(names)}개 들어 있습니다. 압축을 풀고 폴더를 지정하세요",
+            )
         with packed.open(names[0]) as file:
             return _bounded(path, file.read(MAX_BYTES + 1)), Path(names[0]).suffix.lower()
 
@@ -110,7 +128,12 @@ def decode(path: Path, raw: bytes | None = None) -> tuple[str, str]:
             text = raw.decode(encoding)
         except UnicodeDecodeError as error:
             line = raw[: error.start].decode(encoding, errors="replace").count("\n") + 1
-            raise BadFile(path, line, f"is not {encoding} from here on") from error
+            raise BadFile(
+                path,
+                line,
+                f"is not {encoding} from here on",
+                f"여기서부터 {encoding} 인코딩이 아닙니다. UTF-8로 다시 저장하세요",
+            ) from error
     refuse_nul(path, text)
     return _INNER_BOM.sub("", text), encoding
 
@@ -138,8 +161,12 @@ def _without_mark(path: Path, raw: bytes) -> tuple[str, str]:
     try:
         return raw.decode("cp949"), "cp949"
     except UnicodeDecodeError:
-        cure = "its text is neither UTF-8 nor cp949; save it as UTF-8 (Excel: CSV UTF-8)"
-        raise BadFile(path, line, cure) from None
+        raise BadFile(
+            path,
+            line,
+            "its text is neither UTF-8 nor cp949; save it as UTF-8 (Excel: CSV UTF-8)",
+            "UTF-8도 cp949도 아닙니다. UTF-8로 저장하세요(Excel: CSV UTF-8)",
+        ) from None
 
 
 def refuse_nul(path: Path, text: str, line: int = 1) -> None:
@@ -178,8 +205,15 @@ def refuse_error_of_excel(path: Path, text: str, line: int | None) -> None:
         BadFile: the whole text is such an error.
     """
     if text.strip() in _ERRORS_OF_EXCEL:
-        cure = "a text that begins with = or - needs a quote before it"
-        raise BadFile(path, line, f"a spreadsheet left its error {text.strip()} here: {cure}")
+        left = text.strip()
+        raise BadFile(
+            path,
+            line,
+            f"a spreadsheet left its error {left} here: a text that begins with = or - needs a "
+            "quote before it",
+            f"스프레드시트의 오류 값 {left}이(가) 들어 있습니다. =나 -로 시작하는 글 앞에는 "
+            "작은따옴표를 붙이세요",
+        )
 
 
 def broken_korean(text: str) -> str | None:

@@ -126,15 +126,16 @@ def _is_whole(columns: Columns) -> bool:
 
 def _no_form(table: Table) -> BadFile:
     asked = find("question", table.columns)
-    what, names = ("answer", "reply or output_data") if asked else (
-        "question", "prompt or input_data")  # fmt: skip
-    there = ", ".join(table.columns) or "none"
+    what, korean, names = ("answer", "답변", ("reply", "output_data")) if asked else (
+        "question", "질문", ("prompt", "input_data"))  # fmt: skip
+    there = ", ".join(table.columns)
     return BadFile(
         table.path,
         table.records[0].line if table.format == "json" else 1,
-        f"no {what} column: name it {names}; there are {there} "
+        f"no {what} column: name it {' or '.join(names)}; there are {there or 'none'} "
         "(the first line must hold the names of the columns)",
-        f"{what} 열이 없습니다. 열 이름을 {names}(으)로 하세요. 지금 있는 열: {there} (첫 줄에 "
+        f"{korean} 열이 없습니다. 열 이름을 {'나 '.join(names)}로 하세요. 지금 있는 열: "
+        f"{there or '없음'} (첫 줄에 "
         "열 이름이 있어야 합니다)",
     )
 

@@ -20,17 +20,52 @@ _LISTS = ("data", "rows", "examples", "items", "records", "conversations", "dial
 ROLE_KEYS = ("role", "from", "speaker")
 CONTENT_KEYS = ("content", "value", "text", "utterance")
 
+NO_TURNS = (
+    'not a JSON list of {"role", "content"} turns',
+    '{"role", "content"} 턴의 JSON 목록이 아닙니다',
+)
+_TOO_DEEP = ("is nested too deeply", "너무 깊이 중첩되어 있습니다")
+
 
 class NotARow(BadFile):
     """JSON that is neither an object nor a list of turns."""
 
     def __init__(self, path: Path, line: int | None) -> None:
-        what = "an object with a prompt and a reply"
-        super().__init__(path, line, f"not {what}, and not a JSON list of turns")
+        super().__init__(
+            path,
+            line,
+            "not an object with a prompt and a reply, and not a JSON list of turns",
+            "질문과 답변이 있는 객체도 아니고 턴의 JSON 목록도 아닙니다",
+        )
 
 
 class _Twice(ValueError):
     """A key stands twice in one object."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the column {name} stands there twice: rename one")
+        self.korean = f"열 이름 {name}이(가) 두 번 있습니다. 하나를 바꾸세요"
+
+
+#: What Python's parser says (without the sign that it names), in Korean.
+_FAULTS = {
+    "Expecting value": "값이 있어야 합니다",
+    "Expecting property name": "큰따옴표로 묶은 이름이 있어야 합니다",
+    "Expecting ':'": "쌍점(:)이 있어야 합니다",
+    "Expecting ','": "쉼표가 있어야 합니다",
+    "Unterminated string": "글의 따옴표가 닫히지 않았습니다",
+    "Invalid control character": "글 안의 줄바꿈이나 탭은 \\n, \\t로 적어야 합니다",
+    "Invalid \\": "역슬래시 뒤의 글자가 잘못되었습니다",
+    "Extra data": "값 뒤에 다른 것이 더 있습니다",
+}
+
+
+def fault_in_korean(error: ValueError) -> str:
+    """What `json` found wrong with a text, in Korean."""
+    if not isinstance(error, json.JSONDecodeError):
+        return "수가 너무 깁니다"
+    said = next((korean for fault, korean in _FAULTS.items() if error.msg.startswith(fault)), None)
+    return f"{error.colno}번째 글자: {said or '문법이 잘못되었습니다'}"
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, object]:
@@ -38,7 +73,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, object]:
     for key, value in pairs:
         name = nfc(key).strip()
         if name in found:
-            raise _Twice(f"the column {name} stands there twice: rename one")
+            raise _Twice(name)
         found[name] = value
     return found
 
@@ -125,30 +160,36 @@ def _value(path: Path, text: str, place: int) -> tuple[Any, int]:
     try:
         return _DECODER.raw_decode(text, place)
     except _Twice as error:
-        raise BadFile(path, text.count("\n", 0, place) + 1, str(error)) from None
+        raise BadFile(path, text.count("\n", 0, place) + 1, str(error), error.korean) from None
     except json.JSONDecodeError as error:
         raise BadFile(
-            path, error.lineno, f"not JSON ({error.msg})", f"JSON이 아닙니다({error.msg})"
+            path,
+            error.lineno,
+            f"not JSON ({error.msg})",
+            f"JSON이 아닙니다({fault_in_korean(error)})",
         ) from None
     except RecursionError:
-        raise BadFile(path, text.count("\n", 0, place) + 1, "is nested too deeply") from None
+        raise BadFile(path, text.count("\n", 0, place) + 1, *_TOO_DEEP) from None
 
 
 def _parsed(path: Path, number: int, line: str) -> Any:
     try:
         return _DECODER.decode(line)
     except _Twice as error:
-        raise BadFile(path, number, str(error)) from None
+        raise BadFile(path, number, str(error), error.korean) from None
     except ValueError as error:
-        raise BadFile(path, number, f"not JSON ({error})", f"JSON이 아닙니다({error})") from None
+        korean = f"JSON이 아닙니다({fault_in_korean(error)})"
+        raise BadFile(path, number, f"not JSON ({error})", korean) from None
     except RecursionError:
-        raise BadFile(path, number, "is nested too deeply", "너무 깊이 중첩되어 있습니다") from None
+        raise BadFile(path, number, *_TOO_DEEP) from None
 
 
 def _record(path: Path, line: int | None, value: object, split: str | None = None) -> Record:
     if isinstance(value, dict):
         if "role" in value and len(value) == 1:
-            raise BadFile(path, line, 'not a JSON list of {"role", "content"} turns: no content')
+            raise BadFile(
+                path, line, f"{NO_TURNS[0]}: no content", f"{NO_TURNS[1]}. content가 없습니다"
+            )
         return Record(line, value, split)
     if isinstance(value, list) and value and all(map(_is_turn, value)):
         return Record(line, {"messages": value}, split)
@@ -172,10 +213,17 @@ def _from_document(
         unread = [key for key in lists if key not in chosen and _has_objects(lists[key])]
         return records, unread
     if _is_columns(document):
-        cure = 'write rows: frame.to_json(path, orient="records", force_ascii=False)'
-        raise BadFile(path, line, f"holds columns, not a JSON list of rows: {cure}")
+        call = 'frame.to_json(path, orient="records", force_ascii=False)'
+        raise BadFile(
+            path,
+            line,
+            f"holds columns, not a JSON list of rows: write rows: {call}",
+            f"행의 JSON 목록이 아니라 열이 들어 있습니다. 행으로 저장하세요: {call}",
+        )
     if set(document) <= {"role", "content"}:
-        raise BadFile(path, line, 'not a JSON list of {"role", "content"} turns: put [ ] around')
+        raise BadFile(
+            path, line, f"{NO_TURNS[0]}: put [ ] around", f"{NO_TURNS[1]}. 앞뒤를 [ ]로 묶으세요"
+        )
     return [Record(line, document)], []
 
 

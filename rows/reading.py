@@ -68,7 +68,12 @@ def read_folder(folder: Path) -> Rows:
     for split, paths in by_split.items():
         if len({"".join(path.suffixes) for path in paths}) > 1:
             names = ", ".join(path.name for path in paths)
-            raise BadFile(folder, None, f"holds {split} rows in two forms ({names}): keep one")
+            raise BadFile(
+                folder,
+                None,
+                f"holds {split} rows in two forms ({names}): keep one",
+                f"{split} 데이터가 두 가지 형식으로 있습니다({names}). 하나만 남기세요",
+            )
         for path in paths:
             whole += read_rows(path, split)
     ignored = tuple(path.name for path in files if split_of(path.name) is None)

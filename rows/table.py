@@ -21,17 +21,27 @@ DELIMITERS = ",;\t"
 _JSON_LINES = (".jsonl", ".ndjson")
 #: Endings of files that hold rows, for folders; packed ones too.
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".xlsx", ".txt", ".gz", ".zip")
+_AS_SHEET = ("save it as .xlsx or as CSV UTF-8", ".xlsx나 CSV UTF-8로 저장하세요")
+_AS_CSV = ("save its table as CSV UTF-8", "표를 CSV UTF-8로 저장하세요")
+_AS_PARQUET = (
+    'write it with frame.to_parquet("rows.parquet")',
+    'frame.to_parquet("rows.parquet")로 저장하세요',
+)
 _NO_TABLE = {
-    ".xls": "save it as .xlsx or as CSV UTF-8",
-    ".ods": "save it as .xlsx or as CSV UTF-8",
-    ".arrow": 'write it with dataset.to_json("rows.jsonl")',
-    ".feather": 'write it with frame.to_parquet("rows.parquet")',
-    ".pkl": 'write it with frame.to_parquet("rows.parquet")',
-    ".docx": "save its table as CSV UTF-8",
-    ".hwp": "save its table as CSV UTF-8",
-    ".hwpx": "save its table as CSV UTF-8",
-    ".pdf": "save its table as CSV UTF-8",
+    ".xls": _AS_SHEET,
+    ".ods": _AS_SHEET,
+    ".arrow": (
+        'write it with dataset.to_json("rows.jsonl")',
+        'dataset.to_json("rows.jsonl")으로 저장하세요',
+    ),
+    ".feather": _AS_PARQUET,
+    ".pkl": _AS_PARQUET,
+    ".docx": _AS_CSV,
+    ".hwp": _AS_CSV,
+    ".hwpx": _AS_CSV,
+    ".pdf": _AS_CSV,
 }
+_EMPTY = ("is empty: it holds no rows", "비어 있습니다. 행이 없습니다")
 
 
 def read_table(path: Path | str, *, empty: bool = False) -> Table:
@@ -43,10 +53,16 @@ def read_table(path: Path | str, *, empty: bool = False) -> Table:
     path = Path(path)
     raw, suffix = read_bytes(path)
     if suffix in _NO_TABLE:
-        raise BadFile(path, None, f"{suffix} is not read: {_NO_TABLE[suffix]}")
+        cure, korean = _NO_TABLE[suffix]
+        raise BadFile(
+            path,
+            None,
+            f"{suffix} is not read: {cure}",
+            f"{suffix} 파일은 읽지 못합니다. {korean}",
+        )
     table = _from_binary(path, raw, suffix) or _from_text(path, *decode(path, raw), suffix)
     if not table.records and not empty:
-        raise BadFile(path, None, "is empty: it holds no rows")
+        raise BadFile(path, None, *_EMPTY)
     return table
 
 
@@ -66,7 +82,7 @@ def _from_text(path: Path, text: str, encoding: str, suffix: str) -> Table:
         return _table(path, "jsonl", encoding, None, json_lines(path, text))
     if suffix in (".json", *_JSON_LINES) or (suffix not in (".csv", ".tsv") and first in "[{"):
         if not first:
-            raise BadFile(path, None, "is empty: it holds no rows", "비어 있습니다. 행이 없습니다")
+            raise BadFile(path, None, *_EMPTY)
         form, records, unread = json_records(path, text)
         return _table(path, form, encoding, None, records, unread)
     if text.lstrip().startswith(("<|im_start|>", "<|begin_of_text|>", "<bos>", "<start_of_turn>")):
@@ -126,13 +142,16 @@ def _csv_rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, int,
                 yield begins, reader.line_num, cells
     except csv.Error as error:
         raise BadFile(
-            path, begins, f"not a CSV ({error}): {_QUOTES}", f"CSV가 아닙니다({error}): {_QUOTES}"
+            path, begins, f"not a CSV ({error}): {_QUOTES[0]}", f"CSV가 아닙니다. {_QUOTES[1]}"
         ) from error
     finally:
         csv.field_size_limit(limit)
 
 
-_QUOTES = 'a quote that opens here is not closed, or stands single within a cell (write "")'
+_QUOTES = (
+    'a quote that opens here is not closed, or stands single within a cell (write "")',
+    '여기서 열린 따옴표가 닫히지 않았거나 칸 안에 따옴표가 하나만 있습니다(""로 적으세요)',
+)
 
 
 def _cells(
@@ -140,10 +159,13 @@ def _cells(
 ) -> dict[str, str]:
     """A row's cells by name."""
     more = len(cells) - len(names)
+    english = f"{len(cells)} cells for {len(names)} columns"
+    korean = f"열은 {len(names)}개인데 칸이 {len(cells)}개입니다"
     if more > 0 and any(cell.strip() for cell in cells[len(names) :]):
         cure = "put quotes around a text that holds the delimiter"
-        raise BadFile(path, line, f"{len(cells)} cells for {len(names)} columns: {cure}")
+        cure_korean = "구분 기호가 들어 있는 글은 따옴표로 묶으세요"
+        raise BadFile(path, line, f"{english}: {cure}", f"{korean}. {cure_korean}")
     if more < 0 and last > line:
-        raise BadFile(path, line, f"{len(cells)} cells for {len(names)} columns: {_QUOTES}")
+        raise BadFile(path, line, f"{english}: {_QUOTES[0]}", f"{korean}. {_QUOTES[1]}")
     refuse_nameless(path, line, names, cells)
     return dict(zip(names, [*cells, *[""] * -more], strict=False))

@@ -16,6 +16,7 @@ from model_registry.errors import BadFile
 from rows.reading import read_data, read_rows
 from rows.row import Row
 from rows.splits import split_of
+from tests.rows.korean_words import is_korean
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / "docs" / "rows.md").read_text(encoding="utf-8")
@@ -238,9 +239,39 @@ def test_every_usual_form_is_read_right(tmp_path, form, name, raw, rows) -> None
     ("form", "name", "raw", "message"), REFUSED, ids=[form[0] for form in REFUSED]
 )
 def test_what_can_not_be_read_right_is_refused_in_words(tmp_path, form, name, raw, message) -> None:
-    with pytest.raises(BadFile, match=message):
+    with pytest.raises(BadFile, match=message) as refused:
         read_rows(write(tmp_path, name, raw))
+    assert is_korean(refused.value.korean), refused.value.korean
     assert f"| {form} |" in DOCUMENT
+
+
+@pytest.mark.parametrize(
+    ("name", "raw"),
+    [
+        ("a.jsonl", b'{"prompt": "a", "prompt": "b"}'),
+        ("a.jsonl", b'{"role": "user"}'),
+        ("a.jsonl", b'{"prompt": a}'),
+        ("a.jsonl", b"3"),
+        ("a.json", b'{"role": "user", "content": "a"}'),
+        ("a.json", b'[{"prompt": "a" "reply": "b"}]'),
+        ("a.json", b'[{"prompt": "a", "prompt": "b"}]'),
+        ("a.json", b"[" * 100_000),
+        ("a.csv", b""),
+        ("a.csv", b'prompt,reply\n"a,b\n'),
+        ("a.csv", b"prompt,reply\na,b,c\n"),
+        ("a.csv", b"note,memo\na,b\n"),
+        ("a.csv", b"prompt,reply\na,#NAME?\n"),
+        ("a.csv", b"prompt,history,reply\na,b,c\n"),
+        ("a.csv", b"\xff\xfea\x00,\xd8"),
+        ("a.pdf", b"a"),
+        ("a.gz", b"a"),
+        ("a.xlsx", b"a"),
+    ],
+)
+def test_what_can_not_be_read_is_told_in_korean_too(tmp_path, name, raw) -> None:
+    with pytest.raises(BadFile) as refused:
+        read_rows(write(tmp_path, name, raw))
+    assert is_korean(refused.value.korean), str(refused.value) + refused.value.korean
 
 
 def test_what_is_left_out_is_counted_with_reason_and_line(tmp_path) -> None:
