@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import getproxies
 
 from benchmarks.study.contract import Contract
 from benchmarks.workloads.log import Figures
@@ -164,14 +165,20 @@ def _places_of(manager: TaskManager) -> tuple[str, ...]:
 
 
 def _hash_of(manager: TaskManager, name: str, folder: Path | None) -> str:
+    """The same wherever the folder and the harness lie: functions are named by their whole path."""
     if name not in manager.task_index:
         return MISSING
+    from lm_eval import tasks
+
     digest = hashlib.sha256()
     own = False
+    homes = [Path(tasks.__file__).parent, *([folder, folder.resolve()] if folder else [])]
     for configuration, place in _configurations(manager, name):
         own = own or (folder is not None and place is not None and place.is_relative_to(folder))
         said = json.dumps(configuration, sort_keys=True, ensure_ascii=False, default=str)
-        digest.update(said.replace(str(place), "").encode())
+        for home in (place, *homes):
+            said = said if home is None else said.replace(str(home), "")
+        digest.update(said.encode())
     for path in sorted(folder.rglob("*")) if folder and own else ():
         if path.suffix in _HASHED and path.is_file():
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -235,7 +242,7 @@ def _failure(name: str, error: Exception) -> LoadError:
         return LoadError(
             "needs_remote_code", f"the data of {name} needs its publisher's code: it is not run"
         )
-    if "gated" in message:
+    if _is_gated(error):
         return LoadError(
             "gated", f"the data of {name} is gated: accept its terms on its page, `hf auth login`"
         )
@@ -245,6 +252,20 @@ def _failure(name: str, error: Exception) -> LoadError:
     if isinstance(error, OSError) or _is_of_the_hub(error):
         return LoadError("unreachable", f"the data of {name} can't be had: {first[:200]}")
     return LoadError("error", f"{name} can't be loaded: {type(error).__name__}: {first[:200]}")
+
+
+_GATED = re.compile(r"\bgated (?:dataset|repo)", re.I)
+
+
+def _is_gated(error: BaseException | None) -> bool:
+    """Whether terms are to be accepted first, by an exception or by what it comes from."""
+    from huggingface_hub.errors import GatedRepoError
+
+    if error is None:
+        return False
+    if isinstance(error, GatedRepoError) or _GATED.search(str(error)):
+        return True
+    return _is_gated(error.__cause__)
 
 
 def _is_of_the_hub(error: Exception) -> bool:
@@ -305,20 +326,30 @@ def quietly(folder: Path | None = None) -> Iterator[None]:
     with where, Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
         os.dup2(nowhere.fileno(), 2)
         try:
-            if not network_is_up():
-                _stay_offline()
-            yield
+            with contextlib.nullcontext() if _hub_may_answer() else _offline():
+                yield
         finally:
             os.dup2(kept, 2)
             os.close(kept)
 
 
-def _stay_offline() -> None:
-    """What the environment would have said, had it been known before the import."""
+def _hub_may_answer() -> bool:
+    """Whether the hub can be reached, or a proxy may reach it: a connection of ours can't tell."""
+    return any(name in getproxies() for name in ("http", "https", "all")) or network_is_up()
+
+
+@contextlib.contextmanager
+def _offline() -> Iterator[None]:
+    """What the environment would have said, had it been known before the import; for a while."""
     from datasets import config  # type: ignore[attr-defined]  # the library, not our folder
     from huggingface_hub import constants
 
+    before = config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE
     config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = before
 
 
 def numbers(row: Mapping[str, object]) -> dict[str, float]:

@@ -8,8 +8,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from httpx import Request, Response
+from huggingface_hub.errors import GatedRepoError
 
 from benchmarks.run.case import Case
 from benchmarks.run.worker import CaseLog, run_case
@@ -18,7 +21,7 @@ from benchmarks.study.plan import Options
 from benchmarks.study.planning import make_plan
 from benchmarks.study.study_files import read_study, study_path
 from benchmarks.workloads import lm_harness
-from benchmarks.workloads.lm_harness import MISSING, task_hashes
+from benchmarks.workloads.lm_harness import MISSING, _failure, _hash_of, quietly, task_hashes
 from benchmarks.workloads.log import MemoryLog
 from benchmarks.workloads.workload import WORKLOADS
 from model_registry.errors import LoadError, OhloraError
@@ -231,6 +234,60 @@ def test_hashes_follow_what_a_task_asks_and_nothing_else(tmp_path):
     rows = second / "rows.jsonl"
     rows.write_text(rows.read_text().replace("홀수", "짝수"))
     assert task_hashes(["own_choice"], second)[0]["own_choice"] != hashes["own_choice"]
+
+
+@needs_lm_eval
+def test_a_hash_does_not_hang_on_where_the_folder_lies(tmp_path):
+    """Neither by a function of an included file, nor by one of a folder above."""
+    hashes = []
+    for place in ("a", "b/deeper"):
+        folder = write_tasks(tmp_path / place)
+        (folder / "below").mkdir()
+        (folder / "shared.py").write_text("def asked(doc): return doc['question']\n")
+        shared = CHOICE.replace("task: own_choice", "").replace("tag: own_tag", "")
+        (folder / "_shared.yaml").write_text(shared + "process_docs: !function shared.asked\n")
+        source = "include: ../_shared.yaml\ntask: own_below\n"
+        (folder / "below" / "below.yaml").write_text(source)
+        hashes.append(task_hashes(["own_below"], folder)[0]["own_below"])
+    assert hashes[0] == hashes[1] != MISSING
+
+
+@needs_lm_eval
+def test_the_word_none_counts_where_a_task_has_no_file():
+    def hash_of(answer: str) -> str:
+        entry = SimpleNamespace(cfg={"task": "x", "target": answer}, yaml_path=None)
+        return _hash_of(SimpleNamespace(task_index={"x": entry}), "x", None)
+
+    assert hash_of("None") != hash_of("")
+
+
+@needs_lm_eval
+def test_behind_a_proxy_no_task_is_kept_from_the_hub(monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(lm_harness, "network_is_up", lambda: False)
+    monkeypatch.setattr(lm_harness, "getproxies", lambda: {"https": "http://proxy:3128"})
+    with quietly():
+        assert not constants.HF_HUB_OFFLINE
+    monkeypatch.setattr(lm_harness, "getproxies", lambda: {"no": "localhost"})
+    with quietly():
+        assert constants.HF_HUB_OFFLINE
+    assert not constants.HF_HUB_OFFLINE  # as it was
+
+
+def test_only_a_gated_dataset_is_called_gated():
+    def status(message: str) -> str:
+        return _failure("own", ValueError(message)).status
+
+    assert status("no aggregated metric") == "error"
+    assert status("Dataset 'a/b' is a gated dataset on the Hub.") == "gated"
+    assert status("Cannot access gated repo for url https://x.") == "gated"
+    error = OSError("403 Client Error")
+    error.__cause__ = GatedRepoError(
+        "no access", response=Response(403, request=Request("GET", "http://x"))
+    )
+    assert _failure("own", error).status == "gated"
 
 
 @needs_lm_eval
