@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from functools import partial
 
 from sqlalchemy import Engine, Table, delete, func, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -59,6 +60,7 @@ class GradeStore:
             threading.Lock() if one_at_a_time else nullcontext()
         )
         self._listeners: list[Callable[[list[Grade]], None]] = []
+        self._managing: list[Callable[[], None]] = []
 
     @classmethod
     def open(cls, url: str | None = None) -> GradeStore:
@@ -85,7 +87,7 @@ class GradeStore:
     @property
     def management(self) -> ManagementStore:
         """What only the manager asks for."""
-        return ManagementStore(self._engine, self._writing)
+        return ManagementStore(self._engine, self._writing, lambda: _call(self._managing))
 
     def check_writable(self) -> None:
         """Check that a grade could be stored, without storing one.
@@ -189,19 +191,16 @@ class GradeStore:
         """
         stored = self._add(schema.grades, [row_of(g) for g in grades])
         if stored:
-            self._tell(list(grades))
+            _call(partial(listener, list(grades)) for listener in self._listeners)
         return stored
 
     def on_grades(self, listener: Callable[[list[Grade]], None]) -> None:
         """Call this with grades once they are on disk; its failure is a warning, never a loss."""
         self._listeners.append(listener)
 
-    def _tell(self, grades: list[Grade]) -> None:
-        for listener in self._listeners:
-            try:
-                listener(grades)
-            except Exception as error:  # noqa: BLE001 - the grades are kept, whatever it does
-                warnings.warn(f"Grades are kept, but were not copied: {error}", stacklevel=2)
+    def on_management(self, listener: Callable[[], None]) -> None:
+        """Call this once something that a manager did is on disk; its failure is a warning."""
+        self._managing.append(listener)
 
     def add_votes(self, votes: Sequence[Vote]) -> int:
         """Add votes in one transaction; how many were new."""
@@ -279,3 +278,11 @@ class GradeStore:
         query = select(schema.votes).order_by(schema.votes.c.id)
         with self._engine.connect() as connection:
             return [Vote(**without_id(row)) for row in connection.execute(query).mappings()]
+
+
+def _call(listeners: Iterable[Callable[[], None]]) -> None:
+    for listener in listeners:
+        try:
+            listener()
+        except Exception as error:  # noqa: BLE001 - what it is about is kept, whatever it does
+            warnings.warn(f"What was done is kept, but was not copied: {error}", stacklevel=3)

@@ -5,7 +5,7 @@ Rows are only added, as everywhere in this database.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -32,11 +32,35 @@ class Invitation:
     revoked_at: str | None = None
 
 
-class ManagementStore:
-    """The manager's tables of one database; `writing` lets one writer in at a time."""
+@dataclass(frozen=True, slots=True)
+class ManagementRow:
+    """One row of the manager's tables, with the name of its grader, as it is copied elsewhere."""
 
-    def __init__(self, engine: Engine, writing: AbstractContextManager[object]) -> None:
-        self._engine, self._writing = engine, writing
+    table: str  # one of `_COPIED`
+    made_at: str
+    grader: str = ""
+    name: str = ""
+    run: str = ""
+    level: str = ""
+
+
+_OF_GRADERS = {"invitations": schema.invitations, "revocations": schema.revocations}
+_COPIED = (*_OF_GRADERS, "visibility")
+
+
+class ManagementStore:
+    """The manager's tables of one database.
+
+    `writing` lets one writer in at a time; `told` is called when what was written is on disk.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        writing: AbstractContextManager[object],
+        told: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._engine, self._writing, self._told = engine, writing, told
         self._writer = engine.execution_options(writes=True)
 
     def invite(self, graders: Sequence[Grader]) -> None:
@@ -46,6 +70,7 @@ class ManagementStore:
         with self._writing, self._writer.begin() as connection:
             insert_new(connection, schema.graders, people)
             insert_new(connection, schema.invitations, links)
+        self._told()
 
     def revoke(self, grader: str) -> None:
         """End a person's link; what they graded stays.
@@ -58,6 +83,7 @@ class ManagementStore:
             if connection.execute(known).first() is None:
                 raise UnknownName("grader", grader[:40], ())
             insert_new(connection, schema.revocations, [{"grader": grader, "made_at": now()}])
+        self._told()
 
     def invitations(self) -> list[Invitation]:
         """All that were made, the newest first, those that were revoked too."""
@@ -94,10 +120,51 @@ class ManagementStore:
         with self._writing, self._writer.begin() as connection:
             row = {"run": run, "level": level, "made_at": now()}
             connection.execute(insert(schema.visibility).values(**row))
+        self._told()
 
     def visibility(self, run: str) -> str:
         """What graders who have finished may see of a run: one of `LEVELS`."""
         table = schema.visibility
-        query = select(table.c.level).where(table.c.run == run).order_by(table.c.id.desc()).limit(1)
+        last = (
+            table.c.made_at.desc(),
+            table.c.id.desc(),
+        )  # a copied row has an id of here
+        query = select(table.c.level).where(table.c.run == run).order_by(*last).limit(1)
         with self._engine.connect() as connection:
             return str(connection.execute(query).scalar() or DEFAULT_LEVEL)
+
+    def rows(self) -> list[ManagementRow]:
+        """Everything that a manager declared, to be copied; `add_rows` takes it."""
+        people, seen = schema.graders, schema.visibility
+        with self._engine.connect() as connection:
+            found = [
+                ManagementRow(name, *row)
+                for name, table in _OF_GRADERS.items()
+                for row in connection.execute(
+                    select(table.c.made_at, table.c.grader, people.c.name).join(people)
+                )
+            ]
+            levels = connection.execute(
+                select(seen.c.made_at, seen.c.run, seen.c.level).order_by(seen.c.id)
+            ).all()
+            return found + [ManagementRow("visibility", at, run=r, level=v) for at, r, v in levels]
+
+    def add_rows(self, rows: Iterable[ManagementRow]) -> None:
+        """Add copied rows that are not there.
+
+        Raises:
+            UnknownName: of a table that is not copied.
+        """
+        known = set(self.rows())
+        with self._writing, self._writer.begin() as connection:
+            for row in dict.fromkeys(rows):
+                if row.table not in _COPIED:
+                    raise UnknownName("table", row.table[:40], _COPIED)
+                if row.table in _OF_GRADERS:
+                    person = {"id": row.grader, "name": row.name, "made_at": row.made_at}
+                    insert_new(connection, schema.graders, [person])
+                    of = {"grader": row.grader, "made_at": row.made_at}
+                    insert_new(connection, _OF_GRADERS[row.table], [of])
+                elif row not in known:
+                    level = {"run": row.run, "level": row.level, "made_at": row.made_at}
+                    connection.execute(insert(schema.visibility).values(**level))

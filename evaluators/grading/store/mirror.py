@@ -1,4 +1,5 @@
-"""Mirrors grades to a dataset repository on the hub, for a Space whose disk is lost.
+"""Mirrors grades, invitations, their end and what graders may see to a dataset repository on the
+hub, for a Space whose disk is lost.
 
 Set OHLORA_MIRROR_REPO (such as "me/ohlora-grades", a private dataset) and HF_TOKEN. At start the
 copy is read back; afterwards each process appends to a file of its own, which is committed every
@@ -13,6 +14,8 @@ import os
 import tempfile
 import threading
 import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +23,8 @@ from evaluators.grading.grade_export import rows_of
 from evaluators.grading.grade_import import import_grades
 from evaluators.grading.store.grade_records import Grade
 from evaluators.grading.store.grade_store import GradeStore
-from model_registry.errors import OhloraError
+from evaluators.grading.store.management_store import ManagementRow
+from model_registry.errors import BadFile, OhloraError
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitScheduler
@@ -35,7 +39,10 @@ class Mirror:
     def __init__(self, repo: str, folder: Path | None = None) -> None:
         self.repo = repo
         self.folder = folder or Path(tempfile.mkdtemp(prefix="ohlora-mirror-"))
-        self._file = self.folder / f"grades-{uuid.uuid4().hex}.jsonl"
+        mine = uuid.uuid4().hex
+        self._file = self.folder / f"grades-{mine}.jsonl"
+        self._managed = self.folder / f"management-{mine}.jsonl"
+        self._copied: dict[ManagementRow, None] = {}
         self._scheduler: CommitScheduler | None = None
         self._lock = threading.Lock()
 
@@ -50,7 +57,9 @@ class Mirror:
 
         try:
             found = snapshot_download(
-                self.repo, repo_type="dataset", allow_patterns="grades-*.jsonl"
+                self.repo,
+                repo_type="dataset",
+                allow_patterns=["grades-*.jsonl", "management-*.jsonl"],
             )
         except RepositoryNotFoundError:
             return 0  # the first start: the scheduler makes it
@@ -63,16 +72,29 @@ class Mirror:
                 "OHLORA_MIRROR_REPO를 지우세요.",
             ) from error
         files = sorted(Path(found).glob("grades-*.jsonl"))
-        return sum(import_grades(store, file).new for file in files)
+        new = sum(import_grades(store, file).new for file in files)
+        for file in sorted(Path(found).glob("management-*.jsonl")):
+            self._copied.update(dict.fromkeys(_rows_of(file)))
+        store.management.add_rows(sorted(self._copied, key=lambda row: row.made_at))
+        return new
 
     def add(self, grades: list[Grade], store: GradeStore) -> None:
         """Append grades to this process's file; they are committed with the next round."""
+        self._append(self._file, rows_of(grades, store.graders()))
+
+    def add_management(self, store: GradeStore) -> None:
+        """Append what a manager did since the last time."""
+        new = [row for row in store.management.rows() if row not in self._copied]
+        self._append(self._managed, map(asdict, new))
+        self._copied.update(dict.fromkeys(new))
+
+    def _append(self, path: Path, rows: Iterable[Mapping[str, object]]) -> None:
         with self._lock:
-            # Built at the first grade: its constructor asks the hub.
+            # Built at the first row: its constructor asks the hub.
             scheduler = self._scheduler or self._start()
-        lines = (json.dumps(row, ensure_ascii=False) for row in rows_of(grades, store.graders()))
-        with scheduler.lock, self._file.open("a", encoding="utf-8") as file:
-            file.writelines(line + "\n" for line in lines)
+        lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
+        with scheduler.lock, path.open("a", encoding="utf-8") as file:
+            file.writelines(lines)
 
     def _start(self) -> CommitScheduler:
         from huggingface_hub import CommitScheduler
@@ -89,6 +111,17 @@ class Mirror:
         return scheduler
 
 
+def _rows_of(path: Path) -> Iterator[ManagementRow]:
+    for place, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            yield ManagementRow(**{name: str(value) for name, value in json.loads(line).items()})
+        except (ValueError, TypeError, AttributeError):
+            problem = "is no copy of an invitation, of its end or of what graders may see"
+            raise BadFile(path, place, problem, "초대 기록으로 읽을 수 없는 줄입니다") from None
+
+
 def start_mirror(store: GradeStore) -> Mirror | None:
     """Read the mirror back and keep it up to date, if OHLORA_MIRROR_REPO names one."""
     repo = os.environ.get("OHLORA_MIRROR_REPO")
@@ -97,4 +130,5 @@ def start_mirror(store: GradeStore) -> Mirror | None:
     mirror = Mirror(repo)
     mirror.read_back(store)
     store.on_grades(lambda grades: mirror.add(grades, store))
+    store.on_management(lambda: mirror.add_management(store))
     return mirror

@@ -13,7 +13,7 @@ from evaluators.grading.store import mirror
 from evaluators.grading.store.grade_records import Grader
 from evaluators.grading.store.grade_store import GradeStore
 from evaluators.grading.store.mirror import Mirror, start_mirror
-from model_registry.errors import OhloraError
+from model_registry.errors import BadFile, OhloraError
 from tests.evaluators.grading.test_grading_store import a_grade
 
 
@@ -62,6 +62,33 @@ def test_a_grade_is_copied_and_comes_back_after_a_restart(hub: Path, tmp_path: P
     assert other.graders()["g1"].name == "민지"
 
 
+def test_a_revoked_link_stays_revoked_and_an_invitation_open_after_a_restart(
+    hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OHLORA_MIRROR_REPO", "me/grades")
+    monkeypatch.setattr(mirror.tempfile, "mkdtemp", lambda **_: str(hub))
+    store = GradeStore.open(f"sqlite:///{tmp_path / 'one.db'}")
+    start_mirror(store)
+    store.management.invite([Grader("g1", "민지"), Grader("g2", "서연")])
+    store.management.revoke("g2")
+    store.management.set_visibility("run", "everything")
+    store.management.set_visibility("run", "nothing")
+    (copy,) = hub.glob("management-*.jsonl")
+    assert len(copy.read_text().splitlines()) == 5, "each row once"
+    for _ in range(2):  # the second time nothing is new
+        other = GradeStore.open(f"sqlite:///{tmp_path / 'two.db'}")
+        start_mirror(other)
+        assert set(other.management.rows()) == set(store.management.rows())
+    assert other.graders()["g1"].name == "민지" and other.grader("g2") is None
+    assert other.management.visibility("run") == "nothing"
+
+
+def test_a_damaged_copy_of_invitations_is_named_with_its_line(hub: Path, tmp_path: Path) -> None:
+    (hub / "management-1.jsonl").write_text('{"table": "invitations"}\n')
+    with pytest.raises(BadFile, match=r"management-1\.jsonl:1"):
+        Mirror("me/grades", hub).read_back(a_store(tmp_path / "one.db"))
+
+
 def test_a_mirror_that_fails_costs_no_grade(
     hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,7 +98,7 @@ def test_a_mirror_that_fails_costs_no_grade(
     monkeypatch.setattr("huggingface_hub.CommitScheduler", refuse)
     store, copy = a_store(tmp_path / "one.db"), Mirror("me/grades", hub)
     store.on_grades(lambda grades: copy.add(grades, store))
-    with pytest.warns(UserWarning, match="were not copied"):
+    with pytest.warns(UserWarning, match="was not copied"):
         assert store.add_grades([a_grade()]) == 1
     assert len(store.grades()) == 1
 
