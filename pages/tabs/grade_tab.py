@@ -12,6 +12,8 @@ from pathlib import Path
 
 import gradio as gr
 
+from evaluators.grading.grading_session import OWNER
+from evaluators.grading.rater_identity import Visitor
 from evaluators.grading.rubric import EXAMPLE_PROMPT, FLAGS, LEVELS, SKIP_REASONS
 from evaluators.grading.submission import InvalidRequest
 from pages.page_context import PageContext, errors_as_messages, is_owner, visitor_of
@@ -38,6 +40,14 @@ def grade_tab(context: PageContext, _: gr.Tab) -> None:
     _endpoints(context)
 
 
+def grading_visitor(context: PageContext, grader: str, request: gr.Request) -> Visitor:
+    """The visitor who grades; of an owner it is kept what they looked at by their other link."""
+    visitor = visitor_of(grader, request)
+    if is_owner(context, request) and context.grading.knows(visitor):
+        context.grading.store.copy_names_seen(OWNER, visitor.id)
+    return visitor
+
+
 def _endpoints(context: PageContext) -> None:
     """The endpoints; unqueued, so that a chat never makes a grader wait."""
     grading = context.grading
@@ -52,7 +62,7 @@ def _endpoints(context: PageContext) -> None:
     def grade_screen(grader: str, run: str, number: int, request: gr.Request) -> dict[str, object]:
         """What to grade next (number -1), an earlier screen by its number, or the finish."""
         with errors_as_messages(request, escape=False):
-            visitor = visitor_of(grader, request)
+            visitor = grading_visitor(context, grader, request)
             if not grader and not (visitor.login and grading.knows(visitor)):
                 return {"stranger": True}
             return grading.screen(visitor, run or "", None if number == -1 else number)
@@ -69,7 +79,7 @@ def _endpoints(context: PageContext) -> None:
         """Keep the grades of one screen; what this answers to is on disk."""
         with errors_as_messages(request, escape=False):
             return grading.submit(
-                visitor_of(grader, request),
+                grading_visitor(context, grader, request),
                 screen,
                 grades,
                 attempt=attempt or "",

@@ -50,6 +50,7 @@ from pages.tabs import conversation
 from pages.tabs.candidates_tab import economy, tables
 from pages.tabs.compare_tab import Pair, keep_vote, make_pair
 from pages.tabs.conversation import keep_grade, plain_messages, stream_answer
+from pages.tabs.grade_tab import grading_visitor
 from pages.tabs.results_tab import run_to_show, show_results
 from tests.support import report_fixtures
 from tests.support.grading_fixtures import CANDIDATES, PROMPTS, make_run
@@ -458,4 +459,15 @@ def test_a_login_with_a_link_that_is_not_known_has_seen_names_as_the_login(
 def test_a_manager_who_exports_grades_has_seen_names(context: PageContext) -> None:
     _, token = context.grading.join("민지")
     exported(context, "run", "jsonl", a_request(f"key=key&grader={token}"))
+    assert context.grading.store.has_seen_names(Visitor(token).id, "run")
+
+
+def test_an_owner_who_looks_by_the_bare_link_while_they_grade_has_seen_names(
+    context: PageContext,
+) -> None:
+    _, token = context.grading.join("민지", owner=True)
+    assert shows_names(context, a_request("key=key"), "run", asked=True)
+    grading_visitor(context, token, a_request(f"grader={token}"))
+    assert not context.grading.store.has_seen_names(Visitor(token).id, "run")
+    assert grading_visitor(context, token, a_request(f"key=key&grader={token}")).token == token
     assert context.grading.store.has_seen_names(Visitor(token).id, "run")

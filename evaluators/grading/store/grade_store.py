@@ -251,9 +251,13 @@ class GradeStore:
     def copy_names_seen(self, of: str, to: str) -> None:
         """Record that one person has seen what another id has: they are the same person."""
         table = schema.names_seen
-        with self._writing, self._writer.begin() as connection:
-            seen = connection.execute(select(table).where(table.c.grader == of)).mappings().all()
-            insert_new(connection, table, [{**row, "grader": to} for row in seen])
+        known = select(table.c.run).where(table.c.grader == to)
+        query = select(table).where(table.c.grader == of, table.c.run.not_in(known))
+        with self._engine.connect() as connection:
+            new = connection.execute(query).mappings().all()
+        if new:
+            with self._writing, self._writer.begin() as connection:
+                insert_new(connection, table, [{**row, "grader": to} for row in new])
 
     def has_seen_names(self, grader_id: str, run: str) -> bool:
         """Whether this person's later grades in this run are no longer blind.
