@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from benchmarks.run.progress import progress_bar
 from benchmarks.study.contract import Contract
 from benchmarks.tune_fit import Attempt, fastest_that_fits, first_smaller
 from benchmarks.tune_rows import TuneRows, encode_with
-from benchmarks.tune_state import EpochEnd, check_state, identity_of
+from benchmarks.tune_state import STATE, EpochEnd, check_state, identity_of
 from benchmarks.tune_worker import TuneOutOfMemory, tune_here, tune_in_worker
 from benchmarks.workloads.optimisation import check_optimizer
 from model_registry import machine
@@ -42,10 +43,13 @@ if TYPE_CHECKING:
 
 
 class TooLarge(OhloraError):
-    """A tune ran out of memory; `change` is the smallest change that is predicted to fit."""
+    """A tune ran out of memory; `change` is the smallest change that is predicted to fit.
 
-    def __init__(self, message: str, change: Attempt | None) -> None:
-        self.change = change
+    `out` is a folder for it, where the tune's own holds an epoch of other settings.
+    """
+
+    def __init__(self, message: str, change: Attempt | None, out: Path | None = None) -> None:
+        self.change, self.out = change, out
         super().__init__(message)
 
 
@@ -122,12 +126,13 @@ def tune_candidate(
     if "learning_rate" in (settings or {}):  # what is said goes before what a candidate declares
         candidate = replace(candidate, learning_rate=None)
     where = machine.pick_device(device)
+    facts = machine.describe(where)
     train, valid, rows = _read(data, turns, say)
     source = source_for(candidate, weights)
     contract = Contract(
         epochs=epochs, weights=source, device=where, data=rows.hash(), too_long=too_long,
         dtype=machine.pick_dtype(where, dtype), max_length=_longest(candidate, max_length, say),
-        machine=str(machine.describe(where)["name"]), **(settings or {}),
+        machine=str(facts["name"]), **(settings or {}),
     )  # fmt: skip
     check_optimizer(contract.optimizer)
     check_fused_kernels(contract.fused_kernels, where)
@@ -159,22 +164,32 @@ def tune_candidate(
         try:
             _tune_showing(case, encoded, console)
         except TuneOutOfMemory as error:
-            raise _too_large(error, case, encoded) from error
+            budget = memory_limit or facts["available_bytes"]  # before the tune held any
+            raise _too_large(error, case, encoded, budget) from error
     return out
 
 
-def _too_large(error: TuneOutOfMemory, case: Case, rows: TuneRows) -> TooLarge:
+def _too_large(
+    error: TuneOutOfMemory, case: Case, rows: TuneRows, budget_bytes: int | None
+) -> TooLarge:
     """What ran out, and the smallest change that helps by the prediction."""
-    contract, limit = case.contract, case.limits.memory_bytes
-    budget = limit or machine.describe(contract.device)["available_bytes"]
+    out = Path(str(case.keep))
     try:
         change = first_smaller(
-            declared_architecture(case.candidate), rows.train, contract, budget,
+            declared_architecture(case.candidate), rows.train, case.contract, budget_bytes,
             rank=case.settings["rank"], quantization=case.settings["quantization"],
         )  # fmt: skip
     except LoadError:  # nothing can be predicted of this architecture
         change = None
-    return TooLarge(text(f"Out of memory: {error}.", f"메모리가 부족합니다: {error}."), change)
+    message = text(f"Out of memory: {error}.", f"메모리가 부족합니다: {error}.")
+    return TooLarge(message, change, _beside(out) if (out / STATE).exists() else None)
+
+
+def _beside(out: Path) -> Path:
+    """A folder beside `out` that is not there yet."""
+    named = out if out.name not in ("", "..") else out.resolve()
+    others = (named.with_name(f"{named.name}-{n}") for n in count(2))
+    return next(each for each in others if not each.exists())
 
 
 def _longest(candidate: Candidate, wanted: int | None, say: Callable[[str], None]) -> int:

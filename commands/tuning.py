@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -122,7 +123,8 @@ def _what_fits(error: TooLarge) -> str:
             "모델이나 더 많은 메모리를 쓰세요.",
         )
     needed = f"{error.change.predicted_bytes / 2**30:.2f} GiB"
-    command = with_options(error.change.words)
+    other = "" if error.out is None else f" --out {shlex.quote(str(error.out))}"
+    command = with_options(error.change.words + other)
     return text(
         f"The smallest change that fits ({needed} predicted): {command}",
         f"맞는 가장 작은 변경(예상 {needed}): {command}",

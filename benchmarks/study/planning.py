@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmarks.study.asking_plan import make_asking_plan
 from benchmarks.study.plan import Options, Plan, make_tuning_plan
 from benchmarks.study.study import Study
+from benchmarks.workloads.workload import workload_called
 from model_registry.errors import OhloraError
 from model_registry.language import text
 from model_registry.registry import Registry
@@ -28,4 +29,19 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
             )
         )
     make = make_asking_plan if study.work.ask else make_tuning_plan
-    return make(study, registry, options, out)
+    plan = make(study, registry, options, out)
+    _refuse_packed_pairs(plan)
+    return plan
+
+
+def _refuse_packed_pairs(plan: Plan) -> None:
+    kinds = {workload_called(case.workload).memory_kind for case in plan.cases}
+    if plan.contract.packing and "orpo" in kinds:
+        raise OhloraError(
+            text(
+                f"The study {plan.study.name} prefers pairs, and pairs of ORPO can't be packed: "
+                "leave packing out.",
+                f"{plan.study.name} 스터디에는 ORPO가 있습니다. ORPO의 쌍은 묶을 수 없습니다. "
+                "packing을 빼세요.",
+            )
+        )

@@ -13,7 +13,6 @@ from benchmarks.workloads.fine_tune import learning_rate
 from benchmarks.workloads.log import WorkLog
 from model_registry.errors import OhloraError
 from model_registry.files.json_values import JsonDict
-from model_registry.language import text
 from model_registry.prompting.tokenization import IGNORED, encode_row, prompt_ids
 from model_registry.weights.loading import LoadedModel
 
@@ -58,13 +57,6 @@ def trainer_for(
         OhloraError: TRL is not installed.
     """
     trl = orpo_of_trl()
-    if contract.packing:
-        raise OhloraError(
-            text(
-                "Pairs of ORPO can't be packed: leave packing out.",
-                "ORPO의 쌍은 묶을 수 없습니다. packing을 빼세요.",
-            )
-        )
     from datasets import Dataset, disable_progress_bars  # type: ignore[attr-defined]
     from transformers import PrinterCallback
 

@@ -65,7 +65,8 @@ def pick(logits: torch.Tensor, draws: Sequence[Draws], steps: Sequence[int]) -> 
     before[:, 0] = 0.0  # the likeliest is always left
     reached = torch.where((before < share) | (before == 0), chances, 0.0).cumsum(-1)
     place = (reached <= number * reached[:, -1:]).sum(-1, keepdim=True)
-    best[rows] = order.gather(-1, place.clamp(max=logits.shape[-1] - 1)).squeeze(-1)
+    last = (reached < reached[:, -1:]).sum(-1, keepdim=True)  # a number near 1 is rounded to it
+    best[rows] = order.gather(-1, place.minimum(last)).squeeze(-1)
     return best
 
 

@@ -116,8 +116,12 @@ def answer_many(
             given[number] = within_context(loaded, prompt, questions[number].settings)
         except AskError as error:
             answers[number] = failed_answer(error)
+    if failed := len(answers):
+        ended(failed)
     ids = [prompts[number].ids for number in given]
-    made = _generated(loaded, ids, list(given.values()), slots, ended)
+    made = _generated(
+        loaded, ids, list(given.values()), slots, ended=lambda count: ended(failed + count)
+    )
     for (number, how), new in zip(given.items(), made, strict=True):
         answer = to_answer(loaded, new, thinks=prompts[number].thinks)
         asked = questions[number].settings

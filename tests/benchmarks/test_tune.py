@@ -22,12 +22,15 @@ import torch
 from rich.console import Console
 
 from benchmarks import tune as tune_module
+from benchmarks import tune_candidate as tune_candidate_module
 from benchmarks import tune_worker
 from benchmarks.study.contract import Contract
 from benchmarks.tune import tune
-from benchmarks.tune_candidate import tune_candidate
+from benchmarks.tune_candidate import TooLarge, tune_candidate
 from benchmarks.tune_rows import TuneRows, encode_rows
 from benchmarks.tune_state import BEST, STATE, EpochEnd, differences, identity_of, restore, save
+from benchmarks.tune_worker import TuneOutOfMemory
+from model_registry import machine
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.open_backend import open_backend
 from model_registry.backends.transformers_local import TransformersBackend
@@ -304,6 +307,33 @@ def test_the_same_command_goes_on(begun) -> None:
     in_steps(*begun)
     assert [end["epoch"] for end in read_card(begun[2])["epochs"]] == [1, 2]
     assert not (begun[2] / STATE).exists()
+
+
+def test_memory_that_ran_out_is_judged_by_what_was_free_before(begun, monkeypatch) -> None:
+    """What still holds it would leave nothing; the epoch there was saved with other settings."""
+    describe, held, asked = machine.describe, [], []
+
+    def described(device: str = "cpu") -> dict[str, Any]:
+        return describe(device) | {"available_bytes": 5 if held else 7}
+
+    def run_out(*_: object) -> None:
+        held.append(True)
+        raise TuneOutOfMemory("no more")
+
+    monkeypatch.setattr(machine, "describe", described)
+    monkeypatch.setattr(tune_candidate_module, "tune_here", run_out)
+    monkeypatch.setattr(
+        tune_candidate_module, "first_smaller", lambda *given, **_: asked.append(given[3])
+    )
+    base, data, out = begun
+    with pytest.raises(TooLarge) as caught:
+        in_steps(base, data, out)
+    assert asked == [7]
+    assert caught.value.out == out.with_name("tuned-2")
+    held.clear()
+    with pytest.raises(TooLarge) as caught:
+        in_steps(base, data, out.with_name("new"))
+    assert caught.value.out is None
 
 
 def test_two_tunes_into_one_folder_exclude_each_other(begun) -> None:

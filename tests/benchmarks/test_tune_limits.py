@@ -9,7 +9,9 @@ import pytest
 
 import ohlora_cli
 from benchmarks.study.contract import Contract
+from benchmarks.tune_candidate import TooLarge
 from benchmarks.tune_fit import Attempt, attempts, first_smaller
+from commands import tuning
 from commands.shared.pasted_command import with_options
 from model_registry.prompting.tokenization import EncodedRow
 from model_registry.registry import Registry
@@ -68,6 +70,17 @@ def test_what_fit_promises_is_enough_where_the_plain_settings_run_out(
 )
 def test_a_command_to_paste_replaces_what_was_said(given, words, wanted) -> None:
     assert with_options(words, shlex.split(given)) == f"ohlora {wanted}"
+
+
+def test_the_command_to_paste_begins_in_another_folder_where_an_epoch_was_saved(
+    monkeypatch, tmp_path
+) -> None:
+    change = Attempt(Contract(batch_size=2, gradient_accumulation=2), "none", 2**30)
+    monkeypatch.setattr("sys.argv", ["ohlora", "tune", "x", "--out", "d"])
+    assert tuning._what_fits(TooLarge("", change, tmp_path / "a b-2")).endswith(
+        f": ohlora tune x --batch-size 2 --gradient-accumulation 2 --out '{tmp_path}/a b-2'"
+    )
+    assert " --out d " in tuning._what_fits(TooLarge("", change))
 
 
 @pytest.mark.parametrize(("device", "dtype"), [("cpu", "float32"), ("cuda", "bfloat16")])

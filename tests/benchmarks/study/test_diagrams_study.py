@@ -17,7 +17,7 @@ from benchmarks.workloads.log import MemoryLog
 from benchmarks.workloads.workload import WORKLOADS, oom_status
 from diagrams.parse import parse
 from diagrams.requests.diagram_requests import write_pairs
-from model_registry.errors import BadFile, BadTrainingRow
+from model_registry.errors import BadFile, BadTrainingRow, OhloraError
 from model_registry.files.shipped_data import DATASETS
 from model_registry.memory.fit import predict
 from model_registry.registry import Registry
@@ -41,6 +41,12 @@ def test_the_same_requests_are_asked_before_a_tune_after_it_and_after_orpo(tmp_p
     assert len({case.contract.hash for case in plan.cases}) == 1
     assert all(case.workload in WORKLOADS for case in plan.cases)
     assert len(plan.task.prompts) == 40
+
+
+def test_packing_is_refused_where_pairs_are_preferred_before_anything_is_tuned(tmp_path):
+    options = Options(weights="bundled", device="cpu", tuning={"packing": True})
+    with pytest.raises(OhloraError, match=r"diagrams.*ORPO can't be packed"):
+        make_plan(read_study(study_path("diagrams")), Registry(), options, tmp_path)
 
 
 def test_no_other_model_is_said_to_stand_in_for_the_bundled_writer(tmp_path):

@@ -179,3 +179,6 @@ def test_numbers_choose_tokens_by_their_chances_within_top_p():
     assert drawn(1.0) == [1, 1, 2, 2, 0, 0]
     assert drawn(0.75) == [1, 1, 1, 2, 2, 2]  # 0.5 and 0.3 are left: the first has 0.625 of them
     assert drawn(1e-6) == [1] * 6
+    numbers[0] = 1 - 2**-26  # as a float32, 1
+    assert drawn(0.75)[0] == 2  # the last that is left, and not the least likely of all
+    assert drawn(1.0)[0] == 0

@@ -13,8 +13,10 @@ from model_registry.backends.local_answer import to_answer
 from model_registry.backends.local_generation import generate_ids
 from model_registry.backends.sampling import of_prompt
 from model_registry.backends.transformers_local import (
+    Question,
     TransformersBackend,
     answer_batch,
+    answer_many,
     answer_one,
     batching_of,
 )
@@ -216,3 +218,18 @@ def test_sampling_draws_from_all_tokens_that_top_p_allows(llama):
     each = [of_prompt(settings, number) for number in range(300)]
     drawn = generate_ids(llama, [encoded(llama)[0]] * 300, settings, each=each)
     assert len({ids[0] for ids in drawn}) > 120
+
+
+@pytest.mark.parametrize("batching", ["continuous", "sorted"])
+def test_prompts_that_are_too_long_count_as_ended(llama, monkeypatch, batching):
+    if batching == "sorted":
+        monkeypatch.setattr(transformers_local, "reader_of", lambda *_: None)
+    long = conversation("길" * 2_000)
+    questions = [Question(asked, GREEDY) for asked in (long, *CONVERSATIONS[:3], long)]
+    told: list[int] = []
+    answers = answer_many(llama, questions, ended=told.append)
+    assert [bool(answer.new_tokens) for answer in answers] == [False, True, True, True, False]
+    assert told == sorted(told) and told[-1] == 5
+    told.clear()
+    answer_many(llama, questions[:1], ended=told.append)
+    assert told == [1]
