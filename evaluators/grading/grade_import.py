@@ -45,6 +45,14 @@ class Imported:
     read: str = ""
 
 
+class _NoValue(ValueError):
+    """A cell holds something else than a value of its column."""
+
+    def __init__(self, name: str, wanted: str, korean: str, value: object) -> None:
+        super().__init__(f"{name} must be {wanted}, not {value!r}")
+        self.korean = f"{name}은(는) {korean} 값이어야 합니다({value!r}은(는) 안 됩니다)"
+
+
 def import_grades(store: GradeStore, path: Path) -> Imported:
     """Add the grades of an exported file that the store does not have yet.
 
@@ -56,7 +64,12 @@ def import_grades(store: GradeStore, path: Path) -> Imported:
     try:
         table = read_table(path, empty=True)
     except NotARow as error:
-        raise BadFile(path, error.line, "not a JSON object, as a grade is") from None
+        raise BadFile(
+            path,
+            error.line,
+            "not a JSON object, as a grade is",
+            "JSON 객체가 아닙니다. 등급은 한 줄에 객체 하나입니다",
+        ) from None
     parsed = [_parse(table, record) for record in table.records]
     _refuse_changes(store, table, [grade for grade, _ in parsed])
     for grader in {grade.grader: Grader(grade.grader, name) for grade, name in parsed}.values():
@@ -64,7 +77,7 @@ def import_grades(store: GradeStore, path: Path) -> Imported:
     try:
         new = store.add_grades([grade for grade, _ in parsed])
     except OhloraError as error:
-        raise BadFile(path, None, str(error)) from None
+        raise BadFile(path, None, str(error), error.korean) from None
     return Imported(len(parsed), new, _how_read(table))
 
 
@@ -82,7 +95,11 @@ def _refuse_changes(store: GradeStore, table: Table, grades: Sequence[Grade]) ->
                 f"the grade {grade.key} is kept already, as {before[0]} and not {grade.grade}: "
                 "grades are never rewritten, revise it on the page"
             )
-            raise BadFile(table.path, record.line, problem)
+            korean = (
+                f"등급 {grade.key}은(는) 이미 {before[0]}(으)로 저장되어 있습니다. 파일의 "
+                f"{grade.grade}(으)로 덮어쓰지 않으니 페이지에서 고치세요"
+            )
+            raise BadFile(table.path, record.line, problem, korean)
 
 
 def _said(grade: Grade) -> tuple[int | None, frozenset[str]]:
@@ -103,11 +120,13 @@ def _parse(table: Table, record: Record) -> tuple[Grade, str]:
     if "reply" not in row:
         missing.append("reply")
     if missing or not row["key"] or not row["grader"]:
-        raise BadFile(path, line, f"a grade needs {', '.join(missing or ['key', 'grader'])}")
+        needed = ", ".join(missing or ["key", "grader"])
+        raise BadFile(path, line, f"a grade needs {needed}", f"등급에 {needed} 값이 필요합니다")
     try:
         grade = _grade(row)
     except (TypeError, ValueError) as error:
-        raise BadFile(path, line, f"not a grade ({error})") from None
+        korean = error.korean if isinstance(error, _NoValue) else "내보낸 값과 형식이 다릅니다"
+        raise BadFile(path, line, f"not a grade ({error})", f"등급이 아닙니다. {korean}") from None
     if grade.grade is not None and not 1 <= grade.grade <= 5:
         raise BadFile(
             path,
@@ -169,13 +188,13 @@ def _number(name: str, value: object) -> float:
     if isinstance(value, str) and re.fullmatch(r"-?\d+,\d+", value.strip()):
         value = value.replace(",", ".")  # as a German Excel writes it
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"{name} must be a number, not {value!r}")
+        raise _NoValue(name, "a number", "숫자", value)
     try:
         number = float(value)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"{name} must be a number, not {value!r}")
+        raise _NoValue(name, "a number", "숫자", value)
     return number
 
 
@@ -185,7 +204,7 @@ def _whole(name: str, value: object) -> int | None:
         return None
     number = _number(name, value)
     if not number.is_integer():
-        raise ValueError(f"{name} must be a whole number, not {value!r}")
+        raise _NoValue(name, "a whole number", "정수", value)
     return int(number)
 
 
@@ -194,7 +213,7 @@ def _truth(value: object) -> bool:
         return True
     known = _TRUTH.get(str(value).strip().lower())
     if known is None:
-        raise ValueError(f"blind must be true or false, not {value!r}")
+        raise _NoValue("blind", "true or false", "true나 false", value)
     return known
 
 
@@ -209,7 +228,7 @@ def _settings(value: object) -> dict[str, object] | None:
     if isinstance(value, str):
         value = json.loads(value) if value.strip() else None
     if value is not None and not isinstance(value, dict):
-        raise ValueError(f"settings must be a JSON object, not {value!r}")
+        raise _NoValue("settings", "a JSON object", "JSON 객체", value)
     return value
 
 
@@ -243,7 +262,7 @@ def _parsed_moment(written: str) -> datetime:
     try:
         moment: datetime = parser.parse(english)
     except (ValueError, OverflowError):
-        raise ValueError(f"made_at must be a time, not {written!r}") from None
+        raise _NoValue("made_at", "a time", "날짜와 시각", written) from None
     return moment
 
 
@@ -257,6 +276,8 @@ def _with_its_reply(table: Table, line: int | None, grade: Grade) -> Grade:
         if reply_hash(reply) == grade.reply_hash:
             return replace(grade, reply=reply)
     problem = "the reply is not the one that was graded (its hash differs)"
+    korean = "평가한 답변과 다릅니다(해시가 맞지 않습니다)"
     if table.encoding == "cp949" and "?" in grade.reply:
         problem += ": cp949 has no such characters, save it as CSV UTF-8"
-    raise BadFile(table.path, line, problem)
+        korean += ". cp949에 없는 글자가 있으니 CSV UTF-8로 저장하세요"
+    raise BadFile(table.path, line, problem, korean)

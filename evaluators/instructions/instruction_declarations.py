@@ -14,6 +14,7 @@ from pathlib import Path
 from evaluators.instructions.instruction_rules import RULES, Rule, Values, folded
 from model_registry.errors import BadFile, UnknownName
 from rows.columns import CHECKS
+from rows.json_records import fault_in_korean
 from rows.reading import read_rows
 from rows.record import Record
 from rows.row import Rows
@@ -38,7 +39,11 @@ class Check:
 
 
 class _Wrong(ValueError):
-    """What is wrong with a declaration, without its file and line."""
+    """What is wrong with a declaration, without its file and line; in Korean too."""
+
+    def __init__(self, english: str, korean: str) -> None:
+        super().__init__(english)
+        self.korean = korean
 
 
 def prompt_key(prompt: str) -> str:
@@ -88,9 +93,14 @@ def _add(
         try:
             checks = parse_checks(cell)
         except _Wrong as error:
-            raise BadFile(path, line, f"{CHECKS}: {error}") from error
+            raise BadFile(path, line, f"{CHECKS}: {error}", f"{CHECKS}: {error.korean}") from error
         if found.setdefault(prompt_key(prompt), checks) != checks:
-            raise BadFile(path, line, f"{CHECKS}: this prompt has other checks before")
+            raise BadFile(
+                path,
+                line,
+                f"{CHECKS}: this prompt has other checks before",
+                f"{CHECKS}: 같은 질문에 다른 검사가 앞에 적혀 있습니다",
+            )
 
 
 def _declares(cell: object) -> bool:
@@ -107,55 +117,80 @@ def parse_checks(cell: object) -> tuple[Check, ...]:
         try:
             cell = json.loads(cell)
         except (ValueError, RecursionError) as error:
-            raise _Wrong(f"not JSON ({error})") from error
+            korean = "너무 깊이 중첩되어 있습니다"
+            if isinstance(error, ValueError):
+                korean = f"JSON이 아닙니다({fault_in_korean(error)})"
+            raise _Wrong(f"not JSON ({error})", korean) from error
     if not isinstance(cell, list) or not cell:
-        raise _Wrong('a list of objects is needed, such as [{"check": "sentences", "max": 2}]')
+        example = '[{"check": "sentences", "max": 2}]'
+        raise _Wrong(
+            f"a list of objects is needed, such as {example}",
+            f"{example} 같은 객체의 목록이어야 합니다",
+        )
     return tuple(map(_check, cell))
 
 
 def _check(entry: object) -> Check:
     if not isinstance(entry, dict) or not isinstance(entry.get("check"), str):
-        raise _Wrong(f'each needs "check", the name of one, not {entry!r}')
+        raise _Wrong(
+            f'each needs "check", the name of one, not {entry!r}',
+            f'항목마다 "check"에 검사 이름을 적어야 합니다({entry!r}은(는) 안 됩니다)',
+        )
     check = Check.from_json({key: value for key, value in entry.items() if value is not None})
     if check.code not in RULES:
-        raise _Wrong(str(UnknownName("check", check.code, RULES)))
+        unknown = UnknownName("check", check.code, RULES)
+        raise _Wrong(str(unknown), unknown.korean)
     rule = RULES[check.code]
     for name, value in check.values.items():
         if name not in rule.parameters:
-            known = ", ".join(rule.parameters) or "none"
-            raise _Wrong(f"{check.code} has no parameter {name}; there are: {known}")
+            known = ", ".join(rule.parameters)
+            raise _Wrong(
+                f"{check.code} has no parameter {name}; there are: {known or 'none'}",
+                f"{check.code}에는 {name} 값이 없습니다. 쓸 수 있는 값: {known or '없음'}",
+            )
         if problem := _problem(rule.parameters[name], value):
-            raise _Wrong(f"{check.code}: {name} must be {problem}, not {value!r}")
-    if problem := _missing(rule, check.values):
-        raise _Wrong(f"{check.code} {problem}")
+            raise _Wrong(
+                f"{check.code}: {name} must be {problem[0]}, not {value!r}",
+                f"{check.code}: {name}은(는) {problem[1]}야 합니다({value!r}은(는) 안 됩니다)",
+            )
+    if missing := _missing(rule, check.values):
+        raise _Wrong(f"{check.code} {missing[0]}", f"{check.code}: {missing[1]}")
     return check
 
 
-def _problem(kind: str | tuple[str, ...], value: object) -> str:
-    """What a parameter should have been; "" where it is."""
+#: What a parameter of each kind has to be; in Korean up to "야 합니다".
+_WANTED = {
+    "count": ("a whole number", "0 이상의 정수여"),
+    "flag": ("true or false", "true나 false여"),
+    "words": ("a list of texts", "글의 목록이어"),
+    "text": ("a text", "비어 있지 않은 글이어"),
+}
+
+
+def _problem(kind: str | tuple[str, ...], value: object) -> tuple[str, str] | None:
+    """What a parameter should have been; None where it is."""
     if isinstance(kind, tuple):
-        return "" if value in kind else f"one of {', '.join(kind)}"
-    if kind == "count":
-        right = type(value) is int and value >= 0
-        return "" if right else "a whole number"
-    if kind == "flag":
-        return "" if isinstance(value, bool) else "true or false"
-    if kind == "words":
-        right = isinstance(value, list) and bool(value) and all(map(_is_text, value))
-        return "" if right else "a list of texts"
-    return "" if _is_text(value) else "a text"
+        listed = ", ".join(kind)
+        return None if value in kind else (f"one of {listed}", f"{listed} 중 하나여")
+    right = {
+        "count": type(value) is int and value >= 0,
+        "flag": isinstance(value, bool),
+        "words": isinstance(value, list) and bool(value) and all(map(_is_text, value)),
+        "text": _is_text(value),
+    }
+    return None if right[kind] else _WANTED[kind]
 
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(folded(value))
 
 
-def _missing(rule: Rule, values: Values) -> str:
-    if missing := [name for name in rule.needs if name not in values]:
-        return f"needs {', '.join(missing)}"
+def _missing(rule: Rule, values: Values) -> tuple[str, str] | None:
+    if missing := ", ".join(name for name in rule.needs if name not in values):
+        return f"needs {missing}", f"{missing} 값이 필요합니다"
     least, most = values.get("min"), values.get("max")
     if rule.needs_range and least is None and most is None:
-        return "needs min or max"
+        return "needs min or max", "min이나 max 값이 필요합니다"
     if least is not None and most is not None and least > most:
-        return f"has min {least} above max {most}"
-    return ""
+        return f"has min {least} above max {most}", f"min {least}이(가) max {most}보다 큽니다"
+    return None

@@ -224,10 +224,20 @@ def _filled(value: object) -> bool:
 
 def _cell(table: Table, record: Record, name: str) -> str:
     if name not in record.cells:  # JSON lines alone: a cell of a table may be empty
-        raise BadFile(table.path, record.line, f'no {name} stands here: write "" for an empty one')
+        raise BadFile(
+            table.path,
+            record.line,
+            f'no {name} stands here: write "" for an empty one',
+            f'{name} 값이 없습니다. 빈 값이면 ""로 적으세요',
+        )
     value = record.cells.get(name)
     if value is not None and not isinstance(value, str):
-        raise BadFile(table.path, record.line, f"{name} must be text, not {value!r}")
+        raise BadFile(
+            table.path,
+            record.line,
+            f"{name} must be text, not {value!r}",
+            f"{name}은(는) 글자여야 합니다({value!r}은(는) 안 됩니다)",
+        )
     refuse_nul(table.path, value or "", record.line or 1)
     refuse_error_of_excel(table.path, value or "", record.line)
     return nfc(value or "")

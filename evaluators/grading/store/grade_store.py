@@ -206,7 +206,11 @@ class GradeStore:
         """Add votes in one transaction; how many were new."""
         for vote in votes:
             if vote.choice not in CHOICES:
-                raise OhloraError(f"A vote is one of {', '.join(CHOICES)}, not {vote.choice!r}.")
+                known = ", ".join(CHOICES)
+                raise OhloraError(
+                    f"A vote is one of {known}, not {vote.choice!r}.",
+                    f"투표는 {known} 중 하나여야 합니다({vote.choice!r}은(는) 안 됩니다).",
+                )
         return self._add(schema.votes, [row_of(v) for v in votes])
 
     def _add(self, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
@@ -214,7 +218,10 @@ class GradeStore:
             with self._writing, self._writer.begin() as connection:
                 return insert_new(connection, table, rows)
         except IntegrityError as error:
-            raise OhloraError(f"This can't be kept: {str(error.orig).splitlines()[0]}") from None
+            raise OhloraError(
+                f"This can't be kept: {str(error.orig).splitlines()[0]}",
+                "저장할 수 없습니다. 등급은 1~5여야 하고 평가자는 등록되어 있어야 합니다.",
+            ) from None
 
     def grades(
         self,

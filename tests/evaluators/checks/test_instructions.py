@@ -19,6 +19,7 @@ from evaluators.instructions.instruction_declarations import declared_in, parse_
 from evaluators.instructions.instruction_rules import RULES
 from model_registry.errors import BadFile
 from rows.reading import read_data
+from tests.rows.korean_words import is_korean
 from tests.support.replies import a_reply
 
 
@@ -214,6 +215,7 @@ def test_a_wrong_declaration_is_refused_with_file_and_line(tmp_path: Path, cell,
             read()
         assert f"{path}:2" in str(refused.value)
         assert said in str(refused.value)
+        assert is_korean(refused.value.korean), refused.value.korean
 
 
 def test_one_prompt_can_not_have_two_declarations(tmp_path: Path) -> None:
@@ -221,8 +223,9 @@ def test_one_prompt_can_not_have_two_declarations(tmp_path: Path) -> None:
         {"prompt": "봄", "reply": "봄", "checks": [{"check": "digits", "max": n}]} for n in (0, 1)
     ]
     (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    with pytest.raises(BadFile, match=r"train\.jsonl:2.*other checks"):
+    with pytest.raises(BadFile, match=r"train\.jsonl:2.*other checks") as refused:
         declared_in(read_data(tmp_path))
+    assert is_korean(refused.value.korean)
 
 
 LIMITS = {"하나": 0, "둘": 1, "셋": 1}

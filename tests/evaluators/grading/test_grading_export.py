@@ -20,6 +20,7 @@ from evaluators.grading.grade_import import import_grades
 from evaluators.grading.store.grade_records import Grade, Grader, reply_hash
 from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import BadFile, OhloraError
+from tests.rows.korean_words import is_korean
 
 HOSTILE = [
     '=HYPERLINK("http://x","클릭")',
@@ -122,8 +123,9 @@ def test_a_neutral_text_never_starts_a_formula(text: str) -> None:
 )
 def test_a_bad_line_is_named(store: GradeStore, tmp_path: Path, line: str, problem: str) -> None:
     (tmp_path / "bad.jsonl").write_text("\n" + line + "\n")
-    with pytest.raises(BadFile, match=problem):
+    with pytest.raises(BadFile, match=problem) as refused:
         import_grades(store, tmp_path / "bad.jsonl")
+    assert is_korean(refused.value.korean), refused.value.korean
 
 
 @pytest.mark.parametrize(
@@ -142,8 +144,9 @@ def test_a_row_that_was_tampered_with_is_refused(
     export_grades(store, path)
     row = json.loads(path.read_text().splitlines()[0])
     path.write_text(json.dumps({**row, **change, "key": "new"}) + "\n")
-    with pytest.raises(BadFile, match=problem):
+    with pytest.raises(BadFile, match=problem) as refused:
         import_grades(store, path)
+    assert is_korean(refused.value.korean), refused.value.korean
 
 
 def test_a_missing_file_and_a_wrong_ending_are_told(store: GradeStore, tmp_path: Path) -> None:
@@ -275,8 +278,9 @@ def test_a_cell_that_means_nothing_is_refused_with_its_line(
     store: GradeStore, tmp_path: Path, column: str, written: str, problem: str
 ) -> None:
     export_and_change(store, tmp_path, column, written)
-    with pytest.raises(BadFile, match=rf"grades\.csv:2: not a grade \({problem}"):
+    with pytest.raises(BadFile, match=rf"grades\.csv:2: not a grade \({problem}") as refused:
         import_grades(a_store(tmp_path / "two.db"), tmp_path / "grades.csv")
+    assert is_korean(refused.value.korean), refused.value.korean
 
 
 @pytest.mark.parametrize(
@@ -301,8 +305,9 @@ def test_a_reply_that_lost_characters_in_cp949_is_refused_with_the_cure(
     export_grades(store, tmp_path / "grades.csv")
     text = (tmp_path / "grades.csv").read_bytes().decode("utf-8-sig")
     (tmp_path / "grades.csv").write_bytes(text.encode("cp949", errors="replace"))
-    with pytest.raises(BadFile, match=r"grades\.csv:2: .*cp949 has no such characters"):
+    with pytest.raises(BadFile, match=r"grades\.csv:2: .*cp949 has no such characters") as refused:
         import_grades(a_store(tmp_path / "two.db"), tmp_path / "grades.csv")
+    assert is_korean(refused.value.korean), refused.value.korean
 
 
 def test_an_export_of_nothing_comes_back_as_nothing(store: GradeStore, tmp_path: Path) -> None:
@@ -339,8 +344,9 @@ def test_a_grade_that_was_changed_in_the_file_is_refused_and_nothing_is_imported
 ) -> None:
     fill(store)
     path = edited(store, tmp_path / "grades.csv", {"grade": "5"})
-    with pytest.raises(BadFile, match="the grade k1 is kept already, as 2 and not 5"):
+    with pytest.raises(BadFile, match="the grade k1 is kept already, as 2 and not 5") as refused:
         import_grades(store, path)
+    assert is_korean(refused.value.korean), refused.value.korean
     other = a_store(tmp_path / "two.db")
     assert import_grades(other, path).new == len(HOSTILE)  # where it is new it is only a grade
     with pytest.raises(BadFile, match="the grade k1 is kept already, as 5 and not 2"):
@@ -361,8 +367,9 @@ def test_one_bad_line_keeps_the_whole_file_out(store, tmp_path, change, problem)
     fill(store)
     path = edited(store, tmp_path / "grades.csv", change)
     other = a_store(tmp_path / "two.db")
-    with pytest.raises(BadFile, match=problem):
+    with pytest.raises(BadFile, match=problem) as refused:
         import_grades(other, path)
+    assert is_korean(refused.value.korean), refused.value.korean
     assert not other.grades(history=True)
     assert not other.graders()
 

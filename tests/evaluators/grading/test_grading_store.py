@@ -18,6 +18,7 @@ from evaluators.grading.store import schema
 from evaluators.grading.store.grade_records import Grade, Grader, Vote, reply_hash
 from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import OhloraError
+from tests.rows.korean_words import is_korean
 
 ROOT = Path(__file__).parents[3]
 
@@ -66,8 +67,9 @@ def test_a_revision_is_a_new_row_and_the_last_one_counts(store: GradeStore) -> N
 
 
 def test_a_grade_beyond_five_is_refused_and_so_are_its_neighbours(store: GradeStore) -> None:
-    with pytest.raises(OhloraError, match="can't be kept"):
+    with pytest.raises(OhloraError, match="can't be kept") as refused:
         store.add_grades([a_grade(1), a_grade(2, grade=6)])
+    assert is_korean(refused.value.korean)
     assert store.grades() == []
 
 
