@@ -1,5 +1,6 @@
-"""Mirrors grades, invitations, their end and what graders may see to a dataset repository on the
-hub, for a Space whose disk is lost.
+"""Mirrors grades and what a manager declared to a dataset repository, for a Space's lost disk.
+
+What a manager declared: invitations, their end, and what graders may see.
 
 Set OHLORA_MIRROR_REPO (such as "me/ohlora-grades", a private dataset) and HF_TOKEN. At start the
 copy is read back; afterwards each process appends to a file of its own, which is committed every

@@ -74,6 +74,13 @@ def test_a_person_grades_from_the_link_to_the_finish(
     kept = [g for g in stored(page).grades("run") if g.kind != "practice" and g.seconds is not None]
     mine = [g for g in kept if stored(page).graders()[g.grader].name == name]
     assert [sum(g.grade == v for g in mine) for v in (5, 4, 3)] == [7, 7, 7]
+    stored(page).management.set_visibility("run", "nothing")
+    tab.reload()
+    tab.wait_for_selector("#grade-finish")
+    assert "‘결과’" not in tab.inner_text("#grade-finish"), "nothing is promised that is shut"
+    assert tab.locator("#grade-results").count() == 0
+    stored(page).management.set_visibility("run", "results")
+    tab.reload()
     tab.click("#grade-results")
     tab.wait_for_selector("#results-decision table")
 

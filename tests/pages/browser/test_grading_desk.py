@@ -248,6 +248,8 @@ def test_the_manager_declares_on_the_page_what_is_graded_and_nobody_else_can(
     assert guest.locator("#scope").count() == 0
     refused = page.ask("grade_plan", "", {"prompts": 1})
     assert "Only the manager" in refused.json()["error"]
+    for wrong in ([["prompts", 1]], 3, "prompts"):
+        assert "is an object" in page.ask("grade_plan", "", wrong).json()["error"]
     tab = visit(f"?tab=grade&key={OWNER}")
     tab.click("#scope summary")
     tab.fill("#scope-prompts", "3")

@@ -9,7 +9,7 @@ import pytest
 
 from evaluators.grading.store.grade_store import GradeStore
 from tests.pages.browser.test_grade_tab import compose
-from tests.pages.page_server import OWNER, Page
+from tests.pages.page_server import OWNER, ROOT, Page
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -274,3 +274,25 @@ def test_the_next_answer_shows_no_grade_and_takes_the_same_one_again(
     assert [grades_in_chat(page, m) for m in messages] == [
         [("메아리-산", 5)], [("메아리-산", 5), ("메아리-산", 5)],
     ]  # fmt: skip
+
+
+def test_a_sorted_table_folds_its_last_rows_and_not_those_of_before(browser: Any) -> None:
+    tab = browser.new_page(locale="en-US")
+    tab.set_content('<div id="table"><h3></h3><div class="rows"></div></div>')
+    tab.evaluate(
+        "(props) => { const element = document.querySelector('#table'), watch = () => null;"
+        + (ROOT / "pages/assets/table.js").read_text("utf-8")
+        + "}",
+        {
+            "title": {"en": "", "ko": ""},
+            "none": {"en": "", "ko": ""},
+            "columns": [{"key": "n", "en": "Number", "ko": "", "always": True, "numeric": True}],
+            "value": [{"n": n, "folded": n > 2} for n in (1, 2, 3, 4)],
+        },
+    )
+    assert tab.locator("td").all_inner_texts() == ["1", "2"]
+    tab.click("th button")
+    assert tab.locator("td").all_inner_texts() == ["4", "3"], "the largest, not the largest of two"
+    tab.click(".fold")
+    assert tab.locator("td").all_inner_texts() == ["4", "3", "2", "1"]
+    tab.close()
