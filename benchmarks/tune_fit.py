@@ -176,6 +176,7 @@ def work_of(rows: Sequence[EncodedRow], contract: Contract, rank: int, quantizat
         checkpointing=contract.gradient_checkpointing,
         dora=contract.dora,
         optimizer=contract.optimizer,
+        packed=contract.packing,
         accumulation=contract.gradient_accumulation,
         attention=contract.attention,
     )

@@ -105,10 +105,12 @@ class FitOptions(TuningOptions):
         return Work(
             kind="lora",
             batch=settings.batch_size,
+            length=self.max_length,
             rank=self.rank,
             quantization=self.quantization or "none",
             targets=lora_targets(settings.lora_targets),
             checkpointing=settings.gradient_checkpointing,
+            packed=settings.packing,
             accumulation=settings.gradient_accumulation,
             dora=settings.dora,
             optimizer=settings.optimizer,
@@ -117,7 +119,10 @@ class FitOptions(TuningOptions):
 
 
 def fit(options: FitOptions) -> None:
-    """Predict the memory to load, answer and tune, against a card or this machine."""
+    """Predict the memory to load, answer and tune, against a card or this machine.
+
+    Levers that memory does not hang on (learning rate, schedule, row order…) change nothing.
+    """
     known = registry()
     if options.names:
         chosen = find_candidates(options.names, known, options.catalog, cure=options.cure)
@@ -157,13 +162,13 @@ def fit(options: FitOptions) -> None:
         highlight=False,
     )
     if economy:
-        _print_economy(list(economy.values()), tokens)
+        _print_economy(list(economy.values()), tokens, tuned.packed)
     if correction.source:
         out.print(correction.source, highlight=False)
     _print_changes(rows, tuned)
 
 
-def _print_economy(found: Sequence[Economy], length: int) -> None:
+def _print_economy(found: Sequence[Economy], length: int, packed: bool) -> None:
     """What the tokenizers make of the rows: the longest row is the length that is predicted for."""
     print_lengths(found, length)
     out.print(
@@ -175,6 +180,16 @@ def _print_economy(found: Sequence[Economy], length: int) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if packed:
+        out.print(
+            text(
+                f"Packed rows are as long as --max-length: tunes are predicted for {length} tokens "
+                "or more.",
+                f"묶은 행은 --max-length만큼 깁니다. 튜닝은 {length}토큰 이상으로 예측합니다.",
+            ),
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _print_table(rows: Sequence[FitRow], tuned: Work) -> None:

@@ -121,6 +121,7 @@ def _training(case: Case, kind: str, common: Work, figures: JsonObject) -> Work:
         checkpointing=contract.gradient_checkpointing,
         dora=contract.dora,
         optimizer=contract.optimizer,
+        packed=contract.packing,
         accumulation=contract.gradient_accumulation,
         attention=contract.attention,
     )

@@ -53,6 +53,7 @@ class Work:
     dora: bool = False  # of LoRA
     optimizer: str = "adamw"  # or one of bitsandbytes'
     padded: bool = True  # rows of a batch differ in length, so that each layer keeps a mask
+    packed: bool = False  # several rows in one, kept apart by a mask whatever the batch
     accumulation: int = 1  # batches a step; gradients of the earlier ones wait for the last one's
     attention: str = "auto"
 
@@ -219,7 +220,8 @@ def _training(
     rank = (work.rank or 16) if kind == "lora" else 0
     alive = _alive_logits(counts, batch * kept) if "chunked" in traces else batch * kept
     sizes = features(batch, work.length, alive / batch, rank)
-    if (batch == 1 or not work.padded) and _only_masks(traces, _ITEMSIZE[work.dtype]):
+    alike = (batch == 1 or not work.padded) and not work.packed
+    if alike and _only_masks(traces, _ITEMSIZE[work.dtype]):
         sizes = (*sizes[:_SQUARES], 0, *sizes[_SQUARES + 1 :])
     waiting = _waiting_bytes(counts, work, batch * kept - alive)
     if kind == "full" and alive < batch * kept:  # a chunk's gradient of the head joins the others'

@@ -72,6 +72,7 @@ class FitRow:
             "gradient_checkpointing": work.checkpointing,
             "optimizer": work.optimizer,
             "dora": work.dora,
+            "packing": work.packed,
         }
 
 
@@ -130,13 +131,15 @@ def machine_budget() -> Budget:
 def all_works(budget: Budget, tuned: Work, length: int) -> list[Work]:
     """The kinds of work that are asked about: loading, answering, tuning, with and without bits.
 
-    `tuned` says how it is tuned; without a rank of its own, at several.
+    `tuned` says how it is tuned; without a rank of its own, at several. Where it is packed, its
+    rows are as long as it says, or as the longest of the user's.
     """
+    trained = max(length, tuned.length) if tuned.packed else length
     base = Work(
         dtype=budget.dtype, device=budget.device, length=length, capability=budget.capability
     )
     tuned = replace(
-        tuned, kind="lora", length=length,
+        tuned, kind="lora", length=trained,
         dtype=base.dtype, device=base.device, capability=base.capability,
     )  # fmt: skip
     ranks = RANKS if tuned.rank is None else (tuned.rank,)
@@ -150,7 +153,7 @@ def all_works(budget: Budget, tuned: Work, length: int) -> list[Work]:
         *(replace(base, quantization=q) for q in quantized),
         *(replace(tuned, rank=rank, quantization=q) for q in bits for rank in ranks),
         replace(plain, kind="full", rank=None, dora=False),
-        replace(plain, kind="orpo", rank=ranks[0]),
+        replace(plain, kind="orpo", rank=ranks[0], length=length, packed=False),
     ]
 
 

@@ -89,6 +89,7 @@ def tune_options(work: Work) -> str:
         f"--quantization {work.quantization}": work.quantization != "none",
         f"--lora-targets {targets}": targets != "all-linear",
         "--dora": work.dora,
+        f"--packing --max-length {work.length}": work.packed,  # which decides their length
         f"--optimizer {work.optimizer}": work.optimizer != "adamw",
     }
     return " ".join(option for option, holds in said.items() if holds)

@@ -81,6 +81,16 @@ def test_the_work_is_that_of_the_longest_rows():
     assert (work.batch, work.length, work.kept) == (2, 512, 253)
 
 
+def test_packs_keep_a_mask_even_one_at_a_time(architecture):
+    one = replace(CARD, batch_size=1)
+    packed, plain = (
+        work_of(ROWS, replace(one, packing=packing), 16, "none") for packing in (True, False)
+    )
+    assert (packed.packed, plain.packed, packed.length) == (True, False, 512)
+    masks = predict(architecture, replace(packed, kept=plain.kept)).predicted_bytes
+    assert masks - predict(architecture, plain).predicted_bytes > 8 * 512**2 * 2
+
+
 def test_steps_are_counted_as_they_are_made():
     contract = replace(CARD, batch_size=2, gradient_accumulation=2, epochs=3)
     assert step_counts(9, contract) == (3, 9)

@@ -99,6 +99,9 @@ def test_rows_of_one_length_need_no_mask(architecture):
     assert padded - alike == pytest.approx(16 * 4 * 512**2 * 2, rel=0.2)
     one = replace(work, batch=1)
     assert predict(architecture, one) == predict(architecture, replace(one, padded=False))
+    packed = predict(architecture, replace(one, packed=True)).terms["activations"]
+    alone = predict(architecture, one).terms["activations"]
+    assert packed - alone == pytest.approx(16 * 512**2 * 2, rel=0.2)
 
 
 def test_checkpointing_keeps_less_and_orpo_needs_more(architecture):

@@ -127,6 +127,12 @@ def test_a_change_keeps_the_levers_that_were_set(architecture):
     )
 
 
+def test_a_change_of_a_packed_tune_packs_to_the_same_length(architecture):
+    first = changes(replace(TUNE, packed=True))[0]
+    assert first.tune is not None
+    assert first.tune.endswith("--packing --max-length 512")
+
+
 def test_eager_attention_is_unknown_with_its_reason(architecture):
     with pytest.raises(LoadError, match="scores of length times length"):
         predict(architecture, replace(TUNE, attention="eager"))

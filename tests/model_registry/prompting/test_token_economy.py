@@ -120,6 +120,20 @@ def test_fit_predicts_for_the_longest_row_of_each_candidate(tmp_path, ohlora) ->
     assert {row["length"] for row in json.loads(plain)["rows"]} == {128}
 
 
+def test_fit_predicts_packed_rows_at_the_length_they_are_packed_to(tmp_path, ohlora) -> None:
+    data = tmp_path / "rows.csv"
+    data.write_text("질문,답변\n안녕,반가워요\n", encoding="utf-8")
+    asked = ("fit", LLAMA.name, "--gpu", "12GB", "--data", data, "--packing", "--max-length", "200")
+    code, out, error = ohlora(*asked, "--json")
+    assert (code, error) == (0, "")
+    document = json.loads(out)
+    short = document["tokenizers"][0]["longest_tokens"]
+    lengths = {row["workload"]: (row["length"], row["packing"]) for row in document["rows"]}
+    assert lengths["lora"] == lengths["full"] == (200, True)
+    assert lengths["inference"] == lengths["orpo"] == (short, False)
+    assert "are predicted for 200 tokens" in " ".join(ohlora(*asked)[1].split())
+
+
 def test_candidates_have_a_column_of_tokens_where_rows_are_named(tmp_path, ohlora) -> None:
     data = tmp_path / "rows.csv"
     data.write_text("질문,답변\n안녕,반가워요\n", encoding="utf-8")
