@@ -9,7 +9,8 @@ from pathlib import Path
 from benchmarks.run.case import Case, Limits
 from benchmarks.study.contract import Contract
 from benchmarks.study.study import Work
-from benchmarks.workloads.lm_harness import MISSING, check_installed, task_hashes
+from benchmarks.study.task_index import MISSING, check_installed, task_hashes
+from benchmarks.workloads.lm_harness import quietly
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
 from model_registry.language import text
@@ -59,7 +60,8 @@ def tasks_asked(work: Work, tasks: Sequence[str], folder: Path | None) -> AskedT
             text(f"There is no folder of tasks {where}.", f"과제 폴더 {where}이(가) 없습니다.")
         )
     where = where.resolve() if where else None
-    hashes, places = task_hashes(names, where)
+    with quietly():
+        hashes, places = task_hashes(names, where)
     return AskedTasks(hashes, where, places)
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from benchmarks.run.case import Case
 from benchmarks.study.contract import Contract
+from benchmarks.study.task_index import check_installed
 from benchmarks.study.variant import effective
-from benchmarks.workloads.lm_harness import check_installed, evaluate, numbers, open_task, quietly
+from benchmarks.workloads.lm_harness import evaluate, numbers, open_task, quietly
 from benchmarks.workloads.log import Figures, WorkLog
 from benchmarks.workloads.workload import Opened, Outcome, loaded_here
 from model_registry.errors import LoadError

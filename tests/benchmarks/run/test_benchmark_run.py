@@ -16,7 +16,7 @@ from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
 from benchmarks.run.runner import judge_run, run_plan
 from benchmarks.study.study_files import parse_study
-from benchmarks.workloads.lm_harness import is_installed
+from benchmarks.study.task_index import is_installed
 from model_registry.errors import BadFile
 from ohlora_cli import app
 from tests.benchmarks.workloads.task_files import write_tasks
@@ -84,7 +84,7 @@ def test_a_study_that_asks_backends_has_no_tasks(tmp_path):
 
 
 def test_the_command_line_without_the_harness_gives_one_line(monkeypatch, tmp_path):
-    monkeypatch.setattr("benchmarks.workloads.lm_harness.is_installed", lambda: False)
+    monkeypatch.setattr("benchmarks.study.task_index.is_installed", lambda: False)
     arguments = ["run", "korean-small", "--weights", "bundled", "--tasks", "kobest_copa"]
     done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "run")])
     assert '.[benchmarks]"' in str(done.exception)

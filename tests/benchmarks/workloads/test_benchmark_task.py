@@ -16,12 +16,14 @@ from huggingface_hub.errors import GatedRepoError
 
 from benchmarks.run.case import Case
 from benchmarks.run.worker import CaseLog, run_case
+from benchmarks.study import task_index
 from benchmarks.study.contract import Contract
 from benchmarks.study.plan import Options
 from benchmarks.study.planning import make_plan
 from benchmarks.study.study_files import read_study, study_path
+from benchmarks.study.task_index import MISSING, _hash_of, is_installed, task_hashes
 from benchmarks.workloads import lm_harness
-from benchmarks.workloads.lm_harness import MISSING, _failure, _hash_of, quietly, task_hashes
+from benchmarks.workloads.lm_harness import _failure, quietly
 from benchmarks.workloads.log import MemoryLog
 from benchmarks.workloads.workload import WORKLOADS
 from model_registry.errors import LoadError, OhloraError
@@ -32,7 +34,7 @@ from tests.support.fake_hub import FakeHub, Repo
 from tests.support.tiny_models import tiny_candidate
 
 needs_lm_eval = pytest.mark.skipif(
-    not lm_harness.is_installed(), reason="lm-eval is not installed: the extra benchmarks"
+    not is_installed(), reason="lm-eval is not installed: the extra benchmarks"
 )
 
 
@@ -295,20 +297,20 @@ def test_only_a_gated_dataset_is_called_gated():
 def test_where_the_plan_found_a_task_no_case_looks_again(monkeypatch):
     hashes, places = task_hashes(["kobest_copa"], None)
     assert (places, MISSING in hashes.values()) == (("kobest",), False)
-    monkeypatch.setattr(lm_harness, "named_tasks", lambda: pytest.fail("all folders were read"))
-    found = lm_harness.task_manager(["kobest_copa"], None, places)
+    monkeypatch.setattr(task_index, "named_tasks", lambda: pytest.fail("all folders were read"))
+    found = task_index.task_manager(["kobest_copa"], None, places)
     assert "kobest_copa" in found.task_index
 
 
 def test_without_the_harness_a_run_that_asks_tasks_says_how_to_get_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(lm_harness, "is_installed", lambda: False)
+    monkeypatch.setattr(task_index, "is_installed", lambda: False)
     options = Options(weights="bundled", device="cpu", tasks=("kobest_copa",))
     with pytest.raises(OhloraError, match=r'pip install -e "\.\[benchmarks\]"'):
         make_plan(read_study(study_path("korean-small")), Registry(), options, tmp_path)
 
 
 def test_a_folder_of_tasks_that_is_not_there_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(lm_harness, "is_installed", lambda: True)
+    monkeypatch.setattr(task_index, "is_installed", lambda: True)
     options = Options(weights="bundled", tasks=("own",), tasks_folder=tmp_path / "none")
     with pytest.raises(OhloraError, match="There is no folder of tasks"):
         make_plan(read_study(study_path("korean-small")), Registry(), options, tmp_path)
