@@ -203,7 +203,7 @@ async def show_results(
     """
     korean = prefers_korean(request)
     folder = await to_thread.run_sync(context.grading.run, run or "")
-    why_not = await to_thread.run_sync(_why_not, context, request, folder.name, asked)
+    why_not = await to_thread.run_sync(_why_not, context, request, run or "", asked)
     if why_not:
         told = why_not[korean]
         return told, gr.Column(visible=False), [], {}, {}, *[[]] * 6, "", None, None, []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import tempfile
 import threading
@@ -53,6 +52,7 @@ from pages.tabs.conversation import keep_grade, plain_messages, stream_answer
 from pages.tabs.grade_tab import grading_visitor
 from pages.tabs.results_tab import run_to_show, show_results
 from tests.support import report_fixtures
+from tests.support.event_loops import finish
 from tests.support.grading_fixtures import CANDIDATES, PROMPTS, make_run
 
 PLUGIN = Path(__file__).parent / "page_plugin.py"
@@ -126,7 +126,7 @@ def test_a_look_at_the_results_leaves_no_folder_behind(
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
     (tmp_path / "temporary").mkdir()
     for _ in range(3):
-        *_, as_csv, as_json, _ = asyncio.run(show_results(context, "run", a_request("key=key")))
+        *_, as_csv, as_json, _ = finish(show_results(context, "run", a_request("key=key")))
         assert Path(as_csv).is_file() and Path(as_json).is_file()
     assert list((tmp_path / "temporary").iterdir()) == []
     assert len(list((tmp_path / "served").rglob("*.csv"))) == 1

@@ -17,6 +17,7 @@ from evaluators.grading.store.grade_store import GradeStore
 from pages.serving import shared_results
 from pages.serving.page_shell import PageShell
 from pages.serving.shared_results import SharedResults
+from tests.support.event_loops import finish
 from tests.support.grading_fixtures import make_run
 
 
@@ -58,7 +59,7 @@ def test_ten_who_look_at_once_cause_one_computation(
     async def look() -> list[object]:
         return list(await asyncio.gather(*(shared.of(run, store) for _ in range(10))))
 
-    found = asyncio.run(look())
+    found = finish(look())
     assert computed == [run]
     assert all(one is found[0] for one in found)
 
@@ -69,7 +70,7 @@ def test_results_are_kept_until_a_grade_or_a_file_is_new(
     shared = SharedResults(apart=False)
 
     def look() -> None:
-        asyncio.run(shared.of(run, store))
+        finish(shared.of(run, store))
 
     look()
     look()
@@ -95,15 +96,15 @@ def test_a_visitor_who_leaves_ends_the_computation_for_nobody_else(
         leaves.cancel()
         return await stays
 
-    assert asyncio.run(leave_and_stay())
+    assert finish(leave_and_stay())
     assert len(computed) == 1
 
 
 @pytest.mark.slow
 def test_another_process_computes_the_same(run: Path, store: GradeStore) -> None:
     grade(store, "a")
-    here = asyncio.run(SharedResults(apart=False).of(run, store))
-    apart = asyncio.run(SharedResults().of(run, store))
+    here = finish(SharedResults(apart=False).of(run, store))
+    apart = finish(SharedResults().of(run, store))
     assert apart.document == here.document
     assert apart.grades_csv.read_bytes() == here.grades_csv.read_bytes()
 

@@ -24,7 +24,7 @@ def draw(tab: Any) -> None:
     """Ask, and wait until all are ranked."""
     tab.click("#diagram-draw")
     tab.wait_for_selector("#diagram-status:has-text('/')", timeout=60_000)
-    tab.wait_for_selector("#diagram-status:has-text('형식을 지켰습니다')", timeout=120_000)
+    tab.wait_for_selector("#diagram-status:has-text('형식을 지켰어요')", timeout=120_000)
 
 
 def test_the_best_diagrams_are_shown_large_scored_and_downloaded(
