@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from benchmarks.report.evidence import Evidence
@@ -27,15 +29,17 @@ from model_registry.language import text
 from model_registry.records import Result
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
     from rich.table import Table as RichTable
 
+_NAME_WIDTH = 16  # terminal cells into which names are folded where room is short
 _STYLES = {"missing": "dim", "failed": "red", "name": "bold"}
 
 
-def run_table(evidence: Evidence) -> RichTable:
+def run_table(evidence: Evidence) -> TerminalTable:
     """The candidates of a run; before and after side by side where the study has variants."""
     variants = variants_table(evidence)
-    return in_terminal(_candidates(evidence) if variants is None else _narrow(variants))
+    return TerminalTable(_candidates(evidence) if variants is None else _narrow(variants))
 
 
 def _narrow(variants: Table) -> Table:
@@ -63,23 +67,72 @@ def _candidates(evidence: Evidence) -> Table:
     return make_table([column for column, _ in fields], rows)
 
 
-def in_terminal(table: Table) -> RichTable:
-    """A table of the report for a terminal, the best of each column in green."""
-    from rich.markup import escape
-    from rich.table import Table as RichTable
+@dataclass(frozen=True)
+class TerminalTable:
+    """A table of the report for a terminal, the best of each column in green.
 
-    shown = RichTable(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-    for column in table.columns:
-        # Only words may be folded on a narrow terminal: half a status or number says nothing.
-        shown.add_column(
-            escape(column.head),
-            justify="right" if column.numeric else "left",
-            no_wrap=column.numeric,
-            overflow="fold",
-        )
-    for row in table.rows:
-        shown.add_row(*(_styled(escape(cell.text), cell) for cell in row))
-    return shown
+    Columns that have no room beside the others follow below, the names before them again.
+    """
+
+    table: Table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RichTable]:
+        for places in self._parts(options.max_width):
+            yield self._part(places)
+
+    def _parts(self, width: int) -> list[list[int]]:
+        """The places of the columns of each part, which fits into so many terminal cells."""
+        names = [at for at, column in enumerate(self.table.columns) if not column.numeric]
+        parts, taken = [list[int]()], 0
+        for at in range(len(self.table.columns)):
+            wide = self._width(at)
+            if taken + wide > width + 1 and set(parts[-1]) > set(names):
+                parts.append([*names])
+                taken = sum(map(self._width, names))
+            parts[-1].append(at)
+            taken += wide
+        return parts
+
+    def _texts(self, at: int) -> list[str]:
+        return [row[at].text for row in self.table.rows]
+
+    def _head(self, at: int) -> str:
+        """A column's head; that of figures in lines about as wide as they are."""
+        from rich.cells import cell_len
+
+        column = self.table.columns[at]
+        if not column.numeric:
+            return column.head
+        cells = max(map(cell_len, self._texts(at)), default=0)
+        narrow = max(1, cells * len(column.head) // (cell_len(column.head) or 1))
+        return "\n".join(wrap(column.head, narrow, break_long_words=False, break_on_hyphens=False))
+
+    def _width(self, at: int) -> int:
+        """Cells of the terminal that a column needs, the gap behind it included."""
+        from rich.cells import cell_len
+
+        texts = self._texts(at)
+        if not self.table.columns[at].numeric:
+            return min(_NAME_WIDTH, max(map(cell_len, texts), default=0)) + 1
+        return max(map(cell_len, [*self._head(at).split("\n"), *texts])) + 1
+
+    def _part(self, places: Sequence[int]) -> RichTable:
+        from rich.markup import escape
+        from rich.table import Table as RichTable
+
+        shown = RichTable(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+        for at in places:
+            numeric = self.table.columns[at].numeric
+            # Only words may be folded on a narrow terminal: half a status or number says nothing.
+            shown.add_column(
+                escape(self._head(at)),
+                justify="right" if numeric else "left",
+                no_wrap=numeric,
+                overflow="fold",
+            )
+        for row in self.table.rows:
+            shown.add_row(*(_styled(escape(row[at].text), row[at]) for at in places))
+        return shown
 
 
 def _fields(evidence: Evidence) -> Iterator[Field]:

@@ -27,7 +27,7 @@ from pages.serving.page_models import Models
 from pages.serving.shared_results import SharedResults
 from pages.tabs.model_lookup import show_model
 from pages.tabs.results_tab import show_results
-from tests.support.event_loops import finish
+from tests.pages.event_loops import finish
 from tests.support.fake_hub import FakeHub, repo_of_folder
 from tests.support.report_fixtures import make_run
 from tests.support.tiny_models import make_tiny_model

@@ -51,8 +51,8 @@ from pages.tabs.compare_tab import Pair, keep_vote, make_pair
 from pages.tabs.conversation import keep_grade, plain_messages, stream_answer
 from pages.tabs.grade_tab import grading_visitor
 from pages.tabs.results_tab import run_to_show, show_results
+from tests.pages.event_loops import finish
 from tests.support import report_fixtures
-from tests.support.event_loops import finish
 from tests.support.grading_fixtures import CANDIDATES, PROMPTS, make_run
 
 PLUGIN = Path(__file__).parent / "page_plugin.py"

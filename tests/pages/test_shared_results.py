@@ -17,7 +17,7 @@ from evaluators.grading.store.grade_store import GradeStore
 from pages.serving import shared_results
 from pages.serving.page_shell import PageShell
 from pages.serving.shared_results import SharedResults
-from tests.support.event_loops import finish
+from tests.pages.event_loops import finish
 from tests.support.grading_fixtures import make_run
 
 

@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.terminal_tables import run_table
+from benchmarks.report.tables.table_cells import Cell, Column, make_table
+from benchmarks.report.terminal_tables import TerminalTable, run_table
 from tests.support.report_fixtures import CANDIDATES, make_run
 
 
@@ -29,8 +30,26 @@ def line_of(text: str, name: str) -> str:
 
 def test_every_candidate_has_a_line_and_the_best_is_the_first(run):
     lines = shown(run).splitlines()
-    assert len(lines) == 1 + len(CANDIDATES)
-    assert lines[1].split()[0] == "1"
+    head = next(place for place, line in enumerate(lines) if line.startswith("#"))
+    assert len(lines[head + 1 :]) == len(CANDIDATES)
+    assert lines[head + 1].split()[0] == "1"
+
+
+def test_columns_that_have_no_room_follow_below_beside_the_names_again():
+    columns = [
+        Column("candidate", numeric=False),
+        *(Column(f"instructions followed after the short tune {i}") for i in range(6)),
+    ]
+    row = [Cell("polyglot-ko-1.3b", "name"), *(Cell("", "number", 0.25 + i) for i in range(6))]
+    console = Console(file=io.StringIO(), width=60, no_color=True)
+    console.print(TerminalTable(make_table(columns, [row])))
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 60
+    named = [line.split() for line in lines if line.startswith("polyglot-ko-1.3b")]
+    assert [figure for line in named for figure in line[1:]] == [
+        "0.250", "1.25", "2.25", "3.25", "4.25", "5.25",
+    ]  # fmt: skip
+    assert len(named) == 2
 
 
 def test_a_failed_rank_shows_its_status_where_its_seconds_would_be(run):
