@@ -13,6 +13,7 @@ from commands.shared.options import Json, one_of
 from evaluators.grading.gradable_replies import GradableRun, read_run
 from evaluators.grading.scope.grading_load import GradingLoad, load_of, scope_document
 from evaluators.grading.scope.grading_scope import (
+    STATES,
     GradingScope,
     checked_scope,
     declare,
@@ -24,7 +25,7 @@ from evaluators.grading.store.grade_records import Grade, now
 from evaluators.grading.store.grade_store import GradeStore
 from model_registry.language import text
 
-_STATES = ("untuned", "tuned", "before-after", "all")
+_STATES = tuple(state.replace("_", "-") for state in STATES)
 
 
 def _state(value: str | None) -> str | None:

@@ -6,7 +6,6 @@ screens before the first one is shown: that is the log of what stood where.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import random
 import secrets
@@ -16,7 +15,7 @@ from dataclasses import replace
 from evaluators.grading.gradable_replies import GradableRun, Item, identify
 from evaluators.grading.rubric import PRACTICE
 from evaluators.grading.scope.allotment import allot, has_room
-from evaluators.grading.scope.grading_scope import GradingScope, scope_of, within
+from evaluators.grading.scope.grading_scope import GradingScope, lot, scope_of, within
 from evaluators.grading.statistics.next_grades import grading_plan
 from evaluators.grading.statistics.rater_scores import scores_of_run
 from evaluators.grading.store.grade_records import PlannedScreens, Screen, Shown, reply_hash
@@ -84,7 +83,7 @@ def _most_telling_first(
 
 
 def _seed(*parts: str) -> int:
-    return int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest()[:8], "big")
+    return int.from_bytes(lot(*parts)[:8], "big")
 
 
 def _split(run: GradableRun, item: Item, rng: random.Random) -> list[Item]:

@@ -11,6 +11,7 @@ from evaluators.grading.management.grading_overview import (
     Remark,
 )
 from evaluators.grading.rubric import FLAGS, SKIP_REASONS, BilingualText
+from evaluators.grading.statistics.comparison import label_of
 from evaluators.grading.store.management_store import Invitation
 from model_registry.language import is_korean, text
 from pages.page_table import Rows, column
@@ -96,7 +97,7 @@ def disputed_rows(replies: Iterable[DisputedReply]) -> Rows:
             "spread": one.spread,
             "grades": ", ".join(f"{name} {grade}" for name, grade in one.grades),
             "prompt": one.prompt,
-            "candidate": _candidate(one.candidate, one.tuned),
+            "candidate": label_of(one.candidate, one.tuned),
         }
         for one in replies
     )
@@ -111,7 +112,7 @@ def remark_rows(remarks: Iterable[Remark]) -> Rows:
             "grade": one.grade,
             "grader": one.grader,
             "prompt": one.prompt,
-            "candidate": _candidate(one.candidate, one.tuned),
+            "candidate": label_of(one.candidate, one.tuned),
         }
         for one in remarks
     )
@@ -142,10 +143,6 @@ def _said(remark: Remark) -> str:
 
 def _words(known: BilingualText | None, code: str) -> str:
     return code if known is None else known.ko if is_korean() else known.en
-
-
-def _candidate(name: str, tuned: int | None) -> str:
-    return name if tuned is None else f"{name} (r={tuned})"
 
 
 def _minute(moment: str | None) -> str | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
 
 from evaluators.grading.gradable_replies import GradableRun, Item
-from evaluators.grading.scope.grading_scope import GradingScope, prompts_a_grader
+from evaluators.grading.scope.grading_scope import GradingScope, lot, prompts_a_grader
 from evaluators.grading.store.grade_records import PlannedScreens, Screen
 from model_registry.records import Reply
 
@@ -92,6 +91,6 @@ def _least_given(
         key=lambda item: (
             item.prompt not in begun,
             len(have.get(item.prompt, ())),
-            hashlib.sha256(f"{grader}\0{item.prompt}".encode()).digest(),
+            lot(grader, item.prompt),
         ),
     )

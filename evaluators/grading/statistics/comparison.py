@@ -84,7 +84,12 @@ def interval(
 
 def label(graded: Grade | Reply) -> str:
     """The candidate, with its LoRA rank where it was tuned: the two are graded apart."""
-    return graded.candidate if graded.tuned is None else f"{graded.candidate} (r={graded.tuned})"
+    return label_of(graded.candidate, graded.tuned)
+
+
+def label_of(candidate: str, tuned: int | None) -> str:
+    """The same of a candidate and its rank."""
+    return candidate if tuned is None else f"{candidate} (r={tuned})"
 
 
 def grades_by_prompt(grades: Iterable[Grade]) -> dict[str, dict[str, list[int]]]:
