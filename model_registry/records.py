@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 from model_registry.errors import BadFile
+from model_registry.files.appended_lines import append_lines
 from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.language import text
 from model_registry.messages.notes import Note
@@ -235,34 +235,7 @@ def append_rows(path: Path, records: Iterable[AnyRecord]) -> None:
     Raises:
         OSError: they can't be written; the file is as it was.
     """
-    lines = b"".join(line_of(record) for record in records)
-    if not lines:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b", buffering=0) as file:
-        _cut_torn_line(file)
-        end = file.seek(0, os.SEEK_END)
-        try:
-            written = 0
-            while written < len(lines):  # a file that is nearly full takes a part
-                written += file.write(lines[written:])
-            os.fsync(file.fileno())
-        except BaseException:
-            file.truncate(end)
-            raise
-
-
-def _cut_torn_line(file: BinaryIO) -> None:
-    """Drop a last line without its newline: a kill cut it, and its row was never complete."""
-    end = file.seek(0, os.SEEK_END)
-    if end == 0:
-        return
-    file.seek(end - 1)
-    if file.read(1) == b"\n":
-        return
-    file.seek(0)
-    file.truncate(file.read().rfind(b"\n") + 1)
-    file.seek(0, os.SEEK_END)
+    append_lines(path, b"".join(line_of(record) for record in records))
 
 
 def read_rows(path: Path, kind: type[Record]) -> list[Record]:
