@@ -25,14 +25,14 @@ from benchmarks.tune_state import (
 from benchmarks.workloads.answer_loss import Batch, epoch_batches
 from benchmarks.workloads.fine_tune import (
     add_lora,
-    check_losses,
     dropout_of,
     learning_rate,
-    nan_loss,
     validation_loss,
 )
 from benchmarks.workloads.optimisation import (
     Stepper,
+    check_losses,
+    nan_loss,
     rate_share,
     steps_of,
 )

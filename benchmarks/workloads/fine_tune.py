@@ -6,7 +6,6 @@ candidate: the same rows in the same order, all linear layers, loss on the answe
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,18 +26,16 @@ from benchmarks.workloads.inference import make_replies
 from benchmarks.workloads.log import WorkLog
 from benchmarks.workloads.optimisation import (
     Stepper,
+    check_losses,
     prepare,
     rate_share,
     steps_of,
 )
 from benchmarks.workloads.training_rows import as_trained, encode_rows
 from benchmarks.workloads.workload import Opened, Outcome, loaded_here
-from model_registry.errors import NotFinite
 from model_registry.files.output import whole_folder
-from model_registry.language import text
 from model_registry.prompting.tokenization import EncodedRow
 from model_registry.records import Loss
-from model_registry.weights.finite import check_finite
 from model_registry.weights.loading import LoadedModel
 from model_registry.weights.lora import check_rank, lora_dropout, lora_targets
 from model_registry.weights.quantization import keep_gradients
@@ -46,10 +43,6 @@ from rows.row import Row
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-
-class NanLoss(NotFinite):
-    """The loss became NaN or infinite, so that further steps would only spoil the weights."""
 
 
 def work(case: Case, opened: Opened, log: WorkLog) -> Outcome:
@@ -257,42 +250,11 @@ def steps_per_epoch(batches: Sequence[Batch], contract: Contract) -> int:
     return -(-per_epoch // contract.gradient_accumulation)
 
 
-def check_losses(
-    model: PreTrainedModel, losses: Sequence[float], rate: float, before: int = 0
-) -> None:
-    """Look through losses that were read, those of the steps after `before`.
-
-    Raises:
-        NanLoss: one is no number.
-    """
-    for step, loss in enumerate(losses, start=before + 1):
-        if not math.isfinite(loss):
-            raise nan_loss(model, loss, step, rate)
-
-
 def training_steps(batches: Sequence[Batch], contract: Contract) -> list[list[Batch]]:
     """The batches of each step; no step crosses from one epoch into the next."""
     per_epoch = -(-len(batches) // contract.epochs)
     steps = steps_of(batches, per_epoch, contract.gradient_accumulation)
     return steps[: contract.max_steps or None]
-
-
-def nan_loss(model: PreTrainedModel, value: float, step: int, rate: float) -> NanLoss:
-    """The error for a loss that is no number, with its cause: the weights, or the steps."""
-    said = text(
-        f"the loss is {value} at step {step} (learning rate {rate:g})",
-        f"{step}번째 스텝의 손실이 {value}입니다(학습률 {rate:g})",
-    )
-    try:
-        check_finite(model)
-    except NotFinite as error:
-        if step == 1:
-            return NanLoss(f"{said}: {error}")
-    cure = text(
-        "try a smaller learning rate, or --dtype bfloat16 or float32",
-        "학습률을 낮추거나 --dtype bfloat16 또는 float32를 써 보세요",
-    )
-    return NanLoss(f"{said}: {cure}")
 
 
 def validation_loss(

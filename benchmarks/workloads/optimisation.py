@@ -1,4 +1,4 @@
-"""The optimiser, its learning rate over the steps, and what a model needs before it is trained."""
+"""The optimiser, its learning rate, losses that are no number, and what a model needs before."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from benchmarks.study.tuning_settings import TuningSettings
 from benchmarks.workloads.answer_loss import Batch, answer_loss
 from benchmarks.workloads.packing import check_packs
 from model_registry.architectures.fused_kernels import fuse
-from model_registry.errors import LoadError, OhloraError
+from model_registry.errors import LoadError, NotFinite, OhloraError
 from model_registry.language import text
+from model_registry.weights.finite import check_finite
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +25,10 @@ _OF_BITSANDBYTES = {
     "paged_adamw": "PagedAdamW32bit",
     "paged_adamw_8bit": "PagedAdamW8bit",
 }
+
+
+class NanLoss(NotFinite):
+    """The loss became NaN or infinite, so that further steps would only spoil the weights."""
 
 
 def make_optimiser(
@@ -148,6 +153,37 @@ class Stepper:
         losses: list[float] = torch.stack(self._losses).tolist() if self._losses else []
         self._losses.clear()
         return losses
+
+
+def check_losses(
+    model: PreTrainedModel, losses: Sequence[float], rate: float, before: int = 0
+) -> None:
+    """Look through losses that were read, those of the steps after `before`.
+
+    Raises:
+        NanLoss: one is no number.
+    """
+    for step, loss in enumerate(losses, start=before + 1):
+        if not math.isfinite(loss):
+            raise nan_loss(model, loss, step, rate)
+
+
+def nan_loss(model: PreTrainedModel, value: float, step: int, rate: float) -> NanLoss:
+    """The error for a loss that is no number, with its cause: the weights, or the steps."""
+    said = text(
+        f"the loss is {value} at step {step} (learning rate {rate:g})",
+        f"{step}번째 스텝의 손실이 {value}입니다(학습률 {rate:g})",
+    )
+    try:
+        check_finite(model)
+    except NotFinite as error:
+        if step == 1:
+            return NanLoss(f"{said}: {error}")
+    cure = text(
+        "try a smaller learning rate, or --dtype bfloat16 or float32",
+        "학습률을 낮추거나 --dtype bfloat16 또는 float32를 써 보세요",
+    )
+    return NanLoss(f"{said}: {cure}")
 
 
 def prepare(model: PreTrainedModel, settings: TuningSettings) -> None:

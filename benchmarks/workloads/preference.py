@@ -17,7 +17,6 @@ from benchmarks.run.case import Case
 from benchmarks.study.contract import Contract
 from benchmarks.study.variant import effective
 from benchmarks.workloads.fine_tune import (
-    NanLoss,
     add_lora,
     dropout_of,
     learning_rate,
@@ -26,6 +25,7 @@ from benchmarks.workloads.fine_tune import (
 )
 from benchmarks.workloads.inference import greedy, make_replies
 from benchmarks.workloads.log import WorkLog
+from benchmarks.workloads.optimisation import NanLoss
 from benchmarks.workloads.orpo import BETA, orpo_of_trl, trainer_for
 from benchmarks.workloads.training_rows import encode_rows
 from benchmarks.workloads.workload import Opened, Outcome, loaded_here

@@ -16,7 +16,7 @@ from benchmarks.run.worker import (
     status_of,
 )
 from benchmarks.study.contract import Contract
-from benchmarks.workloads.fine_tune import NanLoss
+from benchmarks.workloads.optimisation import NanLoss
 from benchmarks.workloads.workload import WORKLOADS, oom_status
 from model_registry.candidate import Candidate
 from model_registry.errors import BadTrainingRow, LoadError

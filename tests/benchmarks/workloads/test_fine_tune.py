@@ -13,7 +13,6 @@ from benchmarks.study.contract import Contract
 from benchmarks.workloads import fine_tune, training_rows
 from benchmarks.workloads.answer_loss import answer_loss, collate
 from benchmarks.workloads.fine_tune import (
-    NanLoss,
     add_lora,
     train_steps,
     training_batches,
@@ -21,6 +20,7 @@ from benchmarks.workloads.fine_tune import (
     warm_up,
 )
 from benchmarks.workloads.log import MemoryLog
+from benchmarks.workloads.optimisation import NanLoss
 from model_registry.errors import BadTrainingRow
 from model_registry.prompting.tokenization import IGNORED, EncodedRow, encode_row
 from model_registry.records import Reply
