@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +34,7 @@ _TABLES = {"name", "title", "summary", "candidates", "overrides", "data", "work"
 _POLICY = {field.name for field in dataclasses.fields(Contract)} - {
     "weights", "scale", "device", "machine", "data", "varies", "patience", "task_hashes",
 }  # fmt: skip
-_THINKING = ("off", "on", "template")
+_CHOICES = {**CHOICES, "thinking": ("off", "on", "template"), "dtype": DTYPES}
 
 
 def study_names() -> list[str]:
@@ -109,8 +109,7 @@ class _Reader(TomlReader):
         """[cures]: a candidate's name or hub id, and the cure that it is loaded with."""
         entry = self.table("cures")
         for candidate, cure in entry.items():
-            if cure not in BY_NAME:
-                self.fail(candidate, f"a cure is one of {', '.join(BY_NAME)}, not {cure!r}")
+            self.one_of(cure, tuple(BY_NAME), candidate)
         return entry
 
     def name(self, value: object, key: str) -> str:
@@ -159,14 +158,9 @@ class _Reader(TomlReader):
         other = self.table("other", entry)
         self.known(other, {"tuned_on", "prompts"}, "data.other")
         values: JsonDict = {}
-        if entry.get("turns", "every") not in TURNS:
-            self.fail("turns", f"turns must be one of {', '.join(TURNS)}")
-        if "turns" in entry:
-            values["turns"] = str(entry["turns"])
-        if "register" in entry:
-            if entry["register"] not in REGISTERS:
-                self.fail("register", f"register must be one of {', '.join(REGISTERS)}")
-            values["register"] = str(entry["register"])
+        for key, choices in (("turns", TURNS), ("register", REGISTERS)):
+            if key in entry:
+                values[key] = self.one_of(entry[key], choices, key)
         if "path" in entry:
             values["path"] = str(entry["path"])
         if "tuned_on" in entry:
@@ -205,8 +199,8 @@ class _Reader(TomlReader):
         if twice := {name for name in names if names.count(name) > 1}:
             self.fail("variants", f"two variants are called {', '.join(sorted(twice))}")
         fallback = entry.get("if_it_fails")
-        if fallback is not None and fallback not in QUANTIZATIONS:
-            self.fail("if_it_fails", f"if_it_fails is one of {', '.join(QUANTIZATIONS)}")
+        if fallback is not None:
+            self.one_of(fallback, QUANTIZATIONS, "if_it_fails")
         measured = inference and not ask
         quantized = self.quantizations(entry)
         tasks = tuple(dict.fromkeys(self.listed(entry.get("tasks", []), str, "tasks")))
@@ -221,8 +215,14 @@ class _Reader(TomlReader):
             return self.ranks(entry, workload.asked_by, [])
         return (None,) if self.flag(entry, workload.asked_by, False) else ()
 
+    def one_of(self, value: object, choices: Sequence[str], key: str) -> str:
+        """A word that is one of these."""
+        if value not in choices:
+            self.fail(key, f"{key} must be one of {', '.join(choices)}, not {value!r}")
+        return str(value)
+
     def flag(self, entry: dict[str, object], key: str, default: bool) -> bool:
-        """A key of [work] that is true or false."""
+        """A key of a table that is true or false."""
         value = entry.get(key, default)
         if not isinstance(value, bool):
             self.fail(key, f"{key} must be true or false, not {value!r}")
@@ -241,9 +241,8 @@ class _Reader(TomlReader):
         """The quantisations in which inference is measured, each named once."""
         key = "quantizations"
         named = self.listed(entry.get(key, []), str, key)
-        wrong = [name for name in named if name not in QUANTIZATIONS]
-        if wrong:
-            self.fail(key, f"{key} are of {', '.join(QUANTIZATIONS)}, not {', '.join(wrong)}")
+        for name in named:
+            self.one_of(name, QUANTIZATIONS, key)
         if entry.get("if_it_fails") in named:
             self.fail("if_it_fails", f"{entry['if_it_fails']} is in {key}: it is measured anyway")
         return tuple(dict.fromkeys(named))
@@ -285,24 +284,17 @@ class _Reader(TomlReader):
         defaults = Contract()
         for key, value in entry.items():
             if isinstance(getattr(defaults, key), bool):
-                if not isinstance(value, bool):
-                    self.fail(key, f"{key} must be true or false, not {value!r}")
+                self.flag(entry, key, False)
             elif isinstance(getattr(defaults, key), str):
                 self.one(value, (str,), key)
             else:
                 self.in_range(value, key)
-            if key in CHOICES and value not in CHOICES[key]:
-                self.fail(key, f"{key} must be one of {', '.join(CHOICES[key])}")
+            if key in _CHOICES:
+                self.one_of(value, _CHOICES[key], key)
         if "lora_targets" in entry:
             entry["lora_targets"] = self.layers(entry["lora_targets"], "lora_targets")
-        if entry.get("thinking", defaults.thinking) not in _THINKING:
-            self.fail("thinking", f"thinking must be one of {', '.join(_THINKING)}")
-        if entry.get("dtype", defaults.dtype) not in DTYPES:
-            self.fail("dtype", f"dtype must be one of {', '.join(DTYPES)}")
         return entry
 
     def decision(self) -> DecisionPlan:
-        declared = read_declaration(self)
-        return DecisionPlan(
-            declared.criteria, declared.normalization, declared.draws, declared.seed
-        )
+        read = read_declaration(self)
+        return DecisionPlan(read.criteria, read.normalization, read.draws, read.seed)
