@@ -7,13 +7,10 @@ profile: `exam` for tasks and questions of knowledge, learnt from replies that a
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
-from pathlib import Path
+from dataclasses import replace
 
 from evaluators.checks.completion import CONTINUES_PROMPT, LENGTH, STOPPED_BY_ITSELF
 from evaluators.checks.duplicates import NEAR_DUPLICATE
@@ -25,11 +22,10 @@ from evaluators.checks.relevance import ECHO, RELEVANCE, TAKES_UP
 from evaluators.checks.repetition import LOOP, REPETITION, SAID_AGAIN, VOCABULARY
 from evaluators.checks.text_integrity import BROKEN_TEXT
 from evaluators.evaluator import Composite, Evaluator
-from evaluators.korean_text import HANGUL_RUN, normal
+from evaluators.learnt_weights import learnt_weights
+from evaluators.prompt_register import asks_for_an_account, register_of, wants_korean
 from model_registry.hookspecs import hookimpl
 from model_registry.records import Reply, Score
-
-LEARNT = Path(__file__).parent / "checks" / "data" / "quality_weights.json"
 
 #: What takes away up to this share of the value, and why. Same in both profiles.
 FAULTS: Mapping[str, float] = {
@@ -77,72 +73,10 @@ FEELING = re.compile(
     "|(?:네요?|구나|군요?|겠다|겠[네어]요?|세요|[까래]요?|자|줘|[할을]게요?)(?=[.\\s]|$)"
 )
 
-#: A chat message is one line of Korean without formulas, brackets or two numbers, of at most so
-#: many characters, that asks for no piece of work. A note in brackets before it does not count.
-CHAT_CHARACTERS = 40
-NOTE = re.compile(r"^\[[^\]\n]{1,40}\]\s*")
-NOT_CHAT = re.compile(
-    r"[\n(){}=\[\]<>/]|\d\D+\d|하시오|하여라|해라|보아라|설명|작성|구현|번역|요약|풀이|분석|비교"
-    r"|서술|예시|정의|[을를] (?:구해|써 ?줘|써 ?봐|찾아)"
-)
 LEAK = re.compile(
     r"<\|\w{1,30}\|>|</?s>|\[/?INST\]|^(?:#{1,3} ?)?(?:User|Human|Assistant|사용자) ?:", re.M
 )
-#: Tasks that ask for more than a value, a word or a sentence.
-ASKS_FOR_AN_ACCOUNT = re.compile(
-    r"설명|작성|분석|제안|제시|소개|서술|비교|요약|생각해|방법|특징|[글편]을|문단|만들어|구현"
-)
 ACCOUNT_LENGTH = 100  # characters from which such a reply is not thin
-#: Prompts that ask for another language than Korean.
-OTHER_LANGUAGE = re.compile(
-    r"(?:영어|영문|일본어|일어|중국어|불어|프랑스어|독일어|스페인어|러시아어)로|in English", re.I
-)
-
-
-@dataclass(frozen=True, slots=True)
-class LearntWeights:
-    """The sum of the exam profile, in grades of the judge, and the curve that makes it a chance."""
-
-    weights: Mapping[str, float]  # what each merit adds to the expected grade, 0 to 10
-    intercept: float  # the grade of a reply without any merit
-    middle: float  # the expected grade at which the chance is one half
-    spread: float  # of the logistic curve
-
-    def grade(self, merits: Mapping[str, float]) -> float:
-        """The grade that the judge is expected to give."""
-        return self.intercept + sum(w * merits[name] for name, w in self.weights.items())
-
-    def chance(self, grade: float) -> float:
-        """The chance that the judge gives at least its median grade."""
-        return 1 / (1 + math.exp(-(grade - self.middle) / self.spread))
-
-
-@cache
-def learnt_weights(path: Path = LEARNT) -> LearntWeights:
-    """What `evaluators.training.train_quality` has written."""
-    exam = json.loads(path.read_text(encoding="utf-8"))["exam"]
-    return LearntWeights(exam["weights"], exam["intercept"], exam["middle"], exam["spread"])
-
-
-@lru_cache(maxsize=10_000)
-def register_of(prompt: str) -> str:
-    """The profile that a prompt calls for: "chat" or "exam"."""
-    asked = NOTE.sub("", normal(prompt).strip())
-    task = len(asked) > CHAT_CHARACTERS or NOT_CHAT.search(asked) or not HANGUL_RUN.search(asked)
-    return "exam" if task else "chat"
-
-
-@lru_cache(maxsize=10_000)
-def wants_korean(prompt: str) -> bool:
-    """Whether a reply should be Korean: the prompt is, and asks for no other language."""
-    asked = normal(prompt)
-    return bool(HANGUL_RUN.search(asked)) and not OTHER_LANGUAGE.search(asked)
-
-
-@lru_cache(maxsize=10_000)
-def asks_for_an_account(prompt: str) -> bool:
-    """Whether more than a value, a word or a sentence is asked for."""
-    return bool(ASKS_FOR_AN_ACCOUNT.search(normal(prompt)))
 
 
 def quality(replies: Sequence[Reply], scores: Mapping[str, Sequence[Score]]) -> list[Score]:
@@ -150,7 +84,7 @@ def quality(replies: Sequence[Reply], scores: Mapping[str, Sequence[Score]]) -> 
 
     Range: 0 to 1; high is better. 0 for an empty reply; None where the reply was not made.
     Source: `quality_chat` where the prompt is a short message, `quality_exam` where it sets a task;
-    `quality.register_of` is the rule. The reason names what costs most.
+    `prompt_register.register_of` is the rule. The reason names what costs most.
     Limits: it does not know whether what is said is true, kind or clever; the two profiles have
     different scales, so compare replies to the same prompts.
     """

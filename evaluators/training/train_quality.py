@@ -25,7 +25,8 @@ from scipy.optimize import lsq_linear, minimize
 from scipy.stats import spearmanr
 
 from evaluators.evaluator_registry import judge_replies
-from evaluators.quality import FAULTS, LEARNT, QUALITY_EXAM, LearntWeights, faults, merits
+from evaluators.learnt_weights import LEARNT, LearntWeights
+from evaluators.quality import FAULTS, QUALITY_EXAM, faults, merits
 from model_registry.records import Reply
 
 #: The least that a merit weighs, in grades. The judged replies hold few short, foreign or broken

@@ -13,7 +13,8 @@ import evaluators.evaluator_hooks
 import model_registry.hookspecs
 from evaluators.evaluator_docs import PAGE, describe, page_with_entries
 from evaluators.evaluator_registry import judge_replies, load_evaluators
-from evaluators.quality import CHAT, FAULTS, LEARNT, learnt_weights
+from evaluators.learnt_weights import LEARNT, learnt_weights
+from evaluators.quality import CHAT, FAULTS
 from model_registry.plugins import HOOK_NAMES
 from model_registry.registry import Registry
 from tests.support.replies import ROOT, a_reply

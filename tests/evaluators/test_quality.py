@@ -8,6 +8,8 @@ from scipy.stats import spearmanr
 
 from evaluators.checks.completion import STOPPED_BY_ITSELF
 from evaluators.evaluator_registry import judge_replies, load_evaluators
+from evaluators.learnt_weights import learnt_weights
+from evaluators.prompt_register import register_of
 from evaluators.quality import (
     CHAT,
     FAULTS,
@@ -15,11 +17,9 @@ from evaluators.quality import (
     QUALITY_CHAT,
     QUALITY_EXAM,
     faults,
-    learnt_weights,
     merits,
     quality_chat,
     quality_exam,
-    register_of,
 )
 from model_registry.records import Reply, Score
 from tests.support.replies import REFERENCE, a_reply, read_replies

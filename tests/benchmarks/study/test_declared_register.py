@@ -12,7 +12,8 @@ from benchmarks.results.head import RunHead
 from benchmarks.run.runner import judge_run, run_plan
 from benchmarks.study.study_files import parse_study, read_study, study_names, study_path
 from benchmarks.study.study_rows import data_path
-from evaluators.quality import QUALITY, register_of
+from evaluators.prompt_register import register_of
+from evaluators.quality import QUALITY
 from model_registry.errors import BadFile
 from model_registry.records import to_json
 from rows.reading import read_data
