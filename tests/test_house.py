@@ -234,6 +234,16 @@ def test_no_folder_holds_more_than_fifteen_modules() -> None:
     assert not crowded
 
 
+#: Modules that are longer than a person reads at a sitting, each until it is cut at its seam.
+LONG = {"model_registry/memory/fit.py"}
+
+
+def test_no_module_of_the_product_is_longer_than_three_hundred_lines() -> None:
+    lines = {p: len(p.read_text(encoding="utf-8").splitlines()) for p in modules().values()}
+    long = {path.relative_to(ROOT).as_posix() for path, count in lines.items() if count > 300}
+    assert long == LONG
+
+
 def test_no_two_modules_of_the_product_have_one_name() -> None:
     names = Counter(
         path.name
