@@ -13,7 +13,7 @@ from model_registry.errors import OhloraError
 from model_registry.files.json_values import JsonObject
 from model_registry.hub import network_is_up
 from model_registry.language import text
-from model_registry.messages.diagnoses import DIAGNOSES_BY_NAME, diagnose
+from model_registry.messages.diagnoses import DIAGNOSES, diagnose
 from model_registry.messages.notes import Note
 from model_registry.messages.path_errors import not_a_model
 from model_registry.naming.resolve import candidate_in
@@ -62,7 +62,7 @@ def check(facts: JsonObject, packages: Mapping[str, str], hub: bool) -> list[Fin
             text("hub", "허브"),
             text("reached", "연결됨") if hub else text("not reached", "연결되지 않음"),
             hub,
-            "" if hub else DIAGNOSES_BY_NAME["hub-offline"].cure,
+            "" if hub else DIAGNOSES["hub-offline"].cure,
         ),
     ]
     findings += [Finding(name, version, None) for name, version in packages.items()]
@@ -126,7 +126,7 @@ def check_disk(folder: Path | None = None) -> Finding:
         text("free disk", "여유 디스크"),
         f"{free / 2**30:.1f} GiB ({folder})",
         enough,
-        "" if enough else DIAGNOSES_BY_NAME["disk-full"].cure,
+        "" if enough else DIAGNOSES["disk-full"].cure,
     )
 
 

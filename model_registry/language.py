@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import locale
 import os
+import tomllib
 from collections.abc import Iterator
 from contextlib import _GeneratorContextManager, contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 
 _reader: ContextVar[bool | None] = ContextVar("reader", default=None)
 
@@ -46,3 +48,9 @@ def is_korean() -> bool:
 def text(english: str, korean: str) -> str:
     """The one of two texts that the user reads; both stand side by side where used."""
     return korean if is_korean() else english
+
+
+def read_texts(path: Path) -> dict[str, tuple[str, str]]:
+    """(English, Korean) by code, of a file of ours that holds `en` and `ko` under each code."""
+    texts = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {code: (both["en"], both["ko"]) for code, both in texts.items()}

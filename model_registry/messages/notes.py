@@ -1,23 +1,30 @@
 """A note: a code and its values, stored in files, put into words when shown.
 
-The words of every code stand in `note_texts.py`.
+The words of every code stand in the files `*notes.toml` beside this one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from string import Formatter
 from typing import Any
 
 from model_registry.architectures.cures import BY_NAME
 from model_registry.files.json_values import JsonObject
-from model_registry.language import read_by, text
+from model_registry.language import read_by, read_texts, text
 from model_registry.licenses.license_uses import clause_of, use_words
 from model_registry.licenses.remark_words import remark_words
 from model_registry.messages.diagnoses import cure_of_cause
-from model_registry.messages.note_texts import AS_WRITTEN, WORDS
 from model_registry.statuses import status_words
+
+#: (English, Korean) of every code; values stand in braces.
+WORDS = {
+    code: words
+    for path in sorted(Path(__file__).parent.glob("*notes.toml"))
+    for code, words in read_texts(path).items()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,7 @@ class Note:
     @classmethod
     def written(cls, words: str) -> Note:
         """A sentence that has no code."""
-        return cls(AS_WRITTEN, {"words": words})
+        return cls("as_written", {"words": words})
 
     @classmethod
     def from_json(cls, value: object) -> Note:

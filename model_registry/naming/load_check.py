@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_registry.architectures.cures import cure_for, cured
@@ -12,9 +13,8 @@ from model_registry.architectures.model_config import build_config
 from model_registry.architectures.parameter_count import count_parameters
 from model_registry.errors import LoadError, OhloraError
 from model_registry.files.json_values import JsonObject
-from model_registry.language import text
+from model_registry.language import read_texts, text
 from model_registry.memory.fit_report import FitRow
-from model_registry.messages.load_texts import LOAD_LABELS
 from model_registry.messages.notes import Note
 from model_registry.naming.model_facts import ModelFacts
 from model_registry.prompting.template_facts import TemplateFacts, template_facts
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 _HEADS = ("lm_head.weight", "embed_out.weight", "output.weight")
+#: What each thing looked at is called.
+_LABELS = read_texts(Path(__file__).with_name("load_labels.toml"))
 _NEARLY = 0.005  # of the parameters: below, biases and buffers that some writers leave out
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """One thing looked at: its key in `LOAD_LABELS`, whether it is good (None: neither), and what
+    """One thing looked at: its key in load_labels.toml, whether it is good (None: neither), what
     was found. `status` is what a case would end with where it is bad."""
 
     key: str
@@ -38,7 +40,7 @@ class Looked:
 
     @property
     def label(self) -> str:
-        return text(*LOAD_LABELS[self.key])
+        return text(*_LABELS[self.key])
 
 
 @dataclass(frozen=True, slots=True)

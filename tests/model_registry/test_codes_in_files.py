@@ -22,8 +22,7 @@ from benchmarks.run.worker import CaseLog, run_case
 from benchmarks.study.plan import Options, Plan
 from benchmarks.study.planning import make_plan
 from benchmarks.study.study_files import read_study
-from model_registry.messages.note_texts import WORDS
-from model_registry.messages.notes import Note
+from model_registry.messages.notes import WORDS, Note
 from model_registry.records import Result, from_json, to_json
 from model_registry.registry import Registry
 from tests.support.run_in_a_process import Silent

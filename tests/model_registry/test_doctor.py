@@ -69,7 +69,7 @@ def test_a_message_nobody_met_has_no_made_up_cause():
 
 
 def test_every_cause_and_cure_is_there_in_both_languages():
-    for diagnosis in DIAGNOSES:
+    for diagnosis in DIAGNOSES.values():
         for korean in (diagnosis.cause_ko, diagnosis.cure_ko):
             assert korean == diagnosis.cure_en or any("가" <= c <= "힣" for c in korean), korean
         assert diagnosis.cause_en

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from model_registry.messages.note_texts import WORDS
+from model_registry.messages.notes import WORDS
 from rows.overlap import matching_rows, split_overlapping
 from rows.reading import read_data
 from rows.reading_report import document, left_out_note, without_overlap
