@@ -6,7 +6,7 @@ import importlib
 import math
 import pkgutil
 import time
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from evaluators import checks, evaluator_hooks, quality
 from evaluators.evaluator import Composite, EachReply, EachText, Evaluator, Made, ScopedEvaluator
 from evaluators.time_limit import TookTooLong, at_most, patience
 from model_registry.errors import DuplicateName
+from model_registry.hookspecs import hookimpl
 from model_registry.plugins import call_each, plugin_manager, third_party_code
 from model_registry.prompting.thinking import without_thinking
 from model_registry.records import Reply, Score, ScoreRow, reply_hash
@@ -39,6 +40,20 @@ _FIRST = (
     "reference",
     "diagram_reply",
 )
+
+
+class OwnFile:
+    """One of our files as a plugin: it offers every evaluator that the file makes."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.__name__ = module.__name__
+        self.made = tuple(one for one in vars(module).values() if isinstance(one, Made))
+
+    @hookimpl
+    def register_evaluators(self, register: Callable[[Evaluator], None]) -> None:
+        """Offer the evaluators of this file."""
+        for made in self.made:
+            register(made)
 
 
 @cache
@@ -63,10 +78,12 @@ def built_in_evaluators() -> dict[str, Made]:
 def evaluator_manager(
     plugin_files: Iterable[Path | str] = (), *, entry_points: bool = True
 ) -> pluggy.PluginManager:
-    """A plugin manager for evaluators: built-ins, installed plugins, files."""
-    return plugin_manager(
-        [evaluator_hooks], built_in_modules(), plugin_files, entry_points=entry_points
-    )
+    """A plugin manager for evaluators: built-ins, installed plugins, files.
+
+    A file of ours that has a hook of its own says itself what it offers.
+    """
+    ours = [m if "register_evaluators" in vars(m) else OwnFile(m) for m in built_in_modules()]
+    return plugin_manager([evaluator_hooks], ours, plugin_files, entry_points=entry_points)
 
 
 def load_evaluators(

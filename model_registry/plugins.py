@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TypedDict
+from typing import Protocol, TypedDict
 
 import pluggy
 
@@ -29,9 +29,15 @@ class PluginWarning(OhloraWarning):
     """A plugin was left out, or one of its hooks failed."""
 
 
+class BuiltIn(Protocol):
+    """A plugin of our own: a module, or what stands for one."""
+
+    __name__: str
+
+
 def plugin_manager(
     hookspecs: Sequence[ModuleType],
-    builtins: Sequence[ModuleType] = (),
+    builtins: Sequence[BuiltIn] = (),
     files: Iterable[Path | str] = (),
     *,
     entry_points: bool = True,

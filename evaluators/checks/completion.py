@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
-from evaluators.evaluator import EachReply, EachText, Evaluator
+from evaluators.evaluator import EachReply, EachText
 from evaluators.korean_text import normal
-from model_registry.hookspecs import hookimpl
 from model_registry.records import Reply, Score
 
 #: What a finished chat reply ends with: an end mark, a closing mark, laughter, tears, an emoji.
@@ -86,11 +84,3 @@ CONTINUES_PROMPT = EachText(
     label_ko="질문 이어 쓰기",
 )
 LENGTH = EachText("length", length, better="neither", label_en="length", label_ko="길이")
-
-
-@hookimpl
-def register_evaluators(register: Callable[[Evaluator], None]) -> None:
-    """Offer the evaluators of this file."""
-    register(STOPPED_BY_ITSELF)
-    register(CONTINUES_PROMPT)
-    register(LENGTH)

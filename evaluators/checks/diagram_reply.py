@@ -10,8 +10,7 @@ from diagrams.parse import ParsedReply, parse
 from diagrams.requests.diagram_requests import asked_nodes
 from diagrams.scoring.geometry import geometric_score, measure
 from diagrams.scoring.readability import readability
-from evaluators.evaluator import EachReply, Evaluator
-from model_registry.hookspecs import hookimpl
+from evaluators.evaluator import EachReply
 from model_registry.records import Reply, Score
 
 NOT_ASKED = Score(None, "no diagram was asked for")
@@ -115,12 +114,3 @@ DIAGRAM_READABILITY = EachReply(
     label_en="diagram readability",
     label_ko="도표 가독성",
 )
-
-
-@hookimpl
-def register_evaluators(register: Callable[[Evaluator], None]) -> None:
-    """Offer the evaluators of this file."""
-    register(DIAGRAM_FORMAT_KEPT)
-    register(DIAGRAM_NODES_AS_ASKED)
-    register(DIAGRAM_GEOMETRY)
-    register(DIAGRAM_READABILITY)

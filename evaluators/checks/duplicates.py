@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.evaluator import AllReplies, Evaluator
+from evaluators.evaluator import AllReplies
 from evaluators.korean_text import normal
-from model_registry.hookspecs import hookimpl
 from model_registry.records import Reply, Score
 
 SIMILAR = 0.8  # share of common character 3-grams from which two replies are near-identical
@@ -196,10 +195,3 @@ SAME_SAMPLES = AllReplies(
     label_en="same samples",
     label_ko="같은 표본",
 )
-
-
-@hookimpl
-def register_evaluators(register: Callable[[Evaluator], None]) -> None:
-    """Offer the evaluators of this file."""
-    register(NEAR_DUPLICATE)
-    register(SAME_SAMPLES)

@@ -7,7 +7,7 @@ The model is a table: character n-grams up to four, with Kneser–Ney probabilit
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.evaluator import AllReplies, Evaluator
+from evaluators.evaluator import AllReplies
 from evaluators.korean_text import normal
-from model_registry.hookspecs import hookimpl
 from model_registry.records import Reply, Score
 
 MODEL = Path(__file__).parent / "data" / "fluency.npz"
@@ -181,9 +180,3 @@ def well_formed(replies: Sequence[Reply]) -> list[Score]:
 
 
 WELL_FORMED = AllReplies("well_formed", well_formed, label_en="well-formed", label_ko="자연스러움")
-
-
-@hookimpl
-def register_evaluators(register: Callable[[Evaluator], None]) -> None:
-    """Offer the evaluator of this file."""
-    register(WELL_FORMED)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 
-from evaluators.evaluator import EachReply, Evaluator
+from evaluators.evaluator import EachReply
 from evaluators.instructions.instruction_declarations import (
     Check,
     Declared,
@@ -15,7 +15,6 @@ from evaluators.instructions.instruction_declarations import (
 )
 from evaluators.instructions.instruction_rules import RULES, folded
 from model_registry.files.shipped_data import DATASETS
-from model_registry.hookspecs import hookimpl
 from model_registry.records import Reply, Score
 from rows.reading import read_data
 
@@ -102,10 +101,3 @@ def with_declared(evaluator: EachReply, declared: Declared) -> EachReply:
     return EachReply(
         evaluator.name, check, label_en=evaluator.label_en, label_ko=evaluator.label_ko
     )
-
-
-@hookimpl
-def register_evaluators(register: Callable[[Evaluator], None]) -> None:
-    """Offer the evaluators of this file."""
-    register(INSTRUCTIONS)
-    register(INSTRUCTIONS_LOOSE)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
-from evaluators.evaluator import EachReply, EachText, Evaluator
+from evaluators.evaluator import EachReply, EachText
 from evaluators.korean_text import (
     FILLERS,
     LATIN,
@@ -15,7 +14,6 @@ from evaluators.korean_text import (
     normal,
     prose,
 )
-from model_registry.hookspecs import hookimpl
 from model_registry.records import Reply, Score
 
 #: Emoji and pictographs: a lone 😊 is a thin reply, yet it is one.
@@ -134,13 +132,3 @@ FOREIGN_WORDS = EachReply(
     label_en="foreign words",
     label_ko="섞인 외국어",
 )
-
-
-@hookimpl
-def register_evaluators(register: Callable[[Evaluator], None]) -> None:
-    """Offer the evaluators of this file."""
-    register(EMPTY)
-    register(HANGUL_SHARE)
-    register(FOREIGN_SCRIPT)
-    register(KOREAN_PROSE)
-    register(FOREIGN_WORDS)

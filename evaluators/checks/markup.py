@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from evaluators.evaluator import EachText, Evaluator
+from evaluators.evaluator import EachText
 from evaluators.korean_text import normal
-from model_registry.hookspecs import hookimpl
 from model_registry.records import Score
 
 
@@ -122,10 +120,3 @@ MARKUP = EachText("markup", markup, better="low", label_en="code or markup", lab
 LAYOUT_OF_REPLY = EachText(
     "layout", layout, better="neither", label_en="layout", label_ko="문서 서식"
 )
-
-
-@hookimpl
-def register_evaluators(register: Callable[[Evaluator], None]) -> None:
-    """Offer the evaluators of this file."""
-    register(MARKUP)
-    register(LAYOUT_OF_REPLY)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TypeGuard
 
-from evaluators.evaluator import EachReply, Evaluator
+from evaluators.evaluator import EachReply
 from evaluators.korean_text import normal
 from model_registry.errors import BadFile
 from model_registry.files.shipped_data import DATASETS
-from model_registry.hookspecs import hookimpl
 from model_registry.records import Reply, Score
 from rows.table import read_table
 
@@ -91,9 +90,3 @@ def _our_facts() -> dict[str, tuple[str, ...]]:
 PERSONA_FACTS = EachReply(
     "persona_facts", persona_facts, label_en="persona facts", label_ko="페르소나 사실"
 )
-
-
-@hookimpl
-def register_evaluators(register: Callable[[Evaluator], None]) -> None:
-    """Offer the evaluator of this file."""
-    register(PERSONA_FACTS)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from evaluators.evaluator import AllReplies, Evaluator
+from evaluators.evaluator import AllReplies
 from evaluators.korean_text import SYLLABLE_RUN, normal
-from model_registry.hookspecs import hookimpl
 from model_registry.records import Reply, Score
 
 READ_CHARACTERS = 1_000
@@ -75,9 +74,3 @@ def politeness(replies: Sequence[Reply]) -> list[Score]:
 
 
 POLITENESS = AllReplies("politeness", politeness, label_en="politeness", label_ko="말투 유지")
-
-
-@hookimpl
-def register_evaluators(register: Callable[[Evaluator], None]) -> None:
-    """Offer the evaluator of this file."""
-    register(POLITENESS)

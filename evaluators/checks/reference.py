@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from evaluators.evaluator import EachReply, Evaluator
+from evaluators.evaluator import EachReply
 from evaluators.korean_text import normal
-from model_registry.hookspecs import hookimpl
 from model_registry.records import Reply, Score
 
 if TYPE_CHECKING:
@@ -74,10 +72,3 @@ def _metric() -> metrics.CHRF:
 
 CHRF = EachReply("chrf", chrf, label_en="chrF", label_ko="chrF")
 ROUGE_L = EachReply("rouge_l", rouge_l, label_en="ROUGE-L", label_ko="ROUGE-L")
-
-
-@hookimpl
-def register_evaluators(register: Callable[[Evaluator], None]) -> None:
-    """Offer the evaluators of this file."""
-    register(CHRF)
-    register(ROUGE_L)

@@ -6,14 +6,12 @@ import itertools
 import math
 import re
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
-from evaluators.evaluator import EachReply, Evaluator
+from evaluators.evaluator import EachReply
 from evaluators.korean_text import HANGUL, SYLLABLES, normal
-from model_registry.hookspecs import hookimpl
 from model_registry.records import Reply, Score
 
 TOPICS = Path(__file__).parent / "data" / "topics.toml"
@@ -164,11 +162,3 @@ TAKES_UP = EachReply(
     "takes_up", takes_up, label_en="takes up the prompt", label_ko="질문 낱말 사용"
 )
 ECHO = EachReply("echo", echo, better="low", label_en="echoes the prompt", label_ko="질문 되풀이")
-
-
-@hookimpl
-def register_evaluators(register: Callable[[Evaluator], None]) -> None:
-    """Offer the evaluators of this file."""
-    register(RELEVANCE)
-    register(TAKES_UP)
-    register(ECHO)

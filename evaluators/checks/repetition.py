@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 
-from evaluators.evaluator import EachText, Evaluator
+from evaluators.evaluator import EachText
 from evaluators.korean_text import SYLLABLES, normal, prose
-from model_registry.hookspecs import hookimpl
 from model_registry.records import Score
 
 N_GRAM = 6  # characters: about two Korean words, rarely said twice in one short reply
@@ -110,12 +108,3 @@ VOCABULARY = EachText("vocabulary", vocabulary, label_en="vocabulary", label_ko=
 SAID_AGAIN = EachText(
     "said_again", said_again, better="low", label_en="words said again", label_ko="되풀이한 낱말"
 )
-
-
-@hookimpl
-def register_evaluators(register: Callable[[Evaluator], None]) -> None:
-    """Offer the evaluators of this file."""
-    register(REPETITION)
-    register(LOOP)
-    register(VOCABULARY)
-    register(SAID_AGAIN)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 import zlib
-from collections.abc import Callable
 from functools import cache
 
-from evaluators.evaluator import EachText, Evaluator
+from evaluators.evaluator import EachText
 from evaluators.korean_text import SYLLABLE_RUN, normal
-from model_registry.hookspecs import hookimpl
 from model_registry.records import Score
 
 #: No text has these: replacement marks, lone surrogates, private use, control characters,
@@ -89,10 +87,3 @@ BROKEN_TEXT = EachText(
     "broken_text", broken_text, better="low", label_en="broken text", label_ko="깨진 글자"
 )
 COMPRESSION = EachText("compression", compression, label_en="compression", label_ko="압축률")
-
-
-@hookimpl
-def register_evaluators(register: Callable[[Evaluator], None]) -> None:
-    """Offer the evaluators of this file."""
-    register(BROKEN_TEXT)
-    register(COMPRESSION)

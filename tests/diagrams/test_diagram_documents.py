@@ -15,9 +15,9 @@ from diagrams.documents import (
     recommend_document,
     score_document,
 )
-from evaluators.checks.diagram_reply import asks_for_diagram, register_evaluators
-from evaluators.evaluator import Evaluator
-from evaluators.evaluator_registry import judge_replies
+from evaluators.checks import diagram_reply
+from evaluators.checks.diagram_reply import asks_for_diagram
+from evaluators.evaluator_registry import OwnFile, judge_replies
 from model_registry.errors import BadFile, OhloraError, UnknownName
 from model_registry.records import Reply
 from tests.support.diagram_fixtures import REPLY
@@ -113,8 +113,7 @@ def test_scored_diagrams_are_read_and_a_bad_row_is_named(tmp_path):
 
 
 def judged(reply: str, prompt: str = PROMPT, **fields: object) -> dict[str, float | None]:
-    found: list[Evaluator] = []
-    register_evaluators(found.append)
+    found = OwnFile(diagram_reply).made
     record = Reply("c", "m", prompt, reply, "greedy", None, None, "stop", **fields)  # type: ignore[arg-type]
     rows, _ = judge_replies(found, [record])
     return {row.evaluator: row.value for row in rows}
@@ -140,8 +139,7 @@ def test_a_prompt_that_asks_for_no_diagram_is_not_judged():
 
 def test_a_reply_that_was_not_made_is_not_judged():
     record = Reply("c", "m", PROMPT, "", "greedy", None, None, "error")
-    found: list[Evaluator] = []
-    register_evaluators(found.append)
+    found = OwnFile(diagram_reply).made
     assert {score.value for e in found for score in e.judge([record])} == {None}
 
 

@@ -23,7 +23,6 @@ SHOUTING = '''
 """Counts exclamation marks."""
 
 from evaluators.evaluator import EachText
-from model_registry.hookspecs import hookimpl
 from model_registry.records import Score
 
 
@@ -36,11 +35,6 @@ def shouting(reply: str) -> Score:
 
 
 SHOUTING = EachText("shouting", shouting, "low", label_en="shouts", label_ko="외침")
-
-
-@hookimpl
-def register_evaluators(register):
-    register(SHOUTING)
 '''
 
 
