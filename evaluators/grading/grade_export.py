@@ -13,7 +13,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 
 from evaluators.grading.store.grade_records import Grade, Grader
@@ -32,7 +32,8 @@ _NO_TEXT = re.compile(
 )
 _LONGEST_VALUE = 40  # characters; a longer text is nothing but a text
 
-NAMES = ["pass" if f.name == "pass_" else f.name for f in fields(Grade)]
+FIELDS = fields(Grade)
+NAMES = ["pass" if f.name == "pass_" else f.name for f in FIELDS]
 COLUMNS = ["grader_name", *NAMES]
 #: Texts of these columns go through a spreadsheet as they are.
 _PLAIN = frozenset(("grade", "tuned", "position", "shown", "seconds", "blind", "flags", "made_at"))
@@ -42,12 +43,10 @@ def rows_of(grades: Iterable[Grade], graders: dict[str, Grader]) -> list[dict[st
     """Grades as plain rows, each with the name of its grader."""
     rows = []
     for grade in grades:
-        row = asdict(grade)
-        row["pass"] = row.pop("pass_")
-        row["flags"] = list(grade.flags)
         known = graders.get(grade.grader)
-        row["grader_name"] = known.name if known else ""
-        rows.append({name: row[name] for name in COLUMNS})
+        row: dict[str, object] = {"grader_name": known.name if known else ""}
+        row |= {name: getattr(grade, each.name) for name, each in zip(NAMES, FIELDS, strict=True)}
+        rows.append(row | {"flags": list(grade.flags)})
     return rows
 
 

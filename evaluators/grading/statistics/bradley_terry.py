@@ -5,7 +5,7 @@ Regularised: with few votes somebody has won every time, and the plain estimate 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -68,16 +68,19 @@ def bradley_terry_ratings(
     if len(names) < 2:
         return []
     place = {name: i for i, name in enumerate(names)}
+    counts: dict[str, Counter[float]] = {name: Counter() for name in names}
     by_prompt: dict[str, np.ndarray] = defaultdict(lambda: np.zeros((len(names), len(names))))
     for one in comparisons:
         a, b = place[one.a], place[one.b]
         by_prompt[one.prompt][a, b] += one.won
         by_prompt[one.prompt][b, a] += 1 - one.won
+        counts[one.a][one.won] += 1
+        counts[one.b][1 - one.won] += 1
     wins = np.stack(list(by_prompt.values()))
     chances = _chances(wins.sum(axis=0))
     lows, highs = _intervals(wins, draws, seed)
     rows = [
-        BradleyTerryRating(name, float(chances[i]), lows[i], highs[i], *_record(name, comparisons))
+        BradleyTerryRating(name, float(chances[i]), lows[i], highs[i], *_record(counts[name]))
         for name, i in place.items()
     ]
     return sorted(rows, key=lambda row: -row.chance)
@@ -104,10 +107,9 @@ def _intervals(
     return low.tolist(), high.tolist()
 
 
-def _record(name: str, comparisons: Iterable[PairwiseComparison]) -> tuple[int, int, int, str]:
+def _record(results: Counter[float]) -> tuple[int, int, int, str]:
     """Wins, ties, losses, and a warning where the strength rests on the prior."""
-    results = [c.won if c.a == name else 1 - c.won for c in comparisons if name in (c.a, c.b)]
-    won, tied, lost = (results.count(value) for value in (1.0, 0.5, 0.0))
+    won, tied, lost = (results[value] for value in (1.0, 0.5, 0.0))
     note = ""
     if not tied and not (won and lost):
         note = "never lost" if won else "never won"

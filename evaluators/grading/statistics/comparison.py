@@ -10,7 +10,8 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from functools import lru_cache
+from itertools import combinations, product
 from statistics import fmean
 
 import numpy as np
@@ -21,6 +22,9 @@ from model_registry.records import Reply
 
 #: Fewer prompts than this give no interval.
 FEWEST_PROMPTS = 3
+
+#: Ways to swap names that a test looks at: all there are, or so many by chance.
+SWAPS = 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +76,19 @@ def interval(
     n = len(values)
     if n < FEWEST_PROMPTS:
         return None, None
-    from scipy.stats import norm, t
+    from scipy.special import ndtr, stdtrit
 
-    wide = t.ppf((1 - confidence) / 2, n - 1) * math.sqrt(n / (n - 1))
-    tail = float(norm.cdf(wide))
-    rng = np.random.default_rng(seed)
-    means = np.asarray(values)[rng.integers(0, n, size=(draws, n))].mean(axis=1)
+    wide = stdtrit(n - 1, (1 - confidence) / 2) * math.sqrt(n / (n - 1))
+    tail = float(ndtr(wide))
+    means = np.asarray(values)[_drawn_prompts(n, draws, seed)].mean(axis=1)
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
+
+
+@lru_cache(maxsize=8)  # every candidate of a run has as many prompts
+def _drawn_prompts(n: int, draws: int, seed: int) -> np.ndarray:
+    """(draws × n) places of prompts."""
+    return np.random.default_rng(seed).integers(0, n, size=(draws, n))
 
 
 def label(graded: Grade | Reply) -> str:
@@ -157,22 +166,31 @@ def _difference(
 
 
 def sign_flip(values: Sequence[float], *, seed: int = 0) -> float | None:
-    """Two-sided p of a mean of zero, by swapping the two candidates' names prompt by prompt."""
-    if len(values) < FEWEST_PROMPTS:
+    """Two-sided p of a mean of zero, by swapping the two candidates' names prompt by prompt.
+
+    The test, and the draws, of `scipy.stats.permutation_test`: made once for all pairs with as
+    many prompts, and equal means count as equal however they were rounded.
+    """
+    n = len(values)
+    if n < FEWEST_PROMPTS:
         return None
     if not any(values):
         return 1.0
-    from scipy.stats import permutation_test
+    sums, total = np.asarray(values) @ _swaps(n, seed), math.fsum(values)
+    rounding = 1e-12 * math.fsum(map(abs, values))
+    itself = int(2**n > SWAPS)  # what was found is one of those drawn (Phipson and Smyth, 2010)
+    sides = (sums <= total + rounding, sums >= total - rounding)
+    return min(1.0, 2 * min((int(side.sum()) + itself) / (len(sums) + itself) for side in sides))
 
-    result = permutation_test(
-        (np.asarray(values),),
-        lambda x, axis: x.mean(axis=axis),
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=9999,
-        rng=np.random.default_rng(seed),
-    )
-    return float(result.pvalue)
+
+@lru_cache(maxsize=8)
+def _swaps(n: int, seed: int) -> np.ndarray:
+    """(n × ways) of 1 and -1: all ways to swap names, or as many drawn as `SWAPS`."""
+    if 2**n <= SWAPS:
+        return np.array(list(product((1, -1), repeat=n)), dtype=np.int8).T
+    pairs = np.tile(np.array([1, -1], dtype=np.int8), (SWAPS, n, 1))
+    drawn = np.random.default_rng(seed).permuted(pairs, axis=-1)[:, :, 0]
+    return np.ascontiguousarray(drawn.T)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -210,7 +228,7 @@ def prompts_needed(
 
 def _total_needed(effect: float, significance: float, power: float) -> int:
     """The number of pairs for a paired t test (Cohen 1988, with Guenther's small-n term)."""
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    z = float(norm.ppf(1 - significance / 2))
-    return math.ceil(((z + float(norm.ppf(power))) / effect) ** 2 + z**2 / 2)
+    z = float(ndtri(1 - significance / 2))
+    return math.ceil(((z + float(ndtri(power))) / effect) ** 2 + z**2 / 2)

@@ -74,7 +74,8 @@ def length_effect(grades: Iterable[Grade], *, draws: int = 500, seed: int = 0) -
     )
     drawn = [_slope(np.tensordot(one, moments, axes=1)) for one in weights]
     low, high = np.quantile([one for one in drawn if one is not None], [0.025, 0.975])
-    pairs = [_adjusted(a, b, screens, slope) for a, b in combinations(names, 2)]
+    told = [[_grades_and_lengths(one) for one in prompt] for prompt in screens]
+    pairs = [_adjusted(a, b, told, slope) for a, b in combinations(names, 2)]
     adjusted = tuple(pair for pair in pairs if pair is not None)
     return LengthEffect(slope, float(low), float(high), _explained(whole), adjusted)
 
@@ -107,24 +108,21 @@ def _explained(moments: np.ndarray) -> float | None:
     return float(moments[0, 1]) ** 2 / scale if scale > 1e-9 else None
 
 
+def _grades_and_lengths(screen: Sequence[Grade]) -> dict[str, tuple[int, float]]:
+    """What one person gave each candidate, and how long its reply is."""
+    return {label(g): (g.grade or 0, _length(g)) for g in screen}
+
+
 def _adjusted(
-    a: str, b: str, screens: Sequence[Sequence[Sequence[Grade]]], slope: float
+    a: str, b: str, screens: Sequence[Sequence[dict[str, tuple[int, float]]]], slope: float
 ) -> AdjustedDifference | None:
     """The mean over prompts, as `differences` has it, with and without what length explains."""
     found = []
     for people in screens:
-        both = [
-            (by_name[a], by_name[b])
-            for screen in people
-            if {a, b} <= (by_name := {label(g): g for g in screen}).keys()
-        ]
+        both = [(given[a], given[b]) for given in people if a in given and b in given]
         if both:
-            found.append(
-                np.mean(
-                    [((x.grade or 0) - (y.grade or 0), _length(x) - _length(y)) for x, y in both],
-                    axis=0,
-                )
-            )
+            apart = [(x[0] - y[0], x[1] - y[1]) for x, y in both]
+            found.append(np.mean(apart, axis=0))
     if not found:
         return None
     grade, length = np.mean(found, axis=0)

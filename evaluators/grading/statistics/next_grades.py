@@ -185,17 +185,17 @@ def _chance(now: PoweredMean, later: float) -> float:
     """
     if not later:
         return float(bool(now.mean))
-    from scipy.stats import norm
+    from scipy.special import ndtr
 
     moves = math.sqrt(max((now.standard_error or 0.0) ** 2 - later**2, 0.0))
     needed = _NORMAL_QUANTILE * later
     if not moves:
         return float(abs(now.mean) > needed)
     above, below = (now.mean - needed) / moves, (-now.mean - needed) / moves
-    return float(norm.cdf(above) + norm.cdf(below))
+    return float(ndtr(above) + ndtr(below))
 
 
 def _quantile(freedom: int) -> float:
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
-    return float(t.ppf(0.5 + STOPPING_CONFIDENCE / 2, max(freedom, 1)))
+    return float(stdtrit(max(freedom, 1), 0.5 + STOPPING_CONFIDENCE / 2))

@@ -135,7 +135,7 @@ def _with_interval(
 ) -> PoweredMean:  # fmt: skip
     if freedom < 2 or math.isnan(error):
         return PoweredMean(mean, None, None, None, None, weight, n, others, code)
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
-    wide = float(t.ppf(0.975, freedom)) * error
+    wide = float(stdtrit(freedom, 0.975)) * error
     return PoweredMean(mean, mean - wide, mean + wide, error, alone, weight, n, others, code)

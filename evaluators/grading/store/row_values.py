@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from sqlalchemy import Connection, RowMapping, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -56,7 +56,8 @@ def grade_of(row: RowMapping) -> Grade:
     """The grade of a row."""
     values = without_id(row)
     values["pass_"] = values.pop("pass")
-    return replace(Grade(**values), flags=tuple(values["flags"]))
+    values["flags"] = tuple(values["flags"])
+    return Grade(**values)
 
 
 def screen_of(row: RowMapping) -> Screen:

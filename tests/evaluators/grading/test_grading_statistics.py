@@ -7,6 +7,7 @@ from statistics import median
 
 import numpy as np
 import pytest
+from scipy.stats import permutation_test
 
 from evaluators.grading.statistics.agreement import agreement, alpha_of, grader_reports
 from evaluators.grading.statistics.bradley_terry import (
@@ -169,6 +170,27 @@ def test_sign_flip_is_exact_for_few_prompts() -> None:
     assert sign_flip([1, 2]) is None
 
 
+@pytest.mark.parametrize("prompts", [3, 9, 13, 14, 25, 60])
+def test_sign_flip_is_scipy_s_permutation_test_draw_by_draw(prompts: int) -> None:
+    values = np.random.default_rng(prompts).integers(-6, 9, prompts) / 4  # sums without rounding
+    peer = permutation_test(
+        (values,),
+        lambda x, axis: x.mean(axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=9999,
+        rng=np.random.default_rng(0),
+    )
+    assert sign_flip(values.tolist()) == peer.pvalue
+
+
+@pytest.mark.parametrize("prompts", [9, 25])
+def test_equal_means_count_as_equal_however_they_were_rounded(prompts: int) -> None:
+    whole = np.random.default_rng(0).integers(-9, 10, prompts)
+    assert sign_flip((whole / 7).tolist()) == sign_flip(whole.tolist())
+    assert sign_flip([0.1, 0.2, -0.3, 0.0]) == 1.0  # their sum is 5e-17
+
+
 def test_sign_flip_agrees_with_the_t_test_on_many_prompts() -> None:
     from scipy.stats import ttest_1samp
 
@@ -322,7 +344,8 @@ def test_a_bonus_for_the_first_place_is_found_and_none_is_not(bonus: int, found:
     rng = np.random.default_rng(1)
     grades = []
     for prompt in range(60):
-        for place, name in enumerate(rng.permutation(["a", "b", "c"])):
+        shown = ["a", "b", "c"][: 2 + (prompt % 3 > 0)]  # screens of two replies, too
+        for place, name in enumerate(rng.permutation(shown)):
             value = {"a": 3, "b": 2, "c": 2}[name] + rng.integers(-1, 2) + bonus * (place == 0)
             grades.append(a_grade(name, int(np.clip(value, 1, 5)), prompt, position=place))
     effect = position_effect(grades, draws=300)
