@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import NoReturn
 
+from model_registry.architectures.architecture import without_null
 from model_registry.architectures.cures import BY_NAME
 from model_registry.candidate import Candidate, Leaderboard, License, PromptPolicy
 from model_registry.errors import BadFile, UnknownName
@@ -40,9 +41,6 @@ _TYPES: dict[str, tuple[type, ...]] = {
 _LICENSE_TYPES: dict[str, type] = {
     "name": str, "free": str, "source": str, "read_on": date, "note": str
 }  # fmt: skip
-
-#: TOML has no null: an architecture's value that must be None is written so.
-_NULL = "null"
 
 
 def catalog_names() -> list[str]:
@@ -223,7 +221,7 @@ class _Reader:
             self.fail(index, key, f"{name} has no [architectures] entry")
         if not isinstance(values.get("model_type"), str):
             raise BadFile(self.path, self.find(name), f"architecture {name} has no model_type")
-        return {key: None if value == _NULL else value for key, value in values.items()}
+        return without_null(values)
 
     def check_cure(self, index: int, name: str) -> None:
         if name not in BY_NAME:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -34,33 +35,9 @@ class OhloraWarning(UserWarning):
     """Something went on without a part of it; shown as one line."""
 
 
+_TABLE = Path(__file__).with_name("kinds.toml")
 #: What can be asked for by name, in Korean; a longer kind ("column of FILE") is its first words.
-_KINDS = {
-    "backend": "백엔드",
-    "bundled candidate": "번들 후보",
-    "candidate": "후보",
-    "candidate of this run": "이 실행의 후보",
-    "catalog": "목록",
-    "check": "검사",
-    "column": "열",
-    "criterion": "기준",
-    "criterion declared": "기준",
-    "cure": "해결 방법",
-    "device": "장치",
-    "dtype": "dtype",
-    "engine": "엔진",
-    "evaluator": "평가 도구",
-    "format": "형식",
-    "grader": "평가자",
-    "level": "단계",
-    "normalisation": "정규화",
-    "quantisation": "양자화",
-    "run": "실행 결과",
-    "study": "스터디",
-    "variant": "변형",
-    "way to learn turns": "턴 학습 방식",
-    "workload": "작업",
-}
+_KINDS: dict[str, str] = tomllib.loads(_TABLE.read_text(encoding="utf-8"))
 
 
 def kind_in_korean(kind: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 
 from evaluators.evaluator import EachText
 from evaluators.korean_text import normal
@@ -28,51 +30,11 @@ class Sign:
         return self.weight * len(self.pattern.findall(text))
 
 
-def _sign(weight: float, needs: str, pattern: str) -> Sign:
-    return Sign(weight, needs, re.compile(pattern, re.M))
-
-
+_TABLE = Path(__file__).parent / "data" / "markup.toml"
 #: A reply is full of markup at 1.
-SIGNS: tuple[Sign, ...] = (
-    # A model that writes its own special tokens or the next turn has lost the conversation.
-    _sign(0.5, "<[]", r"<\|?/?\w{1,30}\s?/?\|?>|\[/?(?:INST|SYS|UNK|PAD)\]|\]\(http"),
-    _sign(
-        0.5,
-        ":：",
-        r"(?i:(?:^|#)\W{0,6}(?:질문|답변|사용자|user|assistant|human|system|Q|A)\s?[:：])",
-    ),
-    # A play: at least two lines that begin with who speaks.
-    _sign(
-        0.4,
-        ":：",
-        r"^\W{0,4}[^\W\d]{1,8}\W{0,2}[:：].{1,200}\n(?:.{0,200}\n){0,2}?"
-        r"\W{0,4}[^\W\d]{1,8}\W{0,2}[:：]",
-    ),
-    # Code: fences, statements, calls.
-    _sign(1.0, "`", r"```"),
-    _sign(
-        0.3,
-        "(){};=:>",
-        r"^\s{0,12}(?:import|def|class|return|print|var|val|let|const|public|for|if|while)\b"
-        r".{0,80}[(){};=:]|[\w)]\s?[{};]\s*$|=>|\(\);",
-    ),
-    # Text laid out for a page: headings, lists, tables, links, tags in the text.
-    _sign(0.3, "#", r"^\s{0,6}#{1,6}\s?\S|(?<=\S)\s#{2,6}\s?\S"),
-    _sign(0.2, "*•▶■○●-–)", r"^\s{0,12}(?:[*•▶■○●]|[-–](?=\s)|\(?\d{1,2}\)\s|[A-Da-d]\)\s)"),
-    _sign(0.2, "0123456789", r"^\s{0,12}\d{1,2}\.\s"),
-    _sign(0.3, "|", r"^\s{0,6}\|.{0,200}\|"),
-    _sign(0.2, "*_", r"\*\*[^*\n]{0,200}\*\*|__[^_\n]{1,200}__"),
-    _sign(0.3, "/w", r"https?://|www\.\w"),
-    _sign(0.2, "#", r"(?<![\w#])#[^\W\d_]\w{0,40}"),
-    _sign(0.2, "\\$", r"\\[a-z]{2,20}\{|\$\$"),
-    # What stands around the text of web pages.
-    _sign(0.3, "&ⓒ©", r"&(?:nbsp|lt|gt|amp|quot|#\d{1,5});|[ⓒ©]"),
-    _sign(0.3, "@", r"[\w.-]{1,40}@[\w-]{1,40}\.\w"),
-    _sign(
-        0.3,
-        "무재조출댓기",
-        r"무단 ?전재|재배포 ?금지|조회 ?수|\[?출처\]?\s?[:：\]]|댓글 ?\(?\d|[가-힣]{2,4} ?기자 ?=",
-    ),
+SIGNS = tuple(
+    Sign(sign["weight"], sign["needs"], re.compile(sign["pattern"], re.M))
+    for sign in tomllib.loads(_TABLE.read_text(encoding="utf-8"))["signs"]
 )
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 import re
+import tomllib
 import unicodedata
 from dataclasses import dataclass
+from pathlib import Path
 
 from evaluators.tables.cell_units import Unit, unit_called
 from model_registry.records import GRADES
@@ -40,46 +42,17 @@ class NotFinite(Unreadable):
     """The cell is NaN or infinite, which can't be decided by."""
 
 
-#: Cells that say that there is no value, by the reason that they give.
-_MISSING = {
-    "not_given": "|-|--|---|–|—|―|−|?|.|…|...|not given|미기재|없음|공란",
-    "not_available": "n/a|na|#n/a|n.a.|none|null|nil|해당 없음|해당없음|not available",
-    "unknown": "unknown|모름|미상|알 수 없음|tbd|미정",
-    "not_measured": "not measured|not run|skipped|측정 안 함|측정안함|미측정|측정 불가|측정불가|"
-    "생략",
-    "out_of_memory": "oom|out of memory|cuda oom|cuda out of memory|메모리 부족|메모리부족|"
-    "outofmemory|outofmemoryerror|torch.outofmemoryerror",
-    "timeout": "timeout|timed out|time out|시간 초과|시간초과",
-    "failed": "failed|fail|failure|error|crash|crashed|실패|오류|에러",
-    "killed": "killed|중단|중단됨",
-}
-#: How longer cells begin that say why there is no value: "Timeout (10m)", "Error: CUDA …".
-_BEGINNINGS = {
-    "out_of_memory": re.compile(
-        r"(?:[a-z ]*error\W+)?(?:torch\.)?(?:cuda[\s.:]+)?(?:oom\b|out ?of ?memory)"
-        r"|메모리 ?(?:부족|초과)"
-    ),
-    "timeout": re.compile(r"time(?:d)?[ -]?out\b|시간 ?초과"),
-    "killed": re.compile(r"killed\b|강제 ?종료"),
-    "failed": re.compile(
-        r"(?:\w*error|failed|failure|crash(?:ed)?|dnf|실패|오류|에러)\s*(?:[:(!]|$)|[❌✗✘]$"
-    ),  # not "오류 없음"
-}
-_REASONS = {word: reason for reason, words in _MISSING.items() for word in words.split("|")}
+_TABLE = Path(__file__).with_name("missing_values.toml")
+_MISSING = tomllib.loads(_TABLE.read_text(encoding="utf-8"))
+#: Why there is no value, by the cell that says so.
+_REASONS = {cell: reason for reason, known in _MISSING.items() for cell in known["cells"]}
 _REASONS |= {status: status for status in STATUSES if status not in ("ok", *_REASONS)}
-
-#: (English, Korean) of the reasons that are no status of a case.
-_MISSING_WORDS = {
-    "not_given": ("not given", "적혀 있지 않음"),
-    "not_available": ("not available", "해당 없음"),
-    "unknown": ("unknown", "알 수 없음"),
-    "not_measured": ("not measured", "측정하지 않음"),
-    **SAID_IN_TABLES,
+#: How longer cells begin that say why.
+_BEGINNINGS = {
+    why: re.compile(known["begins"]) for why, known in _MISSING.items() if "begins" in known
 }
-
-
-#: Reasons that say that nothing was tried, or nothing is known: no failure of the candidate.
-_NO_FAILURE = frozenset(("not_given", "not_available", "unknown", "not_measured"))
+#: (English, Korean) of the reasons that say that nothing was tried, or nothing is known.
+_NO_FAILURE = {why: (known["en"], known["ko"]) for why, known in _MISSING.items() if "en" in known}
 
 
 def is_failure(reason: str) -> bool:
@@ -90,7 +63,7 @@ def is_failure(reason: str) -> bool:
 def missing_words(reason: str) -> tuple[str, str]:
     """The reason of a missing value as text, in English and Korean."""
     status = STATUSES.get(reason)
-    return (status.en, status.ko) if status else _MISSING_WORDS[reason]
+    return (status.en, status.ko) if status else (SAID_IN_TABLES | _NO_FAILURE)[reason]
 
 
 _NUMBER = r"(?=[+-]?\.?\d)[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d)\.)?(?:[eE][+-]?\d+)?"

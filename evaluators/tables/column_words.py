@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import re
+import tomllib
 import unicodedata
 from collections.abc import Collection
+from pathlib import Path
 
+_TABLE = Path(__file__).with_name("column_words.toml")
+#: The words that tell something of a column, by what they tell.
+WORDS = {
+    kind: frozenset(words.split())
+    for kind, words in tomllib.loads(_TABLE.read_text(encoding="utf-8")).items()
+}
 #: Particles that may stand behind a Korean noun, the longer first.
 _PARTICLES = ("으로", "에서", "까지", "이", "가", "은", "는", "을", "를", "의", "로", "과", "와")
 _PIECE = re.compile(

@@ -2,7 +2,7 @@
 
 A name is read as people read it: its head comes last ("accuracy_loss" is a loss), before a
 preposition ("time to first token" is a time) and before "per" ("seconds per token" are seconds).
-What no table here knows is not guessed: the user is asked.
+What column_words.toml does not know is not guessed: the user is asked.
 """
 
 from __future__ import annotations
@@ -12,74 +12,11 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
 
-from evaluators.tables.column_words import korean_head, singular, words_of
+from evaluators.tables.column_words import WORDS, korean_head, singular, words_of
 
-
-def _table(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-#: More of it is better.
-_HIGH = _table(
-    "accuracy acc quality score points bleu chrf rouge meteor bertscore comet f1 em auc auroc"
-    " map mrr ndcg precision recall grade rating elo reward win wins wr success pass correct"
-    " correctness hit agreement similarity relevance relevancy fluency coherence consistency"
-    " helpfulness harmlessness faithfulness politeness readability safety leaderboard benchmark"
-    " mmlu kmmlu kobest hellaswag haerae logickor ifeval gsm8k humaneval mbpp arc boolq copa"
-    " sentineg klue mtbench spearman pearson kappa usefulness naturalness satisfaction upvotes"
-    " likes 정확도 정확률 정답률 정답 점수 품질 등급 평점 평가 만족도 유창성 유사도 일치도"
-    " 일치율 성공률 성공 승률 승리 재현율 정밀도 선호도 관련성 일관성 자연스러움 신뢰도 성능"
-    " 합격률 통과율 적중률 리더보드 가독성 공손함"
-)
-#: More of it is better, and it is what a second gives: a unit of time does not deny it.
-_RATE = _table(
-    "throughput bandwidth tps qps rps fps speed velocity speedup 속도 처리량 처리율 대역폭"
-)
-#: Less of it is better.
-_LOW = _table(
-    "loss perplexity ppl wer cer ter mer error err mistake nll bpb bpc mse rmse mae mape brier"
-    " ece fail failure failed crash timeout hallucination toxicity repetition truncation"
-    " degradation drop regression penalty broken oom violation forgetting entropy 손실 오류"
-    " 오류율 오차 오답 오답률 에러 실패 실패율 환각 환각률 반복률 독성 퍼플렉시티 혼잡도 저하"
-)
-#: Less of it is better, and it is paid for.
-_COST = _table(
-    "time latency duration delay elapsed ttft tpot itl wait runtime wallclock memory mem vram"
-    " ram rss cost price fee energy power electricity emission carbon co2 overhead footprint"
-    " usage consumption 시간 지연 지연시간 소요시간 대기 메모리 램 비용 가격 요금 단가 전력"
-    " 전력량 에너지 사용량 소비량 점유율"
-)
-#: Units, which tell where nothing else does.
-_UNITS = _table(
-    "s sec secs second ms msec millisecond us ns minute mins hour hr hrs mb gb kb tb mib gib"
-    " kib tib byte gigabyte megabyte dollar usd krw won eur $ ₩ € watt joule wh kwh 초 밀리초 분"
-    " 바이트 기가 기가바이트 메가바이트 원 달러"
-)
-#: What is made of something: less cost, more of anything else is none of theirs.
-_BETTER_BY = _table(
-    "efficiency saving savings saved reduction improvement gain 효율 효율성 절감 절감률 절감량"
-    " 감소 감소율 감소량 향상 향상률 향상도 개선 개선율 개선도 절약"
-)
-#: Work that is done: much of it in a second is good, much of a second for it is not.
-_WORK = _table(
-    "token tok t sample sequence request req query step iteration iter it word char character"
-    " sentence example item image prompt reply row 토큰 글자 문장 요청 단어 샘플 단계 질문 답변"
-    " 건"
-)
-_TIMES = _table("s sec second minute min mins hour hr ms 초 분 시간")
-#: Words that turn or blur what stands beside them: none of ours to read.
-_BLURS = _table(
-    "no non not free without anti un less inverse inverted negative neg complexity limit budget"
-    " target threshold std stdev stddev sd variance var deviation stderr se ci delta diff"
-    " difference change weight correlation 제한 한도 예산 목표 편차 표준편차 분산 변화 변화량"
-    " 차이 복잡도"
-)
-_GENERIC = _table("score points grade rating 점수 등급 평점")
-_PREPOSITIONS = _table("to of for in at with on under by from until before after vs")
-_COUNTS = _table(
-    "number num count amount rate ratio share percent percentage total value 수 개수 횟수 비율"
-    " 율 률 값 치 량 총합 합계 평균"
-)
+_HIGH, _LOW, _RATE, _COST = WORDS["high"], WORDS["low"], WORDS["rate"], WORDS["cost"]
+_UNITS, _TIMES, _COUNTS = WORDS["units"], WORDS["times"], WORDS["counts"]
+_BETTER_BY, _WORK, _BLURS = WORDS["better_by"], WORDS["work"], WORDS["blurs"]
 _ARROWS = {"↓": "low", "▼": "low", "⬇": "low", "↑": "high", "▲": "high", "⬆": "high"}
 _SAID = {
     "low": re.compile(r"\blow(?:er)?\s*(?:is|=)?\s*better|낮을수록|작을수록|적을수록", re.I),
@@ -163,7 +100,7 @@ def _of_words(words: list[str]) -> str | None:
         a, b = words[:i], words[i + 1 :]
         if word == "per" or (word == "/" and b and b[0] in _WORK | _UNITS | _TIMES):
             return _a_per_b(a, b)
-        if word in _PREPOSITIONS:
+        if word in WORDS["prepositions"]:
             return _of_words(b) if all(w in _COUNTS for w in a) else _head(a)
     return _head(words)
 
@@ -191,7 +128,7 @@ def _head(words: Sequence[str]) -> str | None:
         return "high"
     if last in _COST | _LOW:
         return "high" if {"win", "loss"} <= set(strong) else "low"
-    if last in _GENERIC and len(strong) > 1:
+    if last in WORDS["generic"] and len(strong) > 1:
         return _generic(strong[:-1])
     if units and last in _RATE:
         return "high" if set(words) & _WORK else "low" if set(units) & _TIMES else "high"

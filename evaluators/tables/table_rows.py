@@ -8,26 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evaluators.tables.cell_values import Amount, Unreadable, read_cell
+from evaluators.tables.column_words import WORDS
 from evaluators.tables.table_columns import Row
 from model_registry.errors import BadFile
 from rows.table import read_table
 
-NAME_COLUMNS = (
-    "name",
-    "candidate",
-    "model",
-    "이름",
-    "후보",
-    "모델",
-    "모델명",
-    "candidates",
-    "models",
-)
-#: Names of lines that spreadsheets end with.
-_SUMMARIES = frozenset(
-    ("average", "avg", "mean", "median", "total", "sum", "std", "stdev", "min", "max", "평균",
-     "합계", "총계", "소계", "중앙값", "표준편차", "최솟값", "최댓값", "최소", "최대")
-)  # fmt: skip
 _NO_ROWS = "holds no candidates: a header and a row for each are needed"
 
 
@@ -48,7 +33,7 @@ def read_rows(path: Path) -> tuple[list[str], list[Row]]:
         name = " ".join(unicodedata.normalize("NFC", cells[name_column]).split())
         if not name:
             raise BadFile(path, line, "no name stands here", "이름이 비어 있습니다")
-        if name.casefold() in _SUMMARIES:
+        if name.casefold() in WORDS["summaries"]:
             raise BadFile(
                 path,
                 line,
@@ -74,7 +59,7 @@ def _texts(columns: Sequence[str], cells: Mapping[str, object]) -> dict[str, str
 def _name_column(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:
     """Where the names stand: under a heading that says so, else in the first column of words."""
     for column in header:
-        if column.lower() in NAME_COLUMNS:
+        if column.lower() in WORDS["names"]:
             return column
     if rows and all(_is_a_number(cells[header[0]]) for cells in rows):
         raise BadFile(

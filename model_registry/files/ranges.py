@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 
 from model_registry.language import text
 
@@ -46,44 +48,11 @@ class Range:
         return f"{self.least:g} or more", f"{self.least:g} 이상이어야"
 
 
+_TABLE = Path(__file__).with_name("ranges.toml")
 #: By the name that a study, a declaration or an option gives it.
 RANGES = {
-    # LoRA and training
-    "rank": Range(1, 4096),
-    "alpha": Range(1, 65_536),
-    "lora_alpha": Range(1, 65_536),
-    "dropout": Range(0, 0.99, whole=False),
-    "lora_dropout": Range(0, 0.99, whole=False),
-    "learning_rate": Range(0, 1, whole=False, above=True),
-    "batch": Range(1, 4096),
-    "batch_size": Range(1, 4096),
-    "epochs": Range(1, 10_000),
-    "max_steps": Range(0, 100_000_000),
-    "warmup_steps": Range(0, 100_000_000),
-    "gradient_accumulation": Range(1, 100_000),
-    "patience": Range(0, 10_000),
-    "max_length": Range(2, 1_000_000),
-    "length": Range(2, 1_000_000),
-    "max_grad_norm": Range(0, 1_000_000, whole=False, above=True),
-    "warm_up": Range(0, 1_000),
-    "seed": Range(0, 2**32 - 1),
-    "threads": Range(1, 1_024),
-    # asking
-    "max_new_tokens": Range(1, 100_000),
-    "samples": Range(0, 1_000),
-    "temperature": Range(0, 10, whole=False),
-    "task_limit": Range(0, 10_000_000),
-    "task_shots": Range(-1, 1_000),
-    "top_p": Range(0, 1, whole=False, above=True),
-    "gpu_share": Range(0, 1, whole=False, above=True),
-    "port": Range(0, 65_535),
-    # diagrams
-    "keep": Range(1, 1_000_000),
-    "readability_weight": Range(0, 1, whole=False),
-    # deciding
-    "weight": Range(0, 1_000_000, whole=False),
-    "floor": Range(-1e15, 1e15, whole=False),
-    "draws": Range(1, 1_000_000),
+    name: Range(**limits)
+    for name, limits in tomllib.loads(_TABLE.read_text(encoding="utf-8")).items()
 }
 
 

@@ -13,6 +13,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Table
 
+from model_registry.architectures.architecture import NULL
 from model_registry.candidate import Candidate, License, PromptPolicy
 from model_registry.catalog import read_catalog
 from model_registry.errors import BadFile, DuplicateName, OhloraError
@@ -144,7 +145,7 @@ def _architecture(values: Mapping[str, object]) -> Table:
     entry = tomlkit.table()
     for name, value in values.items():
         if not name.endswith(_LEFT_OUT):
-            entry[name] = "null" if value is None else _plain(value)
+            entry[name] = NULL if value is None else _plain(value)
     return entry
 
 
