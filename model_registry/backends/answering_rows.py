@@ -9,8 +9,11 @@ memory: on a CPU it is slower than one prompt at a time, and it has no linear at
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
+
+from model_registry.backends.recurrent_rows import RecurrentReader
 
 if TYPE_CHECKING:
     import torch
@@ -28,10 +31,20 @@ _IN_MODULES = {"recurrent_gemma"}  # model types that keep states outside of the
 
 
 class AnsweringRows(Protocol):
-    """Rows under way. Those read together, and those that are joined, share a model."""
+    """Rows under way. Those read together, and those that are joined, share a model.
+
+    `at_once`: the most tokens of a row in one step, 1 where what was read can't be dropped again.
+    """
+
+    @property
+    def at_once(self) -> int: ...
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Read one more token of each row, (rows,): the logits that follow, (rows, vocabulary)."""
+        """Read more tokens of each row, (rows, tokens): the logits that follow each of them,
+        (rows, tokens, vocabulary)."""
+
+    def drop(self, tokens: int) -> None:
+        """Forget so many tokens of each row, fewer than the last step has read."""
 
     def join(self, others: Any) -> None:
         """Add others, of the same kind, behind these."""
@@ -111,7 +124,7 @@ class CacheReader:
         config = self.model.config.get_text_config(decoder=True)
         rows = CachedRows(self, DynamicCache(config=config), torch.tensor(seen, device=device))
         places = (rows.seen.cumsum(-1) - 1).clamp_min(0)
-        return rows, rows.forward(torch.tensor(ids, device=device), places)
+        return rows, rows.forward(torch.tensor(ids, device=device), places)[:, -1]
 
 
 class CachedRows:
@@ -121,32 +134,59 @@ class CachedRows:
     def __init__(self, reader: CacheReader, cache: DynamicCache, seen: torch.Tensor) -> None:
         self._reader, self._cache = reader, cache
         self.seen = seen  # (rows, columns): 1 where a column holds a token of the row
+        self._layers: list[Any] = cache.layers
+        self._last = 1  # tokens of a row that the last step read
+        self._before: list[tuple[Any, Any]] = []  # each layer's keys and values, where it was more
 
-    def forward(self, ids: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-        """Logits after the last of `ids`."""
+    @property
+    def at_once(self) -> int:
+        if any(True for layer in self._layers for _ in _states(layer)):
+            return 1
+        return min(_window(layer) or sys.maxsize for layer in self._layers)
+
+    def forward(self, ids: torch.Tensor, places: torch.Tensor, kept: int = 1) -> torch.Tensor:
+        """Logits after at least the last `kept` of `ids`."""
         options: dict[str, object] = {}
         if "position_ids" in self._reader.takes:
             options["position_ids"] = places
         if "logits_to_keep" in self._reader.takes:
-            options["logits_to_keep"] = 1
+            options["logits_to_keep"] = kept
         logits: torch.Tensor = self._reader.model(
             input_ids=ids, attention_mask=self.seen, past_key_values=self._cache, use_cache=True,
             **options,
         ).logits  # fmt: skip
-        return logits[:, -1]
+        return logits
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:
         import torch
 
-        places = self.seen.sum(-1, keepdim=True)
-        self.seen = torch.cat([self.seen, torch.ones_like(places)], -1)
-        return self.forward(tokens.unsqueeze(-1), places)
+        self._last = tokens.shape[1]
+        self._before = [(x.keys, x.values) for x in self._layers if self._last > 1]
+        places = self.seen.sum(-1, keepdim=True) + torch.arange(self._last, device=tokens.device)
+        self.seen = torch.cat([self.seen, torch.ones_like(tokens)], -1)
+        return self.forward(tokens, places, self._last)
+
+    def drop(self, tokens: int) -> None:
+        import torch
+
+        if not tokens:
+            return
+        self.seen = self.seen[:, :-tokens]
+        columns = self.seen.shape[1]
+        for layer, before in zip(self._layers, self._before, strict=True):
+            if _has_columns(layer):
+                held = min(columns, _window(layer) or columns)  # a window has lost its first ones
+                layer.keys, layer.values = (
+                    torch.cat([old, new[..., -self._last : -tokens, :]], -2)[..., -held:, :]
+                    for old, new in zip(before, (layer.keys, layer.values), strict=True)
+                )
+                _count(layer, columns)
 
     def join(self, others: CachedRows) -> None:
         import torch
 
         columns = max(self.seen.shape[1], others.seen.shape[1])
-        for mine, theirs in zip(self._cache.layers, others._cache.layers, strict=True):
+        for mine, theirs in zip(self._layers, others._layers, strict=True):
             _join_columns(mine, theirs, columns)
             _join_states(mine, theirs)
         both = (_widened(rows.seen, columns, -1) for rows in (self, others))
@@ -159,8 +199,7 @@ class CachedRows:
         self.seen = self.seen.index_select(0, index)
         columns = int(self.seen.sum(-1).max())  # those that only padding is left in go, too
         self.seen = self.seen[:, -columns:]
-        layers: list[Any] = self._cache.layers
-        for layer in layers:
+        for layer in self._layers:
             if _has_columns(layer):
                 held = min(columns, layer.keys.shape[-2])
                 layer.keys = layer.keys.index_select(0, index)[..., -held:, :]
@@ -225,62 +264,3 @@ def _widened(values: torch.Tensor, columns: int, dimension: int) -> torch.Tensor
     return (
         torch.nn.functional.pad(values, (0, 0) * (-dimension - 1) + (more, 0)) if more else values
     )
-
-
-class RecurrentReader:
-    """Begins rows of RWKV, whose state runs through padding: a call's are equally long."""
-
-    even = True
-
-    def __init__(self, model: PreTrainedModel) -> None:
-        self.model = model
-
-    def read(self, prompts: Sequence[Sequence[int]]) -> tuple[RecurrentRows, torch.Tensor]:
-        import torch
-
-        device = next(self.model.parameters()).device
-        ids = torch.tensor([list(prompt) for prompt in prompts], device=device)
-        output = self.model(input_ids=ids, use_cache=True)
-        return RecurrentRows(self.model, output.state), output.logits[:, -1]
-
-
-class RecurrentRows:
-    """Rows of RWKV: five states, each (rows, hidden, layers)."""
-
-    def __init__(self, model: PreTrainedModel, states: list[torch.Tensor]) -> None:
-        self._model, self._states = model, states
-
-    def step(self, tokens: torch.Tensor) -> torch.Tensor:
-        given = [_LastToken(state) for state in self._states[:2]] + self._states[2:]
-        output = self._model(input_ids=tokens.unsqueeze(-1), state=given, use_cache=True)
-        logits: torch.Tensor = output.logits[:, -1]
-        return logits
-
-    def join(self, others: RecurrentRows) -> None:
-        import torch
-
-        pairs = zip(self._states, others._states, strict=True)
-        self._states = [torch.cat(pair) for pair in pairs]
-
-    def keep(self, rows: Sequence[int]) -> None:
-        import torch
-
-        index = torch.tensor(rows, device=self._states[0].device)
-        self._states = [state.index_select(0, index) for state in self._states]
-
-
-class _LastToken:
-    """RWKV's memory of the token before, given as a column of each row.
-
-    transformers mixes (rows, 1, hidden) with (rows, hidden) where it decodes: broadcast, that is
-    every row with every other one.
-    """
-
-    def __init__(self, states: torch.Tensor) -> None:
-        self._states = states
-
-    def __getitem__(self, index: Any) -> torch.Tensor:
-        return self._states[index].unsqueeze(1)
-
-    def __setitem__(self, index: Any, value: torch.Tensor) -> None:
-        self._states[index] = value

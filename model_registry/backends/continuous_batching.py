@@ -1,4 +1,9 @@
-"""Answers to many prompts at once: a row that has ended gives its place to the next prompt."""
+"""Answers to many prompts at once: a row that has ended gives its place to the next prompt.
+
+When few rows are left, their next tokens are drafted from what they have said before, and one pass
+reads as many as there were places for rows. A drafted token stays only where it is the one that is
+drawn after those before it. Answers that never end go round in a loop, where nearly all stay.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +24,10 @@ if TYPE_CHECKING:
 SLOTS = 32
 #: Prompts are read when this share of the places is free: to read takes a pass of its own.
 _WORTH_READING = 0.25
+#: A draft begins where these many tokens have stood before,
+_ALIKE = 3
+#: with so many at first; then twice as many as stayed.
+_DRAFTED = 4
 
 
 @dataclass(slots=True)
@@ -89,6 +98,7 @@ class _Work:
         self.seats: list[_Seat] = []
         self.answers: dict[int, list[int]] = {}
         self._rows: AnsweringRows | None = None
+        self._drafted = _DRAFTED
 
     @property
     def should_read(self) -> bool:
@@ -125,12 +135,21 @@ class _Work:
         return taken[::-1]
 
     def step(self) -> None:
-        """One token more of each answer under way."""
+        """One token more of each answer under way, or several that were drafted."""
         import torch
 
         assert self._rows is not None  # noqa: S101 - for mypy: there are seats
-        last = torch.tensor([seat.made[-1] for seat in self.seats], device=self._device)
-        left = self._add(self.seats, self._rows.step(last))
+        drafts = self._drafts(self._rows.at_once)
+        given = [[seat.made[-1], *draft] for seat, draft in zip(self.seats, drafts, strict=True)]
+        logits = self._rows.step(torch.tensor(given, device=self._device))
+        for read in range(1, len(given[0]) + 1):
+            left = self._add(self.seats, logits[:, read - 1])
+            said = [[seat.made[-1]] for seat in self.seats]
+            if len(left) < len(self.seats) or said != [ids[read : read + 1] for ids in given]:
+                break
+        self._rows.drop(len(given[0]) - read)
+        if len(given[0]) > 1:
+            self._drafted = max(2, 2 * (read - 1))
         if len(left) == len(self.seats):
             return
         self.seats = [self.seats[place] for place in left]
@@ -138,6 +157,15 @@ class _Work:
             self._rows.keep(left)
         else:
             self._rows = None
+
+    def _drafts(self, at_once: int) -> list[list[int]]:
+        """What each answer may say next, equally many tokens; none where one says all new."""
+        room = min(
+            self._slots // len(self.seats), at_once, *(s.limit - len(s.made) for s in self.seats)
+        )
+        count = min(self._drafted, room - 1)
+        drafts = [drafted(seat.made, count) for seat in self.seats] if count > 0 else [[]]
+        return drafts if all(drafts) else [[]] * len(self.seats)
 
     def _add(self, seats: Sequence[_Seat], logits: torch.Tensor) -> list[int]:
         """Draw a token for each; the places of those that have not ended."""
@@ -152,3 +180,13 @@ class _Work:
             else:
                 left.append(place)
         return left
+
+
+def drafted(said: Sequence[int], count: int) -> list[int]:
+    """So many tokens as followed the last ones where these stood before, round and round; none
+    where they are new."""
+    last = said[-_ALIKE:]
+    for end in range(len(said) - 1, _ALIKE - 1, -1):
+        if said[end - _ALIKE : end] == last:
+            return [said[end + n % (len(said) - end)] for n in range(count)]
+    return []

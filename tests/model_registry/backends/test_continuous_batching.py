@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from model_registry.backends import continuous_batching
 from model_registry.backends.answering_rows import reader_of
 from model_registry.backends.backend import GenerationSettings
-from model_registry.backends.continuous_batching import generate_continuously
+from model_registry.backends.continuous_batching import drafted, generate_continuously
 from model_registry.backends.sampling import Draws, pick
 from model_registry.backends.transformers_local import sorted_batches
 
@@ -49,7 +50,7 @@ _OTHERS = {
 }  # fmt: skip
 _PROMPTS = [list(range(start, start + length)) for start, length in (
     (5, 3), (40, 9), (11, 4), (60, 14), (30, 7), (21, 7), (70, 20), (50, 11), (8, 2))]  # fmt: skip
-_LIMITS = (12, 3, 20, 9, 15, 1, 8, 24, 17)
+_LIMITS = (12, 3, 20, 9, 15, 1, 8, 40, 17)
 
 
 def random_model(kind: str, more: dict[str, object]) -> SimpleNamespace:
@@ -96,6 +97,31 @@ def test_each_answer_has_the_tokens_that_it_has_alone(kind):
     assert_equal_tokens(kind, _ONE_OF_A_KIND[kind])
 
 
+@pytest.mark.parametrize("kind", [kind for kind in _ONE_OF_A_KIND if kind != "rwkv"])
+def test_a_draft_that_is_wrong_in_the_middle_changes_no_token(kind, monkeypatch):
+    count = {"drafted": 0}
+
+    def wrong(said: list[int], tokens: int) -> list[int]:
+        count["drafted"] += tokens
+        right = next(ids for ids in singles if ids[: len(said)] == said)[len(said) :]
+        return [*right[: len(said) % 4], *range(3, 97)][:tokens]
+
+    loaded = random_model(kind, _ONE_OF_A_KIND[kind])
+    reader = reader_of(loaded.model, 0)
+    singles = [alone(loaded, *one) for one in zip(_PROMPTS, _LIMITS, strict=True)]
+    settings = [GenerationSettings(max_new_tokens=limit) for limit in _LIMITS]
+    monkeypatch.setattr(continuous_batching, "drafted", wrong)
+    assert generate_continuously(loaded, reader, _PROMPTS, settings) == singles
+    # the states of linear attention can't be taken back
+    assert (count["drafted"] > 0) == (kind != "qwen3_5_text")
+
+
+def test_what_goes_round_is_drafted_round_and_round():
+    assert drafted([9, 8, 1, 2, 1, 2, 1, 2], 5) == [1, 2, 1, 2, 1]
+    assert drafted([4, 5, 6, 7, 8, 4, 5, 6], 3) == [7, 8, 4]
+    assert drafted([7, 7, 7], 3) == drafted([4, 5, 6, 7], 3) == drafted([], 3) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", _OTHERS)
 def test_other_architectures_answers_have_the_tokens_that_they_have_alone(kind):
@@ -129,7 +155,7 @@ class Counting:
         step = rows.step
 
         def counted(tokens):
-            self.stepped.append(len(tokens))
+            self.stepped.append(tuple(tokens.shape))
             return step(tokens)
 
         rows.step = counted
@@ -146,10 +172,21 @@ def test_a_row_that_has_ended_gives_its_place_to_the_next_prompt():
     generate_continuously(
         loaded, counting, prompts, settings, slots=4, stop=False, ended=told.append
     )
-    assert max(counting.stepped) == 4
-    assert sum(counting.stepped) == sum(limits) - len(limits)  # no pass for a row that has ended
+    assert max(counting.stepped) == (4, 1)
+    # no pass for a row that has ended
+    assert sum(rows for rows, _ in counting.stepped) == sum(limits) - len(limits)
     assert counting.read_rows[0] == 4 and len(counting.read_rows) > 2
     assert told == sorted(told) and told[-1] == 8
+
+
+def test_answers_that_go_round_and_round_take_few_passes():
+    loaded = random_model("bloom", _ONE_OF_A_KIND["bloom"])
+    counting = Counting(reader_of(loaded.model, 0))
+    settings = [GenerationSettings(80), GenerationSettings(80, 1e-3, 1.0, seed=4)]
+    made = generate_continuously(loaded, counting, _PROMPTS[:2], settings)
+    assert made == [alone(loaded, prompt, 80) for prompt in _PROMPTS[:2]]
+    assert len(made[0]) == len(made[1]) == 80
+    assert len(counting.stepped) < 20
 
 
 def test_what_an_answer_draws_hangs_on_its_own_seed_alone():
