@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
+from commands.shared.option_class import option
+
 # No look-up at start and no analytics; both are read when Gradio is imported.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # noqa: F401 - on a ZeroGPU Space it must come before torch
 
-import typer
 
 import ohlora_cli
 from commands.shared.console import plugin_files
-from model_registry.language import text
 from pages.page_address import check_address, read_login
 
 
@@ -31,61 +31,47 @@ class PageOptions:
 
     host: Annotated[
         str | None,
-        typer.Option(
-            help=text(
-                "Address to listen on; 0.0.0.0 for other machines.",
-                "접속을 받을 주소. 다른 컴퓨터에서도 열려면 0.0.0.0",
-            )
+        option(
+            "Address to listen on; 0.0.0.0 for other machines.",
+            "접속을 받을 주소. 다른 컴퓨터에서도 열려면 0.0.0.0",
         ),
     ] = None
     port: Annotated[
         int | None,
-        typer.Option(
-            help=text(
-                "Port; the first free one from 7860 on otherwise.",
-                "포트. 없으면 7860부터 비어 있는 첫 포트를 씁니다.",
-            )
+        option(
+            "Port; the first free one from 7860 on otherwise.",
+            "포트. 없으면 7860부터 비어 있는 첫 포트를 씁니다.",
         ),
     ] = None
     share: Annotated[
-        bool,
-        typer.Option(
-            "--share", help=text("A public link (for Colab).", "공개 링크를 만듭니다(Colab용).")
-        ),
+        bool, option("A public link (for Colab).", "공개 링크를 만듭니다(Colab용).", "--share")
     ] = False
     auth: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
+            "Ask for a login; may be repeated.",
+            "로그인을 요구합니다. 반복할 수 있습니다.",
             metavar="USER:PASSWORD",
-            help=text(
-                "Ask for a login; may be repeated.", "로그인을 요구합니다. 반복할 수 있습니다."
-            ),
         ),
     ] = None
     run: Annotated[
         list[Path] | None,
-        typer.Option(
+        option(
+            "A run to grade; may be repeated.",
+            "평가할 실행 결과 폴더. 반복할 수 있습니다.",
             metavar="DIR",
-            help=text(
-                "A run to grade; may be repeated.",
-                "평가할 실행 결과 폴더. 반복할 수 있습니다.",
-            ),
         ),
     ] = None
     candidate: Annotated[
         list[str] | None,
-        typer.Option(
-            help=text(
-                "Offer this one, fetching its weights.",
-                "이 후보도 제공합니다. 가중치를 내려받습니다.",
-            )
+        option(
+            "Offer this one, fetching its weights.", "이 후보도 제공합니다. 가중치를 내려받습니다."
         ),
     ] = None
     plugin: Annotated[
         list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help=text("A plugin file; may be repeated.", "플러그인 파일. 반복할 수 있습니다."),
+        option(
+            "A plugin file; may be repeated.", "플러그인 파일. 반복할 수 있습니다.", metavar="FILE"
         ),
     ] = None
 

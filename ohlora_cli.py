@@ -18,6 +18,7 @@ from rich.markup import escape
 
 from commands.shared.console import err, plugin_files
 from commands.shared.lazy_group import Place, lazy_group
+from commands.shared.option_class import option
 from commands.shared.stopping import exit_status
 from commands.shared.streams import sanitised_streams
 from commands.shared.usage_words import UsageError, show_usage_error
@@ -175,9 +176,7 @@ app.add_typer(
 def _options(
     plugin: Annotated[
         list[Path] | None,
-        typer.Option(
-            help=text("A plugin file; may be repeated.", "플러그인 파일. 반복할 수 있습니다.")
-        ),
+        option("A plugin file; may be repeated.", "플러그인 파일. 반복할 수 있습니다."),
     ] = None,
 ) -> None:
     plugin_files[:] = plugin or []

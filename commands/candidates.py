@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
-from rich.markup import escape
-
-from commands.shared.console import out, print_columns, print_json
+from commands.shared.console import print_columns, print_json
 from commands.shared.economy_words import DataRows, economy_by_name, per_100_cell
 from commands.shared.licence_words import tell_licences, use_cells
+from commands.shared.option_class import argument, option
 from commands.shared.options import Base, CatalogName, CureName, Json, Use
 from commands.shared.user_registry import registry
 from model_registry.candidate import Candidate
@@ -32,33 +30,24 @@ class CandidatesOptions:
 
     catalog: CatalogName = None
     license: Annotated[
-        str | None, typer.Option(help=text('"free", or a licence.', '"free" 또는 라이선스 이름.'))
+        str | None, option('"free", or a licence.', '"free" 또는 라이선스 이름.')
     ] = None
     use: Use = None
     min_params: Annotated[
-        str | None, typer.Option(help=text("At least, such as 0.25B.", "최소 크기. 예: 0.25B"))
+        str | None, option("At least, such as 0.25B.", "최소 크기. 예: 0.25B")
     ] = None
-    max_params: Annotated[
-        str | None, typer.Option(help=text("At most, such as 3B.", "최대 크기. 예: 3B"))
-    ] = None
-    language: Annotated[str | None, typer.Option(help=text("Such as ko.", "예: ko"))] = None
-    task: Annotated[
-        str | None, typer.Option(help=text("Such as text-generation.", "예: text-generation"))
-    ] = None
+    max_params: Annotated[str | None, option("At most, such as 3B.", "최대 크기. 예: 3B")] = None
+    language: Annotated[str | None, option("Such as ko.", "예: ko")] = None
+    task: Annotated[str | None, option("Such as text-generation.", "예: text-generation")] = None
     with_: Annotated[
-        list[str] | None,
-        typer.Option("--with", help=text("A trait it must have.", "포함할 특성.")),
+        list[str] | None, option("A trait it must have.", "포함할 특성.", "--with")
     ] = None
     without: Annotated[
-        list[str] | None,
-        typer.Option("--without", help=text("A trait it must not have.", "제외할 특성.")),
+        list[str] | None, option("A trait it must not have.", "제외할 특성.", "--without")
     ] = None
     data: DataRows = None
     explain: Annotated[
-        bool,
-        typer.Option(
-            "--explain", help=text("Show who was rejected, and why.", "제외 이유도 표시합니다.")
-        ),
+        bool, option("Show who was rejected, and why.", "제외 이유도 표시합니다.", "--explain")
     ] = False
     as_json: Json = False
 
@@ -89,15 +78,13 @@ class AddOptions:
 
     names: Annotated[
         list[str],
-        typer.Argument(
+        argument(
+            "org/model[@revision], a folder, a URL.",
+            "org/model[@revision], 폴더, URL.",
             metavar="NAME...",
-            help=text("org/model[@revision], a folder, a URL.", "org/model[@revision], 폴더, URL."),
         ),
     ]
-    catalog: Annotated[
-        Path,
-        typer.Option(help=text("The .toml file, made if need be.", ".toml 파일(없으면 생성).")),
-    ]
+    catalog: Annotated[Path, option("The .toml file, made if need be.", ".toml 파일(없으면 생성).")]
     base: Base = None
     cure: CureName = None
 
@@ -113,15 +100,13 @@ def add(options: AddOptions) -> None:
     for candidate in found:
         note = f" ({candidate.parameters_note})" if candidate.parameters_note else ""
         said = f"{candidate.name}: {candidate.size()}{note}, {candidate.license.name}"
-        out.print(escape(said), highlight=False, soft_wrap=True)
+        print(said)
     where = options.catalog
-    out.print(
+    print(
         text(
             f"Written to {where}. --catalog {where} takes them.",
             f"{where}에 적었습니다. --catalog {where}로 사용합니다.",
-        ),
-        highlight=False,
-        soft_wrap=True,
+        )
     )
 
 

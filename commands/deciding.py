@@ -17,6 +17,7 @@ from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
 from benchmarks.results.uses import licence_account, licence_document
 from commands.shared.console import out, print_json
+from commands.shared.option_class import option
 from commands.shared.options import Json, Use
 from evaluators.tables.decision_sentences import sensitivity_text
 from evaluators.tables.decision_table import read_table
@@ -29,20 +30,15 @@ class DecideOptions:
     """What `ohlora decide` is asked for."""
 
     run_dir: Annotated[Path | None, typer.Argument(metavar="RUN")] = None
-    table: Annotated[
-        Path | None, typer.Option(help=text("A CSV of criteria.", "기준이 담긴 CSV."))
-    ] = None
+    table: Annotated[Path | None, option("A CSV of criteria.", "기준이 담긴 CSV.")] = None
     low: Annotated[
-        list[str] | None,
-        typer.Option(help=text("A column of the table: low is better.", "낮을수록 좋은 표의 열.")),
+        list[str] | None, option("A column of the table: low is better.", "낮을수록 좋은 표의 열.")
     ] = None
     high: Annotated[
-        list[str] | None,
-        typer.Option(help=text("A column: high is better.", "높을수록 좋은 표의 열.")),
+        list[str] | None, option("A column: high is better.", "높을수록 좋은 표의 열.")
     ] = None
     skip: Annotated[
-        list[str] | None,
-        typer.Option(help=text("A column that does not decide.", "결정에 쓰지 않을 표의 열.")),
+        list[str] | None, option("A column that does not decide.", "결정에 쓰지 않을 표의 열.")
     ] = None
     use: Use = None
     ignore_license: Annotated[bool, typer.Option("--ignore-license")] = False
@@ -75,7 +71,7 @@ def _decide_run(folder: RunFolder, options: DecideOptions) -> None:
     out.print(run_table(Evidence(run, decision)))
     out.print(escape(decision.ranking.reason), highlight=False)
     for line in licence_account(run, decision):
-        out.print(escape(line), highlight=False, soft_wrap=True)
+        print(line)
 
 
 def _decide_table(table: Path, options: DecideOptions) -> None:
@@ -90,7 +86,7 @@ def _decide_table(table: Path, options: DecideOptions) -> None:
         print_json(decision.to_json() | {"table": read.reading()})
         return
     out.print(escape(decision.ranking.reason), highlight=False)
-    out.print("\n" + escape(sensitivity_text(read)), highlight=False, soft_wrap=True)
+    print("\n" + sensitivity_text(read))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

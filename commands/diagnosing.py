@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from benchmarks.study.row_lengths import longest_row
 from commands.shared.console import out, print_json
+from commands.shared.option_class import argument, option
 from commands.shared.options import CatalogName, CureName, Gpu, Json, ranged
 from commands.shared.user_registry import registry
 from model_registry.candidate import Candidate
@@ -31,25 +32,19 @@ class DoctorOptions:
 
     message: Annotated[
         str | None,
-        typer.Argument(
+        argument(
+            "A model (org/model, a folder), or an error's text.",
+            "모델(org/model, 폴더) 또는 오류 메시지.",
             metavar="[NAME|MESSAGE]",
-            help=text(
-                "A model (org/model, a folder), or an error's text.",
-                "모델(org/model, 폴더) 또는 오류 메시지.",
-            ),
         ),
     ] = None
     catalog: CatalogName = None
     gpu: Gpu = None
     length: Annotated[
-        int | None,
-        typer.Option(help=text("Tokens a row.", "한 행의 토큰 수."), callback=ranged("length")),
+        int | None, option("Tokens a row.", "한 행의 토큰 수.", callback=ranged("length"))
     ] = None
     data: Annotated[
-        Path | None,
-        typer.Option(
-            help=text("Rows whose longest is the length.", "가장 긴 행을 길이로 쓸 데이터.")
-        ),
+        Path | None, option("Rows whose longest is the length.", "가장 긴 행을 길이로 쓸 데이터.")
     ] = None
     cure: CureName = None
     as_json: Json = False

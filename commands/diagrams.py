@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from commands.shared.console import out, print_columns, print_json
+from commands.shared.option_class import argument, option
 from commands.shared.options import Json, choice, ranged
 from diagrams.documents import (
     Source,
@@ -27,13 +28,9 @@ from model_registry.language import text
 class DiagramOptions:
     """Which texts; of a table, which columns."""
 
-    files: Annotated[list[Path], typer.Argument(help=text("Texts, or CSV files.", "글 또는 CSV."))]
-    reply_column: Annotated[
-        str | None, typer.Option(help=text("Of a CSV file.", "CSV 파일의 답변 열."))
-    ] = None
-    prompt_column: Annotated[
-        str | None, typer.Option(help=text("Of a CSV file.", "CSV 파일의 질문 열."))
-    ] = None
+    files: Annotated[list[Path], argument("Texts, or CSV files.", "글 또는 CSV.")]
+    reply_column: Annotated[str | None, option("Of a CSV file.", "CSV 파일의 답변 열.")] = None
+    prompt_column: Annotated[str | None, option("Of a CSV file.", "CSV 파일의 질문 열.")] = None
 
     def sources(self) -> list[Source]:
         """The texts, read."""
@@ -49,7 +46,7 @@ def parse(options: DiagramOptions) -> None:
 class DiagramDrawOptions(DiagramOptions):
     """What `ohlora diagram draw` is asked for."""
 
-    out_dir: Annotated[Path, typer.Option("--out", help=text("Folder.", "결과 폴더."))]
+    out_dir: Annotated[Path, option("Folder.", "결과 폴더.", "--out")]
     kind: Annotated[
         str, typer.Option("--format", help="png, svg", callback=choice(("png", "svg")))
     ] = "png"
@@ -108,14 +105,9 @@ def score(options: DiagramScoreOptions) -> None:
 class DiagramRecommendOptions(DiagramOptions):
     """What `ohlora diagram recommend` is asked for."""
 
-    keep: Annotated[
-        int, typer.Option(help=text("How many.", "고를 개수."), callback=ranged("keep"))
-    ] = 3
+    keep: Annotated[int, option("How many.", "고를 개수.", callback=ranged("keep"))] = 3
     scored: Annotated[
-        Path | None,
-        typer.Option(
-            help=text("CSV of diagram and score: a taste.", "diagram, score 열의 CSV: 취향.")
-        ),
+        Path | None, option("CSV of diagram and score: a taste.", "diagram, score 열의 CSV: 취향.")
     ] = None
     readability_weight: Annotated[float, typer.Option(callback=ranged("readability_weight"))] = 0.5
     as_json: Json = False

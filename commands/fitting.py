@@ -14,6 +14,7 @@ from benchmarks.study.contract import lora_targets
 from benchmarks.study.tuning_settings import TuningSettings
 from commands.shared.console import out, print_columns, print_json
 from commands.shared.economy_words import DataRows, economy_by_name, print_lengths
+from commands.shared.option_class import option
 from commands.shared.options import (
     BaseQuantization,
     CatalogName,
@@ -60,26 +61,29 @@ class FitOptions(TuningOptions):
     gpu: Gpu = None
     batch_size: Annotated[
         int | None,
-        typer.Option(
+        option(
+            "Rows in memory at a time.",
+            "한 번에 올리는 행 수.",
             "--batch-size",
             "--batch",
-            help=text("Rows in memory at a time.", "한 번에 올리는 행 수."),
             callback=ranged("batch"),
         ),
     ] = 4
     max_length: Annotated[
         int,
-        typer.Option(
+        option(
+            "Tokens a row.",
+            "한 행의 토큰 수.",
             "--max-length",
             "--length",
-            help=text("Tokens a row.", "한 행의 토큰 수."),
             callback=ranged("length"),
         ),
     ] = 128
     rank: Annotated[
         int | None,
-        typer.Option(
-            help=text("Of LoRA; 16, 32 and 64 else.", "LoRA의 rank. 없으면 16, 32, 64."),
+        option(
+            "Of LoRA; 16, 32 and 64 else.",
+            "LoRA의 rank. 없으면 16, 32, 64.",
             callback=ranged("rank"),
         ),
     ] = None
@@ -88,12 +92,10 @@ class FitOptions(TuningOptions):
     dtype: Dtype = "auto"
     trace: Annotated[
         bool,
-        typer.Option(
+        option(
+            "Follow all that is not in the table; without it, for 60 seconds.",
+            "표에 없는 구조를 모두 추적합니다. 없으면 60초 동안만 추적합니다.",
             "--trace",
-            help=text(
-                "Follow all that is not in the table; without it, for 60 seconds.",
-                "표에 없는 구조를 모두 추적합니다. 없으면 60초 동안만 추적합니다.",
-            ),
         ),
     ] = False
     cure: CureName = None
@@ -171,24 +173,20 @@ def fit(options: FitOptions) -> None:
 def _print_economy(found: Sequence[Economy], length: int, packed: bool) -> None:
     """What the tokenizers make of the rows: the longest row is the length that is predicted for."""
     print_lengths(found, length)
-    out.print(
+    print(
         text(
             f"Where a longest row is shown, memory is predicted for rows of that length; {length} "
             "tokens elsewhere.",
             f"최장 길이가 보이는 후보는 그 길이로, 나머지는 {length}토큰으로 메모리를 예측합니다.",
-        ),
-        highlight=False,
-        soft_wrap=True,
+        )
     )
     if packed:
-        out.print(
+        print(
             text(
                 f"Packed rows are as long as --max-length: tunes are predicted for {length} tokens "
                 "or more.",
                 f"묶은 행은 --max-length만큼 깁니다. 튜닝은 {length}토큰 이상으로 예측합니다.",
-            ),
-            highlight=False,
-            soft_wrap=True,
+            )
         )
 
 

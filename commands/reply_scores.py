@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from commands.shared.console import out, plugin_files, print_columns, print_json
+from commands.shared.option_class import option
 from commands.shared.options import Json
 from evaluators.csv_scoring import score_csv
 from evaluators.evaluator_registry import load_evaluators
@@ -25,28 +25,18 @@ class ScoreOptions:
     """What `ohlora score` is asked for."""
 
     file: Annotated[Path, typer.Argument(metavar="FILE.csv")]
-    prompt_column: Annotated[
-        str | None, typer.Option(help=text("Whose cells were asked.", "질문 열."))
-    ] = None
+    prompt_column: Annotated[str | None, option("Whose cells were asked.", "질문 열.")] = None
     reply_column: Annotated[
         list[str] | None,
-        typer.Option(
-            help=text("Repeat it for each model's column.", "답변 열. 반복할 수 있습니다.")
-        ),
+        option("Repeat it for each model's column.", "답변 열. 반복할 수 있습니다."),
     ] = None
-    reference_column: Annotated[
-        str | None, typer.Option(help=text("Of right answers.", "모범 답안 열."))
-    ] = None
-    model_column: Annotated[
-        str | None, typer.Option(help=text("Who gave a row's reply.", "답변한 모델의 열."))
-    ] = None
+    reference_column: Annotated[str | None, option("Of right answers.", "모범 답안 열.")] = None
+    model_column: Annotated[str | None, option("Who gave a row's reply.", "답변한 모델의 열.")] = (
+        None
+    )
     tuned_on: Annotated[
         Path | None,
-        typer.Option(
-            help=text(
-                "Rows tuned on: marks their prompts.", "튜닝한 데이터: 같은 질문을 표시합니다."
-            )
-        ),
+        option("Rows tuned on: marks their prompts.", "튜닝한 데이터: 같은 질문을 표시합니다."),
     ] = None
     as_json: Json = False
 
@@ -73,7 +63,7 @@ ABREAST = 5  # models in one table
 
 def _print_scores(document: ScoreDocument) -> None:
     """What was read, the means (of each model), and what was tuned on."""
-    out.print(escape(document["read"]["words"]), highlight=False, soft_wrap=True)
+    print(document["read"]["words"])
     columns = {text("mean", "평균"): document["mean"]}
     if document["models"]:
         columns = {name: found["mean"] for name, found in document["models"].items()}

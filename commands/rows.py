@@ -12,7 +12,8 @@ from rich.markup import escape
 
 from commands.shared.console import out, print_json
 from commands.shared.economy_words import print_lengths
-from commands.shared.options import CatalogName, Json, Turns, ranged
+from commands.shared.option_class import option
+from commands.shared.options import TURNS, CatalogName, Json, ranged
 from commands.shared.user_registry import registry
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
@@ -40,23 +41,21 @@ class DataOptions:
     file: Annotated[Path, typer.Argument(metavar="FILE")]
     candidates: Annotated[
         str | None,
-        typer.Option(
-            help=text(
-                "Count tokens for these: A,B,C (tokenizers are fetched, no weights).",
-                "토큰을 셀 후보: A,B,C (토크나이저만 받고 가중치는 받지 않음).",
-            )
+        option(
+            "Count tokens for these: A,B,C (tokenizers are fetched, no weights).",
+            "토큰을 셀 후보: A,B,C (토크나이저만 받고 가중치는 받지 않음).",
         ),
     ] = None
     catalog: CatalogName = None
     max_length: Annotated[
         int,
-        typer.Option(
-            "--max-length",
-            help=text("Tokens that a row may have.", "한 행의 최대 토큰 수."),
+        option(
+            "Tokens that a row may have.",
+            "한 행의 최대 토큰 수.",
             callback=ranged("max_length"),
         ),
     ] = 512
-    turns: Turns = "every"
+    turns: Annotated[str, TURNS] = "every"
     as_json: Json = False
 
 
@@ -74,7 +73,7 @@ def data(options: DataOptions) -> None:
     notes = [*read_notes(rows), *map(left_out_note, without_overlap(rows)[1])]
     lines = [note.words for note in notes] + list(_counted(rows))
     for line in lines:
-        out.print(escape(line), highlight=False, soft_wrap=True)
+        print(line)
     if found:
         print_lengths(found, options.max_length)
     else:
@@ -99,15 +98,13 @@ def _chosen(options: DataOptions) -> list[Candidate]:
 
 
 def _tell_how_to_count() -> None:
-    out.print(
+    print(
         text(
             "Lengths in tokens: --candidates kanana-2-3b-instruct,Midm-2.0-Mini-Instruct (or "
             "--catalog) counts them; only tokenizers are fetched.",
             "토큰 길이: --candidates kanana-2-3b-instruct,Midm-2.0-Mini-Instruct 또는 --catalog를 "
             "붙이면 토크나이저만 받아 셉니다.",
-        ),
-        highlight=False,
-        soft_wrap=True,
+        )
     )
 
 
@@ -137,13 +134,11 @@ def _rendered_json(shown: _Shown | None) -> dict[str, object] | None:
 
 
 def _print_rendered(candidate: Candidate, rows: Sequence[RenderedRow]) -> None:
-    out.print(
+    print(
         text(
             f"\nAs {candidate.name} is tuned on them; learned is what stands in ⟦ ⟧:",
             f"\n{candidate.name}의 학습 형식이며, ⟦ ⟧ 안만 학습합니다:",
-        ),
-        highlight=False,
-        soft_wrap=True,
+        )
     )
     for row in rows:
         before = row.before if len(row.before) <= SHOWN else "…" + row.before[-SHOWN:]

@@ -30,7 +30,10 @@ from commands.run_messages import (
     tell_notes,
 )
 from commands.shared.console import out, plugin_files
+from commands.shared.option_class import argument, option
 from commands.shared.options import (
+    EPOCHS,
+    TURNS,
     CatalogName,
     CureName,
     Device,
@@ -51,126 +54,88 @@ from model_registry.files.ranges import RANGES, out_of_range
 from model_registry.language import text
 from model_registry.messages.machine_errors import error_words
 from model_registry.selection import parse_bytes, parse_seconds
-from rows.turns import TURNS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions(TaskOptions):
     """What `ohlora run` is asked for."""
 
-    study: Annotated[
-        str, typer.Argument(help=text("A name, or a TOML file.", "이름 또는 TOML 파일."))
-    ]
-    out_dir: Annotated[
-        Path | None, typer.Option("--out", help=text("Folder of the run.", "결과 폴더."))
-    ] = None
+    study: Annotated[str, argument("A name, or a TOML file.", "이름 또는 TOML 파일.")]
+    out_dir: Annotated[Path | None, option("Folder of the run.", "결과 폴더.", "--out")] = None
     resume: Annotated[
-        bool, typer.Option("--resume", help=text("Go on with a run.", "중단된 실행을 이어갑니다."))
+        bool, option("Go on with a run.", "중단된 실행을 이어갑니다.", "--resume")
     ] = False
     retry_failed: Annotated[
         bool,
-        typer.Option(
+        option(
+            "Go on with a run, and do again what failed by itself.",
+            "실행을 이어가면서 스스로 실패한 케이스도 다시 합니다.",
             "--retry-failed",
-            help=text(
-                "Go on with a run, and do again what failed by itself.",
-                "실행을 이어가면서 스스로 실패한 케이스도 다시 합니다.",
-            ),
         ),
     ] = False
     only: Annotated[
-        list[str] | None,
-        typer.Option(help=text("Only this candidate.", "지정한 후보만 실행합니다.")),
+        list[str] | None, option("Only this candidate.", "지정한 후보만 실행합니다.")
     ] = None
     candidates: Annotated[
         str | None,
-        typer.Option(
-            help=text(
-                "Who takes part, with commas: names, folders, org/model[@revision], URLs.",
-                "참가할 후보(쉼표로 구분): 이름, 폴더, org/model[@revision], URL.",
-            )
+        option(
+            "Who takes part, with commas: names, folders, org/model[@revision], URLs.",
+            "참가할 후보(쉼표로 구분): 이름, 폴더, org/model[@revision], URL.",
         ),
     ] = None
     cure: CureName = None
     weights: Weights = "auto"
     scale: Annotated[
         str,
-        typer.Option(
-            help=text("Of random weights: tiny or full.", "무작위 가중치의 크기: tiny, full."),
+        option(
+            "Of random weights: tiny or full.",
+            "무작위 가중치의 크기: tiny, full.",
             callback=choice(("tiny", "full")),
         ),
     ] = "full"
-    data: Annotated[
-        Path | None, typer.Option(help=text("Rows of your own.", "직접 준비한 데이터."))
-    ] = None
-    ranks: Annotated[str | None, typer.Option(help=text("Such as 16,32,64.", "예: 16,32,64"))] = (
-        None
-    )
+    data: Annotated[Path | None, option("Rows of your own.", "직접 준비한 데이터.")] = None
+    ranks: Annotated[str | None, option("Such as 16,32,64.", "예: 16,32,64")] = None
     device: Device = "auto"
     dtype: Dtype = "auto"
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            help=text("Times over all rows.", "전체 행을 도는 횟수."), callback=ranged("epochs")
-        ),
-    ] = None
+    epochs: Annotated[int | None, EPOCHS] = None
     max_length: MaxLength = None
     too_long: TooLong = None
-    turns: Annotated[
-        str | None,
-        typer.Option(
-            help=text(
-                "Answers of a conversation that are learned: every or last.",
-                "대화에서 학습할 답변: every(모두) 또는 last(마지막만).",
-            ),
-            callback=choice(TURNS),
-        ),
-    ] = None
+    turns: Annotated[str | None, TURNS] = None
     memory_limit: Annotated[
         str | None,
-        typer.Option(
-            help=text("For each case: 12GB.", "케이스마다. 예: 12GB"), callback=amount_of("bytes")
-        ),
+        option("For each case: 12GB.", "케이스마다. 예: 12GB", callback=amount_of("bytes")),
     ] = None
     time_limit: Annotated[
         str | None,
-        typer.Option(
-            help=text("For each case: 10m.", "케이스마다. 예: 10m"), callback=amount_of("seconds")
-        ),
+        option("For each case: 10m.", "케이스마다. 예: 10m", callback=amount_of("seconds")),
     ] = None
     catalog: CatalogName = None
     use: Use = None
     replay: Annotated[
-        Path | None,
-        typer.Option(help=text("A run to tell again.", "다시 재생할 실행 결과 폴더.")),
+        Path | None, option("A run to tell again.", "다시 재생할 실행 결과 폴더.")
     ] = None
     engine: Annotated[
-        str,
-        typer.Option(
-            help=text("local or ray.", "local 또는 ray."), callback=choice(("local", "ray"))
-        ),
+        str, option("local or ray.", "local 또는 ray.", callback=choice(("local", "ray")))
     ] = "local"
     ray_address: Annotated[
-        str | None, typer.Option(help=text("Of a Ray cluster: host:6379.", "Ray 클러스터 주소."))
+        str | None, option("Of a Ray cluster: host:6379.", "Ray 클러스터 주소.")
     ] = None
     gpu_share: Annotated[
         float,
-        typer.Option(
-            help=text("Of a GPU for each case (ray).", "케이스당 GPU 몫 (ray)."),
-            callback=ranged("gpu_share"),
+        option(
+            "Of a GPU for each case (ray).", "케이스당 GPU 몫 (ray).", callback=ranged("gpu_share")
         ),
     ] = 1.0
     ray_wait: Annotated[
         str,
-        typer.Option(
-            help=text("For a Ray cluster that has no room: 10m.", "자리가 없을 때 대기. 예: 10m"),
+        option(
+            "For a Ray cluster that has no room: 10m.",
+            "자리가 없을 때 대기. 예: 10m",
             callback=amount_of("seconds"),
         ),
     ] = "10m"
     yes: Annotated[
-        bool,
-        typer.Option(
-            "--yes", "-y", help=text("Download without asking.", "묻지 않고 내려받습니다.")
-        ),
+        bool, option("Download without asking.", "묻지 않고 내려받습니다.", "--yes", "-y")
     ] = False
 
     @property

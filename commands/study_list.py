@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-import typer
 from rich.markup import escape
 
 from benchmarks.run import runner as runner
 from benchmarks.study import study_files
 from commands.shared.console import out
-from model_registry.language import text
+from commands.shared.option_class import option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +18,7 @@ class StudiesOptions:
     """What `ohlora studies` is asked for."""
 
     template: Annotated[
-        bool,
-        typer.Option(
-            "--template", help=text("Print one for your own.", "직접 쓸 틀을 출력합니다.")
-        ),
+        bool, option("Print one for your own.", "직접 쓸 틀을 출력합니다.", "--template")
     ] = False
 
 

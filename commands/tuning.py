@@ -11,18 +11,19 @@ import typer
 
 from benchmarks.tune_candidate import TooLarge, tune_candidate
 from commands.shared.console import out
+from commands.shared.option_class import option
 from commands.shared.options import (
+    EPOCHS,
+    TURNS,
     Base,
     BaseQuantization,
     CureName,
     Device,
     Dtype,
-    Epochs,
     MaxLength,
     MemoryLimit,
     Rank,
     TooLong,
-    Turns,
     Weights,
     ranged,
 )
@@ -47,35 +48,30 @@ class TuneOptions(TuningOptions):
     """What `ohlora tune` is asked for."""
 
     name: str
-    data: Annotated[Path, typer.Option(help=text("Rows to learn.", "학습할 데이터."))]
-    out_dir: Annotated[Path, typer.Option("--out", help=text("For the adapter.", "어댑터 폴더."))]
+    data: Annotated[Path, option("Rows to learn.", "학습할 데이터.")]
+    out_dir: Annotated[Path, option("For the adapter.", "어댑터 폴더.", "--out")]
     rank: Rank = 16
-    epochs: Epochs = 3
+    epochs: Annotated[int, EPOCHS] = 3
     weights: Weights = "auto"
     device: Device = "auto"
     dtype: Dtype = "auto"
     max_length: MaxLength = None
     too_long: TooLong = "refuse"
-    turns: Turns = "every"
+    turns: Annotated[str, TURNS] = "every"
     quantization: BaseQuantization = None
     patience: Annotated[
         int,
-        typer.Option(
-            help=text(
-                "End after so many epochs without a lower validation loss.",
-                "검증 손실이 이만큼의 에폭 동안 낮아지지 않으면 끝냅니다.",
-            ),
+        option(
+            "End after so many epochs without a lower validation loss.",
+            "검증 손실이 이만큼의 에폭 동안 낮아지지 않으면 끝냅니다.",
             callback=ranged("patience"),
         ),
     ] = 0
     fit: Annotated[
         str | None,
-        typer.Option(
-            "--fit",
-            help=text(
-                "Take the fastest settings that fit: 12GB, T4.",
-                "이 메모리에 맞는 가장 빠른 설정을 고릅니다: 12GB, T4.",
-            ),
+        option(
+            "Take the fastest settings that fit: 12GB, T4.",
+            "이 메모리에 맞는 가장 빠른 설정을 고릅니다: 12GB, T4.",
         ),
     ] = None
     memory_limit: MemoryLimit = None
@@ -89,13 +85,11 @@ def tune(options: TuneOptions) -> None:
         done = _tuned(options)
     except TooLarge as error:
         raise OhloraError(f"{error} {_what_fits(error)}") from error
-    out.print(
+    print(
         text(
             f'Tuned: {done}\n  ohlora ask {done} "…"\n  ohlora export {done} --out MODEL',
             f'튜닝 완료: {done}\n  ohlora ask {done} "…"\n  ohlora export {done} --out MODEL',
-        ),
-        highlight=False,
-        soft_wrap=True,
+        )
     )
 
 
@@ -136,26 +130,20 @@ class ExportOptions:
     """What `ohlora export` is asked for."""
 
     folder: Annotated[Path, typer.Argument(metavar="DIR")]
-    out_dir: Annotated[Path, typer.Option("--out", help=text("For the model.", "모델 폴더."))]
+    out_dir: Annotated[Path, option("For the model.", "모델 폴더.", "--out")]
     quantization: Annotated[
         str | None,
-        typer.Option(
-            help=text(
-                "int8, nf4 or gptq: write it quantised.", "int8, nf4, gptq: 양자화해서 씁니다."
-            ),
-        ),
+        option("int8, nf4 or gptq: write it quantised.", "int8, nf4, gptq: 양자화해서 씁니다."),
     ] = None
     data: Annotated[
-        Path | None,
-        typer.Option(help=text("Rows that gptq is calibrated on.", "gptq 보정에 쓸 데이터.")),
+        Path | None, option("Rows that gptq is calibrated on.", "gptq 보정에 쓸 데이터.")
     ] = None
     weights: Weights = "auto"
     dtype: Dtype = "auto"
     base: Base = None
-    gguf: Annotated[
-        Path | None,
-        typer.Option(help=text("Write this GGUF file too.", "이 GGUF 파일도 씁니다.")),
-    ] = None
+    gguf: Annotated[Path | None, option("Write this GGUF file too.", "이 GGUF 파일도 씁니다.")] = (
+        None
+    )
 
 
 def export(options: ExportOptions) -> None:

@@ -10,7 +10,8 @@ import typer
 
 from benchmarks.results.human_grades import grades_of
 from benchmarks.results.rater_rows import GradedRun
-from commands.shared.console import out, print_columns, print_json
+from commands.shared.console import print_columns, print_json
+from commands.shared.option_class import option
 from commands.shared.options import Json
 from evaluators.grading.gradable_replies import read_run
 from evaluators.grading.statistics.next_grades import GradingPlan
@@ -26,9 +27,7 @@ class NextOptions:
     """What `ohlora grades next` is asked for."""
 
     run_dir: Annotated[Path, typer.Argument(metavar="RUN")]
-    count: Annotated[
-        int, typer.Option(min=1, help=text("How many prompts.", "보여 줄 질문 수."))
-    ] = 5
+    count: Annotated[int, option("How many prompts.", "보여 줄 질문 수.", min=1)] = 5
     as_json: Json = False
 
 
@@ -41,7 +40,7 @@ def grade_next(options: NextOptions) -> None:
         stop = {**asdict(plan.stop), "stops": plan.stop.stops}
         print_json({"stop": stop, "next": [asdict(one) for one in plan.grades]})
         return
-    out.print(plan.stop.note.words, highlight=False, markup=False, soft_wrap=True)
+    print(plan.stop.note.words)
     if plan.grades:
         print_columns(_rows(plan), right=(2, 3))
 

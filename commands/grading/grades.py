@@ -6,10 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from benchmarks.results.rater_rows import GradedRun, joined_rows, length_sentences, rater_rows
 from commands.shared.console import out, print_columns, print_json
+from commands.shared.option_class import option
 from commands.shared.options import Json
 from evaluators.grading.grade_export import export_grades
 from evaluators.grading.grade_import import import_grades
@@ -22,9 +21,7 @@ from evaluators.grading.store.grade_store import GradeStore
 from evaluators.judge.grade_evidence import GradeEvidence
 from model_registry.language import text
 
-RunName = Annotated[
-    str | None, typer.Option("--run", help=text("Of this run only.", "이 실행의 등급만 다룹니다."))
-]
+RunName = Annotated[str | None, option("Of this run only.", "이 실행의 등급만 다룹니다.")]
 
 #: What `ohlora grades agreement` measures, for its table; JSON has the names.
 _LABELS = {
@@ -49,13 +46,11 @@ class GradeExportOptions:
     run: RunName = None
     format: Annotated[
         str | None,
-        typer.Option(
-            help=text(
-                "csv, jsonl or dataset (a folder for Hugging Face, graders numbered); by the "
-                "file's ending otherwise.",
-                "csv, jsonl, dataset(Hugging Face 데이터셋 폴더, 평가자는 번호로 표시). 없으면 "
-                "파일 확장자로 정합니다.",
-            )
+        option(
+            "csv, jsonl or dataset (a folder for Hugging Face, graders numbered); by the "
+            "file's ending otherwise.",
+            "csv, jsonl, dataset(Hugging Face 데이터셋 폴더, 평가자는 번호로 표시). 없으면 "
+            "파일 확장자로 정합니다.",
         ),
     ] = None
 
@@ -80,7 +75,7 @@ class GradeImportOptions:
 def import_grades_of(options: GradeImportOptions) -> None:
     """Add what the store does not have yet; importing twice adds nothing."""
     done = import_grades(_store(), options.file)
-    out.print(done.read, highlight=False, markup=False, soft_wrap=True)
+    print(done.read)
     out.print(text(f"{done.rows} read, {done.new} new", f"{done.rows}개 읽음, 새것 {done.new}개"))
 
 
@@ -90,12 +85,9 @@ class AgreementOptions:
 
     run: Annotated[
         str | None,
-        typer.Option(
-            "--run",
-            help=text(
-                "Of this run only; its folder adds what raters that are no people say.",
-                "이 실행의 등급만 다룹니다. 폴더를 지정하면 자동 평가와도 비교합니다.",
-            ),
+        option(
+            "Of this run only; its folder adds what raters that are no people say.",
+            "이 실행의 등급만 다룹니다. 폴더를 지정하면 자동 평가와도 비교합니다.",
         ),
     ] = None
     as_json: Json = False
@@ -152,7 +144,7 @@ def _print_joined(evidence: GradeEvidence) -> None:
                 [tuple(heads.values()), *([_cell(r.get(k)) for k in heads] for r in rows)]
             )
     for sentence in length_sentences(evidence):
-        out.print(f"\n{sentence}", highlight=False, markup=False, soft_wrap=True)
+        print(f"\n{sentence}")
 
 
 def _cell(value: float | str | None) -> str:

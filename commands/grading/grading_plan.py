@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from commands.shared.console import out, print_columns, print_json
+from commands.shared.console import print_columns, print_json
+from commands.shared.option_class import option
 from commands.shared.options import Json, one_of
 from evaluators.grading.gradable_replies import GradableRun, read_run
 from evaluators.grading.scope.grading_load import GradingLoad, load_of, scope_document
@@ -48,46 +49,35 @@ class PlanOptions:
     run_dir: Annotated[Path, typer.Argument(metavar="RUN")]
     replies: Annotated[
         str | None,
-        typer.Option(
-            help=text(
-                "Replies to grade: untuned, tuned (at one rank), before-after (both) or all.",
-                "평가할 답변: untuned(튜닝 전), tuned(한 랭크로 튜닝 후), before-after(둘 다), "
-                "all(전부).",
-            ),
+        option(
+            "Replies to grade: untuned, tuned (at one rank), before-after (both) or all.",
+            "평가할 답변: untuned(튜닝 전), tuned(한 랭크로 튜닝 후), before-after(둘 다), "
+            "all(전부).",
             callback=_state,
         ),
     ] = None
-    rank: Annotated[
-        int | None, typer.Option(help=text("The rank of tuned ones.", "튜닝 후 답변의 랭크."))
-    ] = None
+    rank: Annotated[int | None, option("The rank of tuned ones.", "튜닝 후 답변의 랭크.")] = None
     prompts: Annotated[
-        str | None,
-        typer.Option(help=text("How many prompts, or all.", "질문 수 또는 all."), callback=_count),
+        str | None, option("How many prompts, or all.", "질문 수 또는 all.", callback=_count)
     ] = None
     overlap: Annotated[
         str | None,
-        typer.Option(
-            help=text(
-                "How many graders grade each prompt, or all.", "질문마다 평가할 사람 수 또는 all."
-            ),
+        option(
+            "How many graders grade each prompt, or all.",
+            "질문마다 평가할 사람 수 또는 all.",
             callback=_count,
         ),
     ] = None
-    graders: Annotated[int | None, typer.Option(help=text("How many graders.", "평가자 수."))] = (
-        None
-    )
+    graders: Annotated[int | None, option("How many graders.", "평가자 수.")] = None
     grader: Annotated[
         list[str] | None,
-        typer.Option(
-            help=text(
-                "The name of one who may grade; may be repeated.",
-                "평가할 수 있는 사람의 이름. 반복할 수 있습니다.",
-            )
+        option(
+            "The name of one who may grade; may be repeated.",
+            "평가할 수 있는 사람의 이름. 반복할 수 있습니다.",
         ),
     ] = None
     reset: Annotated[
-        bool,
-        typer.Option("--reset", help=text("Go back to the default.", "기본값으로 되돌립니다.")),
+        bool, option("Go back to the default.", "기본값으로 되돌립니다.", "--reset")
     ] = False
     as_json: Json = False
 
@@ -106,7 +96,7 @@ def plan(options: PlanOptions) -> None:
         return
     print_columns(_rows(run, scope, load_of(run, scope, grades)))
     told = text("Grade it: ohlora app --run ", "평가를 시작하려면: ohlora app --run ")
-    out.print(f"{told}{options.run_dir}", highlight=False, markup=False, soft_wrap=True)
+    print(f"{told}{options.run_dir}")
 
 
 def _changes(options: PlanOptions, scope: GradingScope) -> dict[str, object]:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from commands.shared.console import print_columns
+from commands.shared.option_class import option
 from model_registry.candidate import Candidate
 from model_registry.language import text
 from model_registry.prompting.token_economy import Economy, economies
@@ -17,12 +16,9 @@ from rows.row import Row
 
 DataRows = Annotated[
     Path | None,
-    typer.Option(
-        "--data",
-        help=text(
-            "Your rows: counts their tokens with each candidate's tokenizer (no weights).",
-            "직접 준비한 데이터: 후보마다 토크나이저만 받아 토큰 수를 셉니다(가중치는 받지 않음).",
-        ),
+    option(
+        "Your rows: counts their tokens with each candidate's tokenizer (no weights).",
+        "직접 준비한 데이터: 후보마다 토크나이저만 받아 토큰 수를 셉니다(가중치는 받지 않음).",
     ),
 ]
 

@@ -11,12 +11,13 @@ import typer
 import typer.main
 from typer.models import TyperPath
 
+from commands.shared.option_class import option
 from commands.shared.streams import only_json
 from model_registry.files.ranges import out_of_range
 from model_registry.language import for_files, text
 from model_registry.licenses.license_uses import USES
 from model_registry.selection import parse_bytes, parse_seconds
-from rows.turns import TURNS
+from rows import turns
 
 
 def _for_programs(context: typer.Context, asked: bool) -> bool:
@@ -28,31 +29,14 @@ def _for_programs(context: typer.Context, asked: bool) -> bool:
 
 Json = Annotated[
     bool,
-    typer.Option(
-        "--json",
-        help=text("Print one JSON document.", "JSON 문서 하나를 출력합니다."),
-        callback=_for_programs,
+    option(
+        "Print one JSON document.", "JSON 문서 하나를 출력합니다.", "--json", callback=_for_programs
     ),
 ]
 CatalogName = Annotated[
-    str | None,
-    typer.Option(help=text("A catalog's name, or a file.", "카탈로그 이름 또는 파일.")),
+    str | None, option("A catalog's name, or a file.", "카탈로그 이름 또는 파일.")
 ]
 
-
-Use = Annotated[
-    str | None,
-    typer.Option(
-        "--use",
-        help=text(
-            "What for, by the licence: own-service, api, on-premise, on-device, research or "
-            "derivative.",
-            "라이선스로 볼 용도: own-service(자체 서비스), api, on-premise(고객사 구축), "
-            "on-device(온디바이스), research(연구), derivative(튜닝한 가중치 배포).",
-        ),
-        callback=lambda value: None if value is None else one_of(value, USES),
-    ),
-]
 T = TypeVar("T")
 
 
@@ -141,116 +125,94 @@ def amount_of(kind: str) -> Callable[[str | None], str | None]:
     return check
 
 
+Use = Annotated[
+    str | None,
+    option(
+        "What for, by the licence: own-service, api, on-premise, on-device, research or "
+        "derivative.",
+        "라이선스로 볼 용도: own-service(자체 서비스), api, on-premise(고객사 구축), "
+        "on-device(온디바이스), research(연구), derivative(튜닝한 가중치 배포).",
+        callback=choice(USES),
+    ),
+]
 Weights = Annotated[
     str,
-    typer.Option(
-        help=text("auto, hub, bundled or random.", "auto, hub, bundled 또는 random."),
-        callback=choice(SOURCES),
+    option(
+        "auto, hub, bundled or random.", "auto, hub, bundled 또는 random.", callback=choice(SOURCES)
     ),
 ]
 Device = Annotated[
-    str,
-    typer.Option(help=text("auto, cpu or cuda.", "auto, cpu 또는 cuda."), callback=choice(DEVICES)),
+    str, option("auto, cpu or cuda.", "auto, cpu 또는 cuda.", callback=choice(DEVICES))
 ]
 Dtype = Annotated[
     str,
-    typer.Option(
-        help=text(
-            "Precision: auto, float32, bfloat16 or float16.",
-            "정밀도: auto, float32, bfloat16 또는 float16.",
-        ),
+    option(
+        "Precision: auto, float32, bfloat16 or float16.",
+        "정밀도: auto, float32, bfloat16 또는 float16.",
         callback=choice(PRECISIONS),
     ),
 ]
-Rank = Annotated[int, typer.Option(help=text("Of LoRA.", "LoRA의 rank."), callback=ranged("rank"))]
-Epochs = Annotated[
-    int,
-    typer.Option(
-        help=text("Times over all rows.", "전체 행을 도는 횟수."), callback=ranged("epochs")
-    ),
-]
+Rank = Annotated[int, option("Of LoRA.", "LoRA의 rank.", callback=ranged("rank"))]
+EPOCHS = option("Times over all rows.", "전체 행을 도는 횟수.", callback=ranged("epochs"))
 NewTokens = Annotated[
-    int,
-    typer.Option(
-        help=text("Most tokens of a reply.", "최대 생성 토큰 수."),
-        callback=ranged("max_new_tokens"),
-    ),
+    int, option("Most tokens of a reply.", "최대 생성 토큰 수.", callback=ranged("max_new_tokens"))
 ]
 Temperature = Annotated[
     float,
-    typer.Option(
-        help=text("0 takes the likeliest reply.", "0이면 항상 가장 확률 높은 답변."),
+    option(
+        "0 takes the likeliest reply.",
+        "0이면 항상 가장 확률 높은 답변.",
         callback=ranged("temperature"),
     ),
 ]
-Seed = Annotated[
-    int, typer.Option(help=text("Of sampling.", "시드(seed)."), callback=ranged("seed"))
-]
+Seed = Annotated[int, option("Of sampling.", "시드(seed).", callback=ranged("seed"))]
 
 Base = Annotated[
     Path | None,
-    typer.Option(
-        help=text(
-            "Where a tune's base is now, if it moved.", "튜닝한 베이스 모델을 옮겼다면 그 위치."
-        )
-    ),
+    option("Where a tune's base is now, if it moved.", "튜닝한 베이스 모델을 옮겼다면 그 위치."),
 ]
 Gpu = Annotated[
-    str | None,
-    typer.Option(help=text("12GB or T4; this machine else.", "12GB, T4 등. 없으면 이 장비.")),
+    str | None, option("12GB or T4; this machine else.", "12GB, T4 등. 없으면 이 장비.")
 ]
 CureName = Annotated[
     str | None,
-    typer.Option(
-        "--cure",
-        help=text(
-            "For a configuration that its own class refuses; `ohlora doctor NAME` names it.",
-            "자체 클래스가 거부하는 설정의 해결책. `ohlora doctor 이름`이 알려 줍니다.",
-        ),
+    option(
+        "For a configuration that its own class refuses; `ohlora doctor NAME` names it.",
+        "자체 클래스가 거부하는 설정의 해결책. `ohlora doctor 이름`이 알려 줍니다.",
     ),
 ]
 MaxLength = Annotated[
     int | None,
-    typer.Option(
-        "--max-length",
-        help=text("Tokens that a training row may have.", "학습 행의 최대 토큰 수."),
+    option(
+        "Tokens that a training row may have.",
+        "학습 행의 최대 토큰 수.",
         callback=ranged("max_length"),
     ),
-]  # fmt: skip
+]
 BaseQuantization = Annotated[
     str | None,
-    typer.Option(
-        "--quantization",
-        help=text("Of the base: int8 or nf4.", "베이스 모델의 양자화: int8, nf4."),
+    option(
+        "Of the base: int8 or nf4.",
+        "베이스 모델의 양자화: int8, nf4.",
         callback=choice(("int8", "nf4")),
     ),
 ]
 MemoryLimit = Annotated[
     str | None,
-    typer.Option(
-        help=text("Memory that it may take: 12GB.", "쓸 수 있는 메모리. 예: 12GB"),
-        callback=amount_of("bytes"),
+    option(
+        "Memory that it may take: 12GB.", "쓸 수 있는 메모리. 예: 12GB", callback=amount_of("bytes")
     ),
 ]
-Turns = Annotated[
-    str,
-    typer.Option(
-        "--turns",
-        help=text(
-            "Answers of a conversation that are learned: every or last.",
-            "대화에서 학습할 답변: every(모두) 또는 last(마지막만).",
-        ),
-        callback=choice(TURNS),
-    ),
-]
+TURNS = option(
+    "Answers of a conversation that are learned: every or last.",
+    "대화에서 학습할 답변: every(모두) 또는 last(마지막만).",
+    callback=choice(turns.TURNS),
+)
 TooLong = Annotated[
     str | None,
-    typer.Option(
-        "--too-long",
-        help=text(
-            "Longer rows: refuse, cut (the answer's end) or drop.",
-            "더 긴 행: refuse(거부), cut(답변 끝을 자름) 또는 drop(제외).",
-        ),
+    option(
+        "Longer rows: refuse, cut (the answer's end) or drop.",
+        "더 긴 행: refuse(거부), cut(답변 끝을 자름) 또는 drop(제외).",
         callback=choice(TOO_LONG),
     ),
 ]

@@ -6,11 +6,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from commands.shared.option_class import option
 from commands.shared.options import ranged
 from commands.shared.tuning_options import TuningOptions
-from model_registry.language import text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,39 +17,28 @@ class TaskOptions(TuningOptions):
 
     tasks: Annotated[
         str | None,
-        typer.Option(
-            help=text(
-                "Benchmark tasks of lm-eval, before and after the tune: kobest_copa,haerae.",
-                "튜닝 전후에 측정할 lm-eval 과제: kobest_copa,haerae",
-            )
+        option(
+            "Benchmark tasks of lm-eval, before and after the tune: kobest_copa,haerae.",
+            "튜닝 전후에 측정할 lm-eval 과제: kobest_copa,haerae",
         ),
     ] = None
     tasks_folder: Annotated[
-        Path | None,
-        typer.Option(help=text("Tasks of your own (YAML).", "직접 만든 과제 폴더(YAML).")),
+        Path | None, option("Tasks of your own (YAML).", "직접 만든 과제 폴더(YAML).")
     ] = None
     task_limit: Annotated[
         int | None,
-        typer.Option(
-            help=text("Documents of each task.", "과제마다 쓸 문항 수."),
-            callback=ranged("task_limit"),
-        ),
+        option("Documents of each task.", "과제마다 쓸 문항 수.", callback=ranged("task_limit")),
     ] = None
     task_shots: Annotated[
         int | None,
-        typer.Option(
-            help=text(
-                "Examples before each document; -1 as the task says.",
-                "문항 앞에 둘 예시 수. -1은 과제의 값.",
-            ),
+        option(
+            "Examples before each document; -1 as the task says.",
+            "문항 앞에 둘 예시 수. -1은 과제의 값.",
             callback=ranged("task_shots"),
         ),
     ] = None
     task_template: Annotated[
-        bool | None,
-        typer.Option(
-            help=text("Ask tasks in the chat template.", "과제를 채팅 템플릿으로 묻습니다.")
-        ),
+        bool | None, option("Ask tasks in the chat template.", "과제를 채팅 템플릿으로 묻습니다.")
     ] = None
 
     @property

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Annotated, Any
+from typing import Annotated
 
-import typer
+from typer.models import OptionInfo
 
 from benchmarks.study.tuning_settings import (
     ATTENTIONS,
@@ -14,22 +14,18 @@ from benchmarks.study.tuning_settings import (
     ROW_ORDERS,
     SCHEDULES,
 )
+from commands.shared.option_class import option
 from commands.shared.options import choice, ranged
 from model_registry.files.json_values import JsonDict
-from model_registry.language import text
 
 
-def _number(name: str, english: str, korean: str) -> Any:
-    return typer.Option(help=text(english, korean), callback=ranged(name))
+def _number(name: str, english: str, korean: str) -> OptionInfo:
+    return option(english, korean, callback=ranged(name))
 
 
-def _one_of(known: tuple[str, ...], english: str, korean: str) -> Any:
+def _one_of(known: tuple[str, ...], english: str, korean: str) -> OptionInfo:
     listed = ", ".join(known)
-    return typer.Option(help=f"{text(english, korean)}: {listed}.", callback=choice(known))
-
-
-def _flag(english: str, korean: str) -> Any:
-    return typer.Option(help=text(english, korean))
+    return option(f"{english}: {listed}.", f"{korean}: {listed}.", callback=choice(known))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +36,11 @@ class TuningOptions:
         int | None, _number("batch_size", "Rows in memory at a time.", "한 번에 올리는 행 수.")
     ] = None
     gradient_accumulation: Annotated[
-        int | None,
-        _number("gradient_accumulation", "Batches a step.", "스텝마다 모으는 배치 수."),
+        int | None, _number("gradient_accumulation", "Batches a step.", "스텝마다 모으는 배치 수.")
     ] = None
     gradient_checkpointing: Annotated[
         bool | None,
-        _flag(
+        option(
             "Keep each layer's input only: less memory, a third more time.",
             "각 층의 입력만 보관합니다. 메모리가 줄고 시간이 3분의 1쯤 늘어납니다.",
         ),
@@ -87,36 +82,35 @@ class TuningOptions:
     ] = None
     packing: Annotated[
         bool | None,
-        _flag(
+        option(
             "Several rows in one of up to --max-length tokens: fewer steps.",
             "여러 행을 --max-length까지 한 행으로 묶습니다. 스텝 수가 줄어듭니다.",
         ),
     ] = None
     fused_kernels: Annotated[
-        str | None,
-        _one_of(FUSED_KERNELS, "Of Liger, on a card", "그래픽카드에서 쓰는 Liger 커널"),
+        str | None, _one_of(FUSED_KERNELS, "Of Liger, on a card", "그래픽카드에서 쓰는 Liger 커널")
     ] = None
     lora_targets: Annotated[
         str | None,
-        _flag("Layers: all-linear, or q_proj,v_proj.", "LoRA를 붙일 층: all-linear, q_proj,v_proj"),
+        option(
+            "Layers: all-linear, or q_proj,v_proj.", "LoRA를 붙일 층: all-linear, q_proj,v_proj"
+        ),
     ] = None
     lora_alpha: Annotated[int | None, _number("lora_alpha", "Of LoRA.", "LoRA의 alpha.")] = None
     lora_dropout: Annotated[
         float | None, _number("lora_dropout", "Of LoRA.", "LoRA의 dropout.")
     ] = None
     rslora: Annotated[
-        bool | None,
-        _flag("Scale by alpha / sqrt(rank).", "alpha / sqrt(rank)로 스케일합니다."),
+        bool | None, option("Scale by alpha / sqrt(rank).", "alpha / sqrt(rank)로 스케일합니다.")
     ] = None
     dora: Annotated[
-        bool | None,
-        _flag("Tune magnitude and direction apart.", "크기와 방향을 따로 튜닝합니다."),
+        bool | None, option("Tune magnitude and direction apart.", "크기와 방향을 따로 튜닝합니다.")
     ] = None
     tune_seed: Annotated[
         int | None,
-        typer.Option(
-            "--tune-seed",
-            help=text("Of the order, dropout and adapter.", "순서, dropout, 어댑터의 시드(seed)."),
+        option(
+            "Of the order, dropout and adapter.",
+            "순서, dropout, 어댑터의 시드(seed).",
             callback=ranged("seed"),
         ),
     ] = None
