@@ -135,7 +135,7 @@ def plan_of(config: pytest.Config) -> Plan:
         try:
             plan = make_plan(study, Registry(), read_options(config), Path("reports"))
         except OhloraError as error:
-            raise pytest.UsageError(str(error)) from error
+            raise pytest.UsageError(error.shown) from error
         config.stash[_PLAN] = plan
     return config.stash[_PLAN]
 

@@ -111,11 +111,9 @@ def tune_candidate(
     check_folder(out)
     if is_model(out):
         raise OhloraError(
-            text(
-                f"{out} holds a model; an adapter beside it would make it unreadable. Choose "
-                "another --out.",
-                f"{out}에는 모델이 있어 어댑터를 함께 둘 수 없습니다. 다른 --out을 지정하세요.",
-            )
+            f"{out} holds a model; an adapter beside it would make it unreadable. Choose "
+            "another --out.",
+            f"{out}에는 모델이 있어 어댑터를 함께 둘 수 없습니다. 다른 --out을 지정하세요.",
         )
     if is_tuned(out):
         raise OhloraError(
@@ -141,12 +139,10 @@ def tune_candidate(
     encoded = encode_with(candidate, tokenizer, train, valid, contract, say)
     if contract.patience and not encoded.valid:
         raise OhloraError(
-            text(
-                f"--patience waits for a lower validation loss, and {data} has no valid rows: add "
-                "some (a column split), or leave it out.",
-                f"--patience는 검증 손실을 봅니다. {data}에는 검증(valid) 행이 없습니다. "
-                "split 열로 추가하거나 --patience를 빼세요.",
-            )
+            f"--patience waits for a lower validation loss, and {data} has no valid rows: add "
+            "some (a column split), or leave it out.",
+            f"--patience는 검증 손실을 봅니다. {data}에는 검증(valid) 행이 없습니다. "
+            "split 열로 추가하거나 --patience를 빼세요.",
         )
     if budget_bytes is not None:
         choice = fastest_that_fits(

@@ -94,13 +94,11 @@ def fastest_that_fits(
         tried.append(attempt)
     least = min(tried, key=lambda attempt: attempt.predicted_bytes)
     raise OhloraError(
-        text(
-            f"No setting fits into {_gib(budget_bytes)} GiB: {least.words} takes least, "
-            f"{_gib(least.predicted_bytes)} GiB. Use a smaller --max-length or another model.",
-            f"{_gib(budget_bytes)} GiB에 맞는 설정이 없습니다. 가장 적은 {least.words}도 "
-            f"{_gib(least.predicted_bytes)} GiB가 필요합니다. --max-length를 줄이거나 다른 모델을 "
-            "쓰세요.",
-        )
+        f"No setting fits into {_gib(budget_bytes)} GiB: {least.words} takes least, "
+        f"{_gib(least.predicted_bytes)} GiB. Use a smaller --max-length or another model.",
+        f"{_gib(budget_bytes)} GiB에 맞는 설정이 없습니다. 가장 적은 {least.words}도 "
+        f"{_gib(least.predicted_bytes)} GiB가 필요합니다. --max-length를 줄이거나 다른 모델을 "
+        "쓰세요.",
     )
 
 

@@ -79,12 +79,10 @@ def check_state(out: Path, identity: Mapping[str, object]) -> None:
     found = differences(_place(path)["settings"], identity)
     if found:
         raise OhloraError(
-            text(
-                f"{out} holds a tune that was begun with other settings: {'; '.join(found)}. Use "
-                "the same, or another --out.",
-                f"{out}에는 다른 설정으로 시작한 튜닝이 있습니다: {'; '.join(found)}. 같은 설정을 "
-                "쓰거나 다른 --out을 지정하세요.",
-            )
+            f"{out} holds a tune that was begun with other settings: {'; '.join(found)}. Use "
+            "the same, or another --out.",
+            f"{out}에는 다른 설정으로 시작한 튜닝이 있습니다: {'; '.join(found)}. 같은 설정을 "
+            "쓰거나 다른 --out을 지정하세요.",
         )
 
 
@@ -120,11 +118,8 @@ def _place(path: Path) -> JsonDict:
             place: JsonDict = json.loads(state.metadata()["place"])
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise OhloraError(
-            text(
-                f"{path} can't be read: remove it to begin anew, or choose another --out.",
-                f"{path} 파일을 읽을 수 없습니다: 지우고 처음부터 시작하거나 다른 --out을 "
-                "지정하세요.",
-            )
+            f"{path} can't be read: remove it to begin anew, or choose another --out.",
+            f"{path} 파일을 읽을 수 없습니다: 지우고 처음부터 시작하거나 다른 --out을 지정하세요.",
         ) from error
     return place
 
@@ -169,10 +164,8 @@ def restore(
 
     if not path.exists():
         raise OhloraError(
-            text(
-                f"{path} is missing: begin anew with another --out.",
-                f"{path} 파일이 없습니다: 다른 --out을 지정해 처음부터 시작하세요.",
-            )
+            f"{path} is missing: begin anew with another --out.",
+            f"{path} 파일이 없습니다: 다른 --out을 지정해 처음부터 시작하세요.",
         )
     place = _place(path)
     with safe_open(path, framework="pt") as state:

@@ -44,7 +44,7 @@ class AskOptions:
 def ask(options: AskOptions) -> None:
     """Ask a candidate, a tuned adapter or a model in a folder; the reply is streamed."""
     if not options.question.strip():
-        raise OhloraError(text("The question is empty.", "질문이 비어 있습니다."))
+        raise OhloraError("The question is empty.", "질문이 비어 있습니다.")
     backend = open_backend(
         options.name,
         registry(),

@@ -77,10 +77,8 @@ def confirm_download() -> None:
     """
     if not sys.stdin.isatty():
         raise OhloraError(
-            text(
-                "This downloads weights: add --yes.",
-                "가중치를 내려받아야 합니다. 계속하려면 --yes를 붙이세요.",
-            )
+            "This downloads weights: add --yes.",
+            "가중치를 내려받아야 합니다. 계속하려면 --yes를 붙이세요.",
         )
     if not typer.confirm(text("Download them?", "내려받을까요?")):
         raise typer.Exit(1)

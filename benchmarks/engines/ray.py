@@ -192,12 +192,10 @@ class RayEngine(Engine):
             )
         if quiet >= self.wait_seconds:
             raise OhloraError(
-                text(
-                    f"Nothing was heard of any case for {quiet:.0f} s: {why}. What is finished is "
-                    "kept: the same command with --resume goes on.",
-                    f"{quiet:.0f}초 동안 어떤 케이스도 소식이 없습니다: {why}. 끝난 것은 남아 "
-                    "있습니다: 같은 명령에 --resume을 더하면 이어갑니다.",
-                )
+                f"Nothing was heard of any case for {quiet:.0f} s: {why}. What is finished is "
+                "kept: the same command with --resume goes on.",
+                f"{quiet:.0f}초 동안 어떤 케이스도 소식이 없습니다: {why}. 끝난 것은 남아 "
+                "있습니다: 같은 명령에 --resume을 더하면 이어갑니다.",
             )
         watcher.waiting(why)
 

@@ -22,7 +22,6 @@ from evaluators.ranking.ranking_result import Ranking
 from evaluators.tables.decision_table import decide_on, read_table
 from evaluators.tables.table_criteria import NO_COLUMN_OPTIONS, ColumnOptions
 from model_registry.errors import OhloraError
-from model_registry.language import text
 from model_registry.messages.notes import Note
 from model_registry.selection import why_not_for
 
@@ -79,10 +78,8 @@ def decide(run: Run, *, ignore_license: bool = False, use: str | None = None) ->
     study = run.study
     if not study.decision.criteria:
         raise OhloraError(
-            text(
-                f"The study {study.name} compares: it declares no criteria, so nothing is chosen.",
-                f"{study.name} 스터디는 비교만 합니다. 선언한 기준이 없어 고르지 않습니다.",
-            )
+            f"The study {study.name} compares: it declares no criteria, so nothing is chosen.",
+            f"{study.name} 스터디는 비교만 합니다. 선언한 기준이 없어 고르지 않습니다.",
         )
     criteria, left_out = _usable(study.decision, run)
     if not criteria:
@@ -132,7 +129,7 @@ def decision_of(run: Run, *, ignore_license: bool = False) -> tuple[Decision | N
     try:
         return decide(run, ignore_license=ignore_license), ""
     except OhloraError as error:
-        return None, str(error)
+        return None, error.shown
 
 
 def winners_by_normalization(decision: Decision) -> dict[str, str | None]:

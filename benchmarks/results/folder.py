@@ -21,7 +21,6 @@ from model_registry.errors import BadFile, OhloraError
 from model_registry.files.folder_lock import FolderLock
 from model_registry.files.json_values import JsonDict
 from model_registry.files.whole_file import write_whole
-from model_registry.language import text
 from model_registry.records import (
     Loss,
     Record,
@@ -125,24 +124,20 @@ class RunFolder:
             return
         if not resume:
             raise OhloraError(
-                text(
-                    f"{self.path} holds a run already. Add --resume to go on with it, "
-                    "or choose another --out.",
-                    f"{self.path}에 이미 실행 결과가 있습니다. --resume을 더해 이어가거나 다른 "
-                    "--out을 지정하세요.",
-                )
+                f"{self.path} holds a run already. Add --resume to go on with it, "
+                "or choose another --out.",
+                f"{self.path}에 이미 실행 결과가 있습니다. --resume을 더해 이어가거나 다른 "
+                "--out을 지정하세요.",
             )
         self._mend()
         changed = differences(self._begun_under(plan), plan.contract.shared())
         if changed:
             raise OhloraError(
-                text(
-                    f"The run in {self.path} was begun under other settings "
-                    f"({'; '.join(changed)}): its figures would not compare. Use the same "
-                    "settings or another --out.",
-                    f"{self.path}의 실행은 다른 설정에서 시작되었습니다({'; '.join(changed)}). "
-                    "수치를 비교할 수 없으니 같은 설정이나 다른 --out을 쓰세요.",
-                )
+                f"The run in {self.path} was begun under other settings "
+                f"({'; '.join(changed)}): its figures would not compare. Use the same "
+                "settings or another --out.",
+                f"{self.path}의 실행은 다른 설정에서 시작되었습니다({'; '.join(changed)}). "
+                "수치를 비교할 수 없으니 같은 설정이나 다른 --out을 쓰세요.",
             )
         if not self.exists():
             self._write_head(plan)
@@ -225,12 +220,10 @@ class RunFolder:
         """
         if not self.exists():
             raise OhloraError(
-                text(
-                    f"{self.path} was removed or moved while the run went on. Put it back and go "
-                    "on with --resume, or begin anew.",
-                    f"실행 중에 {self.path} 폴더가 지워지거나 옮겨졌습니다. 되돌린 뒤 --resume으로 "
-                    "이어가거나 새로 시작하세요.",
-                )
+                f"{self.path} was removed or moved while the run went on. Put it back and go "
+                "on with --resume, or begin anew.",
+                f"실행 중에 {self.path} 폴더가 지워지거나 옮겨졌습니다. 되돌린 뒤 --resume으로 "
+                "이어가거나 새로 시작하세요.",
             )
         rows = {"replies": _count(replies), "losses": _count(losses)}
         rows |= {"task_samples": _count(samples)} if samples else {}

@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime, timedelta
 from benchmarks.study.study import Study
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
-from model_registry.language import text
 from model_registry.messages.notes import Note
 from model_registry.naming.resolve import OWN_FOLDER, find_candidates, with_cure
 from model_registry.registry import Registry
@@ -67,12 +66,10 @@ def refuse_served(candidates: Iterable[Candidate]) -> None:
     served = next((c.name for c in candidates if c.backend != "transformers"), None)
     if served is not None:
         raise OhloraError(
-            text(
-                f"{served} is served elsewhere: it can be asked (`ohlora run backends "
-                "--candidates URL`), but neither measured nor tuned here.",
-                f"{served}: 다른 서버가 서빙하는 모델이라 물을 수만 있고(`ohlora run backends "
-                "--candidates URL`) 여기서 측정하거나 튜닝할 수 없습니다.",
-            )
+            f"{served} is served elsewhere: it can be asked (`ohlora run backends "
+            "--candidates URL`), but neither measured nor tuned here.",
+            f"{served}: 다른 서버가 서빙하는 모델이라 물을 수만 있고(`ohlora run backends "
+            "--candidates URL`) 여기서 측정하거나 튜닝할 수 없습니다.",
         )
 
 

@@ -9,7 +9,6 @@ from benchmarks.study.plan import Options, Plan, make_tuning_plan
 from benchmarks.study.study import Study
 from benchmarks.workloads.workload import workload_called
 from model_registry.errors import OhloraError
-from model_registry.language import text
 from model_registry.registry import Registry
 
 
@@ -21,12 +20,10 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
     """
     if study.work.ask and (options.tasks or study.work.tasks):
         raise OhloraError(
-            text(
-                f"The study {study.name} asks backends: benchmark tasks are measured on candidates "
-                "that are loaded here.",
-                f"{study.name} 스터디는 백엔드에 묻습니다. 벤치마크 과제는 여기서 불러온 후보만 "
-                "측정할 수 있습니다.",
-            )
+            f"The study {study.name} asks backends: benchmark tasks are measured on candidates "
+            "that are loaded here.",
+            f"{study.name} 스터디는 백엔드에 묻습니다. 벤치마크 과제는 여기서 불러온 후보만 "
+            "측정할 수 있습니다.",
         )
     make = make_asking_plan if study.work.ask else make_tuning_plan
     plan = make(study, registry, options, out)
@@ -38,10 +35,8 @@ def _refuse_packed_pairs(plan: Plan) -> None:
     kinds = {workload_called(case.workload).memory_kind for case in plan.cases}
     if plan.contract.packing and "orpo" in kinds:
         raise OhloraError(
-            text(
-                f"The study {plan.study.name} prefers pairs, and pairs of ORPO can't be packed: "
-                "leave packing out.",
-                f"{plan.study.name} 스터디에는 ORPO가 있습니다. ORPO의 쌍은 묶을 수 없습니다. "
-                "packing을 빼세요.",
-            )
+            f"The study {plan.study.name} prefers pairs, and pairs of ORPO can't be packed: "
+            "leave packing out.",
+            f"{plan.study.name} 스터디에는 ORPO가 있습니다. ORPO의 쌍은 묶을 수 없습니다. "
+            "packing을 빼세요.",
         )

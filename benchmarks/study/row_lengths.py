@@ -97,7 +97,8 @@ def _encoded(
     try:
         return encode_rows(policy, tokenizer, rows, plan.contract, split)
     except BadTrainingRow as error:
-        raise BadTrainingRow(f"{candidate.name}: {error}") from error
+        name = candidate.name
+        raise BadTrainingRow(f"{name}: {error}", f"{name}: {error.korean or error}") from error
 
 
 def _without(plan: Plan, dropped: dict[str, set[int]]) -> Plan:

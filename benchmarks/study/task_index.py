@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from benchmarks.workloads.log import Figures
 from model_registry.errors import OhloraError
-from model_registry.language import text
 
 if TYPE_CHECKING:
     from lm_eval.tasks import TaskManager
@@ -37,10 +36,8 @@ def check_installed() -> None:
     """
     if not is_installed():
         raise OhloraError(
-            text(
-                f"Benchmark tasks need lm-evaluation-harness: {CURE}",
-                f"벤치마크 과제를 실행하려면 lm-evaluation-harness가 필요합니다: {CURE}",
-            )
+            f"Benchmark tasks need lm-evaluation-harness: {CURE}",
+            f"벤치마크 과제를 실행하려면 lm-evaluation-harness가 필요합니다: {CURE}",
         )
 
 

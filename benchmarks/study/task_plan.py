@@ -13,7 +13,6 @@ from benchmarks.study.task_index import MISSING, check_installed, task_hashes
 from benchmarks.workloads.lm_harness import quietly
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
-from model_registry.language import text
 from model_registry.messages.notes import Note
 
 
@@ -57,7 +56,7 @@ def tasks_asked(work: Work, tasks: Sequence[str], folder: Path | None) -> AskedT
     check_installed()
     if where is not None and not where.is_dir():
         raise OhloraError(
-            text(f"There is no folder of tasks {where}.", f"과제 폴더 {where}이(가) 없습니다.")
+            f"There is no folder of tasks {where}.", f"과제 폴더 {where}이(가) 없습니다."
         )
     where = where.resolve() if where else None
     with quietly():

@@ -64,10 +64,8 @@ def check_optimizer(name: str) -> None:
     if importlib.util.find_spec("bitsandbytes") is None:
         raise LoadError(
             "unsupported_device",
-            text(
-                f'{name} needs bitsandbytes, which is not installed: pip install -e ".[quant]".',
-                f'{name}에는 bitsandbytes가 필요합니다: pip install -e ".[quant]".',
-            ),
+            f'{name} needs bitsandbytes, which is not installed: pip install -e ".[quant]".',
+            f'{name}에는 bitsandbytes가 필요합니다: pip install -e ".[quant]".',
         )
 
 
@@ -202,12 +200,10 @@ def prepare(model: PreTrainedModel, settings: TuningSettings) -> None:
     if not model.supports_gradient_checkpointing:
         kind = model.config.model_type
         raise OhloraError(
-            text(
-                f"A model of type {kind} can't be checkpointed: leave --gradient-checkpointing "
-                "out, or use a smaller --batch-size.",
-                f"{kind} 모델은 그래디언트 체크포인팅을 지원하지 않습니다. "
-                "--gradient-checkpointing을 빼거나 --batch-size를 줄이세요.",
-            )
+            f"A model of type {kind} can't be checkpointed: leave --gradient-checkpointing "
+            "out, or use a smaller --batch-size.",
+            f"{kind} 모델은 그래디언트 체크포인팅을 지원하지 않습니다. "
+            "--gradient-checkpointing을 빼거나 --batch-size를 줄이세요.",
         )
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
@@ -218,10 +214,8 @@ def _attend(model: PreTrainedModel, name: str) -> None:
     except (ValueError, ImportError) as error:
         kind = model.config.model_type
         raise OhloraError(
-            text(
-                f"A model of type {kind} can't use the attention {name} here. Use --attention "
-                "sdpa, eager or auto.",
-                f"{kind} 모델은 여기서 어텐션 {name}을(를) 쓸 수 없습니다. --attention에 sdpa, "
-                "eager, auto 가운데 하나를 쓰세요.",
-            )
+            f"A model of type {kind} can't use the attention {name} here. Use --attention "
+            "sdpa, eager or auto.",
+            f"{kind} 모델은 여기서 어텐션 {name}을(를) 쓸 수 없습니다. --attention에 sdpa, "
+            "eager, auto 가운데 하나를 쓰세요.",
         ) from error

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from model_registry.errors import OhloraError
-from model_registry.language import text
 from model_registry.prompting.tokenization import IGNORED, EncodedRow
 
 if TYPE_CHECKING:
@@ -71,21 +70,17 @@ def check_packs(model: PreTrainedModel, batch: int = 2) -> None:
     kind = model.config.model_type
     if not _are_apart(model, 1):
         raise OhloraError(
-            text(
-                f"Rows packed into one would leak into one another in a model of type {kind}: "
-                "leave --packing out.",
-                f"{kind} 모델에서는 한데 묶은 행이 서로 섞입니다. --packing을 빼세요.",
-            )
+            f"Rows packed into one would leak into one another in a model of type {kind}: "
+            "leave --packing out.",
+            f"{kind} 모델에서는 한데 묶은 행이 서로 섞입니다. --packing을 빼세요.",
         )
     if batch > 1 and not _are_apart(model, 2):
         raise OhloraError(
-            text(
-                f"Rows packed into one would leak into one another in a model of type {kind} with "
-                "this attention in batches of more than one: use --batch-size 1, or --attention "
-                "sdpa.",
-                f"이 어텐션을 쓰는 {kind} 모델에서는 배치가 1보다 크면 한데 묶은 행이 서로 "
-                "섞입니다. --batch-size 1이나 --attention sdpa를 쓰세요.",
-            )
+            f"Rows packed into one would leak into one another in a model of type {kind} with "
+            "this attention in batches of more than one: use --batch-size 1, or --attention "
+            "sdpa.",
+            f"이 어텐션을 쓰는 {kind} 모델에서는 배치가 1보다 크면 한데 묶은 행이 서로 "
+            "섞입니다. --batch-size 1이나 --attention sdpa를 쓰세요.",
         )
 
 

@@ -97,13 +97,11 @@ def _cut(row: EncodedRow, most: int, end: int, name: str) -> EncodedRow:
     asked = next((n for n, label in enumerate(row.labels) if label != IGNORED), len(row.labels))
     if asked + 2 > most:
         raise BadTrainingRow(
-            text(
-                f"{name} leaves no room for an answer: its question alone has {asked} tokens of "
-                f"{most}. Shorten it, raise max_length (--max-length), or leave such rows out "
-                "(--too-long drop).",
-                f"{name}: 질문만 {asked}토큰이라 {most}토큰 안에 답변이 들어가지 않습니다. 질문을 "
-                "줄이거나 max_length를 늘리거나(--max-length) 그런 행을 빼세요(--too-long drop).",
-            )
+            f"{name} leaves no room for an answer: its question alone has {asked} tokens of "
+            f"{most}. Shorten it, raise max_length (--max-length), or leave such rows out "
+            "(--too-long drop).",
+            f"{name}: 질문만 {asked}토큰이라 {most}토큰 안에 답변이 들어가지 않습니다. 질문을 "
+            "줄이거나 max_length를 늘리거나(--max-length) 그런 행을 빼세요(--too-long drop).",
         )
     return EncodedRow((*row.input_ids[: most - 1], end), (*row.labels[: most - 1], end))
 
@@ -111,21 +109,16 @@ def _cut(row: EncodedRow, most: int, end: int, name: str) -> EncodedRow:
 def none_left(count: int, most: int) -> BadTrainingRow:
     """The error for data whose rows are all too long."""
     return BadTrainingRow(
-        text(
-            f"All {count} training rows have more than {most} tokens. Raise max_length "
-            "(--max-length).",
-            f"학습 행 {count}개가 모두 {most}토큰을 넘습니다. max_length를 늘리세요(--max-length).",
-        )
+        f"All {count} training rows have more than {most} tokens. Raise max_length (--max-length).",
+        f"학습 행 {count}개가 모두 {most}토큰을 넘습니다. max_length를 늘리세요(--max-length).",
     )
 
 
 def _refused(name: str, tokens: int, most: int, others: int) -> BadTrainingRow:
     more = text(f" (and {others} more rows)", f" (그 밖에 {others}개 행)") if others else ""
     return BadTrainingRow(
-        text(
-            f"{name} has {tokens} tokens, more than {most}{more}. Shorten it, raise max_length "
-            "(--max-length), or have such rows cut or dropped (--too-long cut, --too-long drop).",
-            f"{name}: {tokens}토큰으로 최대 {most}토큰을 넘습니다{more}. 행을 줄이거나 "
-            "max_length를 늘리거나(--max-length) 자르거나 빼세요(--too-long cut, --too-long drop).",
-        )
+        f"{name} has {tokens} tokens, more than {most}{more}. Shorten it, raise max_length "
+        "(--max-length), or have such rows cut or dropped (--too-long cut, --too-long drop).",
+        f"{name}: {tokens}토큰으로 최대 {most}토큰을 넘습니다{more}. 행을 줄이거나 "
+        "max_length를 늘리거나(--max-length) 자르거나 빼세요(--too-long cut, --too-long drop).",
     )
