@@ -10,32 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from model_registry.errors import BadFile
-from rows.columns import CHECKS
+from rows.columns import CHECKS, TABLES
 from rows.encoding import nfc, refuse_error_of_excel, refuse_nul
 from rows.json_records import CONTENT_KEYS, NO_TURNS, ROLE_KEYS
 from rows.row import LeftOut, Row, left_out
 
-_ROLES = {
-    "user": (
-        "user", "human", "prompter", "client", "customer", "사용자", "유저", "질문자", "고객",
-        "내담자",
-    ),
-    "assistant": (
-        "assistant", "gpt", "chatgpt", "bot", "chatbot", "model", "ai", "assistant_response",
-        "agent", "therapist", "counselor", "counsellor", "어시스턴트", "챗봇", "모델", "상담사",
-        "답변자",
-    ),
-    "system": ("system", "developer", "시스템"),
-    "tool": (
-        "tool", "function", "ipython", "observation", "function_call", "function_response",
-        "tool_call", "tool_calls", "tool_response", "environment", "도구", "함수",
-    ),
-}  # fmt: skip
 _NO_HISTORY = (
     "history is no JSON list of [question, answer]",
     "이전 대화가 [질문, 답변]의 JSON 목록이 아닙니다",
 )
-_KNOWN = {name: role for role, names in _ROLES.items() for name in names}
+_KNOWN = {name: role for role, names in TABLES["roles"].items() for name in names}
 
 #: How chat templates write a turn: (role, content).
 _MARKED = {

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import re
 
+from rows.columns import TABLES
 from rows.encoding import nfc
 
-_NAMES = {
-    "train": ("train", "training", "learn", "sft", "tr", "학습", "훈련"),
-    "valid": (
-        "valid", "validation", "validate", "val", "dev", "devel", "development", "eval",
-        "evaluation", "holdout", "검증",
-    ),
-    "test": ("test", "testing", "tst", "테스트", "시험", "평가"),
-}  # fmt: skip
-_SPLIT_OF = {name: split for split, names in _NAMES.items() for name in names}
+_SPLIT_OF = {name: split for split, names in TABLES["splits"].items() for name in names}
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
 
 

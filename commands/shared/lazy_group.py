@@ -1,15 +1,17 @@
 """A Typer group that imports a command's module only when the command is called.
 
-`--help` of the group needs names and one line each: both stand in the table that a group is made
-of, so that a command's own module may import at its top whatever it works with.
+`--help` of the group needs names and one line each: both stand in `commands.toml`, so that a
+command's own module may import at its top whatever it works with.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import typer
@@ -19,10 +21,14 @@ from typer.main import get_command
 
 from commands.shared.option_class import spread
 from commands.shared.usage_words import Command, heading, help_words
+from model_registry.files.json_values import JsonObject
+from model_registry.language import text
 
 if TYPE_CHECKING:
     from typer._click import Command as AnyCommand
     from typer._click import Context, HelpFormatter
+
+_TABLE = Path(__file__).resolve().parents[1] / "commands.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +39,14 @@ class Place:
     """
 
     where: str
-    help: str
+    english: str
+    korean: str
     inside: Mapping[str, Place] = field(default_factory=dict)
+
+    @property
+    def help(self) -> str:
+        """The line in the reader's language."""
+        return text(self.english, self.korean)
 
     def load(self, name: str) -> AnyCommand:
         """Import the module and make the command."""
@@ -49,6 +61,18 @@ class Place:
             _called_alone(spread(command))
         )
         return get_command(holder)
+
+
+def places_of(group: str) -> dict[str, Place]:
+    """The commands of a group, by name, as `commands.toml` has them."""
+    return _places(tomllib.loads(_TABLE.read_text(encoding="utf-8"))[group])
+
+
+def _places(table: Mapping[str, JsonObject]) -> dict[str, Place]:
+    return {
+        name: Place(row["call"], row["en"], row["ko"], _places(row.get("inside", {})))
+        for name, row in table.items()
+    }
 
 
 def _called_alone(call: Callable[..., None]) -> Callable[..., None]:
