@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.study.contract import Contract, lora_targets
+from benchmarks.study.contract import Contract, tuned_by
 from benchmarks.workloads.training_rows import as_trained
 from model_registry.errors import OhloraError
 from model_registry.language import text
@@ -161,7 +161,7 @@ def work_of(rows: Sequence[EncodedRow], contract: Contract, rank: int, quantizat
         : contract.batch_size
     ]
     labelled = [sum(label != IGNORED for label in row.labels[1:]) for row in longest]
-    return Work(
+    work = Work(
         kind="lora",
         batch=len(longest),
         length=len(longest[0].input_ids),
@@ -170,14 +170,8 @@ def work_of(rows: Sequence[EncodedRow], contract: Contract, rank: int, quantizat
         quantization=quantization,
         dtype=contract.dtype,
         device=contract.device,
-        targets=lora_targets(contract.lora_targets),
-        checkpointing=contract.gradient_checkpointing,
-        dora=contract.dora,
-        optimizer=contract.optimizer,
-        packed=contract.packing,
-        accumulation=contract.gradient_accumulation,
-        attention=contract.attention,
     )
+    return tuned_by(contract, work)
 
 
 def _gib(count: int) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from benchmarks.study.contract import lora_targets
+from benchmarks.study.contract import tuned_by
 from benchmarks.study.tuning_settings import TuningSettings
 from commands.shared.console import out, print_columns, print_json
 from commands.shared.economy_words import DataRows, economy_by_name, print_lengths
@@ -104,20 +104,14 @@ class FitOptions(TuningOptions):
     def tuned(self) -> Work:
         """How a tune is done, as far as memory hangs on it."""
         settings = replace(TuningSettings(), **self.given())
-        return Work(
+        work = Work(
             kind="lora",
             batch=settings.batch_size,
             length=self.max_length,
             rank=self.rank,
             quantization=self.quantization or "none",
-            targets=lora_targets(settings.lora_targets),
-            checkpointing=settings.gradient_checkpointing,
-            packed=settings.packing,
-            accumulation=settings.gradient_accumulation,
-            dora=settings.dora,
-            optimizer=settings.optimizer,
-            attention=settings.attention,
         )
+        return tuned_by(settings, work)
 
 
 def fit(options: FitOptions) -> None:

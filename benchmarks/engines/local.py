@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import Protocol
 
 from benchmarks.engines import fork_server
 from benchmarks.engines.engine import CaseOutcome, Engine, Listener, unheard
@@ -104,17 +103,6 @@ class LocalEngine(Engine):
         sweep()
 
 
-class Starter(Protocol):
-    """What makes workers."""
-
-    start_method: str
-
-    def start_worker(
-        self, target: Callable[..., object], work: object, /
-    ) -> tuple[Process, Connection]:
-        """A process that calls `target(work, connection)`, and our end of that."""
-
-
 class Spawning:
     """Starts each worker as a fresh interpreter, which imports everything itself."""
 
@@ -130,6 +118,10 @@ class Spawning:
         process.start()
         theirs.close()
         return process, ours
+
+
+#: What makes workers.
+Starter = fork_server.ForkServer | Spawning
 
 
 def _spawned(target: Callable[..., object], work: object, connection: Connection) -> None:

@@ -6,20 +6,18 @@ What a result says of machine, versions and day is the recording's: its times we
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from benchmarks.engines.engine import CaseOutcome, Engine, Listener, unheard
 from benchmarks.run.case import Case
 from benchmarks.workloads import asking
+from benchmarks.workloads.log import MemoryLog
 from model_registry.backends.replay import ReplayBackend
 from model_registry.errors import LoadError
 from model_registry.files.json_values import JsonDict
 from model_registry.language import for_files
-from model_registry.records import Loss, Reply, Result, TaskSample, read_rows
+from model_registry.records import Result, read_rows
 
 
 class ReplayEngine(Engine):
@@ -29,7 +27,7 @@ class ReplayEngine(Engine):
     def run(self, case: Case, listen: Listener = unheard) -> CaseOutcome:
         """Give one recorded case again; one that failed then fails now."""
         begin = time.perf_counter()
-        log = _Log()
+        log = MemoryLog()
         facts: JsonDict = {}
         status, message = "ok", None
         try:
@@ -64,26 +62,3 @@ def _of_the_recording(case: Case) -> dict[str, object]:
             return {"machine": result.machine, "versions": result.versions,
                     "started_at": result.started_at}  # fmt: skip
     return {}
-
-
-class _Log:
-    """Keeps the replies; phases of a recording have no time of their own."""
-
-    def __init__(self) -> None:
-        self.replies: list[Reply] = []
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[Any]:
-        yield None
-
-    def progress(self, done: int, total: int) -> None:
-        """It is over at once."""
-
-    def reply(self, reply: Reply) -> None:
-        self.replies.append(reply)
-
-    def loss(self, loss: Loss) -> None:
-        """Nothing is trained."""
-
-    def sample(self, sample: TaskSample) -> None:
-        """No task is asked."""

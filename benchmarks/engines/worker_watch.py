@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Protocol
 
 from benchmarks.engines.engine import CaseOutcome, Event, Listener
+from benchmarks.engines.fork_server import Worker
 from benchmarks.run.case import Case
 from benchmarks.run.measure import high_water_mark, resident_bytes
 from benchmarks.workloads.workload import oom_status
@@ -16,30 +17,8 @@ from model_registry.records import Loss, Peak, Reply, Result, TaskSample
 
 _TICK_SECONDS = 0.01
 
-
-class Process(Protocol):
-    """What is watched of a worker, as `multiprocessing` names it."""
-
-    @property
-    def pid(self) -> int | None:
-        """Its process id."""
-
-    @property
-    def sentinel(self) -> int:
-        """What becomes readable when it ends."""
-
-    @property
-    def exitcode(self) -> int | None:
-        """Negative for a signal; None where nobody is left who knows."""
-
-    def is_alive(self) -> bool:
-        """Whether it has not ended yet."""
-
-    def join(self, timeout: float | None = None) -> None:
-        """Wait until it has ended."""
-
-    def kill(self) -> None:
-        """End it."""
+#: A worker that was started fresh, or one that the fork server made.
+Process = BaseProcess | Worker
 
 
 class WorkerWatch:
@@ -186,12 +165,10 @@ class WorkerWatch:
 def _oom_kills() -> int:
     """How many processes this machine's kernel has ended for want of memory."""
     try:
-        for line in Path("/proc/vmstat").read_text().splitlines():
-            if line.startswith("oom_kill "):
-                return int(line.split()[1])
+        counts = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
     except OSError:
-        pass
-    return 0
+        return 0
+    return int(counts.get("oom_kill", 0))
 
 
 def _mib(count: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from benchmarks.run.case import Case
-from benchmarks.study.contract import lora_targets
+from benchmarks.study.contract import tuned_by
 from benchmarks.study.variant import effective
 from benchmarks.workloads.workload import workload_called
 from model_registry.architectures.cures import cure_for as config_cure
@@ -53,9 +53,8 @@ def with_prediction(case: Case, result: Result) -> Result:
         }
         worth = plain.terms["weights"] >= _WORTH_REMEMBERING and phase != REPLIES
         if measured and result.ok and worth:
-            where = (
-                f"{result.candidate}/{phase}/{case.settings}/{result.figures.get('batch_tokens')}"
-            )
+            tokens = result.figures.get("batch_tokens")
+            where = f"{result.candidate}/{phase}/{case.settings}/{tokens}"
             remember(str(result.machine.get("name")), case.contract.device, where, plain, measured)
     main = fit.get(workload_called(case.workload).main_phase, {})
     return replace(
@@ -94,11 +93,9 @@ def works(case: Case, figures: JsonObject, capability: str | None = None) -> dic
             (len(row.prompt) for row in case.task.prompts), default=1
         )
         length = int(prompt) + contract.max_new_tokens
+        new = contract.max_new_tokens
         found[workload.main_phase] = replace(
-            common,
-            kind=workload.memory_kind,
-            length=length,
-            new_tokens=contract.max_new_tokens,
+            common, kind=workload.memory_kind, length=length, new_tokens=new
         )
         answers = len(case.task.prompts) * (1 + contract.samples)
         if workload.main_phase == "inference" and answers:
@@ -110,21 +107,15 @@ def _training(case: Case, kind: str, common: Work, figures: JsonObject) -> Work:
     contract = effective(case.contract, case.settings)
     guess = max((len(row.prompt) + len(row.reply) for row in case.task.train), default=1)
     full = case.settings.get("tuning") == "full"
-    return replace(
+    work = replace(
         common,
         kind="full" if full else kind,
         rank=None if full else case.settings.get("rank"),
         batch=int(figures.get("batch_rows") or min(contract.batch_size, len(case.task.train))),
         length=int(figures.get("batch_tokens") or min(guess, contract.max_length)),
         kept=figures.get("batch_kept"),
-        targets=lora_targets(contract.lora_targets),
-        checkpointing=contract.gradient_checkpointing,
-        dora=contract.dora,
-        optimizer=contract.optimizer,
-        packed=contract.packing,
-        accumulation=contract.gradient_accumulation,
-        attention=contract.attention,
     )
+    return tuned_by(contract, work)
 
 
 def _is_shrunk(case: Case) -> bool:
@@ -142,10 +133,8 @@ def cure_of(case: Case, result: Result, correction: Correction = NO_CORRECTION) 
     if not status_called(result.status).memory:
         return cure_for(result.message)
     budget = case.limits.memory_bytes or result.machine.get("available_bytes")
-    workload, sizes = (
-        workload_called(case.workload),
-        works(case, result.figures, result.machine.get("capability")),
-    )
+    workload = workload_called(case.workload)
+    sizes = works(case, result.figures, result.machine.get("capability"))
     main = workload.main_phase if workload.memory_kind else "load"
     work = sizes.get(REPLIES if result.stage == REPLIES else main, sizes.get(main))
     architecture = case.candidate.shapes

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from benchmarks.study.tuning_settings import TuningSettings
+from model_registry.memory.fit import Work
 
 #: Fields that older runs lack, with the value that stands for their silence: it is not hashed, so
 #: an older run keeps its hash, can be gone on with and told again.
@@ -69,6 +70,20 @@ def lora_targets(targets: str) -> str | tuple[str, ...]:
     """
     names = tuple(name.strip() for name in targets.split(",") if name.strip())
     return "all-linear" if names == ("all-linear",) else names
+
+
+def tuned_by(settings: TuningSettings, work: Work) -> Work:
+    """The work as its memory is predicted where a tune is done by these settings."""
+    return replace(
+        work,
+        targets=lora_targets(settings.lora_targets),
+        checkpointing=settings.gradient_checkpointing,
+        dora=settings.dora,
+        optimizer=settings.optimizer,
+        packed=settings.packing,
+        accumulation=settings.gradient_accumulation,
+        attention=settings.attention,
+    )
 
 
 def differences(one: Mapping[str, object], other: Mapping[str, object]) -> list[str]:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from dataclasses import replace
 
 import pytest
 
-from benchmarks.run.case import Limits, Task
-from benchmarks.selfchecks import batch_against_single, case_overhead, step_against_trl
+from benchmarks.selfchecks import batch_against_single, step_against_trl
 from benchmarks.selfchecks.step_against_trl import Side, TurnTaker
-from benchmarks.study.contract import Contract
 from model_registry.records import Peak
 from model_registry.weights.loading import LoadedModel, load
-from tests.conftest import ROWS
 from tests.support.tiny_models import tiny_candidate
 
 PROMPTS = [[5, 6, 7], [8, 9], [5, 9, 8, 7, 6]]
@@ -45,37 +41,6 @@ def test_tokens_that_differ_are_shouted(loaded, monkeypatch):
     comparison = batch_against_single.compare(loaded, PROMPTS, 6, stop=False, rounds=1)
     assert not comparison.equal
     assert batch_against_single.table([comparison]).endswith("NO")
-
-
-def test_told_and_bare_seconds_are_of_the_same_tune(tiny_model, frozen_libraries, monkeypatch):
-    """Both make as many steps, from the same start to the same loss."""
-    from benchmarks.workloads import fine_tune, optimisation
-
-    losses: list[float] = []
-    whole = fine_tune.answer_loss
-
-    def remembered(model, batch):
-        loss = whole(model, batch)
-        losses.append(loss.item())
-        return loss
-
-    for module in (fine_tune, optimisation, case_overhead):
-        monkeypatch.setattr(module, "answer_loss", remembered)
-    candidate, work = tiny_candidate(tiny_model), Task(train=ROWS)
-    contract = Contract(epochs=2, learning_rate=1e-2)
-    assert case_overhead.reported_seconds(candidate, contract, work) > 0
-    told = losses.copy()
-    losses.clear()
-    assert case_overhead.bare_seconds(candidate, contract, work) > 0
-    assert losses == told
-    assert len(told) == contract.warm_up + 4
-
-
-def test_a_case_that_fails_is_told_instead_of_an_overhead(engine, small_case):
-    line = case_overhead.extra_seconds(engine, small_case(), rounds=1)
-    assert "beyond load and work" in line
-    broken = replace(small_case(), limits=Limits(memory_bytes=1))
-    assert "oom_load" in case_overhead.extra_seconds(engine, broken, rounds=1)
 
 
 def test_two_sides_take_turns():
