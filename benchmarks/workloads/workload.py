@@ -1,4 +1,4 @@
-"""The table of workloads: a workload is one entry here and one file that runs it.
+"""The table of workloads: a workload is one entry of `workloads.toml` and one file that runs it.
 
 Its file has a function `work(case, opened, log)`, which gives an Outcome. Plans, workers,
 predictions and reports take what they must know of a workload from its entry.
@@ -12,7 +12,7 @@ from importlib import import_module
 
 from benchmarks.run.case import Case
 from benchmarks.workloads.log import Figures, WorkLog
-from benchmarks.workloads.phases import PHASES
+from benchmarks.workloads.phases import PHASES, TABLES
 from model_registry.backends.backend import Backend
 from model_registry.errors import LoadError
 from model_registry.language import text
@@ -94,65 +94,11 @@ def _from(module: str) -> Work:
     return work
 
 
-_ALL = (
-    Workload(
-        "inference",
-        _from("benchmarks.workloads.inference"),
-        main_phase="inference",
-        out_of_memory="oom_inference",
-        en="answering",
-        ko="답변",
-        asked_by="inference",
-        memory_kind="inference",
-    ),
-    Workload(
-        "fine-tune",
-        _from("benchmarks.workloads.fine_tune"),
-        main_phase="training",
-        out_of_memory="oom_training",
-        en="tuning",
-        ko="튜닝",
-        asked_by="ranks",
-        tunes=True,
-        memory_kind="lora",
-    ),
-    Workload(
-        "preference",
-        _from("benchmarks.workloads.preference"),
-        main_phase="training",
-        out_of_memory="oom_training",
-        en="tuning by ORPO",
-        ko="ORPO 튜닝",
-        asked_by="preference_ranks",
-        tunes=True,
-        memory_kind="orpo",
-        prefix="preference",
-    ),
-    Workload(
-        "ask",
-        _from("benchmarks.workloads.asking"),
-        main_phase="inference",
-        out_of_memory="oom_inference",
-        en="asking",
-        ko="질문",
-        asked_by="ask",
-        asks=True,
-        like="inference",
-    ),
-    Workload(
-        "benchmark",
-        _from("benchmarks.workloads.benchmark_task"),
-        main_phase="benchmark",
-        out_of_memory="oom_inference",
-        en="benchmark",
-        ko="벤치마크",
-        asked_by="tasks",
-        decides=False,
-    ),
-)
-
 #: By name. A result of another version may name one that is not here: `workload_called` reads it.
-WORKLOADS = {workload.name: workload for workload in _ALL}
+WORKLOADS = {
+    name: Workload(name, _from(row["module"]), **{key: row[key] for key in row if key != "module"})
+    for name, row in TABLES["workloads"].items()
+}
 
 
 def workload_called(name: str) -> Workload:

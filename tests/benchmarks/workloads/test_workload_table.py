@@ -18,8 +18,7 @@ from benchmarks.run.progress import Silent
 from benchmarks.run.runner import run_plan
 from benchmarks.run.worker import CaseLog, run_case
 from benchmarks.study.study_files import parse_study
-from benchmarks.workloads import workload
-from benchmarks.workloads.phases import PHASES
+from benchmarks.workloads.phases import PHASES, TABLES
 from benchmarks.workloads.workload import WORKLOADS, Outcome, Workload
 from model_registry.backends.backend import Backend
 from model_registry.candidate import Candidate
@@ -89,12 +88,7 @@ def test_each_workload_names_phases_and_a_status_that_there_are_and_a_file_that_
 
 
 def test_each_file_of_a_workload_has_the_function_that_its_entry_calls():
-    source = Path(workload.__file__).read_text(encoding="utf-8")
-    modules = [
-        node.args[0].value
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_from"
-    ]
+    modules = [entry["module"] for entry in TABLES["workloads"].values()]
     assert len(modules) == len(WORKLOADS)
     for module in modules:
         tree = ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text("utf-8"))
