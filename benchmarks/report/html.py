@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -22,18 +22,29 @@ HERE = Path(__file__).resolve().parent
 
 def to_html(evidence: Evidence, pictures: Sequence[Picture]) -> str:
     """The whole page. Everything but our own pictures and style is escaped."""
+    return rendered("report.html.jinja", evidence, pictures).lstrip().replace("\x00", "")
+
+
+def rendered(
+    template: str,
+    evidence: Evidence,
+    pictures: Sequence[Picture],
+    filters: Mapping[str, Callable[[str], str]] | None = None,
+) -> str:
+    """A template of this folder filled in; its texts are escaped by `filters`, else as HTML."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     environment = Environment(
         loader=FileSystemLoader(HERE),
-        autoescape=True,
+        autoescape=filters is None,  # noqa: S701 - Markdown escapes by a filter of its own
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    page = environment.get_template("report.html.jinja").render(
+    environment.filters |= filters or {}
+    return environment.get_template(template).render(
         t=text,
         css=Markup((HERE / "report.css.jinja").read_text(encoding="utf-8")),  # noqa: S704 - ours
         title=title_of(evidence),
@@ -52,7 +63,6 @@ def to_html(evidence: Evidence, pictures: Sequence[Picture]) -> str:
         samples_note=samples_note(evidence),
         sections=sections(evidence),
     )
-    return page.lstrip().replace("\x00", "")
 
 
 def title_of(evidence: Evidence) -> str:
