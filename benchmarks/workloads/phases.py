@@ -6,7 +6,6 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_registry.files.json_values import JsonObject
 from model_registry.language import text
 
 
@@ -22,9 +21,7 @@ class Phase:
 
 
 #: What `workloads.toml` says of workloads and of phases, by name.
-TABLES: dict[str, dict[str, JsonObject]] = tomllib.loads(
-    Path(__file__).with_name("workloads.toml").read_text(encoding="utf-8")
-)
+TABLES = tomllib.loads(Path(__file__).with_name("workloads.toml").read_text(encoding="utf-8"))
 
 #: By the name that a workload gives it. One that is not here goes by its name.
 PHASES = {name: Phase(name, **row) for name, row in TABLES["phases"].items()}
