@@ -48,9 +48,11 @@ class TooLarge(OhloraError):
     `out` is a folder for it, where the tune's own holds an epoch of other settings.
     """
 
-    def __init__(self, message: str, change: Attempt | None, out: Path | None = None) -> None:
+    def __init__(
+        self, message: str, korean: str, change: Attempt | None, out: Path | None = None
+    ) -> None:
         self.change, self.out = change, out
-        super().__init__(message)
+        super().__init__(message, korean)
 
 
 def tune_candidate(
@@ -177,8 +179,12 @@ def _too_large(
         )  # fmt: skip
     except LoadError:  # nothing can be predicted of this architecture
         change = None
-    message = text(f"Out of memory: {error}.", f"메모리가 부족합니다: {error}.")
-    return TooLarge(message, change, _beside(out) if (out / STATE).exists() else None)
+    return TooLarge(
+        f"Out of memory: {error}.",
+        f"메모리가 부족합니다: {error}.",
+        change,
+        _beside(out) if (out / STATE).exists() else None,
+    )
 
 
 def _beside(out: Path) -> Path:

@@ -17,6 +17,7 @@ from benchmarks.tune_rows import TuneRows, encode_rows
 from benchmarks.tune_state import EpochEnd
 from model_registry import cuda
 from model_registry.errors import OhloraError
+from model_registry.language import Both
 from model_registry.memory.allocator import give_back_what_is_freed
 from model_registry.statuses import status_called
 from model_registry.weights.finite import check_finite
@@ -53,7 +54,7 @@ def tune_in_worker(case: Case, tell: Tell, epoch_ends: EpochEnds) -> None:
         TuneOutOfMemory: it did.
         OhloraError: as `tune`, or the worker was ended by something else.
     """
-    said: list[str] = []
+    said: list[Both] = []
 
     def listen(event: Event) -> None:
         match event:
@@ -69,7 +70,8 @@ def tune_in_worker(case: Case, tell: Tell, epoch_ends: EpochEnds) -> None:
         return
     if status_called(result.status).memory:
         raise TuneOutOfMemory(result.message)
-    raise OhloraError(said[-1] if said else str(result.message))
+    message = str(result.message)
+    raise OhloraError(*(said[-1] if said else (message, message)))
 
 
 def _main(case: Case, connection: Connection) -> None:
@@ -95,7 +97,8 @@ def _main(case: Case, connection: Connection) -> None:
         status, message = "ok", None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whoever waits tells of it
         status, message = status_of(error, log.stage, case.workload), one_line(error)
-        send(("said", error.shown if isinstance(error, OhloraError) else message))
+        ours = (str(error), error.korean) if isinstance(error, OhloraError) else None
+        send(("said", ours or (message, message)))
     send(("done", case.result(status, stage=log.stage, message=message)))
     connection.close()
 

@@ -201,7 +201,7 @@ def _print_changes(rows: Sequence[FitRow], tuned: Work) -> None:
         if row.work.quantization != tuned.quantization:
             continue
         if row.reason and row.work.kind in ("load", "lora"):
-            out.print(f"  {escape(row.name)} {row.work.kind}: {escape(row.reason)}")
+            out.print(f"  {escape(row.name)} {row.work.kind}: {escape(row.reason.words)}")
         elif row.smallest_change and (row.work.kind, row.work.rank) == ("lora", tuned.rank or 16):
             out.print(
                 f"  {escape(row.name)} lora r{row.work.rank} → {escape(row.smallest_change)}",

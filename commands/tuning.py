@@ -84,7 +84,9 @@ def tune(options: TuneOptions) -> None:
     try:
         done = _tuned(options)
     except TooLarge as error:
-        raise OhloraError(f"{error} {_what_fits(error)}") from error
+        raise OhloraError(
+            f"{error} {_what_fits(error)}", f"{error.korean} {_what_fits(error)}"
+        ) from error
     print(
         text(
             f'Tuned: {done}\n  ohlora ask {done} "…"\n  ohlora export {done} --out MODEL',

@@ -102,11 +102,15 @@ def check_drawable(diagram: Diagram) -> None:
     """
     if len(diagram.nodes) > MAX_NODES:
         raise DiagramRefused(
-            f"The diagram has {len(diagram.nodes):,} nodes; at most {MAX_NODES:,} are drawn."
+            f"The diagram has {len(diagram.nodes):,} nodes; at most {MAX_NODES:,} are drawn.",
+            f"다이어그램의 노드가 {len(diagram.nodes):,}개입니다. {MAX_NODES:,}개까지 그립니다.",
         )
     links = sum(len(node.targets) for node in diagram.nodes)
     if links > MAX_EDGES:
-        raise DiagramRefused(f"The diagram has {links:,} lines; at most {MAX_EDGES:,} are drawn.")
+        raise DiagramRefused(
+            f"The diagram has {links:,} lines; at most {MAX_EDGES:,} are drawn.",
+            f"다이어그램의 선이 {links:,}개입니다. {MAX_EDGES:,}개까지 그립니다.",
+        )
     for node in diagram.nodes:
         _check_node(node)
 
@@ -116,11 +120,15 @@ def _check_node(node: Node) -> None:
         if not 0 < value <= MAX_PIXELS:
             raise DiagramRefused(
                 f"Node {node.number} has a {name} of {value:,.0f} px; it must be more than 0 and "
-                f"at most {MAX_PIXELS:,}."
+                f"at most {MAX_PIXELS:,}.",
+                f"{node.number}번 노드의 {'너비' if name == 'width' else '높이'}가 {value:,.0f} "
+                f"px입니다. 0보다 크고 {MAX_PIXELS:,} 이하여야 합니다.",
             )
     for name, value in (("X", node.x), ("Y", node.y)):
         if not abs(value) <= MAX_PIXELS:
             raise DiagramRefused(
                 f"Node {node.number} is at {name} = {value:,.0f}; the canvas is {WIDTH} × {HEIGHT} "
-                f"and at most {MAX_PIXELS:,} px away from it can be drawn."
+                f"and at most {MAX_PIXELS:,} px away from it can be drawn.",
+                f"{node.number}번 노드의 {name} 값이 {value:,.0f}입니다. 캔버스는 {WIDTH} × "
+                f"{HEIGHT}이고 {MAX_PIXELS:,} px 밖은 그리지 않습니다.",
             )

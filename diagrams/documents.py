@@ -274,6 +274,11 @@ def read_scored(path: Path) -> list[ScoredDiagram]:
         except ValueError:
             score = -1.0
         if not diagram.nodes or not 0 <= score <= 5:
-            raise BadFile(path, record.line, "needs a diagram with nodes and a score from 0 to 5")
+            raise BadFile(
+                path,
+                record.line,
+                "needs a diagram with nodes and a score from 0 to 5",
+                "노드가 있는 다이어그램과 0~5점의 점수가 필요합니다",
+            )
         scored.append((diagram, score))
     return scored

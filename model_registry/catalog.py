@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from datetime import date
 from pathlib import Path
-from typing import NoReturn
 
 from model_registry.architectures.architecture import without_null
 from model_registry.architectures.cures import BY_NAME
 from model_registry.candidate import Candidate, Leaderboard, License, PromptPolicy
 from model_registry.errors import BadFile, UnknownName
+from model_registry.files.catalog_document import CatalogDocument
 from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.files.names import name_problem
 from model_registry.files.toml_source import parse_toml, read_source
@@ -73,17 +72,8 @@ def read_catalog(path: Path) -> list[Candidate]:
     return _Reader(path, source, document).candidates()
 
 
-class _Reader:
-    """One catalog being read; it knows where in the file things stand."""
-
-    def __init__(self, path: Path, source: str, document: JsonDict) -> None:
-        self.path, self.document = path, document
-        self.lines = source.split("\n")  # as TOML counts: U+2028 in a text ends no line
-        self.starts = [
-            number
-            for number, line in enumerate(self.lines, start=1)
-            if re.match(r"\s*\[\[\s*candidates\s*\]\]", line)
-        ]
+class _Reader(CatalogDocument):
+    """One catalog being read."""
 
     def candidates(self) -> list[Candidate]:
         self.check_tables()
@@ -93,30 +83,20 @@ class _Reader:
         for index, entry in enumerate(self.document.get("candidates", [])):
             candidate = self.candidate(index, entry)
             if candidate.name in names:
-                self.fail(index, "name", f"two candidates are called {candidate.name}")
+                self.fail(
+                    index,
+                    "name",
+                    f"two candidates are called {candidate.name}",
+                    f"후보 이름 {candidate.name}이(가) 두 번 나옵니다",
+                )
             names.add(candidate.name)
             candidates.append(candidate)
         return candidates
 
-    def check_tables(self) -> None:
-        """Refuse values where tables belong, before anything is read from them."""
-        for table, entries in self.document.items():
-            if table not in ("catalog", "licenses", "sources", "architectures", "candidates"):
-                raise BadFile(self.path, self.find(table), f"unknown table {table}")
-            if table == "candidates":
-                if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
-                    raise BadFile(self.path, self.find(table), "write [[candidates]], twice [ ]")
-            elif not isinstance(entries, dict):
-                raise BadFile(self.path, self.find(table), f"{table} must be a table: [{table}]")
-        for table in ("licenses", "sources", "architectures"):
-            for name, entry in self.document.get(table, {}).items():
-                if not isinstance(entry, dict):
-                    raise BadFile(self.path, self.find(name), f"write it as [{table}.{name}]")
-
     def candidate(self, index: int, entry: JsonDict) -> Candidate:
         self.check(index, entry)
         if problem := name_problem(entry["name"]):
-            self.fail(index, "name", problem)
+            self.fail(index, "name", *problem)
         catalog = self.document.get("catalog", {})
         values = dict(entry)
         values["license"] = self.license(index, entry["license"])
@@ -146,34 +126,67 @@ class _Reader:
     def check(self, index: int, entry: JsonDict) -> None:
         for key in ("name", "license"):
             if key not in entry:
-                self.fail(index, None, f"a candidate without {key}")
+                self.fail(index, None, f"a candidate without {key}", f"후보에 {key}이(가) 없습니다")
         for key, value in entry.items():
             if key not in _KEYS:
-                self.fail(index, key, f"unknown key {key}")
+                self.fail(index, key, f"unknown key {key}", f"모르는 키 {key}")
             kinds = _TYPES.get(key, (str,))
             if not isinstance(value, kinds) or isinstance(value, bool):
                 wanted = " or ".join(kind.__name__ for kind in kinds)
-                self.fail(index, key, f"{key} must be {wanted}, not {value!r}")
+                self.fail(
+                    index,
+                    key,
+                    f"{key} must be {wanted}, not {value!r}",
+                    f"{key} 값은 {wanted}이어야 합니다: {value!r}",
+                )
             texts = key != "benchmarks"
             if isinstance(value, list) and texts and not all(isinstance(v, str) for v in value):
-                self.fail(index, key, f"{key} must hold only texts in quotes")
+                self.fail(
+                    index,
+                    key,
+                    f"{key} must hold only texts in quotes",
+                    f"{key}에는 따옴표로 묶은 글만 쓸 수 있습니다",
+                )
             if isinstance(value, int | float) and not 0 < value < math.inf:
-                self.fail(index, key, f"{key} must be a number above 0, not {value!r}")
+                self.fail(
+                    index,
+                    key,
+                    f"{key} must be a number above 0, not {value!r}",
+                    f"{key} 값은 0보다 큰 수여야 합니다: {value!r}",
+                )
 
     def license(self, index: int, name: str) -> License:
         entry = self.document.get("licenses", {}).get(name)
         if entry is None:
-            self.fail(index, "license", f"licence {name} has no [licenses] entry")
+            self.fail(
+                index,
+                "license",
+                f"licence {name} has no [licenses] entry",
+                f"[licenses]에 라이선스 {name}이(가) 없습니다",
+            )
         for key, value in entry.items():
             wanted = _LICENSE_TYPES.get(key)
             if wanted is None:
-                raise BadFile(self.path, self.find(name), f"licence {name}: unknown key {key}")
+                raise BadFile(
+                    self.path,
+                    self.find(name),
+                    f"licence {name}: unknown key {key}",
+                    f"라이선스 {name}: 모르는 키 {key}",
+                )
             if not isinstance(value, wanted):
-                problem = f"licence {name}: {key} must be {wanted.__name__}, not {value!r}"
-                raise BadFile(self.path, self.find(name), problem)
+                raise BadFile(
+                    self.path,
+                    self.find(name),
+                    f"licence {name}: {key} must be {wanted.__name__}, not {value!r}",
+                    f"라이선스 {name}: {key} 값은 {wanted.__name__}이어야 합니다: {value!r}",
+                )
         if entry.get("free") not in _FREE:
-            problem = f"licence {name}: free must be one of {', '.join(_FREE)}"
-            raise BadFile(self.path, self.find(name), problem)
+            raise BadFile(
+                self.path,
+                self.find(name),
+                f"licence {name}: free must be one of {', '.join(_FREE)}",
+                f"라이선스 {name}: free 값은 {', '.join(_FREE)} 가운데 하나여야 합니다",
+            )
         return License(**({"name": name} | entry))
 
     def leaderboard(self, index: int, value: float, catalog: JsonObject) -> Leaderboard:
@@ -183,15 +196,27 @@ class _Reader:
             and isinstance(board.get("name"), str)
             and isinstance(board.get("date"), date)
         ):
-            self.fail(index, "leaderboard", "needs [catalog] leaderboard = {name, date}")
+            self.fail(
+                index,
+                "leaderboard",
+                "needs [catalog] leaderboard = {name, date}",
+                "[catalog]에 leaderboard = {name, date}가 필요합니다",
+            )
         return Leaderboard(name=board["name"], value=float(value), date=board["date"])
 
     def prompting(self, index: int, entry: JsonDict) -> PromptPolicy:
         known = set(entry) <= {"kind", "form"} and isinstance(entry.get("form", ""), str)
         if not known or entry.get("kind", "chat") not in ("chat", "plain"):
-            self.fail(index, "prompting", 'prompting must be {kind = "chat" or "plain", form = …}')
+            self.fail(
+                index,
+                "prompting",
+                'prompting must be {kind = "chat" or "plain", form = …}',
+                'prompting은 {kind = "chat" 또는 "plain", form = …}이어야 합니다',
+            )
         if "{prompt}" not in entry.get("form", "{prompt}"):
-            self.fail(index, "prompting", "the form must hold {prompt}")
+            self.fail(
+                index, "prompting", "the form must hold {prompt}", "form에 {prompt}가 있어야 합니다"
+            )
         return PromptPolicy(**entry)
 
     def read_sources(self) -> dict[str, Source]:
@@ -201,48 +226,43 @@ class _Reader:
             try:
                 found |= read_sources({name: entry})
             except BadEvidence as error:
-                raise BadFile(self.path, self.find(name), str(error)) from error
+                raise BadFile(self.path, self.find(name), str(error), error.korean) from error
         return found
 
     def evidence(self, index: int, entry: JsonDict) -> JsonDict:
         """What a candidate says of where its values stand."""
         if problem := released_problem(entry.get("released", "2026")):
-            self.fail(index, "released", problem)
+            self.fail(index, "released", *problem)
         try:
             evidence, benchmarks = read_evidence(entry, self.sources)
         except BadEvidence as error:
             key = "benchmarks" if "benchmark" in str(error) else "evidence"
-            self.fail(index, key, str(error))
+            self.fail(index, key, str(error), error.korean)
         return {"evidence": evidence, "benchmarks": benchmarks}
 
     def architecture(self, index: int, key: str, name: str) -> JsonObject:
         values = self.document.get("architectures", {}).get(name)
         if values is None:
-            self.fail(index, key, f"{name} has no [architectures] entry")
+            self.fail(
+                index,
+                key,
+                f"{name} has no [architectures] entry",
+                f"[architectures]에 {name}이(가) 없습니다",
+            )
         if not isinstance(values.get("model_type"), str):
-            raise BadFile(self.path, self.find(name), f"architecture {name} has no model_type")
+            raise BadFile(
+                self.path,
+                self.find(name),
+                f"architecture {name} has no model_type",
+                f"구조 {name}에 model_type이 없습니다",
+            )
         return without_null(values)
 
     def check_cure(self, index: int, name: str) -> None:
         if name not in BY_NAME:
-            self.fail(index, "cure", f"cure must be one of {', '.join(BY_NAME)}, not {name!r}")
-
-    def fail(self, index: int, key: str | None, problem: str) -> NoReturn:
-        """Raise with the line of a candidate's key, or of the candidate itself."""
-        start = self.starts[index] if index < len(self.starts) else None
-        line = start
-        if start is not None and key is not None:
-            end = self.starts[index + 1] if index + 1 < len(self.starts) else len(self.lines) + 1
-            for number in range(start, end):
-                if re.match(rf"\s*{re.escape(key)}\s*=", self.lines[number - 1]):
-                    line = number
-                    break
-        raise BadFile(self.path, line, problem)
-
-    def find(self, name: str) -> int | None:
-        """The line where a table, an entry of a table or a key of this name begins."""
-        start = rf"\s*\[*\s*(?:\w+\s*\.\s*)?[\"']?{re.escape(name)}[\"']?\s*[\].=]"
-        for number, line in enumerate(self.lines, start=1):
-            if re.match(start, line):
-                return number
-        return None
+            self.fail(
+                index,
+                "cure",
+                f"cure must be one of {', '.join(BY_NAME)}, not {name!r}",
+                f"cure 값은 {', '.join(BY_NAME)} 가운데 하나여야 합니다: {name!r}",
+            )

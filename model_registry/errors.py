@@ -15,20 +15,27 @@ MANY = 12  # names that a message lists before it says "and more"
 class OhloraError(Exception):
     """The user must act; the message says how. The command line prints it and exits with 1.
 
-    `korean` is the same message in Korean. Files keep `str(error)`, people read `shown`.
+    `korean` is the same message in Korean. Programs read `str(error)`, people read `shown`.
     """
 
-    korean: str = ""
-
-    def __init__(self, message: object = "", korean: str = "") -> None:
+    def __init__(self, message: str, korean: str) -> None:
         super().__init__(message)
-        if korean:
-            self.korean = korean
+        self.korean = korean
 
     @property
     def shown(self) -> str:
-        """The message in the reader's language, where there is one."""
-        return text(str(self), self.korean or str(self))
+        """The message in the reader's language."""
+        return text(str(self), self.korean)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travels between processes whatever its own arguments were."""
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _rebuilt(kind: type[OhloraError], told: tuple[object, ...], kept: dict[str, object]) -> object:
+    error = kind.__new__(kind, *told)
+    error.__dict__.update(kept)
+    return error
 
 
 class OhloraWarning(UserWarning):
@@ -102,13 +109,13 @@ class NoSuchFolder(UnknownName):
 class BadFile(OhloraError):
     """A file that the user wrote holds something that can't be read.
 
-    `korean` is the problem in Korean.
+    `problem` and `problem_ko` say what, without the place.
     """
 
-    def __init__(self, path: Path | str, line: int | None, problem: str, korean: str = "") -> None:
-        self.path, self.line, self.problem = Path(path), line, problem
+    def __init__(self, path: Path | str, line: int | None, problem: str, korean: str) -> None:
+        self.path, self.line, self.problem, self.problem_ko = Path(path), line, problem, korean
         where = f"{path}:{line}" if line else str(path)
-        super().__init__(f"{where}: {problem}", f"{where}: {korean}" if korean else "")
+        super().__init__(f"{where}: {problem}", f"{where}: {korean}")
 
 
 class DuplicateName(OhloraError):
@@ -151,7 +158,7 @@ class NotFinite(OhloraError):
 class LoadError(OhloraError):
     """A model can't be loaded; `status` is the status its case gets."""
 
-    def __init__(self, status: str, message: str, korean: str = "") -> None:
+    def __init__(self, status: str, message: str, korean: str) -> None:
         self.status = status
         super().__init__(message, korean)
 

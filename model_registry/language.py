@@ -10,6 +10,9 @@ from contextlib import _GeneratorContextManager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+Both = tuple[str, str]  # one text in English and in Korean
+Said = str | Both  # words of a plugin, which may know one language only
+
 _reader: ContextVar[bool | None] = ContextVar("reader", default=None)
 
 

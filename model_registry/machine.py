@@ -10,7 +10,6 @@ from pathlib import Path
 from model_registry import cuda
 from model_registry.errors import OhloraError, UnknownName
 from model_registry.files.json_values import JsonDict
-from model_registry.language import text
 
 DEVICES = ("auto", "cpu", "cuda")
 DTYPES = ("float32", "bfloat16", "float16")
@@ -77,19 +76,15 @@ def _need_cuda() -> None:
         import torch
 
         raise OhloraError(
-            text(
-                f"This torch ({torch.__version__}) is built for CPUs only. Install a CUDA build "
-                "(https://pytorch.org/get-started/locally), or use --device cpu.",
-                f"설치된 torch({torch.__version__})는 CPU 전용입니다. CUDA용 torch를 설치하거나"
-                "(https://pytorch.org/get-started/locally) --device cpu를 쓰세요.",
-            )
+            f"This torch ({torch.__version__}) is built for CPUs only. Install a CUDA build "
+            "(https://pytorch.org/get-started/locally), or use --device cpu.",
+            f"설치된 torch({torch.__version__})는 CPU 전용입니다. CUDA용 torch를 설치하거나"
+            "(https://pytorch.org/get-started/locally) --device cpu를 쓰세요.",
         )
     raise OhloraError(
-        text(
-            "No CUDA card can be used here: `nvidia-smi` says whether there is one. Or use "
-            "--device cpu.",
-            "사용할 수 있는 CUDA 카드가 없습니다: `nvidia-smi`로 확인하거나 --device cpu를 쓰세요.",
-        )
+        "No CUDA card can be used here: `nvidia-smi` says whether there is one. Or use "
+        "--device cpu.",
+        "사용할 수 있는 CUDA 카드가 없습니다: `nvidia-smi`로 확인하거나 --device cpu를 쓰세요.",
     )
 
 

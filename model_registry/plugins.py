@@ -59,7 +59,9 @@ def plugin_manager(
         try:
             _register(manager, module, name=str(path))
         except pluggy.PluginValidationError as error:
-            raise BadFile(path, None, f"plugin: {_reason(error)}") from error
+            raise BadFile(
+                path, None, f"plugin: {_reason(error)}", f"플러그인 오류: {_reason(error)}"
+            ) from error
     return manager
 
 
@@ -89,7 +91,12 @@ def _import_file(path: Path) -> ModuleType:
         with third_party_code():
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise BadFile(path, _line_in(path, error), f"plugin: {_reason(error)}") from error
+        raise BadFile(
+            path,
+            _line_in(path, error),
+            f"plugin: {_reason(error)}",
+            f"플러그인 오류: {_reason(error)}",
+        ) from error
     return module
 
 

@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 from model_registry.errors import BadFile
 from model_registry.files.appended_lines import append_lines
 from model_registry.files.json_values import JsonDict, JsonObject
-from model_registry.language import text
 from model_registry.messages.notes import Note
 
 SCHEMA = 1
@@ -89,6 +88,7 @@ class Result:
     policy: dict[str, object] = field(default_factory=dict)  # what was hashed
     stage: str | None = None
     message: str | None = None  # exception class and first line, for everything but ok
+    explanation: Note | None = None  # the message in both languages, where it is one of ours
     cure: Note | None = None  # the smallest change that would help
     seconds: dict[str, float] = field(default_factory=dict)
     steps: int | None = None
@@ -111,6 +111,11 @@ class Result:
     @property
     def ok(self) -> bool:
         return self.status == "ok"
+
+    @property
+    def shown(self) -> str | None:
+        """The message as people read it."""
+        return self.explanation.words if self.explanation else self.message
 
     def peak_bytes(self, phase: str) -> int | None:
         """The most memory held in a phase, weights included; None where it was not measured.
@@ -202,8 +207,9 @@ def from_json(kind: type[Record], row: JsonObject) -> Record:
     known: dict[str, Any] = {name: row[name] for name in kind.__dataclass_fields__ if name in row}
     if "peaks" in known:
         known["peaks"] = {phase: Peak(**peak) for phase, peak in known["peaks"].items()}
-    if known.get("cure") is not None and not isinstance(known["cure"], Note):
-        known["cure"] = Note.from_json(known["cure"])
+    for name in ("cure", "explanation"):
+        if known.get(name) is not None and not isinstance(known[name], Note):
+            known[name] = Note.from_json(known[name])
     if "problems" in known:
         known["problems"] = tuple(known["problems"])
     return kind(**known)
@@ -255,17 +261,17 @@ def read_rows(path: Path, kind: type[Record]) -> list[Record]:
         try:
             record = parse_row(kind, line)
         except ValueError as error:
-            raise BadFile(path, number, f"{error}. {_mending_words()}") from error
+            english, korean = (f"{error}. {cure}" for cure in _MENDING)
+            raise BadFile(path, number, english, korean) from error
         rows.pop(record.key, None)  # the later row takes the later place
         rows[record.key] = record
     return list(rows.values())
 
 
-def _mending_words() -> str:
-    return text(
-        "`ohlora run … --resume` sets such lines aside and does what is missing again.",
-        "`ohlora run … --resume`으로 이런 줄을 따로 두고 빠진 것을 다시 실행할 수 있습니다.",
-    )
+_MENDING = (
+    "`ohlora run … --resume` sets such lines aside and does what is missing again.",
+    "`ohlora run … --resume`으로 이런 줄을 따로 두고 빠진 것을 다시 실행할 수 있습니다.",
+)
 
 
 def reply_hash(reply: str) -> str:

@@ -12,6 +12,8 @@ from model_registry.backends.backend import BackendFactory, BackendTraits, nothi
 from model_registry.candidate import Candidate
 from model_registry.errors import DuplicateName, UnknownName
 from model_registry.files.names import name_problem
+from model_registry.language import Said
+from model_registry.messages.notes import Note
 from model_registry.plugins import call_each, plugin_manager, third_party_code
 
 
@@ -44,7 +46,7 @@ class Registry:
         if not isinstance(candidate, Candidate):
             raise TypeError(f"register takes a Candidate, not a {type(candidate).__name__}")
         if problem := name_problem(candidate.name):
-            raise ValueError(problem)
+            raise ValueError(problem[0])
         self._plugin_candidates.append(candidate)
 
     def _add_backend(
@@ -52,7 +54,7 @@ class Registry:
         name: str,
         factory: BackendFactory,
         *,
-        missing: Callable[[Candidate], str] = nothing_missing,
+        missing: Callable[[Candidate], Said] = nothing_missing,
         gathers: bool = False,
     ) -> None:
         if name in self.backends:
@@ -117,13 +119,16 @@ class Registry:
         """A backend's declared properties; the defaults for one that is not here."""
         return self._traits.get(backend, BackendTraits())
 
-    def missing(self, candidate: Candidate) -> str:
-        """What must be set up before a candidate can be asked, by its backend; "" for nothing.
+    def missing(self, candidate: Candidate) -> Note | None:
+        """What must be set up before a candidate can be asked, by its backend; None for nothing.
 
         One whose backend is not here lacks nothing that could be set: asking it fails.
         """
         with third_party_code():
-            return self.traits(candidate.backend).missing(candidate)
+            said = self.traits(candidate.backend).missing(candidate)
+        if isinstance(said, tuple):
+            return Note.in_both(*said)
+        return Note.written(said) if said else None
 
 
 def _by_name(candidates: Iterable[Candidate]) -> dict[str, Candidate]:

@@ -176,7 +176,11 @@ def parse_count(text: str) -> int:
     Raises:
         OhloraError: it is none of these.
     """
-    return _parse(text, _UNITS, "a number of parameters such as 0.25B or 350M")
+    return _parse(
+        text,
+        _UNITS,
+        ("a number of parameters such as 0.25B or 350M", "0.25B나 350M 같은 파라미터 수"),
+    )
 
 
 _BYTES: dict[str, float] = {
@@ -191,7 +195,9 @@ def parse_bytes(text: str) -> int:
     Raises:
         OhloraError: it is no amount of memory.
     """
-    return _parse(text, _BYTES, "an amount of memory such as 12GB or 500MB")
+    return _parse(
+        text, _BYTES, ("an amount of memory such as 12GB or 500MB", "12GB나 500MB 같은 메모리 크기")
+    )
 
 
 _SECONDS: dict[str, float] = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
@@ -203,12 +209,14 @@ def parse_seconds(text: str) -> int:
     Raises:
         OhloraError: it is no length of time.
     """
-    return _parse(text, _SECONDS, "a length of time such as 90s, 10m or 2h")
+    return _parse(
+        text, _SECONDS, ("a length of time such as 90s, 10m or 2h", "90s, 10m, 2h 같은 시간")
+    )
 
 
-def _parse(text: str, units: Mapping[str, float], wanted: str) -> int:
+def _parse(text: str, units: Mapping[str, float], wanted: tuple[str, str]) -> int:
     found = re.fullmatch(r"\s*(\d[\d_]*(?:\.\d+)?|\.\d+)\s*([a-zA-Z]*)\s*", text, re.ASCII)
     if not found or found.group(2).lower() not in units:
-        raise OhloraError(f"{text!r} is not {wanted}.")
+        raise OhloraError(f"{text!r} is not {wanted[0]}.", f"{text!r}: {wanted[1]}가 아닙니다.")
     # Rounded: 0.57 * 1e9 falls just short of 570 million.
     return round(float(found.group(1).replace("_", "")) * units[found.group(2).lower()])

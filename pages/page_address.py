@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 
 from model_registry.errors import OhloraError
-from model_registry.language import text
 
 
 def read_login(given: str) -> tuple[str, str]:
@@ -18,7 +17,7 @@ def read_login(given: str) -> tuple[str, str]:
     if not (user and colon and password):
         # Not repeated here: it may be a password, and what is printed may be kept.
         raise OhloraError(
-            text("--auth must be USER:PASSWORD.", "--auth는 사용자:비밀번호 꼴이어야 합니다.")
+            "--auth must be USER:PASSWORD.", "--auth는 사용자:비밀번호 꼴이어야 합니다."
         )
     return user, password
 
@@ -31,10 +30,8 @@ def check_address(host: str | None, port: int | None) -> None:
     """
     if port is not None and not 1 <= port <= 65_535:
         raise OhloraError(
-            text(
-                f"--port must be from 1 to 65535, not {port}.",
-                f"--port는 1에서 65535 사이여야 합니다({port}은(는) 안 됩니다).",
-            )
+            f"--port must be from 1 to 65535, not {port}.",
+            f"--port는 1에서 65535 사이여야 합니다({port}은(는) 안 됩니다).",
         )
     try:
         place = socket.getaddrinfo(host or "127.0.0.1", 0, type=socket.SOCK_STREAM)[0]
@@ -42,8 +39,6 @@ def check_address(host: str | None, port: int | None) -> None:
             probe.bind(place[4])
     except (OSError, UnicodeError) as error:
         raise OhloraError(
-            text(
-                f"--host {host} is no address of this machine ({error}).",
-                f"--host {host}은(는) 이 컴퓨터의 주소가 아닙니다({error}).",
-            )
+            f"--host {host} is no address of this machine ({error}).",
+            f"--host {host}은(는) 이 컴퓨터의 주소가 아닙니다({error}).",
         ) from None

@@ -32,43 +32,28 @@ _END_SECONDS = 5.0  # to tidy up once nobody needs it
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-class _ServerError(OhloraError):
-    """An error that travels between processes by what it was made of."""
-
-    made_of: float | str
-
-    def __reduce__(self) -> tuple[type[_ServerError], tuple[float | str]]:
-        return type(self), (self.made_of,)
-
-
-class NotReady(_ServerError):
+class NotReady(OhloraError):
     """The fork server could not import the heavy libraries in time."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
-            text(
-                f"The libraries that cases need were not imported after {seconds:g} s: this "
-                "machine is too crowded, or its disk too slow. Free it, then go on with --resume.",
-                f"{seconds:g}초가 지나도 라이브러리를 불러오지 못했습니다: 장비가 너무 바쁘거나 "
-                "디스크가 느립니다. 여유를 만든 뒤 --resume으로 이어가세요.",
-            )
+            f"The libraries that cases need were not imported after {seconds:g} s: this "
+            "machine is too crowded, or its disk too slow. Free it, then go on with --resume.",
+            f"{seconds:g}초가 지나도 라이브러리를 불러오지 못했습니다: 장비가 너무 바쁘거나 "
+            "디스크가 느립니다. 여유를 만든 뒤 --resume으로 이어가세요.",
         )
-        self.made_of = seconds
 
 
-class ServerDied(_ServerError):
+class ServerDied(OhloraError):
     """The fork server ended while a request to it was under way."""
 
     def __init__(self, how: str) -> None:
         super().__init__(
-            text(
-                f"The process that cases are started from {how}, again and again. See what ends "
-                "it (its memory?), then go on with --resume.",
-                f"케이스를 시작하는 프로세스가 거듭 종료되었습니다({how}). 원인(메모리 등)을 "
-                "확인한 뒤 --resume으로 이어가세요.",
-            )
+            f"The process that cases are started from {how}, again and again. See what ends "
+            "it (its memory?), then go on with --resume.",
+            f"케이스를 시작하는 프로세스가 거듭 종료되었습니다({how}). 원인(메모리 등)을 "
+            "확인한 뒤 --resume으로 이어가세요.",
         )
-        self.made_of = how
 
 
 class Worker:

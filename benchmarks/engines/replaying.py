@@ -17,6 +17,7 @@ from model_registry.backends.replay import ReplayBackend
 from model_registry.errors import LoadError
 from model_registry.files.json_values import JsonDict
 from model_registry.language import for_files
+from model_registry.messages.notes import Note
 from model_registry.records import Result, read_rows
 
 
@@ -39,8 +40,9 @@ class ReplayEngine(Engine):
             facts = {"steps": outcome.steps, "tokens": outcome.tokens, "figures": outcome.figures}
         except LoadError as error:
             status, message = error.status, f"{type(error).__name__}: {error}"
+            facts["explanation"] = Note.of_error(error)
             if isinstance(error, asking.Unanswered):
-                facts = {"steps": error.outcome.steps, "figures": error.outcome.figures}
+                facts |= {"steps": error.outcome.steps, "figures": error.outcome.figures}
         seconds = facts.get("figures", {}).get("answer_seconds")
         result = case.result(
             status,

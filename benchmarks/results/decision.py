@@ -210,7 +210,11 @@ def _without_result(run: Run) -> Iterable[tuple[str, Note]]:
                     name,
                     Note(
                         "nothing_worked",
-                        {"workload": workload, "status": first.status, "message": first.message},
+                        {
+                            "workload": workload,
+                            "status": first.status,
+                            "message": first.explanation or first.message,
+                        },
                     ),
                 )
                 break

@@ -82,9 +82,19 @@ class RunFolder:
         try:
             return RunHead.from_json(row, self._variants(row))
         except KeyError as error:
-            raise BadFile(self.head_path, None, f"not the head of a run: no {error}") from error
+            raise BadFile(
+                self.head_path,
+                None,
+                f"not the head of a run: no {error}",
+                f"실행 결과의 머리 파일이 아닙니다({error} 없음)",
+            ) from error
         except (TypeError, AttributeError) as error:
-            raise BadFile(self.head_path, None, f"not the head of a run ({error})") from error
+            raise BadFile(
+                self.head_path,
+                None,
+                f"not the head of a run ({error})",
+                f"실행 결과의 머리 파일이 아닙니다({error})",
+            ) from error
 
     def _variants(self, row: JsonDict) -> list[str]:
         """The names that the study of an older run gives its variants; its ids don't tell."""

@@ -253,8 +253,12 @@ def _same_contract(head: RunHead, result: Result) -> None:
     if result.contract == head.contract_hash:
         return
     fields = differences(result.policy, head.contract) if result.policy else []
+    differing = "; ".join(fields)
     raise OhloraError(
         f"{result.case} was measured under contract {result.contract}, this run's is "
         f"{head.contract_hash}: such figures are not ranked together. They differ in "
-        f"{'; '.join(fields) or 'a field that the result does not tell'}."
+        f"{differing or 'a field that the result does not tell'}.",
+        f"{result.case}은(는) 계약 {result.contract}에서 측정했고 이 실행의 계약은 "
+        f"{head.contract_hash}입니다. 이런 수치는 함께 순위를 매기지 않습니다. 다른 항목: "
+        f"{differing or '결과에 적혀 있지 않음'}.",
     )

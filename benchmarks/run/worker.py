@@ -31,10 +31,11 @@ from benchmarks.workloads.workload import (
     workload_called,
 )
 from model_registry import cuda, machine
-from model_registry.errors import LoadError, NotFinite
+from model_registry.errors import LoadError, NotFinite, OhloraError
 from model_registry.files.json_values import JsonDict
 from model_registry.language import for_files
 from model_registry.memory.allocator import give_back_what_is_freed
+from model_registry.messages.notes import Note
 from model_registry.records import Loss, Peak, Reply, Result, TaskSample
 from model_registry.registry import Registry
 from model_registry.weights.loading import LoadedModel, load
@@ -121,6 +122,8 @@ def run_case(case: Case, log: CaseLog) -> Result:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a failed case is a row
         status = status_of(error, log.stage, case.workload)
         message = one_line(error)
+        if isinstance(error, OhloraError):
+            facts["explanation"] = Note.of_error(error)
         if isinstance(error, PartlyDone):
             facts |= _facts_of(error.outcome)  # what was answered before it failed
         if (name := errno_of(error)) is not None:

@@ -48,7 +48,10 @@ def settings_of(found: Row, device: str, scale: str) -> Settings:
         OhloraError: it found nothing.
     """
     if found.status != "ok":
-        raise OhloraError(f"This machine can't be described: {found.message}")
+        raise OhloraError(
+            f"This machine can't be described: {found.message}",
+            f"이 장비의 정보를 읽을 수 없습니다: {found.message}",
+        )
     facts, dtypes = found.found["machine"], found.found["dtypes"]
     cores = int(facts.get("cores") or machine.available_cores())
     return Settings(

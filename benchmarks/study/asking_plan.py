@@ -71,7 +71,10 @@ def _asking(
 ) -> Plan:
     if not selection.accepted:
         reasons = "; ".join(f"{r.candidate.name}: {r.reason}" for r in selection.rejected)
-        raise OhloraError(f"The study {study.name} has nobody to ask. {reasons}")
+        raise OhloraError(
+            f"The study {study.name} has nobody to ask. {reasons}",
+            f"{study.name} 스터디가 물을 수 있는 후보가 없습니다. {reasons}",
+        )
     candidates = planning._only(selection.accepted, options.only)
     study = study if options.data is None else study.with_other_data()
     where = options.data or data_path(study.data.path)

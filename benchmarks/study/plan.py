@@ -76,7 +76,7 @@ class Options:
                 raise UnknownName(kind, value, known)
         for rank in self.ranks:
             if problem := out_of_range("rank", rank):
-                raise OhloraError(f"{problem}.")
+                raise OhloraError(f"{problem[0]}.", f"{problem[1]}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,10 @@ class Plan:
         seen: set[str] = set()
         for case in self.cases:
             if case.id in seen:
-                raise OhloraError(f"Two cases go by the id {case.id}: rename the variant.")
+                raise OhloraError(
+                    f"Two cases go by the id {case.id}: rename the variant.",
+                    f"ID가 {case.id}인 케이스가 둘입니다. 변형의 이름을 바꾸세요.",
+                )
             seen.add(case.id)
 
     @property

@@ -97,8 +97,9 @@ def _encoded(
     try:
         return encode_rows(policy, tokenizer, rows, plan.contract, split)
     except BadTrainingRow as error:
-        name = candidate.name
-        raise BadTrainingRow(f"{name}: {error}", f"{name}: {error.korean or error}") from error
+        raise BadTrainingRow(
+            f"{candidate.name}: {error}", f"{candidate.name}: {error.korean}"
+        ) from error
 
 
 def _without(plan: Plan, dropped: dict[str, set[int]]) -> Plan:

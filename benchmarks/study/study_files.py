@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from evaluators.ranking.decision_declaration import read_declaration
 from model_registry.architectures.cures import BY_NAME
 from model_registry.errors import BadFile, UnknownName
 from model_registry.files.json_values import JsonDict
-from model_registry.files.names import name_problem
 from model_registry.files.toml_reader import TomlReader
 from model_registry.files.toml_source import parse_toml, read_source
 from model_registry.licenses.license_uses import parse_use
@@ -112,23 +111,6 @@ class _Reader(TomlReader):
             self.one_of(cure, tuple(BY_NAME), candidate)
         return entry
 
-    def name(self, value: object, key: str) -> str:
-        """A name that folders and case ids can bear."""
-        name = str(self.one(value, (str,), key))
-        if problem := name_problem(name):
-            self.fail(key, problem)
-        return name
-
-    def both(self, key: str, default: str) -> dict[str, str]:
-        """A text in both languages; one given as a plain string serves for both."""
-        value = self.document.get(key, default)
-        if isinstance(value, str):
-            return {"en": value, "ko": value}
-        value = self.table(key)
-        self.known(value, {"en", "ko"}, key)
-        english = str(value.get("en", value.get("ko", default)))
-        return {"en": english, "ko": str(value.get("ko", english))}
-
     def overrides(self) -> Iterator[Override]:
         """[[overrides]], each for one `candidate` or for each of a list of `candidates`."""
         for entry in self.tables(self.document, "overrides"):
@@ -178,7 +160,11 @@ class _Reader(TomlReader):
             and all(isinstance(v, int) for v in value)
             and 0 <= value[0] < value[1]
         ):
-            self.fail(key, f"{key} must be [first, last] rows counted from 0, not {value!r}")
+            self.fail(
+                key,
+                f"{key} must be [first, last] rows counted from 0, not {value!r}",
+                f"{key} 값은 0부터 센 [첫, 끝] 행이어야 합니다: {value!r}",
+            )
         return Span(value[0], value[1])
 
     def work(self) -> Work:
@@ -197,7 +183,12 @@ class _Reader(TomlReader):
         variants = tuple(self.variant(each) for each in self.tables(entry, "variants"))
         names = [variant.name for variant in variants]
         if twice := {name for name in names if names.count(name) > 1}:
-            self.fail("variants", f"two variants are called {', '.join(sorted(twice))}")
+            named = ", ".join(sorted(twice))
+            self.fail(
+                "variants",
+                f"two variants are called {named}",
+                f"변형 이름 {named}이(가) 두 번 나옵니다",
+            )
         fallback = entry.get("if_it_fails")
         if fallback is not None:
             self.one_of(fallback, QUANTIZATIONS, "if_it_fails")
@@ -215,24 +206,15 @@ class _Reader(TomlReader):
             return self.ranks(entry, workload.asked_by, [])
         return (None,) if self.flag(entry, workload.asked_by, False) else ()
 
-    def one_of(self, value: object, choices: Sequence[str], key: str) -> str:
-        """A word that is one of these."""
-        if value not in choices:
-            self.fail(key, f"{key} must be one of {', '.join(choices)}, not {value!r}")
-        return str(value)
-
-    def flag(self, entry: dict[str, object], key: str, default: bool) -> bool:
-        """A key of a table that is true or false."""
-        value = entry.get(key, default)
-        if not isinstance(value, bool):
-            self.fail(key, f"{key} must be true or false, not {value!r}")
-        return value
-
     def ranks(self, entry: dict[str, object], key: str, default: list[int]) -> tuple[int, ...]:
         """Ranks of LoRA under a key of [work]."""
         ranks = self.listed(entry.get(key, default), int, key)
         if not all(rank > 0 for rank in ranks):
-            self.fail(key, f"{key} must be whole numbers above 0, not {ranks!r}")
+            self.fail(
+                key,
+                f"{key} must be whole numbers above 0, not {ranks!r}",
+                f"{key} 값은 0보다 큰 정수여야 합니다: {ranks!r}",
+            )
         for rank in ranks:
             self.in_range(rank, key, "rank")
         return tuple(ranks)
@@ -244,7 +226,11 @@ class _Reader(TomlReader):
         for name in named:
             self.one_of(name, QUANTIZATIONS, key)
         if entry.get("if_it_fails") in named:
-            self.fail("if_it_fails", f"{entry['if_it_fails']} is in {key}: it is measured anyway")
+            self.fail(
+                "if_it_fails",
+                f"{entry['if_it_fails']} is in {key}: it is measured anyway",
+                f"{entry['if_it_fails']}은(는) {key}에 있어 이미 측정합니다",
+            )
         return tuple(dict.fromkeys(named))
 
     def variant(self, entry: JsonDict) -> Variant:
@@ -261,21 +247,29 @@ class _Reader(TomlReader):
             else:
                 values[key] = self.in_range(value, key)
         if "name" not in values:
-            self.fail("variants", "each of [[work.variants]] needs a name")
+            self.fail(
+                "variants",
+                "each of [[work.variants]] needs a name",
+                "[[work.variants]]마다 이름(name)이 필요합니다",
+            )
         self.name(values["name"], "variants")
         if "targets" in values:
             values["targets"] = self.layers(values["targets"], "targets")
         variant = Variant(**values)
         problem = variant.problem()
         if problem:
-            self.fail("variants", f"{variant.name}: {problem}")
+            self.fail("variants", *(f"{variant.name}: {said}" for said in problem))
         return variant
 
     def layers(self, value: str, key: str) -> str:
         """Names of layers with commas between them, however they were written."""
         found = lora_targets(value)
         if not found:
-            self.fail(key, f"{key} names no layer: all-linear, or q_proj,v_proj")
+            self.fail(
+                key,
+                f"{key} names no layer: all-linear, or q_proj,v_proj",
+                f"{key}에 레이어가 없습니다. all-linear나 q_proj,v_proj처럼 적으세요",
+            )
         return found if isinstance(found, str) else ",".join(found)
 
     def policy(self) -> JsonDict:

@@ -45,12 +45,17 @@ def rows_of_study(study: Study, rows: Rows, given: bool) -> tuple[Task, list[Not
     if (study.work.tunes and not tuned_on) or (study.work.answers and not prompts):
         raise OhloraError(
             f"The data has {len(train)} train rows, too few for rows "
-            f"{tuned_span.first}–{tuned_span.last - 1} to tune on and prompts to ask."
+            f"{tuned_span.first}–{tuned_span.last - 1} to tune on and prompts to ask.",
+            f"데이터의 학습 행이 {len(train)}개뿐입니다. 튜닝할 {tuned_span.first}–"
+            f"{tuned_span.last - 1}번 행과 질문으로 쓰기에 부족합니다.",
         )
     if prompt_span is not None:
         tuned_on, asked_too = split_overlapping(tuned_on, prompts)
     if asked_too and study.work.tunes and not tuned_on:
-        raise OhloraError(f"All rows to tune on ask what the prompts ask: {prompts[0].prompt}")
+        raise OhloraError(
+            f"All rows to tune on ask what the prompts ask: {prompts[0].prompt}",
+            f"튜닝할 행이 모두 질문과 같은 것을 묻습니다: {prompts[0].prompt}",
+        )
     valid, seen = split_overlapping(rows.of("valid"), [*tuned_on, *prompts])
     overlaps = [
         *overlapping(asked_too, "asks_a_prompt", "train"),

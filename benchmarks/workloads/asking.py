@@ -29,8 +29,12 @@ class Unanswered(PartlyDone):
 
     def __init__(self, failure: AskError, outcome: Outcome) -> None:
         answered, asked = outcome.figures["answered"], outcome.figures["asked"]
-        said = f"{answered} of {asked} questions answered; {failure}"
-        super().__init__(failure.status, said, outcome)
+        super().__init__(
+            failure.status,
+            f"{answered} of {asked} questions answered; {failure}",
+            f"질문 {asked}개 가운데 {answered}개만 답변함; {failure.korean}",
+            outcome,
+        )
 
 
 def work(case: Case, opened: Opened, log: WorkLog) -> Outcome:

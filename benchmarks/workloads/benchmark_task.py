@@ -49,7 +49,11 @@ def work(case: Case, opened: Opened, log: WorkLog) -> Outcome:
 
 def _put_on(loaded: LoadedModel, adapter: Path) -> None:
     if not (adapter / "adapter_config.json").is_file():
-        raise LoadError("error", f"its tune left no adapter in {adapter}: nothing to measure")
+        raise LoadError(
+            "error",
+            f"its tune left no adapter in {adapter}: nothing to measure",
+            f"튜닝한 어댑터가 {adapter}에 없어 측정할 수 없습니다",
+        )
     loaded.model = with_adapter(loaded.model, adapter).eval()
 
 

@@ -39,9 +39,8 @@ def open_task(name: str, folder: Path | None, places: Sequence[str] = ()) -> Ope
     """
     manager = task_manager([name], folder, places)
     if name not in manager.task_index:
-        raise LoadError(
-            "error", str(UnknownName("task", name, {*named_tasks(), *manager.all_tasks}))
-        )
+        unknown = UnknownName("task", name, {*named_tasks(), *manager.all_tasks})
+        raise LoadError("error", str(unknown), unknown.korean)
     try:
         loaded = manager.load([name])
     except Exception as error:
@@ -60,18 +59,36 @@ def _failure(name: str, error: Exception) -> LoadError:
     first = next((line.strip() for line in message.splitlines() if line.strip()), "")
     if "scripts are no longer supported" in message or "trust_remote_code" in message:
         return LoadError(
-            "needs_remote_code", f"the data of {name} needs its publisher's code: it is not run"
+            "needs_remote_code",
+            f"the data of {name} needs its publisher's code: it is not run",
+            f"{name} 과제의 데이터에는 배포자의 코드가 필요합니다. 그런 코드는 실행하지 않습니다",
         )
     if _is_gated(error):
         return LoadError(
-            "gated", f"the data of {name} is gated: accept its terms on its page, `hf auth login`"
+            "gated",
+            f"the data of {name} is gated: accept its terms on its page, `hf auth login`",
+            f"{name} 과제의 데이터는 이용 동의가 필요합니다. 페이지에서 동의한 뒤 "
+            "`hf auth login`을 실행하세요",
         )
     if isinstance(error, ConnectionError):  # also where HF_HUB_OFFLINE forbids to try
         cure = "run it once with the hub in reach, then it is in the cache"
-        return LoadError("unreachable", f"the data of {name} can't be had: {first[:200]}: {cure}")
+        return LoadError(
+            "unreachable",
+            f"the data of {name} can't be had: {first[:200]}: {cure}",
+            f"{name} 과제의 데이터를 받을 수 없습니다: {first[:200]}: "
+            "허브에 연결된 곳에서 한 번 실행하면 캐시에 남습니다",
+        )
     if isinstance(error, OSError) or _is_of_the_hub(error):
-        return LoadError("unreachable", f"the data of {name} can't be had: {first[:200]}")
-    return LoadError("error", f"{name} can't be loaded: {type(error).__name__}: {first[:200]}")
+        return LoadError(
+            "unreachable",
+            f"the data of {name} can't be had: {first[:200]}",
+            f"{name} 과제의 데이터를 받을 수 없습니다: {first[:200]}",
+        )
+    return LoadError(
+        "error",
+        f"{name} can't be loaded: {type(error).__name__}: {first[:200]}",
+        f"{name} 과제를 불러올 수 없습니다: {type(error).__name__}: {first[:200]}",
+    )
 
 
 _GATED = re.compile(r"\bgated (?:dataset|repo)", re.I)
@@ -106,7 +123,11 @@ def evaluate(loaded: LoadedModel, opened: Opened, contract: Contract) -> Figures
     from lm_eval.models.huggingface import HFLM
 
     if contract.task_template and not loaded.tokenizer.chat_template:
-        raise LoadError("error", "its tokenizer has no chat template to ask tasks in")
+        raise LoadError(
+            "error",
+            "its tokenizer has no chat template to ask tasks in",
+            "토크나이저에 채팅 템플릿이 없어 과제를 물을 수 없습니다",
+        )
     model = HFLM(
         pretrained=loaded.model,
         tokenizer=loaded.tokenizer,
@@ -128,7 +149,11 @@ def evaluate(loaded: LoadedModel, opened: Opened, contract: Contract) -> Figures
     except ValueError as error:
         if "marked as unsafe" in str(error):
             said = "the task runs code that models write: it is not run"
-            raise LoadError("needs_remote_code", said) from error
+            raise LoadError(
+                "needs_remote_code",
+                said,
+                "모델이 쓴 코드를 실행하는 과제입니다. 그런 코드는 실행하지 않습니다",
+            ) from error
         raise
     return results
 

@@ -12,7 +12,6 @@ from benchmarks.workloads.answer_loss import Batch, answer_loss
 from benchmarks.workloads.packing import check_packs
 from model_registry.architectures.fused_kernels import fuse
 from model_registry.errors import LoadError, NotFinite, OhloraError
-from model_registry.language import text
 from model_registry.weights.finite import check_finite
 
 if TYPE_CHECKING:
@@ -168,20 +167,17 @@ def check_losses(
 
 def nan_loss(model: PreTrainedModel, value: float, step: int, rate: float) -> NanLoss:
     """The error for a loss that is no number, with its cause: the weights, or the steps."""
-    said = text(
-        f"the loss is {value} at step {step} (learning rate {rate:g})",
-        f"{step}번째 스텝의 손실이 {value}입니다(학습률 {rate:g})",
-    )
+    english = f"the loss is {value} at step {step} (learning rate {rate:g})"
+    korean = f"{step}번째 스텝의 손실이 {value}입니다(학습률 {rate:g})"
     try:
         check_finite(model)
     except NotFinite as error:
         if step == 1:
-            return NanLoss(f"{said}: {error}")
-    cure = text(
-        "try a smaller learning rate, or --dtype bfloat16 or float32",
-        "학습률을 낮추거나 --dtype bfloat16 또는 float32를 써 보세요",
+            return NanLoss(f"{english}: {error}", f"{korean}: {error.korean}")
+    return NanLoss(
+        f"{english}: try a smaller learning rate, or --dtype bfloat16 or float32",
+        f"{korean}: 학습률을 낮추거나 --dtype bfloat16 또는 float32를 써 보세요",
     )
-    return NanLoss(f"{said}: {cure}")
 
 
 def prepare(model: PreTrainedModel, settings: TuningSettings) -> None:

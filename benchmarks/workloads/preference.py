@@ -175,7 +175,9 @@ def run(
     for step, loss in enumerate(losses, start=1):
         log.loss(Loss(case, step, loss))
         if not math.isfinite(loss):
-            raise NanLoss(f"the loss is {loss} at step {step}")
+            raise NanLoss(
+                f"the loss is {loss} at step {step}", f"{step}번째 스텝의 손실이 {loss}입니다"
+            )
     loaded.model = model.eval()
     if keep is not None:
         model.save_pretrained(keep)
@@ -206,7 +208,8 @@ def check_pairs(loaded: LoadedModel, pairs: Sequence[Preference], contract: Cont
     """
     if not pairs:
         raise BadTrainingRow(
-            "There is no pair to prefer by: every reply was its target, or there were none."
+            "There is no pair to prefer by: every reply was its target, or there were none.",
+            "선호 쌍이 없습니다: 모든 답변이 목표와 같거나 답변이 없습니다.",
         )
     policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
     for side in ("chosen", "rejected"):

@@ -15,13 +15,14 @@ from benchmarks.study.contract import Contract
 from benchmarks.workloads.packing import packed
 from model_registry.candidate import PromptPolicy
 from model_registry.errors import BadTrainingRow
-from model_registry.language import text
+from model_registry.language import Both
 from model_registry.prompting.tokenization import (
     IGNORED,
     EncodedRow,
     check_rows,
     encode_all,
     end_token_id,
+    row_name,
 )
 from rows.row import Row
 
@@ -85,22 +86,24 @@ def as_trained(rows: Sequence[EncodedRow], contract: Contract) -> Sequence[Encod
     return packed(rows, contract.max_length, contract.seed) if contract.packing else rows
 
 
-def _name(row: Row, number: int, split: str) -> str:
+def _name(row: Row, number: int, split: str) -> Both:
     """A row as messages call it: its number among those tuned on, and its line where known."""
-    where = "" if row.line is None else f" (line {row.line})"
-    return f"{'Training' if split == 'train' else 'Valid'} row {number}{where}"
+    english, korean = (
+        ("", "") if row.line is None else (f" (line {row.line})", f"({row.line}번째 줄)")
+    )
+    return row_name(number, split, english, korean)
 
 
-def _cut(row: EncodedRow, most: int, end: int, name: str) -> EncodedRow:
+def _cut(row: EncodedRow, most: int, end: int, name: Both) -> EncodedRow:
     """The row with its answer cut so that the end token still has room."""
     # Not all labels that are ignored: a template may write something behind the end token, too.
     asked = next((n for n, label in enumerate(row.labels) if label != IGNORED), len(row.labels))
     if asked + 2 > most:
         raise BadTrainingRow(
-            f"{name} leaves no room for an answer: its question alone has {asked} tokens of "
+            f"{name[0]} leaves no room for an answer: its question alone has {asked} tokens of "
             f"{most}. Shorten it, raise max_length (--max-length), or leave such rows out "
             "(--too-long drop).",
-            f"{name}: 질문만 {asked}토큰이라 {most}토큰 안에 답변이 들어가지 않습니다. 질문을 "
+            f"{name[1]}: 질문만 {asked}토큰이라 {most}토큰 안에 답변이 들어가지 않습니다. 질문을 "
             "줄이거나 max_length를 늘리거나(--max-length) 그런 행을 빼세요(--too-long drop).",
         )
     return EncodedRow((*row.input_ids[: most - 1], end), (*row.labels[: most - 1], end))
@@ -114,11 +117,12 @@ def none_left(count: int, most: int) -> BadTrainingRow:
     )
 
 
-def _refused(name: str, tokens: int, most: int, others: int) -> BadTrainingRow:
-    more = text(f" (and {others} more rows)", f" (그 밖에 {others}개 행)") if others else ""
+def _refused(name: Both, tokens: int, most: int, others: int) -> BadTrainingRow:
+    more, korean = f" (and {others} more rows)", f"(그 밖에 {others}개 행)"
+    more, korean = (more, korean) if others else ("", "")
     return BadTrainingRow(
-        f"{name} has {tokens} tokens, more than {most}{more}. Shorten it, raise max_length "
+        f"{name[0]} has {tokens} tokens, more than {most}{more}. Shorten it, raise max_length "
         "(--max-length), or have such rows cut or dropped (--too-long cut, --too-long drop).",
-        f"{name}: {tokens}토큰으로 최대 {most}토큰을 넘습니다{more}. 행을 줄이거나 "
+        f"{name[1]}: {tokens}토큰으로 최대 {most}토큰을 넘습니다{korean}. 행을 줄이거나 "
         "max_length를 늘리거나(--max-length) 자르거나 빼세요(--too-long cut, --too-long drop).",
     )

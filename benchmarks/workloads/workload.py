@@ -34,8 +34,8 @@ class Outcome:
 class PartlyDone(LoadError):
     """A case failed after part of its work; `outcome` is that part."""
 
-    def __init__(self, status: str, message: str, outcome: Outcome) -> None:
-        super().__init__(status, message)
+    def __init__(self, status: str, message: str, korean: str, outcome: Outcome) -> None:
+        super().__init__(status, message, korean)
         self.outcome = outcome
 
 
@@ -109,7 +109,9 @@ def workload_called(name: str) -> Workload:
 
 
 def _unknown(case: Case, opened: Opened, log: WorkLog) -> Outcome:
-    raise LoadError("error", f"no workload is called {case.workload}")
+    raise LoadError(
+        "error", f"no workload is called {case.workload}", f"{case.workload}: 그런 작업은 없습니다"
+    )
 
 
 def oom_status(stage: str, workload: str) -> str:
@@ -131,4 +133,6 @@ def loaded_here(case: Case, opened: Opened) -> LoadedModel:
         "error",
         f"{case.candidate.name} is asked through its backend {case.candidate.backend}: only the "
         "workload ask can measure it (ask = true in [work])",
+        f"{case.candidate.name}: 백엔드 {case.candidate.backend}(으)로 묻는 후보라서 ask "
+        "작업으로만 측정할 수 있습니다([work]의 ask = true)",
     )

@@ -97,7 +97,7 @@ def ranged(name: str) -> Callable[[float | None], float | None]:
     def check(value: float | None) -> float | None:
         problem = None if value is None else out_of_range(name, value)
         if problem:
-            raise typer.BadParameter(problem)
+            raise typer.BadParameter(text(*problem))
         return value
 
     return check

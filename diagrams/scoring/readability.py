@@ -18,7 +18,6 @@ from diagrams.diagram import Diagram
 from diagrams.scoring.geometry import geometric_score, measure
 from diagrams.scoring.pixel_arrays import stack_darkness
 from model_registry.errors import OhloraError
-from model_registry.language import text
 
 if TYPE_CHECKING:
     # Imports torch; a clear error about missing weights needs none of it.
@@ -34,10 +33,8 @@ class WeightsMissing(OhloraError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            text(
-                f"{path} is missing. `make diagram-models` trains it in some minutes.",
-                f"{path} 파일이 없습니다. `make diagram-models`로 몇 분 안에 만들 수 있습니다.",
-            )
+            f"{path} is missing. `make diagram-models` trains it in some minutes.",
+            f"{path} 파일이 없습니다. `make diagram-models`로 몇 분 안에 만들 수 있습니다.",
         )
 
 

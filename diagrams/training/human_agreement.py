@@ -102,7 +102,9 @@ def _rows(path: Path) -> list[dict[str, str]]:
     table = read_table(path)
     for column in ("diagram_text", "human_score_0_to_5"):
         if column not in table.columns:
-            raise BadFile(path, 1, f"needs rows with a column {column}")
+            raise BadFile(
+                path, 1, f"needs rows with a column {column}", f"{column} 열이 있는 행이 필요합니다"
+            )
     return [dict(record.cells) for record in table.records]
 
 
@@ -113,7 +115,12 @@ def _score(path: Path, line: int, row: Mapping[str, str]) -> float:
         score = float("nan")
     if not 0 <= score <= 5:
         said = row["human_score_0_to_5"]
-        raise BadFile(path, None, f"row {line}: a score is a number from 0 to 5, not {said!r}")
+        raise BadFile(
+            path,
+            None,
+            f"row {line}: a score is a number from 0 to 5, not {said!r}",
+            f"{line}번째 행: 점수는 0~5의 수여야 합니다: {said!r}",
+        )
     return score
 
 

@@ -69,7 +69,9 @@ def until_sound(
             return network, attempt
     raise TrainingCollapsed(
         f"{TRIES} seeds, from {seed} on, gave a network that answers the same to everything. "
-        "Train with another seed, more examples or more epochs."
+        "Train with another seed, more examples or more epochs.",
+        f"{seed}부터 시드 {TRIES}개가 모두 같은 답만 하는 신경망이 되었습니다. 다른 시드, 더 많은 "
+        "예나 더 많은 에폭으로 학습하세요.",
     )
 
 

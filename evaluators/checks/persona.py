@@ -64,7 +64,12 @@ def read_facts(folder: Path) -> dict[str, tuple[str, ...]]:
     for record in read_table(path).records:
         fact, question, said = (record.cells.get(name) for name in ("fact", "question", "any_of"))
         if not isinstance(fact, str) or not isinstance(question, str) or not _are_texts(said):
-            raise BadFile(path, record.line, "a fact needs fact, question and any_of, a list")
+            raise BadFile(
+                path,
+                record.line,
+                "a fact needs fact, question and any_of, a list",
+                "fact, question과 목록인 any_of가 모두 있어야 합니다",
+            )
         words[fact] = facts[_key(question)] = tuple(said)
     for file in sorted(folder.glob("*.jsonl")):
         for record in read_table(file, empty=True).records:

@@ -16,10 +16,6 @@ _LONGEST_SECONDS = 24 * 3600.0
 class InvalidRequest(OhloraError):
     """A request that can't be served as it is; in both languages, for a page that shows either."""
 
-    def __init__(self, english: str, korean: str) -> None:
-        self.english, self.korean = english, korean
-        super().__init__(english)
-
 
 class ParsedGrade(TypedDict):
     """The grade, flags and note of one reply; no grade if it was skipped."""

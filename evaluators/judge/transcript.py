@@ -52,17 +52,22 @@ def replay(path: Path) -> Ask:
             row = json.loads(line)
             answers[row["key"]].append(row)
         except (ValueError, KeyError, TypeError) as error:
-            raise BadFile(path, number, f"no line of a transcript ({error})") from error
+            raise BadFile(
+                path, number, f"no line of a transcript ({error})", f"기록의 줄이 아닙니다({error})"
+            ) from error
     asked: dict[str, int] = defaultdict(int)
 
     def asking(question: str) -> str:
         key = _key(question)
         if asked[key] >= len(answers[key]):
-            raise NotRecorded(f"{path} has no answer to this question: record it anew.")
+            raise NotRecorded(
+                f"{path} has no answer to this question: record it anew.",
+                f"{path}에 이 질문의 답변이 없습니다. 다시 기록하세요.",
+            )
         row = answers[key][asked[key]]
         asked[key] += 1
         if "error" in row:
-            raise CallFailed(row["error"])
+            raise CallFailed(row["error"], row["error"])
         return row["answer"]
 
     return asking

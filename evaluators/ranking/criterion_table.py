@@ -83,12 +83,19 @@ def check_criteria(criteria: Sequence[Criterion], normalization: str) -> None:
     for criterion in criteria:
         if criterion.better not in ("high", "low"):
             raise OhloraError(
-                f'{criterion.name}: better is "high" or "low", not {criterion.better}.'
+                f'{criterion.name}: better is "high" or "low", not {criterion.better}.',
+                f'{criterion.name}: better 값은 "high"나 "low"여야 합니다: {criterion.better}',
             )
         if not (np.isfinite(criterion.weight) and criterion.weight >= 0):
-            raise OhloraError(f"{criterion.name}: a weight is 0 or more, not {criterion.weight}.")
+            raise OhloraError(
+                f"{criterion.name}: a weight is 0 or more, not {criterion.weight}.",
+                f"{criterion.name}: 가중치는 0 이상이어야 합니다: {criterion.weight}",
+            )
         if criterion.floor is not None and not np.isfinite(criterion.floor):
-            raise OhloraError(f"{criterion.name}: a floor is a number, not {criterion.floor}.")
+            raise OhloraError(
+                f"{criterion.name}: a floor is a number, not {criterion.floor}.",
+                f"{criterion.name}: 하한은 숫자여야 합니다: {criterion.floor}",
+            )
     if not any(criterion.weight for criterion in criteria):
         raise OhloraError(
             "No criterion has a weight above 0: give at least one of them a weight.",

@@ -46,7 +46,9 @@ def read_declaration(reader: TomlReader) -> Declaration:
 
 def _criterion(reader: TomlReader, entry: dict[str, object]) -> Criterion:
     for key in entry.keys() - {field.name for field in fields(Criterion)}:
-        reader.fail(key, f"unknown key {key}: a criterion has no {key}")
+        reader.fail(
+            key, f"unknown key {key}: a criterion has no {key}", f"기준에 없는 키입니다: {key}"
+        )
     labels = {f"label_{language}": entry.get("name") for language in ("en", "ko")}
     made: Criterion = reader.make(Criterion, labels | entry, "decision.criteria")
     return made

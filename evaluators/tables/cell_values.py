@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluators.tables.cell_units import Unit, unit_called
+from model_registry.errors import OhloraError
+from model_registry.language import Both
 from model_registry.records import GRADES
 from model_registry.statuses import SAID_IN_TABLES, STATUSES
 
@@ -34,7 +36,7 @@ class Missing:
     reason: str
 
 
-class Unreadable(ValueError):
+class Unreadable(OhloraError):
     """The cell is neither a number nor a missing value; the message says what is wrong."""
 
 
@@ -98,7 +100,7 @@ def read_cell(cell: str) -> Amount | Missing:
         return Amount(float(GRADES[text]), GRADE)
     amount = _length(text) or _amount(text)
     if not math.isfinite(amount.value):
-        raise NotFinite("is no finite number")
+        raise NotFinite("is no finite number", "유한한 수가 아닙니다")
     return amount
 
 
@@ -120,7 +122,10 @@ def _reason(text: str) -> str | None:
 def _plain(cell: str) -> str:
     """One spelling of digits, signs and blanks; emphasis and formula marks left out."""
     if any(unicodedata.category(c) == "No" for c in cell):  # NFKC would make 103 of 10³
-        raise Unreadable("holds a raised or circled digit: write 1e3 for 10³")
+        raise Unreadable(
+            "holds a raised or circled digit: write 1e3 for 10³",
+            "위 첨자나 원 숫자가 있습니다. 10³은 1e3으로 적으세요",
+        )
     text = unicodedata.normalize("NFKC", cell.replace("…", "..."))
     text = "".join(c for c in text if unicodedata.category(c) != "Cf")
     text = re.sub(r"[\u2212\u2012\ufe63](?=\s*[\d.])", "-", text)
@@ -145,21 +150,35 @@ def _length(text: str) -> Amount | None:
 def _amount(text: str) -> Amount:
     found = _AMOUNT.fullmatch(text)
     if not found and re.match(r"[+-]?(?:nan|inf(?:inity)?\b|∞)", text, re.I):
-        raise NotFinite("is no finite number")
+        raise NotFinite("is no finite number", "유한한 수가 아닙니다")
     if not found:
-        raise Unreadable(_what_is_wrong(text))
+        raise Unreadable(*_what_is_wrong(text))
     spellings = [s for s in (found["before"], found["unit"], found["after"]) if s]
     units = {unit_called(spelling) for spelling in spellings}
     if None in units:
-        raise Unreadable(f"has the unit {' '.join(spellings)}, which is not known here")
+        named = " ".join(spellings)
+        raise Unreadable(
+            f"has the unit {named}, which is not known here", f"모르는 단위 {named}이(가) 있습니다"
+        )
     if len(units) > 1:
-        raise Unreadable(f"has two units, {' and '.join(spellings)}")
+        raise Unreadable(
+            f"has two units, {' and '.join(spellings)}", f"단위가 둘입니다({', '.join(spellings)})"
+        )
     return Amount(float(found["number"].replace(",", "")), units.pop() if units else None)
 
 
-def _what_is_wrong(text: str) -> str:
+def _what_is_wrong(text: str) -> Both:
     if _DECIMAL_COMMA.search(text):
-        return "has a comma that parts no thousands: write a point before decimals"
+        return (
+            "has a comma that parts no thousands: write a point before decimals",
+            "천 단위가 아닌 쉼표가 있습니다. 소수점은 점으로 적으세요",
+        )
     if text[:1] in "<>≤≥~≈":
-        return "is a bound or an estimate: write the measured number"
-    return "is no number, grade, or sign that there is none (-, N/A, OOM)"
+        return (
+            "is a bound or an estimate: write the measured number",
+            "한계나 어림값입니다. 측정한 수를 적으세요",
+        )
+    return (
+        "is no number, grade, or sign that there is none (-, N/A, OOM)",
+        "숫자도 등급도, 값이 없다는 표시(-, N/A, OOM)도 아닙니다",
+    )

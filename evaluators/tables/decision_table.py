@@ -203,7 +203,12 @@ def _declaration(path: Path) -> Declaration:
     try:
         reader = TomlReader(path, source, parse_toml(source, path))
     except BadFile as error:
-        raise BadFile(path, error.line, f"is no declaration ({error.problem})") from error
+        raise BadFile(
+            path,
+            error.line,
+            f"is no declaration ({error.problem})",
+            f"선언 파일이 아닙니다({error.problem_ko})",
+        ) from error
     if "decision" not in reader.document:
         raise BadFile(
             path,
@@ -221,6 +226,8 @@ def _column(path: Path, criterion: Criterion, rows: Sequence[Row]) -> Column:
         raise BadFile(
             path.with_suffix(".toml"), None,
             f"{criterion.name} is in %: write its floor as {floor * 100:g}, not {floor:g}",
+            f"{criterion.name} 열은 % 단위입니다. 하한을 {floor:g} 대신 {floor * 100:g}(으)로 "
+            "적으세요",
         )  # fmt: skip
     return column
 

@@ -55,7 +55,12 @@ def read_column(path: Path, name: str, rows: Sequence[Row], unit: Unit | None = 
         try:
             found = read_cell(cell)
         except Unreadable as error:
-            raise BadFile(path, row.line, f"{name} is {cell!r}: it {error}") from error
+            raise BadFile(
+                path,
+                row.line,
+                f"{name} is {cell!r}: it {error}",
+                f"{name} 값 {cell!r}: {error.korean}",
+            ) from error
         if isinstance(found, Missing):
             missing[row.name] = found.reason
         else:
@@ -123,12 +128,16 @@ def _common_unit(
         cell = f"{amount.value:g}{amount.unit.symbol if amount.unit else ''}"
         if amount.unit and amount.unit.kind != target.kind:
             raise BadFile(
-                path, line, f"{name} is {cell}, where the column is in {target.symbol}: use one"
+                path,
+                line,
+                f"{name} is {cell}, where the column is in {target.symbol}: use one",
+                f"{name} 값이 {cell}인데 열의 단위는 {target.symbol}입니다. 하나로 맞추세요",
             )
         if amount.unit is None and named is None and not _is_a_grade(amount, target):
             raise BadFile(
                 path, line,
                 f"{name} is {cell} with no unit, where others are in {target.symbol}: write it",
+                f"{name} 값 {cell}에 단위가 없습니다. 다른 값처럼 {target.symbol} 단위를 적으세요",
             )  # fmt: skip
     return target
 

@@ -19,7 +19,6 @@ from evaluators.tables.table_columns import (
     unit_in_name,
 )
 from model_registry.errors import OhloraError, UnknownName
-from model_registry.language import text
 
 #: Columns of numbers that are no criteria: they describe.
 DESCRIPTIVE = re.compile(
@@ -113,12 +112,10 @@ def assumed_criteria(
 def _ask(columns: Sequence[str]) -> OhloraError:
     names = ", ".join(columns)
     return OhloraError(
-        text(
-            f"Nothing tells whether high or low values are the better ones of: {names}. Say it "
-            "for each: --low COLUMN or --high COLUMN (--skip COLUMN leaves one out).",
-            f"값이 높을수록 좋은지 낮을수록 좋은지 알 수 없는 열: {names}. 열마다 --low 열 또는 "
-            "--high 열로 지정하세요. --skip 열은 결정에서 뺍니다.",
-        )
+        f"Nothing tells whether high or low values are the better ones of: {names}. Say it "
+        "for each: --low COLUMN or --high COLUMN (--skip COLUMN leaves one out).",
+        f"값이 높을수록 좋은지 낮을수록 좋은지 알 수 없는 열: {names}. 열마다 --low 열 또는 "
+        "--high 열로 지정하세요. --skip 열은 결정에서 뺍니다.",
     )
 
 

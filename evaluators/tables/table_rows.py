@@ -13,7 +13,10 @@ from evaluators.tables.table_columns import Row
 from model_registry.errors import BadFile
 from rows.table import read_table
 
-_NO_ROWS = "holds no candidates: a header and a row for each are needed"
+_NO_ROWS = (
+    "holds no candidates: a header and a row for each are needed",
+    "후보가 없습니다. 머리글과 후보마다 한 행이 필요합니다",
+)
 
 
 def read_rows(path: Path) -> tuple[list[str], list[Row]]:
@@ -23,7 +26,7 @@ def read_rows(path: Path) -> tuple[list[str], list[Row]]:
         BadFile: with the line, where it is no table, or a name or column stands there twice.
     """
     if path.is_file() and not path.stat().st_size:
-        raise BadFile(path, None, _NO_ROWS)
+        raise BadFile(path, None, *_NO_ROWS)
     table = read_table(path)
     columns = list(table.columns)
     lines = [(record.line or 1, _texts(columns, record.cells)) for record in table.records]

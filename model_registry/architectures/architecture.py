@@ -11,6 +11,7 @@ from pathlib import Path
 from model_registry.architectures.cures import cured
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError
+from model_registry.licenses.remark_words import remark_in_korean
 
 #: TOML has no null: a value that must be None is written so.
 NULL = "null"
@@ -37,7 +38,11 @@ def architecture_values(
     if not candidate.architecture:
         status = "needs_remote_code" if candidate.needs_remote_code else "unsupported_architecture"
         note = candidate.parameters_note or "its catalog entry has no architecture"
-        raise LoadError(status, f"{candidate.name} can't be built from its architecture: {note}")
+        raise LoadError(
+            status,
+            f"{candidate.name} can't be built from its architecture: {note}",
+            f"{candidate.name}: 구조로 모델을 만들 수 없습니다. {remark_in_korean(note)}",
+        )
     values = cured(candidate.architecture, candidate.cure)
     return values if scale == "full" else shrunk(values, vocab_size)
 

@@ -10,7 +10,6 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 from model_registry.errors import LoadError, OhloraError
-from model_registry.language import text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -29,19 +28,15 @@ def check_fused_kernels(name: str, device: str) -> None:
     if importlib.util.find_spec("liger_kernel") is None:
         raise LoadError(
             "unsupported_device",
-            text(
-                "--fused-kernels liger needs liger-kernel, which is not installed: "
-                "pip install liger-kernel.",
-                "--fused-kernels liger에는 liger-kernel이 필요합니다: pip install liger-kernel.",
-            ),
+            "--fused-kernels liger needs liger-kernel, which is not installed: "
+            "pip install liger-kernel.",
+            "--fused-kernels liger에는 liger-kernel이 필요합니다: pip install liger-kernel.",
         )
     if device != "cuda":
         raise LoadError(
             "unsupported_device",
-            text(
-                "Liger's kernels run on a graphics card only: leave --fused-kernels out.",
-                "Liger 커널은 그래픽카드에서만 동작합니다. --fused-kernels를 빼세요.",
-            ),
+            "Liger's kernels run on a graphics card only: leave --fused-kernels out.",
+            "Liger 커널은 그래픽카드에서만 동작합니다. --fused-kernels를 빼세요.",
         )
 
 
@@ -59,10 +54,8 @@ def fuse(model: PreTrainedModel, name: str) -> None:
     kind = model.config.model_type
     if kind not in kernels.MODEL_TYPE_TO_APPLY_LIGER_FN:
         raise OhloraError(
-            text(
-                f"Liger has no kernels for a model of type {kind}: leave --fused-kernels out.",
-                f"Liger에 {kind} 모델용 커널이 없습니다. --fused-kernels를 빼세요.",
-            )
+            f"Liger has no kernels for a model of type {kind}: leave --fused-kernels out.",
+            f"Liger에 {kind} 모델용 커널이 없습니다. --fused-kernels를 빼세요.",
         )
     kernels._apply_liger_kernel_to_instance(
         model=model, cross_entropy=False, fused_linear_cross_entropy=False

@@ -27,18 +27,22 @@ def build_config(values: Mapping[str, object]) -> Any:
         raise LoadError(
             "unsupported_architecture",
             f"transformers does not know the model type {model_type}.",
+            f"transformers가 모델 종류 {model_type}을(를) 모릅니다.",
         )
     rest = {key: value for key, value in values.items() if key != "model_type"}
     try:
         return AutoConfig.for_model(model_type, **rest)
     except StrictDataclassError as error:
         reason = str(error).strip().splitlines()[-1].strip()
-        raise LoadError("error", f"{_REFUSED}{reason}") from error
+        raise LoadError("error", f"{_REFUSED}{reason}", f"{_REFUSED_KO}{reason}") from error
     except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
-        raise LoadError("error", f"{_REFUSED}{first_line(error)}") from error
+        raise LoadError(
+            "error", f"{_REFUSED}{first_line(error)}", f"{_REFUSED_KO}{first_line(error)}"
+        ) from error
 
 
 _REFUSED = "An architecture can't have these values: "
+_REFUSED_KO = "구조의 값이 맞지 않습니다: "
 
 
 def config_of_file(values: Mapping[str, object], whose: str, cure: str | None = None) -> Any:

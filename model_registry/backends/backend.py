@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from model_registry.language import Said
 from model_registry.prompting.thinking import NO_ANSWER, split_thinking
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class BackendFactory(Protocol):
         """
 
 
-def nothing_missing(candidate: Candidate) -> str:
+def nothing_missing(candidate: Candidate) -> Said:
     """Of a backend that needs no setting up."""
     return ""
 
@@ -87,11 +88,12 @@ class BackendTraits:
     """A backend's properties, declared beside its factory.
 
     Args:
-        missing: what must be set up before a candidate can be asked, in words; "" for nothing.
+        missing: what must be set up before a candidate can be asked, in words or in both
+            languages; "" for nothing.
         gathers: whether a slow reader of its stream gets in one piece what has come meanwhile.
     """
 
-    missing: Callable[[Candidate], str] = nothing_missing
+    missing: Callable[[Candidate], Said] = nothing_missing
     gathers: bool = False
 
 
@@ -103,7 +105,7 @@ class RegisterBackend(Protocol):
         name: str,
         factory: BackendFactory,
         *,
-        missing: Callable[[Candidate], str] = nothing_missing,
+        missing: Callable[[Candidate], Said] = nothing_missing,
         gathers: bool = False,
     ) -> None:
         """Offer `factory` under a name that candidates bear as their `backend`.

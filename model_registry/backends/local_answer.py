@@ -87,6 +87,8 @@ def within_context(
             "error",
             f"The prompt has {len(prompt.ids):,} tokens and {loaded.candidate.name} looks back on "
             f"{context:,} at most, its answer included: shorten the prompt.",
+            f"질문이 {len(prompt.ids):,}토큰입니다. {loaded.candidate.name}의 문맥 길이는 답변까지 "
+            f"{context:,}토큰이니 질문을 줄이세요.",
             problem=EXCEEDED,
         )
     return replace(settings, max_new_tokens=min(settings.max_new_tokens, context - len(prompt.ids)))

@@ -39,7 +39,7 @@ from model_registry.backends.remote.streamed_text import StreamedText
 from model_registry.backends.remote.streaming_backend import StreamingBackend
 from model_registry.backends.remote.timed_http import RequestTimer, TimedClient
 from model_registry.candidate import Candidate
-from model_registry.errors import OhloraError
+from model_registry.errors import UnknownName
 from model_registry.prompting.chat_template import Message
 
 
@@ -72,9 +72,7 @@ class OpenAIBackend(StreamingBackend):
 
     def __init__(self, endpoint: Endpoint) -> None:
         if endpoint.dialect not in DIALECTS:
-            raise OhloraError(
-                f"No dialect is called {endpoint.dialect}. There are: {', '.join(DIALECTS)}."
-            )
+            raise UnknownName("dialect", endpoint.dialect, DIALECTS)
         self.endpoint, self.dialect = endpoint, DIALECTS[endpoint.dialect]
         self._refused: tuple[str, ...] = ()  # fields that this server takes no request with
         self._http = TimedClient(endpoint)
@@ -216,10 +214,12 @@ class OpenAIBackend(StreamingBackend):
         if is_one_document(events):
             text.first_seconds = None
         if not reason and not watch.done:
-            message = f"{self.endpoint.shown_url} ended its stream in the middle of an answer"
+            where = self.endpoint.shown_url
+            message = f"{where} ended its stream in the middle of an answer"
+            korean = f"{where}: 답변 도중에 스트림이 끝났습니다"
             status = "timeout" if watch.late else "unreachable"
             broken = text.answer("error", None, seconds, (status, *notes))
-            raise AskError(status, message, answer=broken)
+            raise AskError(status, message, korean, answer=broken)
         if self.dialect.one_token_a_piece:
             tokens = text.pieces
         reason = self._finish(reason, tokens, settings)
@@ -241,10 +241,12 @@ class OpenAIBackend(StreamingBackend):
                 return AskError(
                     "error",
                     f"{self.endpoint.shown_url} sent what is no chat completion ({said})",
+                    f"{self.endpoint.shown_url}: 채팅 응답이 아닌 것이 왔습니다({said})",
                 )
             return error_of_connection(cause, self.endpoint, late=watch.late)
         said = one_line(mask(server_message(error), self.endpoint.secrets))
-        return AskError("error", f"{self.endpoint.shown_url} broke off: {said}")
+        where = self.endpoint.shown_url
+        return AskError("error", f"{where} broke off: {said}", f"{where}: 중단되었습니다({said})")
 
     def close(self) -> None:
         self._http.close()

@@ -30,7 +30,7 @@ from model_registry.backends.remote.streamed_text import StreamedText
 from model_registry.backends.remote.streaming_backend import StreamingBackend
 from model_registry.backends.remote.timed_http import TimedClient
 from model_registry.candidate import Candidate, PromptPolicy
-from model_registry.errors import OhloraError
+from model_registry.errors import UnknownName
 from model_registry.files.json_values import JsonDict
 from model_registry.prompting.chat_template import Message
 from model_registry.prompting.tokenization import render
@@ -46,9 +46,7 @@ class PetalsBackend(StreamingBackend):
 
     def __init__(self, endpoint: Endpoint, prompting: PromptPolicy) -> None:
         if endpoint.transport not in TRANSPORTS:
-            raise OhloraError(
-                f"No transport is called {endpoint.transport}. There are: {', '.join(TRANSPORTS)}."
-            )
+            raise UnknownName("transport", endpoint.transport, TRANSPORTS)
         self.endpoint, self.prompting = endpoint, prompting
         self._http = TimedClient(endpoint)
 
@@ -230,14 +228,21 @@ class PetalsBackend(StreamingBackend):
             raise AskError(
                 "error",
                 f"{self.endpoint.shown_url} serves no model {self.endpoint.model!r} ({said})",
+                f"{self.endpoint.shown_url}: {self.endpoint.model!r} 모델이 없습니다({said})",
                 fatal=True,
             )
         # Its swarm is made of volunteers: blocks that nobody serves are an everyday answer.
         status = "unreachable" if "MissingBlocks" in said else "error"
-        raise AskError(status, f"{self.endpoint.shown_url} failed: {said}")
+        where = self.endpoint.shown_url
+        raise AskError(status, f"{where} failed: {said}", f"{where}: 실패했습니다({said})")
 
     def _nonsense(self) -> AskError:
-        return AskError("error", f"{self.endpoint.shown_url} sent what is no Petals message")
+        where = self.endpoint.shown_url
+        return AskError(
+            "error",
+            f"{where} sent what is no Petals message",
+            f"{where}: Petals 메시지가 아닌 것이 왔습니다",
+        )
 
     def _marks(self) -> list[str]:
         """Where an answer ends: the end mark, or where the model asks the next question itself."""

@@ -80,11 +80,15 @@ class ReplayBackend:
         """
         path = str(candidate.endpoint.get("transcript", ""))
         if not path:
-            raise LoadError("unreachable", f"{candidate.name}: its endpoint names no transcript.")
+            raise LoadError(
+                "unreachable",
+                f"{candidate.name}: its endpoint names no transcript.",
+                f"{candidate.name}: endpoint에 기록(transcript)이 없습니다.",
+            )
         try:
             transcript = _kept(Path(path))
         except OhloraError as error:
-            raise LoadError("unreachable", str(error)) from error
+            raise LoadError("unreachable", str(error), error.korean) from error
         tuned = candidate.endpoint.get("tuned")
         name = str(candidate.endpoint.get("recorded_as", candidate.name))
         if not isinstance(tuned, int | None) or not transcript.has(name, tuned):
@@ -104,7 +108,11 @@ class ReplayBackend:
         asked = messages[-1]["content"]
         reply = self._greedy.get(asked)
         if reply is None:
-            raise AskError("unreachable", f"{self._path} holds no answer of {self.name} to this.")
+            raise AskError(
+                "unreachable",
+                f"{self._path} holds no answer of {self.name} to this.",
+                f"{self._path}에 이 질문에 대한 {self.name}의 답변이 없습니다.",
+            )
         answer = Answer(
             reply.reply, reply.new_tokens, reply.finish_reason, reply.seconds,
             reply.first_token_seconds, reply.problems, reply.connect_seconds,
@@ -112,7 +120,12 @@ class ReplayBackend:
         )  # fmt: skip
         if reply.finish_reason == "error":
             status = next((p for p in reply.problems if p in STATUSES), "error")
-            raise AskError(status, "it failed when this was recorded", answer=answer)
+            raise AskError(
+                status,
+                "it failed when this was recorded",
+                "기록할 때 실패한 답변입니다",
+                answer=answer,
+            )
         return answer
 
     def stream(

@@ -127,9 +127,16 @@ def _read_rows(path: Path, keys: set[str]) -> list[Row]:
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise BadFile(path, number, f"is no JSON ({error.msg})") from error
+            raise BadFile(
+                path, number, f"is no JSON ({error.msg})", f"JSON이 아닙니다({error.msg})"
+            ) from error
         if set(row) != keys or not all(isinstance(value, str) for value in row.values()):
-            raise BadFile(path, number, f"must have the texts {', '.join(sorted(keys))}")
+            raise BadFile(
+                path,
+                number,
+                f"must have the texts {', '.join(sorted(keys))}",
+                f"{', '.join(sorted(keys))} 글이 있어야 합니다",
+            )
         rows.append(row)
     return rows
 

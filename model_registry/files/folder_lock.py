@@ -18,7 +18,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from model_registry.errors import OhloraError
-from model_registry.language import text
 
 try:
     import fcntl
@@ -72,10 +71,8 @@ class FolderLock:
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise OhloraError(
-                text(
-                    f"{self.folder} can't be written to ({reason}). Choose another folder.",
-                    f"{self.folder}에 쓸 수 없습니다({reason}). 다른 폴더를 지정하세요.",
-                )
+                f"{self.folder} can't be written to ({reason}). Choose another folder.",
+                f"{self.folder}에 쓸 수 없습니다({reason}). 다른 폴더를 지정하세요.",
             ) from error
         try:
             yield
@@ -115,21 +112,17 @@ class FolderLock:
     def _held_by(self, owner: Owner | None) -> OhloraError:
         if owner is None:  # between taking the lock and saying so
             return OhloraError(
-                text(
-                    f"Another process works in {self.folder}. Wait for it, or choose another.",
-                    f"다른 프로세스가 {self.folder}에서 작업 중입니다. 기다리거나 다른 폴더를 "
-                    "지정하세요.",
-                )
+                f"Another process works in {self.folder}. Wait for it, or choose another.",
+                f"다른 프로세스가 {self.folder}에서 작업 중입니다. 기다리거나 다른 폴더를 "
+                "지정하세요.",
             )
         return OhloraError(
-            text(
-                f"{self.folder} is in use by process {owner.pid} on {owner.host} since "
-                f"{owner.since}. Wait for it or stop it, or choose another folder. If it is gone "
-                f"for certain, remove {self.path}.",
-                f"{self.folder}: {owner.host}의 프로세스 {owner.pid}이(가) {owner.since}부터 쓰고 "
-                "있습니다. 끝나기를 기다리거나 멈추세요. 다른 폴더를 지정해도 됩니다. 이미 끝난 "
-                f"프로세스가 확실하면 {self.path} 파일을 지우세요.",
-            )
+            f"{self.folder} is in use by process {owner.pid} on {owner.host} since "
+            f"{owner.since}. Wait for it or stop it, or choose another folder. If it is gone "
+            f"for certain, remove {self.path}.",
+            f"{self.folder}: {owner.host}의 프로세스 {owner.pid}이(가) {owner.since}부터 쓰고 "
+            "있습니다. 끝나기를 기다리거나 멈추세요. 다른 폴더를 지정해도 됩니다. 이미 끝난 "
+            f"프로세스가 확실하면 {self.path} 파일을 지우세요.",
         )
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from model_registry.errors import OhloraError
 from model_registry.files.folder_lock import NAME as LOCK
 from model_registry.files.folder_lock import FolderLock
-from model_registry.language import text
 
 
 def check_folder(path: Path, option: str = "--out") -> None:
@@ -26,10 +25,8 @@ def check_folder(path: Path, option: str = "--out") -> None:
     """
     if path.exists() and not path.is_dir():
         raise OhloraError(
-            text(
-                f"{path} is a file, not a folder. Choose another {option}.",
-                f"{path}은(는) 폴더가 아니라 파일입니다. 다른 {option}을 지정하세요.",
-            )
+            f"{path} is a file, not a folder. Choose another {option}.",
+            f"{path}은(는) 폴더가 아니라 파일입니다. 다른 {option}을 지정하세요.",
         )
     _check_parent(path, option)
 
@@ -42,10 +39,8 @@ def check_file(path: Path, option: str = "--out") -> None:
     """
     if path.is_dir():
         raise OhloraError(
-            text(
-                f"{path} is a folder, not a file. Choose another {option}.",
-                f"{path}은(는) 파일이 아니라 폴더입니다. 다른 {option}을 지정하세요.",
-            )
+            f"{path} is a folder, not a file. Choose another {option}.",
+            f"{path}은(는) 파일이 아니라 폴더입니다. 다른 {option}을 지정하세요.",
         )
     if path.exists() and not os.access(path, os.W_OK):
         raise _not_writable(path, path, option)
@@ -65,12 +60,10 @@ def _check_parent(path: Path, option: str) -> None:
 
 def _not_writable(path: Path, cause: Path, option: str) -> OhloraError:
     return OhloraError(
-        text(
-            f"{path} can't be written: {cause} is no folder that may be written to. Choose "
-            f"another {option}.",
-            f"{path}에 쓸 수 없습니다: {cause}에 쓰기 권한이 없거나 폴더가 아닙니다. 다른 "
-            f"{option}을 지정하세요.",
-        )
+        f"{path} can't be written: {cause} is no folder that may be written to. Choose "
+        f"another {option}.",
+        f"{path}에 쓸 수 없습니다: {cause}에 쓰기 권한이 없거나 폴더가 아닙니다. 다른 "
+        f"{option}을 지정하세요.",
     )
 
 
@@ -88,14 +81,14 @@ def saving(path: Path) -> Iterator[None]:
     except (OSError, SafetensorError) as error:
         if isinstance(error, SafetensorError) and "Io" not in str(error):
             raise
-        raise OhloraError(_disk_words(path, error)) from error
+        raise OhloraError(*_disk_words(path, error)) from error
 
 
-def _disk_words(path: Path, error: Exception) -> str:
+def _disk_words(path: Path, error: Exception) -> tuple[str, str]:
     said = error.strerror if isinstance(error, OSError) else None
     reason = said or str(error).splitlines()[0]
     free = _free_megabytes(path)
-    return text(
+    return (
         f"{path} could not be written ({reason}; {free} MB are free there). Make room, or choose "
         "another place; what was finished before is kept.",
         f"{path}에 쓰지 못했습니다({reason}, 남은 공간 {free} MB). 공간을 비우거나 다른 곳을 "

@@ -18,10 +18,14 @@ def read_source(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise BadFile(path, None, f"can't be read ({error.strerror})") from error
+        raise BadFile(
+            path, None, f"can't be read ({error.strerror})", f"읽을 수 없습니다({error.strerror})"
+        ) from error
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise BadFile(path, line, "is not UTF-8: save it as UTF-8") from error
+        raise BadFile(
+            path, line, "is not UTF-8: save it as UTF-8", "UTF-8이 아닙니다. UTF-8로 저장하세요"
+        ) from error
 
 
 def parse_toml(source: str, path: Path) -> dict[str, object]:
@@ -36,9 +40,9 @@ def parse_toml(source: str, path: Path) -> dict[str, object]:
         raise BadFile(path, *_syntax_error(str(error), source)) from error
 
 
-def _syntax_error(message: str, source: str) -> tuple[int, str]:
+def _syntax_error(message: str, source: str) -> tuple[int, str, str]:
     """tomllib writes "… (at line 5, column 3)" or "… (at end of document)"."""
     found = re.search(r" \(at line (\d+), column \d+\)", message)
-    if not found:
-        return source.count("\n") + 1, message
-    return int(found.group(1)), message.replace(found.group(), "")
+    line = int(found.group(1)) if found else source.count("\n") + 1
+    said = message.replace(found.group(), "") if found else message
+    return line, said, f"TOML 문법이 잘못되었습니다({said})"

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
-from model_registry.errors import BadFile, OhloraError
+from model_registry.errors import BadFile, UnknownName
 from model_registry.files.json_values import JsonObject
 from model_registry.files.toml_source import parse_toml, read_source
 from model_registry.language import text
@@ -110,10 +110,7 @@ def parse_use(value: str) -> Use:
     for use in USES:
         if folded == use:
             return use
-    listed = ", ".join(USES)
-    error = OhloraError(f"No use is called {value}. There are: {listed}.")
-    error.korean = f"{value}(이)라는 용도는 없습니다. 쓸 수 있는 용도: {listed}."
-    raise error
+    raise UnknownName("use", value, USES)
 
 
 def terms_of(license_name: str) -> Terms | None:
@@ -175,7 +172,12 @@ def read_terms(path: Path) -> tuple[Terms, ...]:
     for terms in found:
         for name in map(_folded, terms.names):
             if seen.get(name, terms.title) != terms.title:
-                raise BadFile(path, None, f"{name} names both {seen[name]} and {terms.title}")
+                raise BadFile(
+                    path,
+                    None,
+                    f"{name} names both {seen[name]} and {terms.title}",
+                    f"{name}이(가) {seen[name]}와(과) {terms.title} 둘의 이름입니다",
+                )
             seen[name] = terms.title
     return found
 
@@ -196,12 +198,22 @@ def _folded(name: str) -> str:
 
 def _terms(path: Path, key: str, entry: object) -> Terms:
     if not isinstance(entry, Mapping):
-        raise BadFile(path, None, f"{key} is no table: write it as [{key}]")
+        raise BadFile(
+            path,
+            None,
+            f"{key} is no table: write it as [{key}]",
+            f"{key}은(는) 표가 아닙니다. [{key}]로 적으세요",
+        )
     try:
         said = entry["uses"]
         if unknown := set(said) - set(USES):
             wrong, known = ", ".join(unknown), ", ".join(USES)
-            raise BadFile(path, None, f"licence {key}: no use is called {wrong}; there are {known}")
+            raise BadFile(
+                path,
+                None,
+                f"licence {key}: no use is called {wrong}; there are {known}",
+                f"라이선스 {key}: {wrong}(이)라는 용도는 없습니다. 쓸 수 있는 용도: {known}",
+            )
         uses = {use: _clause(path, key, said[use]) if use in said else NOT_READ for use in USES}
         attribution = entry.get("attribution")
         terms = Terms(
@@ -214,13 +226,28 @@ def _terms(path: Path, key: str, entry: object) -> Terms:
             attribution=attribution and Clause("conditions", attribution["en"], attribution["ko"]),
         )
     except (KeyError, TypeError) as error:
-        raise BadFile(path, None, f"licence {key}: {error} is missing or no table") from error
+        raise BadFile(
+            path,
+            None,
+            f"licence {key}: {error} is missing or no table",
+            f"라이선스 {key}: {error}이(가) 없거나 표가 아닙니다",
+        ) from error
     if terms.read not in READINGS or not isinstance(terms.read_on, date):
-        raise BadFile(path, None, f"licence {key}: read is one of {READINGS}, read_on a date")
+        raise BadFile(
+            path,
+            None,
+            f"licence {key}: read is one of {READINGS}, read_on a date",
+            f"라이선스 {key}: read는 {READINGS} 가운데 하나, read_on은 날짜여야 합니다",
+        )
     return terms
 
 
 def _clause(path: Path, key: str, entry: JsonObject) -> Clause:
     if entry["answer"] not in ANSWERS:
-        raise BadFile(path, None, f"licence {key}: an answer is one of {', '.join(ANSWERS)}")
+        raise BadFile(
+            path,
+            None,
+            f"licence {key}: an answer is one of {', '.join(ANSWERS)}",
+            f"라이선스 {key}: 답은 {', '.join(ANSWERS)} 가운데 하나입니다",
+        )
     return Clause(entry["answer"], entry["en"], entry["ko"])

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal, get_args
 
+from model_registry.errors import OhloraError
 from model_registry.files.json_values import JsonObject
+from model_registry.language import Both
 
 Standing = Literal["read", "reported", "derived", "recalled"]
 STANDINGS: tuple[Standing, ...] = get_args(Standing)
@@ -65,7 +67,7 @@ class Benchmark:
         return {"name": self.name, "value": self.value, "source": self.source.to_json()}
 
 
-class BadEvidence(ValueError):
+class BadEvidence(OhloraError):
     """What a catalog says of its sources is wrong; the catalog's reader adds file and line."""
 
 
@@ -81,11 +83,19 @@ def read_sources(entries: JsonObject) -> dict[str, Source]:
 def _source(key: str, entry: JsonObject) -> Source:
     unknown = set(entry) - {"title", "read_on", "standing", "url"}
     if unknown:
-        raise BadEvidence(f"source {key}: unknown key {', '.join(sorted(unknown))}")
+        named = ", ".join(sorted(unknown))
+        raise BadEvidence(f"source {key}: unknown key {named}", f"출처 {key}: 모르는 키 {named}")
     if not isinstance(entry.get("title"), str) or not isinstance(entry.get("read_on"), date):
-        raise BadEvidence(f"source {key} needs a title and read_on, a day such as 2026-11-28")
+        raise BadEvidence(
+            f"source {key} needs a title and read_on, a day such as 2026-11-28",
+            f"출처 {key}에는 title과 2026-11-28 같은 날인 read_on이 필요합니다",
+        )
     if entry.get("standing") not in STANDINGS:
-        raise BadEvidence(f"source {key}: standing is one of {', '.join(STANDINGS)}")
+        known = ", ".join(STANDINGS)
+        raise BadEvidence(
+            f"source {key}: standing is one of {known}",
+            f"출처 {key}: standing은 {known} 가운데 하나여야 합니다",
+        )
     return Source(entry["title"], entry["read_on"], entry["standing"], str(entry.get("url", "")))
 
 
@@ -100,29 +110,44 @@ def read_evidence(
     named = entry.get("evidence", {})
     for group in named:
         if group not in GROUPS:
-            raise BadEvidence(f"evidence is for {', '.join(GROUPS)}, not {group}")
+            known = ", ".join(GROUPS)
+            raise BadEvidence(
+                f"evidence is for {known}, not {group}",
+                f"evidence는 {known}에만 적습니다({group} 아님)",
+            )
     evidence = {group: _named(source, sources) for group, source in named.items()}
     results = entry.get("benchmarks", [])
     if not isinstance(results, list) or not all(isinstance(each, dict) for each in results):
-        raise BadEvidence("benchmarks is a list of {name, value, source}")
+        raise BadEvidence(
+            "benchmarks is a list of {name, value, source}",
+            "benchmarks는 {name, value, source}의 목록이어야 합니다",
+        )
     return evidence, tuple(_benchmark(each, sources) for each in results)
 
 
 def _named(key: str, sources: Mapping[str, Source]) -> Source:
     if key not in sources:
-        raise BadEvidence(f"source {key} has no [sources] entry")
+        raise BadEvidence(
+            f"source {key} has no [sources] entry", f"[sources]에 출처 {key}이(가) 없습니다"
+        )
     return sources[key]
 
 
 def _benchmark(entry: JsonObject, sources: Mapping[str, Source]) -> Benchmark:
     value = entry.get("value")
     if not isinstance(value, int | float) or isinstance(value, bool) or set(entry) != _RESULT:
-        raise BadEvidence("a benchmark is {name, value, source}, its value a number")
+        raise BadEvidence(
+            "a benchmark is {name, value, source}, its value a number",
+            "benchmark는 {name, value, source}이며 value는 숫자여야 합니다",
+        )
     return Benchmark(str(entry["name"]), float(value), _named(entry["source"], sources))
 
 
-def released_problem(value: str) -> str | None:
+def released_problem(value: str) -> Both | None:
     """What is wrong with a day of release; None where it is a year, a month or a day."""
     if re.fullmatch(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?", value):
         return None
-    return f"released is a day such as 2026-07-27, a month or a year, not {value!r}"
+    return (
+        f"released is a day such as 2026-07-27, a month or a year, not {value!r}",
+        f"released 값은 2026-07-27 같은 날, 달, 해여야 합니다: {value!r}",
+    )

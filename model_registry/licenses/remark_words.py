@@ -17,4 +17,9 @@ _KOREAN: dict[str, str] = tomllib.loads(_TABLE.read_text(encoding="utf-8"))
 
 def remark_words(remark: str) -> str:
     """A remark as people read it."""
-    return text(remark, _KOREAN.get(remark, remark))
+    return text(remark, remark_in_korean(remark))
+
+
+def remark_in_korean(remark: str) -> str:
+    """A remark in Korean; as it was written where there is none."""
+    return _KOREAN.get(remark, remark)

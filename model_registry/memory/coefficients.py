@@ -33,7 +33,7 @@ LIGHT_TRACED = (
 )  # fmt: skip
 
 #: Counts up when a step is done in another way, so that what was traced of the old one is left.
-_FORM = 2
+_FORM = 3
 
 Traced = tuple[tuple[str, str, str], ...]
 #: Architectures by their key; each has its model type, its counts and its traces by their key.
@@ -95,8 +95,8 @@ def coefficients_of(
         _remember(values, name, _trace(values, kind, dtype, device, targets, dora))
         entry = _known(architecture_key(values))
     found = entry[name]
-    if isinstance(found, str):  # the reason why there is none
-        raise LoadError("unsupported_architecture", found)
+    if isinstance(found, list):  # the reason why there is none, in English and Korean
+        raise LoadError("unsupported_architecture", *found)
     return dict(found)
 
 
@@ -123,7 +123,7 @@ def _trace(
     device: str,
     targets: str | Sequence[str],
     dora: bool = False,
-) -> Coefficients | str:
+) -> Coefficients | list[str]:
     # Imports torch, which what is in the table does without.
     from model_registry.memory.trace import trace_architecture
 
@@ -132,7 +132,7 @@ def _trace(
             values, kind, dtype=dtype, device=device, targets=targets, dora=dora
         )
     except LoadError as error:
-        return str(error)
+        return [str(error), error.korean]
 
 
 @cache

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from model_registry.architectures.head_chunks import chunk_rows
-from model_registry.errors import LoadError, OhloraError
+from model_registry.errors import LoadError, UnknownName
 from model_registry.memory.allocator import MAPPED_FROM
 from model_registry.memory.coefficients import coefficients_of, is_known, skeleton_of
 
@@ -107,7 +107,7 @@ def predict(
         LoadError: "unsupported_architecture", where nothing could be counted or traced.
     """
     if work.kind not in KINDS:
-        raise OhloraError(f"No kind of work is called {work.kind}. There are: {', '.join(KINDS)}.")
+        raise UnknownName("kind of work", work.kind, KINDS)
     counts = skeleton_of(architecture)
     resident = {"weights": weight_bytes(counts, work)}
     if work.kind == "load":
@@ -144,11 +144,7 @@ def weight_bytes(counts: Mapping[str, int], work: Work) -> int:
     if work.quantization == "none":
         return counts["parameters"] * itemsize + counts["buffer_bytes"]
     if work.quantization not in _QUANTIZED:
-        known = ", ".join(_QUANTIZED)
-        raise OhloraError(
-            f"No quantisation is called {work.quantization}. There are: {known}.",
-            f"{work.quantization}: 그런 양자화가 없습니다. 고를 수 있는 이름: {known}.",
-        )
+        raise UnknownName("quantisation", work.quantization, _QUANTIZED)
     shrunk = counts["linear_parameters"]
     quantized = shrunk * _QUANTIZED[work.quantization]
     if work.quantization == "int8":
@@ -210,6 +206,7 @@ def _training(
         raise LoadError(
             "unsupported_architecture",
             "eager attention keeps scores of length times length, which nothing here counts",
+            "eager 어텐션은 길이의 제곱만큼 점수를 남기며, 그 메모리는 예측하지 않습니다",
         )
     if kind == "orpo":  # chosen and rejected rows go through in one batch, every position counts
         batch, kept, kind = 2 * batch, work.length, "lora"

@@ -11,9 +11,12 @@ from dataclasses import dataclass, replace
 from model_registry import machine
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError
+from model_registry.licenses.remark_words import remark_in_korean
 from model_registry.memory.fit import NO_CORRECTION, Correction, Work, is_quick, predict
 from model_registry.memory.verdict import Change, margin, smallest_change
+from model_registry.messages.notes import Note
 from model_registry.selection import parse_bytes
+from model_registry.statuses import STATUSES
 
 #: What a card of this name offers to a program, in GiB: less than on its label.
 CARDS = {
@@ -49,7 +52,7 @@ class FitRow:
     margin_bytes: int | None
     smallest_change: str | None
     terms: dict[str, int]
-    reason: str | None = None
+    reason: Note | None = None
 
     def to_json(self) -> dict[str, object]:
         """One row of the document of `ohlora fit --json`."""
@@ -63,7 +66,7 @@ class FitRow:
             "fits": self.fits,
             "smallest_change": self.smallest_change,
             "margin_bytes": self.margin_bytes,
-            "reason": self.reason,
+            "reason": self.reason.english if self.reason else None,
             "terms": self.terms,
             "batch": work.batch,
             "length": work.length,
@@ -195,13 +198,16 @@ def fit_row(
     try:
         if not candidate.shapes:
             note = candidate.parameters_note or "its catalog entry has no architecture"
-            raise LoadError("unsupported_architecture", note)
+            raise LoadError("unsupported_architecture", note, remark_in_korean(note))
         if not trace and not is_quick(candidate.shapes, work):
-            command = f"`ohlora fit {shlex.quote(candidate.name)} --trace` follows it now"
-            raise LoadError("not traced yet", command)
+            command = f"`ohlora fit {shlex.quote(candidate.name)} --trace`"
+            raise LoadError(
+                "not traced yet", f"{command} follows it now", f"{command}로 지금 추적하세요"
+            )
         estimate = predict(candidate.shapes, work, correction)
     except LoadError as error:
-        reason = f"{error.status}: {error}"
+        korean = STATUSES[error.status].ko if error.status in STATUSES else "아직 추적하지 않음"
+        reason = Note.in_both(f"{error.status}: {error}", f"{korean}: {error.korean}")
         return FitRow(candidate.name, work, None, None, None, None, {}, reason)
     left = margin(estimate, budget.bytes, work.device)
     change = None

@@ -76,7 +76,11 @@ def _grouped_product(one: Tensor, other: Tensor) -> Tensor:
     """The shape of a product with stacked experts; torch's own shape rule wants bf16 only."""
     if one.dim() == 2 and other.dim() == 3:
         return one.new_empty(one.shape[0], other.shape[-1])
-    raise LoadError("unsupported_architecture", "Tuning fused experts can't be followed.")
+    raise LoadError(
+        "unsupported_architecture",
+        "Tuning fused experts can't be followed.",
+        "합쳐진 전문가(fused experts)의 튜닝은 추적할 수 없습니다.",
+    )
 
 
 @contextmanager

@@ -235,7 +235,11 @@ def _decoder_layers(model: PreTrainedModel) -> nn.ModuleList:
     for module in model.modules():
         if isinstance(module, torch.nn.ModuleList) and len(module) == depth:
             return module
-    raise LoadError("unsupported_architecture", "The stack of layers was not found.")
+    raise LoadError(
+        "unsupported_architecture",
+        "The stack of layers was not found.",
+        "레이어 묶음을 찾지 못했습니다.",
+    )
 
 
 def _keeps_logits(model: PreTrainedModel) -> bool:

@@ -86,7 +86,9 @@ def on_meta(values: Mapping[str, object], dtype: torch.dtype) -> PreTrainedModel
     except ValueError as error:
         kind = values["model_type"]
         raise LoadError(
-            "unsupported_architecture", f"transformers can't build a language model of type {kind}."
+            "unsupported_architecture",
+            f"transformers can't build a language model of type {kind}.",
+            f"transformers가 {kind} 언어 모델을 만들지 못합니다.",
         ) from error
     model.tie_weights()
     return model
@@ -182,6 +184,8 @@ def trace_architecture(
         raise LoadError(
             "unsupported_architecture",
             f"{kind} of {values['model_type']} can't be followed: {type(error).__name__}: {line}",
+            f"{values['model_type']}의 {kind}을(를) 추적할 수 없습니다: "
+            f"{type(error).__name__}: {line}",
         ) from error
     features = np.array([shape.features() for shape in shapes], dtype=float)
     found = {

@@ -12,6 +12,7 @@ from string import Formatter
 from typing import Any
 
 from model_registry.architectures.cures import BY_NAME
+from model_registry.errors import OhloraError
 from model_registry.files.json_values import JsonObject
 from model_registry.language import read_by, read_texts, text
 from model_registry.licenses.license_uses import clause_of, use_words
@@ -38,6 +39,16 @@ class Note:
     def written(cls, words: str) -> Note:
         """A sentence that has no code."""
         return cls("as_written", {"words": words})
+
+    @classmethod
+    def in_both(cls, english: str, korean: str) -> Note:
+        """A sentence that has no code, in both languages."""
+        return cls("in_both", {"english": english, "korean": korean})
+
+    @classmethod
+    def of_error(cls, error: OhloraError) -> Note:
+        """What an error says."""
+        return cls.in_both(str(error), error.korean)
 
     @classmethod
     def from_json(cls, value: object) -> Note:
@@ -149,7 +160,7 @@ FORMS: dict[str, Callable[[Any], str]] = {
     "status": status_words,
     "note": _said,
     "free": _freedom,
-    "brackets": lambda said: f" ({remark_words(said)})" if said else "",
+    "brackets": lambda said: f" ({remark_words(_said(said))})" if said else "",
     "remark": remark_words,
     "names": ", ".join,
     "split": lambda split: f"{split} " if split else "",

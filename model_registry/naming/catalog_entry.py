@@ -19,7 +19,6 @@ from model_registry.catalog import read_catalog
 from model_registry.errors import BadFile, DuplicateName, OhloraError
 from model_registry.files.json_values import JsonObject
 from model_registry.files.whole_file import write_whole
-from model_registry.language import text
 
 #: Of a config.json, what is no part of an architecture that a catalog keeps: ids of its tokens.
 _LEFT_OUT = ("_token_id", "_token_index")
@@ -35,20 +34,16 @@ def add_to_catalog(path: Path, candidates: Iterable[Candidate]) -> None:
     """
     if path.suffix != ".toml":
         raise OhloraError(
-            text(
-                f"A catalog of your own is a .toml file, not {path.name}.",
-                f"카탈로그 파일은 .toml이어야 합니다: {path.name}",
-            )
+            f"A catalog of your own is a .toml file, not {path.name}.",
+            f"카탈로그 파일은 .toml이어야 합니다: {path.name}",
         )
     document = _read(path)
     known = {c.name for c in read_catalog(path)} if path.exists() else set()
     for candidate in candidates:
         if candidate.name in known:
             raise DuplicateName(
-                text(
-                    f"{path} has a candidate {candidate.name} already.",
-                    f"{path}에 {candidate.name} 후보가 이미 있습니다.",
-                )
+                f"{path} has a candidate {candidate.name} already.",
+                f"{path}에 {candidate.name} 후보가 이미 있습니다.",
             )
         known.add(candidate.name)
         _append(document, candidate, path)
@@ -60,7 +55,9 @@ def _read(path: Path) -> tomlkit.TOMLDocument:
         try:
             return tomlkit.parse(path.read_text(encoding="utf-8"))
         except (TOMLKitError, UnicodeDecodeError) as error:
-            raise BadFile(path, None, str(error)) from error
+            raise BadFile(
+                path, None, str(error), f"카탈로그를 읽을 수 없습니다({error})"
+            ) from error
     document = tomlkit.document()
     document.add(tomlkit.comment("Candidates named by `ohlora candidates add`."))
     about = tomlkit.table()

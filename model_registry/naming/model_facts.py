@@ -150,7 +150,9 @@ def read_headers(folder: Path, names: Iterable[str]) -> dict[str, Tensor]:
                     found[key] = Tensor(str(part.get_dtype()), tuple(part.get_shape()))
         except (SafetensorError, OSError, ValueError, OverflowError) as error:
             raise LoadError(
-                "error", f"{path} is broken or cut short ({str(error).splitlines()[0][:120]})."
+                "error",
+                f"{path} is broken or cut short ({str(error).splitlines()[0][:120]}).",
+                f"{path} 파일이 손상되었거나 잘렸습니다({str(error).splitlines()[0][:120]}).",
             ) from error
     return found
 

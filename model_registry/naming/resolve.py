@@ -12,7 +12,6 @@ from model_registry.candidate import Candidate, Free, License, PromptPolicy
 from model_registry.errors import LoadError, OhloraError, UnknownName
 from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.files.small_json import read_json_object
-from model_registry.language import text
 from model_registry.licenses.license_uses import Terms, terms_of
 from model_registry.messages.path_errors import (
     existing_path,
@@ -117,7 +116,7 @@ def find_candidates(
     for name in names:
         candidate = own.get(name) or find_candidate(name, registry, catalog, cure=cure)
         if candidate in found:
-            raise OhloraError(text(f"{name} is named twice.", f"{name}을(를) 두 번 지정했습니다."))
+            raise OhloraError(f"{name} is named twice.", f"{name}을(를) 두 번 지정했습니다.")
         found.append(candidate)
     return _told_apart(found)
 
@@ -143,10 +142,8 @@ def _told_apart(candidates: list[Candidate]) -> list[Candidate]:
     again = [candidate.name for candidate in told]
     if twice := next((name for name in again if again.count(name) > 1), None):
         raise OhloraError(
-            text(
-                f"Two of the named candidates are called {twice}: rename a folder.",
-                f"지정한 후보 가운데 둘의 이름이 {twice}입니다. 폴더 이름을 바꾸세요.",
-            )
+            f"Two of the named candidates are called {twice}: rename a folder.",
+            f"지정한 후보 가운데 둘의 이름이 {twice}입니다. 폴더 이름을 바꾸세요.",
         )
     return told
 
@@ -214,7 +211,9 @@ def adapted_candidate(folder: Path, registry: Registry, base: Path | None = None
     found = candidate_in(base) if base is not None else _base_of_adapter(folder, registry)
     if found.backend != "transformers":
         raise LoadError(
-            "error", f"{folder} is an adapter of {found.name}, which is not loaded here."
+            "error",
+            f"{folder} is an adapter of {found.name}, which is not loaded here.",
+            f"{folder}: 여기서 불러오지 않는 모델 {found.name}의 어댑터입니다.",
         )
     policy = _tuned_policy(folder)
     return replace(

@@ -121,10 +121,14 @@ class PromptFormat:
             return prompt, whole[len(prompt) :]
         if opens_thinking(prompt) and (shut := self._shut(messages, prompt, reply, whole)):
             return prompt, shut
-        thinks = f"a {THINK_TAGS[0]} block" if THINK_TAGS[1] in reply else "something"
+        thinks, thinks_ko = "something", "일부를"
+        if THINK_TAGS[1] in reply:
+            thinks, thinks_ko = f"a {THINK_TAGS[0]} block", f"{THINK_TAGS[0]} 블록을"
         raise BadTrainingRow(
             f"The chat template writes {thinks} of this answer before it, so that no prompt is the "
-            'beginning of the row. Take it out, or set thinking = "on" in the contract.'
+            'beginning of the row. Take it out, or set thinking = "on" in the contract.',
+            f"채팅 템플릿이 이 답변의 {thinks_ko} 답변 앞에 쓰므로, 질문이 행의 시작이 되지 "
+            '않습니다. 그 부분을 빼거나 계약에서 thinking = "on"으로 두세요.',
         )
 
     def _shut(self, messages: Sequence[Message], prompt: str, reply: str, whole: str) -> str | None:

@@ -45,7 +45,9 @@ def served_template(policy: PromptPolicy, tokenizer: PreTrainedTokenizerBase) ->
             return tried
     raise OhloraError(
         "The model's chat template can't be made to ask in the form it was tuned in: tune it with "
-        'thinking = "template".'
+        'thinking = "template".',
+        "이 모델의 채팅 템플릿으로는 튜닝한 형식대로 물을 수 없습니다. thinking = "
+        '"template"으로 튜닝하세요.',
     )
 
 

@@ -68,6 +68,9 @@ def check_tokens(
             f"{candidate.name}: its template writes the token {beyond} "
             f"({tokenizer.convert_ids_to_tokens(beyond)!r}), its embedding has {rows:,} rows. "
             "They don't belong together.",
+            f"{candidate.name}: 템플릿이 토큰 {beyond}"
+            f"({tokenizer.convert_ids_to_tokens(beyond)!r})을(를) 쓰지만 임베딩은 {rows:,}행입니다."
+            " 서로 다른 모델의 파일입니다.",
         )
 
 
@@ -99,6 +102,7 @@ def _written(
         raise LoadError(
             "error",
             f"{candidate.name}: its tokenizer or chat template fails: {first_line(error)}",
+            f"{candidate.name}: 토크나이저나 채팅 템플릿이 실패합니다: {first_line(error)}",
         ) from error
 
 
@@ -112,6 +116,8 @@ def _check_growth(candidate: Candidate, tokenizer: PreTrainedTokenizerBase) -> N
                 "error",
                 f"{candidate.name}: its tokenizer's {part} makes a text more than "
                 f"{MOST_GROWTH:,} times as long. Is it broken?",
+                f"{candidate.name}: 토크나이저의 {part}이(가) 글을 {MOST_GROWTH:,}배 넘게 "
+                "늘립니다. 파일이 손상되었는지 확인하세요.",
             )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from model_registry.errors import BadTemplate, BadTrainingRow
+from model_registry.language import Both
 from model_registry.prompting.chat_template import Message
 from model_registry.prompting.control_tokens import unmark
 from model_registry.prompting.prompt_format import (
@@ -184,7 +185,7 @@ def encode_all(
     policy: PromptPolicy,
     tokenizer: PreTrainedTokenizerBase,
     rows: Sequence[TrainableRow],
-    names: Sequence[str] = (),
+    names: Sequence[Both] = (),
 ) -> list[EncodedRow]:
     """All rows as `encode_row` writes them. `names` is what messages call them.
 
@@ -196,12 +197,19 @@ def encode_all(
         try:
             encoded.append(encode_row(policy, tokenizer, row.messages, row.reply))
         except (BadTrainingRow, BadTemplate) as error:
-            raise BadTrainingRow(f"{name}: {error}") from error
+            raise BadTrainingRow(f"{name[0]}: {error}", f"{name[1]}: {error.korean}") from error
     return encoded
 
 
-def _numbered(count: int) -> list[str]:
-    return [f"Training row {number}" for number in range(1, count + 1)]
+def row_name(number: int, split: str, english: str = "", korean: str = "") -> Both:
+    """A row by its number, with what says more of it in each language."""
+    if split == "train":
+        return f"Training row {number}{english}", f"학습 행 {number}번{korean}"
+    return f"Valid row {number}{english}", f"검증 행 {number}번{korean}"
+
+
+def _numbered(count: int) -> list[Both]:
+    return [row_name(number, "train") for number in range(1, count + 1)]
 
 
 def moves_system(
@@ -216,7 +224,7 @@ def check_rows(
     rows: Sequence[EncodedRow],
     end_id: int,
     max_length: int | None = None,
-    names: Sequence[str] = (),
+    names: Sequence[Both] = (),
 ) -> None:
     """Refuse rows that would teach something wrong, by their names or else numbers from 1.
 
@@ -228,24 +236,24 @@ def check_rows(
         labelled = [(i, label) for i, label in enumerate(row.labels) if label != IGNORED]
         if len(labelled) < 2:
             raise BadTrainingRow(
-                f"{name} has no answer to learn from.", f"{name}에 학습할 답변이 없습니다."
+                f"{name[0]} has no answer to learn from.", f"{name[1]}에 학습할 답변이 없습니다."
             )
         if any(row.input_ids[i] != label for i, label in labelled):
             raise BadTrainingRow(
-                f"{name} has labels that are not its own tokens.",
-                f"{name}의 레이블이 자기 토큰과 다릅니다.",
+                f"{name[0]} has labels that are not its own tokens.",
+                f"{name[1]}의 레이블이 자기 토큰과 다릅니다.",
             )
         if labelled[-1][1] != end_id:
             raise BadTrainingRow(
-                f"{name} does not end in the end token ({end_id}) with a label: "
+                f"{name[0]} does not end in the end token ({end_id}) with a label: "
                 "a model tuned on it would never stop.",
-                f"{name}이(가) 레이블 있는 종료 토큰({end_id})으로 끝나지 않습니다. 이대로 "
+                f"{name[1]}이(가) 레이블 있는 종료 토큰({end_id})으로 끝나지 않습니다. 이대로 "
                 "튜닝한 모델은 멈추지 않습니다.",
             )
         if max_length is not None and len(row.input_ids) > max_length:
             raise BadTrainingRow(
-                f"{name} has {len(row.input_ids)} tokens, more than {max_length}. "
+                f"{name[0]} has {len(row.input_ids)} tokens, more than {max_length}. "
                 "Shorten it or raise max_length.",
-                f"{name}은(는) {len(row.input_ids)}토큰으로 {max_length}보다 깁니다. 줄이거나 "
+                f"{name[1]}은(는) {len(row.input_ids)}토큰으로 {max_length}보다 깁니다. 줄이거나 "
                 "max_length를 늘리세요.",
             )

@@ -11,7 +11,6 @@ from model_registry.candidate import Candidate, PromptPolicy
 from model_registry.errors import LoadError, OhloraError, UnknownName
 from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.files.small_json import read_json_object
-from model_registry.language import text
 from model_registry.messages.path_errors import (
     nothing_there,
 )
@@ -114,11 +113,9 @@ def load_tuned(
     check_adapter(folder)
     if source == "random" and card.get("weights", "random") != "random":
         raise OhloraError(
-            text(
-                f"{folder} was tuned on weights of its own: it can't be put on random ones.",
-                f"{folder} 폴더의 어댑터는 실제 가중치로 튜닝했습니다. 무작위 가중치에는 쓸 수 "
-                "없습니다.",
-            )
+            f"{folder} was tuned on weights of its own: it can't be put on random ones.",
+            f"{folder} 폴더의 어댑터는 실제 가중치로 튜닝했습니다. 무작위 가중치에는 쓸 수 "
+            "없습니다.",
         )
     base = _base_in(card, folder, registry, base_folder)
     if "prompting" in card:  # asked in the form that it was tuned in, whatever the base says now
@@ -139,23 +136,21 @@ def _base_in(
     except UnknownName as error:
         if base_folder is not None or "/" not in named:
             raise
-        raise LoadError("unreachable", _moved_words(folder, named)) from error
+        raise LoadError("unreachable", *_moved_words(folder, named)) from error
     mark = card.get("base_weights")
     if mark is not None and base.path is not None and mark != weights_fingerprint(base):
         raise LoadError(
             "error",
-            text(
-                f"{base.path} is not the model that {folder} was tuned on: its weights are others. "
-                "Name the right one with --base FOLDER, or tune again.",
-                f"{base.path}은(는) {folder}을(를) 튜닝한 모델이 아닙니다: 가중치가 다릅니다. "
-                "--base 폴더로 맞는 모델을 지정하거나 다시 튜닝하세요.",
-            ),
+            f"{base.path} is not the model that {folder} was tuned on: its weights are others. "
+            "Name the right one with --base FOLDER, or tune again.",
+            f"{base.path}은(는) {folder}을(를) 튜닝한 모델이 아닙니다: 가중치가 다릅니다. "
+            "--base 폴더로 맞는 모델을 지정하거나 다시 튜닝하세요.",
         )
     return base
 
 
-def _moved_words(folder: Path, named: str) -> str:
-    return text(
+def _moved_words(folder: Path, named: str) -> tuple[str, str]:
+    return (
         f"{folder} was tuned on {named}, which is no longer there. Name the base's folder with "
         "--base FOLDER.",
         f"{folder}은(는) {named}을(를) 튜닝한 것인데 그 폴더가 없습니다. --base 폴더로 베이스 "

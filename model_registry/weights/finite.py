@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from model_registry.errors import NotFinite
-from model_registry.language import text
 
 if TYPE_CHECKING:
     import torch
@@ -27,14 +26,12 @@ def check_finite(model: PreTrainedModel) -> None:
             total = parameter.sum(dtype=torch.float32)  # NaN and infinity both stay in it
         if not torch.isfinite(total):
             raise NotFinite(
-                text(
-                    f"the weights hold NaN or infinity ({name}): their file is damaged, or "
-                    f"{_precision(parameter)} can't hold them. Fetch them again, or use --dtype "
-                    "float32.",
-                    f"가중치에 NaN 또는 무한대가 있습니다({name}): 파일이 손상됐거나 "
-                    f"{_precision(parameter)}(으)로 담을 수 없는 값입니다. 다시 내려받거나 "
-                    "--dtype float32를 쓰세요.",
-                )
+                f"the weights hold NaN or infinity ({name}): their file is damaged, or "
+                f"{_precision(parameter)} can't hold them. Fetch them again, or use --dtype "
+                "float32.",
+                f"가중치에 NaN 또는 무한대가 있습니다({name}): 파일이 손상됐거나 "
+                f"{_precision(parameter)}(으)로 담을 수 없는 값입니다. 다시 내려받거나 "
+                "--dtype float32를 쓰세요.",
             )
 
 
@@ -71,10 +68,8 @@ class LogitsWatch:
             return
         check_finite(self._model)
         raise NotFinite(
-            text(
-                "the model computes NaN instead of an answer: its precision overflows. Use --dtype "
-                "bfloat16 or float32.",
-                "모델의 답변 계산이 NaN이 됩니다: 정밀도가 넘칩니다. --dtype bfloat16 또는 "
-                "float32를 쓰세요.",
-            )
+            "the model computes NaN instead of an answer: its precision overflows. Use --dtype "
+            "bfloat16 or float32.",
+            "모델의 답변 계산이 NaN이 됩니다: 정밀도가 넘칩니다. --dtype bfloat16 또는 "
+            "float32를 쓰세요.",
         )

@@ -136,7 +136,9 @@ def check_files(folder: Path) -> None:
             found = path.stat()
         except OSError as error:  # a link to nowhere, or round in a circle
             why = error.strerror or str(error)
-            raise LoadError("error", f"{path} can't be read: {why}.") from error
+            raise LoadError(
+                "error", f"{path} can't be read: {why}.", f"{path} 파일을 읽을 수 없습니다: {why}."
+            ) from error
         if stat.S_ISDIR(found.st_mode):
             if path.name not in _FILES:
                 continue
@@ -165,7 +167,11 @@ def _check_file(path: Path, size: int) -> None:
     try:
         pointer = size < 1024 and is_lfs_pointer(path)
     except OSError as error:
-        raise LoadError("error", f"{path} can't be read: {error.strerror}.") from error
+        raise LoadError(
+            "error",
+            f"{path} can't be read: {error.strerror}.",
+            f"{path} 파일을 읽을 수 없습니다: {error.strerror}.",
+        ) from error
     if pointer:
         raise LoadError(
             "error",
@@ -179,7 +185,11 @@ def _files(folder: Path) -> Iterator[Path]:
     try:
         entries = list(folder.iterdir())
     except OSError as error:
-        raise LoadError("error", f"{folder} can't be read: {error.strerror}.") from error
+        raise LoadError(
+            "error",
+            f"{folder} can't be read: {error.strerror}.",
+            f"{folder} 폴더를 읽을 수 없습니다: {error.strerror}.",
+        ) from error
     for path in entries:
         if path.name.endswith(_READ):
             yield path
@@ -199,7 +209,11 @@ def check_adapter(folder: Path) -> None:
     path = folder / ADAPTER
     said = read_json_object(path, most_bytes=8 << 20)
     if said.get("peft_type") != "LORA":
-        raise LoadError("error", f"{path}: no LoRA adapter, but {said.get('peft_type')!r:.40}.")
+        raise LoadError(
+            "error",
+            f"{path}: no LoRA adapter, but {said.get('peft_type')!r:.40}.",
+            f"{path}: LoRA 어댑터가 아닙니다({said.get('peft_type')!r:.40}).",
+        )
     if said.get("megatron_config"):
         raise LoadError(
             "needs_remote_code",
@@ -250,7 +264,11 @@ def needs_code(name: str, why: str) -> LoadError:
 def _check_quantization(config: Mapping[str, object], folder: Path) -> None:
     said = config.get("quantization_config")
     if said is not None and not isinstance(said, dict):
-        raise LoadError("error", f"{folder / 'config.json'}: quantization_config must be a table.")
+        raise LoadError(
+            "error",
+            f"{folder / 'config.json'}: quantization_config must be a table.",
+            f"{folder / 'config.json'}: quantization_config는 표여야 합니다.",
+        )
 
 
 def _check_size(config: Mapping[str, object], headers: Headers, folder: Path) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from model_registry.errors import OhloraError
 from model_registry.files.output import check_file
-from model_registry.language import text
 
 SCRIPT = "convert_hf_to_gguf.py"
 FOLDER = "LLAMA_CPP_DIR"  # environment variable: a checkout of llama.cpp
@@ -29,13 +28,11 @@ def find_converter() -> list[str]:
         if (found := shutil.which(name)) is not None:
             return [found]
     raise OhloraError(
-        text(
-            f"--gguf needs llama.cpp's converter: clone https://github.com/ggml-org/llama.cpp, "
-            f"`pip install gguf`, and set {FOLDER} to its folder (or put {SCRIPT} on the PATH).",
-            f"--gguf에는 llama.cpp의 변환기가 필요합니다: https://github.com/ggml-org/llama.cpp를 "
-            f"내려받고 `pip install gguf` 후 {FOLDER}에 그 폴더를 지정하세요"
-            f"({SCRIPT}를 PATH에 두어도 됩니다).",
-        )
+        f"--gguf needs llama.cpp's converter: clone https://github.com/ggml-org/llama.cpp, "
+        f"`pip install gguf`, and set {FOLDER} to its folder (or put {SCRIPT} on the PATH).",
+        f"--gguf에는 llama.cpp의 변환기가 필요합니다: https://github.com/ggml-org/llama.cpp를 "
+        f"내려받고 `pip install gguf` 후 {FOLDER}에 그 폴더를 지정하세요"
+        f"({SCRIPT}를 PATH에 두어도 됩니다).",
     )
 
 
@@ -54,10 +51,8 @@ def convert(model: Path, out: Path) -> Path:
         beside.unlink(missing_ok=True)
         lines = (done.stderr or done.stdout).strip().splitlines() or ["?"]
         raise OhloraError(
-            text(
-                f"llama.cpp's converter failed: {lines[-1]}. The model is in {model}.",
-                f"llama.cpp 변환기가 실패했습니다: {lines[-1]}. 모델은 {model}에 있습니다.",
-            )
+            f"llama.cpp's converter failed: {lines[-1]}. The model is in {model}.",
+            f"llama.cpp 변환기가 실패했습니다: {lines[-1]}. 모델은 {model}에 있습니다.",
         )
     beside.replace(out)
     return out

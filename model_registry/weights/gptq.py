@@ -51,7 +51,11 @@ def quantize_gptq(
         LoadError: nothing to calibrate on.
     """
     if tokenizer is None or not calibration:
-        raise LoadError("error", "GPTQ needs a tokenizer and texts to calibrate on.")
+        raise LoadError(
+            "error",
+            "GPTQ needs a tokenizer and texts to calibrate on.",
+            "GPTQ에는 토크나이저와 보정용 글이 필요합니다.",
+        )
     out = tempfile.TemporaryDirectory(prefix="ohlora-gptq-")  # lives as long as the model
     # A worker ends without Python's own clean-up.
     Finalize(out, shutil.rmtree, args=(out.name, True), exitpriority=1)
@@ -143,7 +147,9 @@ def forgo_fast_layout(model: PreTrainedModel) -> None:
     for layer in model.modules():
         if getattr(layer, "linear_mode", None) == "inference":
             raise OhloraError(
-                "This GPTQ model has answered: its layers have no gradient any more. Load it again."
+                "This GPTQ model has answered: its layers have no gradient any more. Load it "
+                "again.",
+                "이 GPTQ 모델은 이미 답변을 만들어 레이어에 기울기가 없습니다. 다시 불러오세요.",
             )
         if type(layer).__module__.startswith("gptqmodel") and hasattr(layer, "linear_mode"):
             layer.linear_mode = "train"  # type: ignore[assignment]  # as gptqmodel has it

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_registry.errors import LoadError, OhloraError, first_line
-from model_registry.language import text
 from model_registry.weights.folder_check import ADAPTER_WEIGHTS, check_adapter
 from model_registry.weights.gptq import gptq_layers
 from model_registry.weights.weight_files import tensor_shapes
@@ -63,12 +62,10 @@ def lora_targets(model: PreTrainedModel, targets: str) -> LoraTargets:
     if getattr(model.config, "quantization_config", None) is not None:
         raise LoadError(
             "unsupported_architecture",
-            text(
-                "LoRA on a quantised mixture of experts would leave layers out: tune the plain "
-                "weights.",
-                "양자화한 전문가 혼합(MoE) 모델은 일부 레이어에 LoRA를 붙일 수 없습니다: "
-                "양자화하지 않은 가중치를 튜닝하세요.",
-            ),
+            "LoRA on a quantised mixture of experts would leave layers out: tune the plain "
+            "weights.",
+            "양자화한 전문가 혼합(MoE) 모델은 일부 레이어에 LoRA를 붙일 수 없습니다: "
+            "양자화하지 않은 가중치를 튜닝하세요.",
         )
     linears = _linears(model)
     beside = [f"{_suffix(n)}.weight" for n in linears if n.rpartition(".")[2] in _TAKEN_FOR_EXPERTS]
@@ -96,12 +93,10 @@ def check_rank(model: PreTrainedModel, rank: int) -> None:
     most = max(sizes, default=rank)
     if rank > most:
         raise OhloraError(
-            text(
-                f"A LoRA of rank {rank} is larger than every layer of this model: choose at most "
-                f"{most} (--rank, --ranks).",
-                f"LoRA rank {rank}은(는) 이 모델의 모든 레이어보다 큽니다: {most} 이하로 지정하세요"
-                "(--rank, --ranks).",
-            )
+            f"A LoRA of rank {rank} is larger than every layer of this model: choose at most "
+            f"{most} (--rank, --ranks).",
+            f"LoRA rank {rank}은(는) 이 모델의 모든 레이어보다 큽니다: {most} 이하로 지정하세요"
+            "(--rank, --ranks).",
         )
 
 
@@ -154,6 +149,7 @@ def with_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     from peft import PeftModel, get_peft_model_state_dict
 
     wrong = "Is the base another one than it was tuned on?"
+    wrong_ko = "튜닝한 것과 다른 베이스 모델인지 확인하세요."
     stored = {name for name in tensor_shapes(folder / ADAPTER_WEIGHTS) if "lora_" in name}
     try:
         tuned = PeftModel.from_pretrained(model, str(folder), trust_remote_code=False).eval()
@@ -163,6 +159,7 @@ def with_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
         raise LoadError(
             "error",
             f"The adapter in {folder} does not fit its base ({first_line(error)}). {wrong}",
+            f"{folder}의 어댑터가 베이스 모델과 맞지 않습니다({first_line(error)}). {wrong_ko}",
         ) from error
     placed = {name for name in get_peft_model_state_dict(tuned) if "lora_" in name}
     if stored != placed:
@@ -170,6 +167,9 @@ def with_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
             "error",
             f"The adapter in {folder} does not fit its base: {len(stored - placed)} of its "
             f"{len(stored)} matrices have no place, {len(placed - stored)} places none. {wrong}",
+            f"{folder}의 어댑터가 베이스 모델과 맞지 않습니다: 행렬 {len(stored)}개 가운데 "
+            f"{len(stored - placed)}개는 자리가 없고, {len(placed - stored)}개 자리에는 행렬이 "
+            f"없습니다. {wrong_ko}",
         )
     return tuned  # type: ignore[return-value]  # it passes on what it does not know to the model
 

@@ -39,8 +39,12 @@ def own_folder(where: str, source: str) -> Path:
     if source != "bundled" and (there := existing_path(where)) is not None:
         known = not_a_model(there)
         raise LoadError("unreachable", f"{known} Is the path right?", known.korean)
-    cure = "Make it with `make bundled`." if source == "bundled" else "Is the path right?"
-    raise LoadError("unreachable", f"No model in {where}. {cure}")
+    cure, cure_ko = "Is the path right?", "경로를 확인하세요."
+    if source == "bundled":
+        cure, cure_ko = "Make it with `make bundled`.", "`make bundled`로 만드세요."
+    raise LoadError(
+        "unreachable", f"No model in {where}. {cure}", f"{where}에 모델이 없습니다. {cure_ko}"
+    )
 
 
 def read_pretrained(

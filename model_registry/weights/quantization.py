@@ -142,6 +142,7 @@ def quantize(
         raise LoadError(
             "unsupported_device",
             f"{method} could not be applied here: {type(error).__name__}: {line}",
+            f"여기서는 {method}을(를) 적용할 수 없습니다: {type(error).__name__}: {line}",
         ) from error
     proof = Proof(method, before[0], _classes(model), before[1], weight_bytes(model), before[2])
     if not proof.applied:

@@ -71,7 +71,11 @@ def shard_names(folder: Path) -> dict[str, list[str]]:
             )
         wanted.setdefault(name, []).append(tensor)
     if len(wanted) > MOST_SHARDS:
-        raise LoadError("error", f"{index} names {len(wanted)} files. Is it broken?")
+        raise LoadError(
+            "error",
+            f"{index} names {len(wanted)} files. Is it broken?",
+            f"{index}에 파일 {len(wanted)}개가 적혀 있습니다. 파일이 손상되었는지 확인하세요.",
+        )
     return wanted
 
 

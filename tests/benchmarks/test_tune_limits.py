@@ -77,10 +77,10 @@ def test_the_command_to_paste_begins_in_another_folder_where_an_epoch_was_saved(
 ) -> None:
     change = Attempt(Contract(batch_size=2, gradient_accumulation=2), "none", 2**30)
     monkeypatch.setattr("sys.argv", ["ohlora", "tune", "x", "--out", "d"])
-    assert tuning._what_fits(TooLarge("", change, tmp_path / "a b-2")).endswith(
+    assert tuning._what_fits(TooLarge("", "", change, tmp_path / "a b-2")).endswith(
         f": ohlora tune x --batch-size 2 --gradient-accumulation 2 --out '{tmp_path}/a b-2'"
     )
-    assert " --out d " in tuning._what_fits(TooLarge("", change))
+    assert " --out d " in tuning._what_fits(TooLarge("", "", change))
 
 
 @pytest.mark.parametrize(("device", "dtype"), [("cpu", "float32"), ("cuda", "bfloat16")])

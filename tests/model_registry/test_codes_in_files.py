@@ -104,7 +104,10 @@ def test_no_sentence_of_the_machine_s_language_is_in_a_file(both) -> None:
     head = json.loads((both["ko"] / "run.json").read_text(encoding="utf-8"))
     ours = {key: value for key, value in head.items() if key not in ("title", "study_source")}
     assert not HANGUL.search(json.dumps(ours, ensure_ascii=False))
-    assert not HANGUL.search((both["ko"] / "results.jsonl").read_text(encoding="utf-8"))
+    results = [json.loads(line) for line in (both["ko"] / "results.jsonl").open(encoding="utf-8")]
+    explained = [each.pop("explanation") for each in results]
+    assert explained[0]["code"] == "in_both", "both languages stand there, whoever ran it"
+    assert not HANGUL.search(json.dumps(results, ensure_ascii=False))
     assert {reason["code"] for each in head["rejected"] for reason in each["reasons"]} == {
         "license_conditional"
     }
@@ -149,7 +152,7 @@ def test_reports_word_them_for_whoever_reads(both, monkeypatch) -> None:
 def test_every_note_has_words_in_both_languages_of_the_same_values() -> None:
     for code, (english, korean) in WORDS.items():
         named = [set(re.findall(r"{(\w+)", words)) for words in (english, korean)]
-        labels = {"label_en", "label_ko"}
+        labels = {"label_en", "label_ko", "english", "korean"}
         assert named[0] - labels == named[1] - labels, code
 
 

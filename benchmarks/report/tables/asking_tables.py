@@ -73,7 +73,7 @@ def _answered(case: Result | None) -> Cell:
         return missing(text("not asked", "묻지 않음"))
     answered, asked = case.figures.get("answered", 0), case.figures.get("asked")
     words = f"{answered} / {asked}" if asked else "0"
-    return Cell(words) if case.ok else Cell(words, "failed", note=case.message or case.status)
+    return Cell(words) if case.ok else Cell(words, "failed", note=case.shown or case.status)
 
 
 def _figure(case: Result | None, figure: str) -> Cell:

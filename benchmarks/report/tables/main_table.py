@@ -182,7 +182,7 @@ def case_cell(case: Result | None, value: float | None) -> Cell:
     if case is None:
         return missing(text("not run", "미실행"))
     if not case.ok:
-        note = " — ".join(part for part in (status_words(case.status), case.message) if part)
+        note = " — ".join(part for part in (status_words(case.status), case.shown) if part)
         return Cell(case.status, "failed", note=note)
     if value is None:
         return missing(text("not measured", "측정 안 됨"))

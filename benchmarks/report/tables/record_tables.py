@@ -38,7 +38,7 @@ def failures_table(evidence: Evidence) -> Table:
             Cell(case.case, under=evidence.stand_in(case.candidate)),
             Cell(case.status, "failed", under=status_called(case.status).words),
             Cell(case.stage or "—"),
-            Cell(case.message or text("nothing was said", "메시지 없음")),
+            Cell(case.shown or text("nothing was said", "메시지 없음")),
             Cell(case.cure.words if case.cure else status_called(case.status).cure),
         ]
         for case in evidence.failures

@@ -155,4 +155,7 @@ def _parsed(criterion: str, run: Run) -> tuple[str, str]:
     for kind in (_TUNED, _CHANGE):
         if asked.endswith(kind) and asked.removesuffix(kind) in known:
             return asked.removesuffix(kind), kind
-    raise OhloraError(f"No task of this run is called {asked}. There are: {', '.join(known)}.")
+    raise OhloraError(
+        f"No task of this run is called {asked}. There are: {', '.join(known)}.",
+        f"이 실행에는 과제 {asked}이(가) 없습니다. 고를 수 있는 과제: {', '.join(known)}.",
+    )

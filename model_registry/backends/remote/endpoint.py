@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError
+from model_registry.language import Both
 
 MASK = "[key]"
 
@@ -84,8 +85,8 @@ def read_endpoint(candidate: Candidate) -> Endpoint:
     if missing:
         raise LoadError(
             "unreachable",
-            f"{candidate.name} is not set up: {missing}.",
-            f"{candidate.name}이(가) 설정되지 않았습니다: {missing}.",
+            f"{candidate.name} is not set up: {missing[0]}.",
+            f"{candidate.name}이(가) 설정되지 않았습니다: {missing[1]}.",
         )
     known = {"dialect", "transport", "end_mark", "connect_timeout", "stall_timeout", "timeout",
              "retries", "retry_seconds"}  # fmt: skip
@@ -102,15 +103,25 @@ def read_endpoint(candidate: Candidate) -> Endpoint:
 def _check(name: str, table: Mapping[str, object]) -> None:
     for key, value in table.items():
         if key not in FIELDS:
-            hint = (
-                "keys come from the environment: write api_key_env with the variable's name"
+            known = ", ".join(sorted(FIELDS))
+            english, korean = (
+                (
+                    "keys come from the environment: write api_key_env with the variable's name",
+                    "키는 환경 변수에서 읽습니다. api_key_env에 변수 이름을 적으세요",
+                )
                 if "key" in key.lower() or "token" in key.lower()
-                else f"there are {', '.join(sorted(FIELDS))}"
+                else (f"there are {known}", f"쓸 수 있는 항목: {known}")
             )
-            raise OhloraError(f"{name}: its endpoint has an unknown field {key}; {hint}.")
+            raise OhloraError(
+                f"{name}: its endpoint has an unknown field {key}; {english}.",
+                f"{name}: endpoint에 모르는 항목 {key}이(가) 있습니다. {korean}.",
+            )
         if not isinstance(value, FIELDS[key]) or isinstance(value, bool):
             wanted = " or ".join(kind.__name__ for kind in FIELDS[key])
-            raise OhloraError(f"{name}: {key} of its endpoint must be {wanted}.")
+            raise OhloraError(
+                f"{name}: {key} of its endpoint must be {wanted}.",
+                f"{name}: endpoint의 {key} 값은 {wanted}이어야 합니다.",
+            )
 
 
 def _address(table: Mapping[str, object]) -> str:
@@ -119,18 +130,23 @@ def _address(table: Mapping[str, object]) -> str:
     return os.environ.get(variable, "").strip() or str(table.get("base_url", ""))
 
 
-def missing_settings(candidate: Candidate) -> str:
-    """What must be set before this candidate can be asked, as text; "" for nothing."""
+def missing_settings(candidate: Candidate) -> Both | Literal[""]:
+    """What must be set before this candidate can be asked; "" for nothing."""
     table = candidate.endpoint
     address = _address(table)
     if not address:
         variable = table.get("base_url_env")
-        return f"set {variable} to its address" if variable else "its endpoint has no base_url"
+        if not variable:
+            return "its endpoint has no base_url", "endpoint에 base_url이 없습니다"
+        return f"set {variable} to its address", f"환경 변수 {variable}에 주소를 지정하세요"
     if urlsplit(address).scheme not in ("http", "https"):
-        return "its address must begin with http:// or https://"
+        return (
+            "its address must begin with http:// or https://",
+            "주소는 http://나 https://로 시작해야 합니다",
+        )
     variable = str(table.get("api_key_env", ""))
     if variable and not os.environ.get(variable, "").strip():
-        return f"set {variable} to your key"
+        return f"set {variable} to your key", f"환경 변수 {variable}에 키를 지정하세요"
     return ""
 
 

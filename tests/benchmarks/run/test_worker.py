@@ -85,8 +85,8 @@ def test_a_candidate_that_can_not_be_loaded_has_the_status_of_its_error(log):
 @pytest.mark.parametrize(
     ("error", "stage", "workload", "status"),
     [
-        (LoadError("gated", "x"), "load", "inference", "gated"),
-        (NanLoss("x"), "training", "fine-tune", "nan_loss"),
+        (LoadError("gated", "x", "x"), "load", "inference", "gated"),
+        (NanLoss("x", "x"), "training", "fine-tune", "nan_loss"),
         (MemoryError(), "load", "fine-tune", "oom_load"),
         (MemoryError(), "start", "fine-tune", "oom_load"),
         (OutOfMemoryError("CUDA"), "training", "fine-tune", "oom_training"),
@@ -112,7 +112,7 @@ def test_a_candidate_that_can_not_be_loaded_has_the_status_of_its_error(log):
             RuntimeError('"addmm_impl_cpu_" not implemented for \'Half\''),
             "inference", "inference", "unsupported_device",
         ),
-        (BadTrainingRow("row 3"), "start", "fine-tune", "error"),
+        (BadTrainingRow("row 3", "3행"), "start", "fine-tune", "error"),
         (KeyError("x"), "training", "fine-tune", "error"),
     ],
 )  # fmt: skip

@@ -47,7 +47,7 @@ def give(value: int) -> dict[str, int]:
 
 
 def fail() -> dict[str, int]:
-    raise OhloraError("nothing works\nat all")
+    raise OhloraError("nothing works\nat all", "모두 실패")
 
 
 def linger() -> dict[str, int]:

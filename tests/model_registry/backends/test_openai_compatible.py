@@ -342,7 +342,7 @@ def test_a_key_written_into_a_catalog_is_refused_with_the_cure() -> None:
 
 def test_the_environment_gives_address_and_key(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = candidate(base_url="http://x/v1", base_url_env="X_URL", api_key_env="X_KEY", model="m")
-    assert missing_settings(asked) == "set X_KEY to your key"
+    assert missing_settings(asked)[0] == "set X_KEY to your key"
     with pytest.raises(LoadError, match="set X_KEY") as caught:
         read_endpoint(asked)
     assert caught.value.status == "unreachable"

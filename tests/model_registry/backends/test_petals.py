@@ -227,7 +227,7 @@ def test_a_page_of_html_is_no_petals_message() -> None:
 
 
 def test_an_unknown_transport_names_those_there_are() -> None:
-    with pytest.raises(OhloraError, match="websocket, http"):
+    with pytest.raises(OhloraError, match="http, websocket"):
         PetalsBackend(Endpoint("http://x", "m", transport="carrier pigeon"), PLAIN)
 
 

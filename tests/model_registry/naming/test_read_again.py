@@ -63,7 +63,7 @@ def test_values_of_the_text_model_inside_a_model_that_sees_are_found() -> None:
 
 def test_who_can_not_be_read_stays_unverified(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: object) -> ModelFacts:
-        raise LoadError("unreachable", "no hub")
+        raise LoadError("unreachable", "no hub", "허브 없음")
 
     monkeypatch.setattr(module, "facts_of", refuse)
     assert read_again([HCX]) == ((HCX,), [])

@@ -31,7 +31,7 @@ def card(request, monkeypatch) -> tuple[str, list[tuple[str, str]]]:
 
     def record(folder: Path, device: str, dtype: Any, cure: str | None) -> None:
         loaded.append((device, str(dtype).removeprefix("torch.")))
-        raise LoadError("error", "recorded")
+        raise LoadError("error", "recorded", "기록")
 
     monkeypatch.setattr(cuda, "has_driver", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -75,7 +75,7 @@ def test_an_export_merges_in_the_precision_of_the_tune(tiny_model, tmp_path, mon
 
     def record(folder: Path, device: str, dtype: Any, cure: str | None) -> None:
         seen.append(str(dtype).removeprefix("torch."))
-        raise LoadError("error", "recorded")
+        raise LoadError("error", "recorded", "기록")
 
     monkeypatch.setattr(pretrained, "_model", record)
     with pytest.raises(LoadError, match="recorded"):
