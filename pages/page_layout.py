@@ -162,7 +162,9 @@ def looks() -> dict[str, object]:
         radius_size="md",
     ).set(  # white on the middle shade of teal is too pale to read
         button_primary_background_fill="*primary_700",
+        button_primary_background_fill_dark="*primary_700",
         button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_hover_dark="*primary_800",
         button_primary_border_color="*primary_700",
         body_text_color_subdued="*neutral_500",
         block_title_background_fill="none",

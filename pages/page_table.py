@@ -14,6 +14,12 @@ HERE = Path(__file__).parent / "assets"
 
 Rows = list[JsonDict]
 
+#: Script of a `gr.HTML` whose only `<p>` shows its value as text.
+AS_TEXT = """
+const draw = () => { element.querySelector("p").textContent = props.value || ""; };
+watch("value", draw); draw();
+"""
+
 #: What stands in an empty table or picture: English, Korean.
 NOTHING = ("Nothing yet.", "아직 없어요.")
 

@@ -38,8 +38,30 @@ WORDS = {
     "note": ("Note (optional)", "메모 (선택)"),
     "save_grade": ("Save", "저장"),
     "grade_kept": ("Kept ✓", "저장됨 ✓"),
+    "conversation": ("Conversation", "대화"),
+    "you": ("You", "나"),
+    "answer": ("Answer", "답변"),
+    "copy": ("Copy", "복사"),
+    "copied": ("Copied ✓", "복사됨 ✓"),
+    "edit": ("Edit", "수정"),
+    "edit_hint": (
+        "Edit the question; what follows it goes, grades stay.",
+        "질문을 수정하세요. 이 뒤의 대화는 지워지고, 매긴 등급은 남아요.",
+    ),
+    "ask_edited": ("Ask again", "다시 묻기"),
+    "cancel": ("Cancel", "취소"),
+    "grade_this": ("Grade this", "이 답변 평가"),
+    "graded_now": ("Being graded", "평가 중"),
+    "waiting": ("Both are answering…", "두 후보가 답하고 있어요…"),
+    "nothing_asked": ("Ask a candidate anything.", "후보에게 무엇이든 물어보세요."),
+    "nothing_compared": (
+        "Two candidates answer the same. Ask on as long as you like; who they are is shown "
+        "after your verdict on the whole conversation.",
+        "두 후보가 같은 질문에 답해요. 얼마든지 이어서 물어보세요. 어느 후보인지는 대화 전체를 "
+        "판정한 다음에 보여요.",
+    ),
     "prompt": ("Prompt", "질문"),
-    "prompt_hint": ("One prompt for both", "두 후보에게 똑같이 할 질문"),
+    "prompt_hint": ("One message for both", "두 후보에게 보낼 메시지"),
     "ask_both": ("Ask both", "두 후보에게 묻기"),
     "reply_a": ("Reply A", "답변 A"),
     "reply_b": ("Reply B", "답변 B"),
@@ -47,10 +69,6 @@ WORDS = {
     "b_better": ("B is better", "B가 나아요"),
     "both_good": ("Both good", "둘 다 좋아요"),
     "both_bad": ("Both bad", "둘 다 별로예요"),
-    "compare_intro": (
-        "Two candidates answer the same prompt. Their names are shown after your vote.",
-        "두 후보가 같은 질문에 답해요. 이름은 고른 다음에 보여요.",
-    ),
     "catalog": ("Catalog", "목록"),
     "smallest": ("Parameters from (billion)", "최소 파라미터 수 (B)"),
     "largest": (

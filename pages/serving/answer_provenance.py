@@ -1,8 +1,8 @@
 """The provenance of a chat answer: candidate, settings, and a hash of the text.
 
 The conversation lives in the visitor's browser and the choice of a candidate beside it, which may
-be another by the time an answer is graded. So each answer says itself whose it is. The Chatbot
-keeps a message's `metadata` as it is, and shows none of it where there is no title.
+be another by the time an answer is graded. So each answer says itself whose it is, in its
+`metadata`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The Chat tab: chat with a candidate and grade its answers.
 
-A conversation lives in the visitor's own browser (the Chatbot's value) and travels with each
+A conversation lives in the visitor's own browser (the view's value) and travels with each
 request; nothing of it is kept here unless an answer is graded.
 """
 
@@ -15,19 +15,23 @@ from gradio.components import Component
 from gradio.events import Dependency
 
 from evaluators.grading.rubric import LEVELS
-from evaluators.grading.submission import LONGEST_NOTE, InvalidRequest, text
+from evaluators.grading.submission import LONGEST_NOTE, InvalidRequest
+from model_registry.backends.backend import GenerationSettings
 from pages.page_context import PageContext, errors_as_messages, prefers_korean, refuse_while_grading
 from pages.page_texts import word
 from pages.tabs.conversation import (
     LONGEST_MESSAGE,
     Messages,
     asked_texts,
+    edited_messages,
     generation_settings,
+    graded_answer,
     keep_grade,
-    last_answer,
     plain_messages,
+    question,
     stream_answer,
 )
+from pages.tabs.conversation_view import conversation_view
 from pages.tabs.prompt_box import prompt_box
 
 #: Answers made at the same time; whoever comes later sees their place in line.
@@ -38,11 +42,10 @@ MOST_AT_ONCE = 8
 class ChatParts:
     """The components that the handlers work with."""
 
-    history: gr.Chatbot
+    history: gr.HTML
     message: gr.Textbox
     candidate: gr.Dropdown
     settings: tuple[Component, ...]  # system, temperature, top_p, max_new_tokens, seed
-    target: gr.State  # which message the grade below is for; None: the last answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +67,8 @@ def chat_tab(context: PageContext, _: gr.Tab) -> None:
         label=word("candidate"),
         elem_id="chat-candidate",
     )
-    history = gr.Chatbot(
-        elem_id="chat-history",
-        height="min(52vh, 560px)",
-        feedback_options=None,
-        buttons=[],
-        render_markdown=False,  # and what is sent to it is escaped: replies are shown as text
-        show_label=False,
-    )
-    target = gr.State(None)
-    grades = _grade_row(context, history, candidate, target)
+    history = conversation_view("chat-history", "edit", "grade", empty="nothing_asked")
+    grades = _grade_row(context, history, candidate)
     with gr.Row(elem_id="chat-entry"):
         message = prompt_box("chat-message", "message_hint")
         send = gr.Button(
@@ -82,8 +77,8 @@ def chat_tab(context: PageContext, _: gr.Tab) -> None:
         stop = gr.Button(word("stop"), elem_id="chat-stop", min_width=84, scale=0, visible=False)
     with gr.Row(elem_id="chat-more"):
         again = gr.Button(word("again"), size="sm", elem_id="chat-again", scale=0, min_width=110)
-        clear = gr.Button(word("clear"), size="sm", elem_id="chat-clear", scale=0, min_width=110)
-    parts = ChatParts(history, message, candidate, _settings(), target)
+        clear = gr.Button(word("clear"), size="sm", elem_id="chat-clear", scale=0, min_width=150)
+    parts = ChatParts(history, message, candidate, _settings())
     _wire(context, parts, send=send, stop=stop, again=again, clear=clear, grades=grades)
 
 
@@ -99,10 +94,8 @@ def _settings() -> tuple[Component, ...]:
     return system, temperature, top_p, most, seed
 
 
-def _grade_row(
-    context: PageContext, history: gr.Chatbot, candidate: gr.Dropdown, target: gr.State
-) -> GradeParts:
-    """The five grades for an answer: the last one, or the one that was clicked."""
+def _grade_row(context: PageContext, history: gr.HTML, candidate: gr.Dropdown) -> GradeParts:
+    """The five grades for an answer: the last one, or the one that was chosen."""
     with gr.Row(visible=False, elem_id="chat-grade") as row:
         choice = gr.Radio(
             [(level.name, level.value) for level in LEVELS],
@@ -116,25 +109,22 @@ def _grade_row(
         save = gr.Button(word("save_grade"), elem_id="chat-grade-save", scale=0, min_width=90)
 
     def chat_grade(
-        history: Messages, candidate: str, target: int | None, grade: int, note: str,
-        request: gr.Request,
-    ) -> gr.Button:  # fmt: skip
+        history: Messages, candidate: str, grade: int, note: str, request: gr.Request
+    ) -> gr.Button:
         with errors_as_messages(request):
-            keep_grade(context, history, candidate, target, grade, note, request)
+            keep_grade(context, history, candidate, grade, note, request)
         return gr.Button(word("grade_kept"))
 
-    given = [history, candidate, target, choice, note]
+    given = [history, candidate, choice, note]
     for event in (choice.input, save.click, note.submit):
         event(chat_grade, given, save, queue=False, api_name="chat_grade", show_progress="hidden")
 
-    def point_at(selected: gr.EventData) -> tuple[object, ...]:
-        # Its place comes from a browser: keep_grade checks it, as it does those of other clients.
-        place = (selected._data or {}).get("index")
-        place = place[0] if isinstance(place, list) and place else place
-        return place, gr.Radio(value=None), "", gr.Button(word("save_grade"))
+    def pick() -> tuple[object, ...]:
+        return gr.Radio(value=None), "", gr.Button(word("save_grade"))
 
-    pointed = [target, choice, note, save]
-    history.select(point_at, None, pointed, queue=False, api_visibility="private")
+    # Which one was chosen is marked in the conversation itself, where everybody sees it.
+    chosen = [choice, note, save]
+    history.pick(pick, None, chosen, queue=False, show_progress="hidden", api_visibility="private")
     return GradeParts(row, choice, note, save)
 
 
@@ -150,24 +140,28 @@ def _wire(
 ) -> None:
     """Which event calls what."""
     asked = [parts.history, parts.candidate, *parts.settings]
-    state = [send, stop, grades.row, grades.save, parts.target, grades.choice, grades.note]
+    state = [send, stop, grades.row, grades.save, grades.choice, grades.note]
+
+    def answered(
+        messages: Messages, candidate: str, system: str, how: GenerationSettings, entry: object,
+        request: gr.Request,
+    ) -> Generator[tuple[object, ...], None, None]:  # fmt: skip
+        """What the page shows as an answer grows: conversation, `entry`, and the state."""
+        refuse_while_grading(context, request, *asked_texts(messages), system or "")
+        with context.slot(request):
+            korean = prefers_korean(request)
+            answer = stream_answer(context, candidate, messages, system, how, korean=korean)
+            for number, shown in enumerate(answer):
+                yield shown, entry, *(_skipped if number else running())
 
     def chat(
         message: str, history: Messages, candidate: str, system: str, temperature: float,
         top_p: float, max_new_tokens: int, seed: int, request: gr.Request,
     ) -> Generator[tuple[object, ...], None, None]:  # fmt: skip
         with errors_as_messages(request):
-            message = text(message, "message", LONGEST_MESSAGE).strip()
-            if not message:
-                raise InvalidRequest("Write something first.", "메시지를 먼저 입력해 주세요.")
-            messages = [*plain_messages(history), {"role": "user", "content": message}]
+            messages = [*plain_messages(history), question(message)]
             how = generation_settings(temperature, top_p, max_new_tokens, seed)
-            refuse_while_grading(context, request, *asked_texts(messages), system or "")
-            with context.slot(request):
-                korean = prefers_korean(request)
-                answer = stream_answer(context, candidate, messages, system, how, korean=korean)
-                for number, answered in enumerate(answer):
-                    yield answered, "", *(_skipped if number else running())
+            yield from answered(messages, candidate, system, how, "", request)
 
     def chat_again(
         history: Messages, candidate: str, system: str, temperature: float,
@@ -183,12 +177,16 @@ def _wire(
                 )
             # Another seed, or sampling would say the very same again.
             how = generation_settings(temperature, top_p, max_new_tokens, _next_seed(seed))
-            refuse_while_grading(context, request, *asked_texts(messages), system or "")
-            with context.slot(request):
-                korean = prefers_korean(request)
-                answer = stream_answer(context, candidate, messages, system, how, korean=korean)
-                for number, answered in enumerate(answer):
-                    yield answered, how.seed, *(_skipped if number else running())
+            yield from answered(messages, candidate, system, how, how.seed, request)
+
+    def chat_edit(
+        history: Messages, candidate: str, system: str, temperature: float, top_p: float,
+        max_new_tokens: int, seed: int, edited: gr.EventData, request: gr.Request,
+    ) -> Generator[tuple[object, ...], None, None]:  # fmt: skip
+        with errors_as_messages(request):
+            messages = edited_messages(history, edited._data)
+            how = generation_settings(temperature, top_p, max_new_tokens, seed)
+            yield from answered(messages, candidate, system, how, gr.skip(), request)
 
     # One place in line for all answers: it is shown to whoever waits.
     queued: dict[str, Any] = {
@@ -208,6 +206,15 @@ def _wire(
         visible: dict[str, Any] = {"api_name": name} if name else {"api_visibility": "private"}
         shown = [parts.history, parts.message, *state]
         answers.append(event(chat, [parts.message, *asked], shown, **queued, **visible))
+    answers.append(
+        parts.history.edit(
+            chat_edit,
+            asked,
+            [parts.history, parts.message, *state],
+            **queued,
+            api_visibility="private",
+        )
+    )
     shown = [parts.history, parts.settings[-1], *state]
     answers.append(again.click(chat_again, asked, shown, **queued, api_name="chat_again"))
     for answer in answers:
@@ -223,11 +230,11 @@ def _next_seed(seed: object) -> object:
     return seed + 1
 
 
-_skipped = tuple(gr.skip() for _ in range(7))
+_skipped = tuple(gr.skip() for _ in range(6))
 
 
 def running() -> tuple[object, ...]:
-    """Send, stop, grades, save, target, choice and note while an answer is made.
+    """Send, stop, grades, save, choice and note while an answer is made.
 
     The next answer must neither show the last one's grade nor take no notice of the same again.
     """
@@ -236,7 +243,6 @@ def running() -> tuple[object, ...]:
         gr.Button(visible=True),
         gr.Row(visible=False),
         gr.Button(word("save_grade")),
-        None,
         gr.Radio(value=None),
         "",
     )
@@ -249,13 +255,12 @@ def cleared() -> tuple[object, ...]:
 
 def idle(history: object) -> tuple[object, ...]:
     """The same parts once there is an answer, or none: it may be graded."""
-    answered = last_answer(history) is not None
+    answered = graded_answer(history) is not None
     return (
         gr.Button(visible=True),
         gr.Button(visible=False),
         gr.Row(visible=answered),
         gr.Button(word("save_grade")),
-        None,
         gr.skip(),
         gr.skip(),
     )

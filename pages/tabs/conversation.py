@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import html
-import inspect
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -17,9 +15,9 @@ from evaluators.grading.rater_identity import grader_id
 from evaluators.grading.store.grade_records import Grade, Grader, reply_hash
 from evaluators.grading.submission import LONGEST_NOTE, InvalidRequest, text
 from model_registry.backends.backend import Answer, GenerationSettings
-from model_registry.files.json_values import JsonDict
 from pages.page_context import PageContext, page_visitor, part_of_request
 from pages.serving.answer_provenance import AnswerProvenance, read_provenance
+from pages.tabs.conversation_view import Message, reply_message
 
 LONGEST_MESSAGE = 4000
 MOST_TURNS = 60
@@ -35,7 +33,7 @@ NO_ANSWER = (
     "(답변 없음: 답변을 시작하기 전에 끝났어요)",
 )
 
-Messages = list[JsonDict]
+Messages = list[Message]
 
 
 def stream_answer(
@@ -49,7 +47,10 @@ def stream_answer(
 ) -> Iterator[Messages]:
     """The conversation with a growing answer, as the page shows it; closing it stops the model."""
     plain = [{"role": m["role"], "content": m["content"]} for m in messages]
-    shown = [{**m, "content": as_text(m["content"])} for m in messages]
+    shown = [
+        reply_message(**{k: v for k, v in m.items() if k != "role"}) if m["role"] != "user" else m
+        for m in messages
+    ]
     yield shown  # what was asked stands there at once, however long a model takes to load
     provenance = AnswerProvenance(candidate, {"system": (system or "").strip(), **asdict(how)})
     asked = [{"role": "system", "content": system.strip()}] if system and system.strip() else []
@@ -92,21 +93,12 @@ def growing(pieces: Generator[str, None, Answer]) -> Iterator[str]:
         yield shown
 
 
-def _answer(answer: str, provenance: AnswerProvenance, korean: bool) -> JsonDict:
-    """A message of the Chatbot, with its stamp. The Chatbot itself takes off indents and blanks."""
-    content = inspect.cleandoc(as_text(answer))
+def _answer(answer: str, provenance: AnswerProvenance, korean: bool) -> Message:
+    """A message of the conversation, with its stamp."""
+    content = answer.strip()
     provenance = replace(provenance, answered=bool(content))
     content = content or NO_ANSWER[korean]
-    return {
-        "role": "assistant",
-        "content": content,
-        "metadata": provenance.on(html.unescape(content)),
-    }
-
-
-def as_text(content: str) -> str:
-    """Text escaped so that the Chatbot, which takes HTML, shows it unchanged."""
-    return html.escape(content, quote=False)
+    return reply_message(content, metadata=provenance.on(content))
 
 
 def generation_settings(
@@ -139,8 +131,8 @@ def generation_settings(
 
 
 def plain_messages(history: Any) -> Messages:
-    """The Chatbot's messages as plain ones, without the escapes of `as_text`: role and text, and
-    what an answer carries as its metadata.
+    """The page's messages, or those of another client, as plain ones: role and text, and what an
+    answer carries as its metadata.
 
     Raises:
         Refused: too long, or no conversation.
@@ -158,11 +150,42 @@ def plain_messages(history: Any) -> Messages:
         role = one.get("role") if isinstance(one, dict) else None
         if role not in ("user", "assistant") or not isinstance(content, str):
             raise InvalidRequest("This is no conversation.", "대화를 읽을 수 없어요.")
-        plain = text(html.unescape(content), "message", 4 * LONGEST_MESSAGE)
-        message = {"role": role, "content": plain}
-        provenance = one.get("metadata") if role == "assistant" else None
-        messages.append({**message, "metadata": provenance} if provenance else message)
+        message = {"role": role, "content": text(content, "message", 4 * LONGEST_MESSAGE)}
+        if role == "assistant" and (provenance := one.get("metadata")):
+            message["metadata"] = provenance
+        messages.append(message)
     return messages
+
+
+def question(message: object) -> Message:
+    """What a visitor asks, as a message.
+
+    Raises:
+        Refused: no text, none at all, or too long.
+    """
+    asked = text(message, "message", LONGEST_MESSAGE).strip()
+    if not asked:
+        raise InvalidRequest("Write something first.", "메시지를 먼저 입력해 주세요.")
+    return {"role": "user", "content": asked}
+
+
+def edited_messages(history: Messages, edited: object) -> Messages:
+    """The conversation up to a question that was edited; what followed it is gone from the view,
+    and grades of it stay in the store.
+
+    Args:
+        edited: `index` and `value`, as a browser or another client sends them.
+
+    Raises:
+        Refused: there is no such question, or nothing is left of it.
+    """
+    messages = plain_messages(history)
+    place, new = (edited.get("index"), edited.get("value")) if isinstance(edited, dict) else (0, 0)
+    if type(place) is not int or not 0 <= place < len(messages):
+        raise InvalidRequest("There is no such question.", "그런 질문이 없어요.")
+    if messages[place]["role"] != "user":
+        raise InvalidRequest("There is no such question.", "그런 질문이 없어요.")
+    return [*messages[:place], question(new)]
 
 
 def asked_texts(messages: Messages) -> list[str]:
@@ -170,22 +193,26 @@ def asked_texts(messages: Messages) -> list[str]:
     return [m["content"] for m in messages if m["role"] == "user"]
 
 
-def last_answer(history: Any) -> int | None:
-    """The position of the last answer, if there is one."""
-    places = [i for i, m in enumerate(history or []) if m.get("role") == "assistant"]
-    return places[-1] if places else None
+def graded_answer(history: Any) -> int | None:
+    """The position of the answer that a grade is for: the one that was chosen, else the last one;
+    None where there is no answer, or what was chosen is none."""
+    given = history if isinstance(history, list) else []
+    messages = [one if isinstance(one, dict) else {} for one in given]
+    places = [i for i, m in enumerate(messages) if m.get("role") == "assistant"]
+    chosen = [i for i, m in enumerate(messages) if m.get("graded")]
+    place = [*places[-1:], *chosen][-1:]
+    return place[0] if place and place[0] in places else None
 
 
 def keep_grade(
     context: PageContext,
     history: Messages,
     candidate: str,
-    target: int | None,
     grade: object,
     note: str,
     request: gr.Request,
 ) -> None:
-    """Store a grade of one answer of a conversation, the last one unless `target` names another.
+    """Store a grade of one answer of a conversation: of the one marked `graded`, or else the last.
 
     It is kept for whoever made that answer, whoever is chosen by now; `candidate` is for a
     conversation that another client made up itself, whose answers carry none.
@@ -194,10 +221,7 @@ def keep_grade(
         Refused: there is no such answer, or the grade is none.
     """
     messages = plain_messages(history)
-    place = target if target is not None else last_answer(messages)
-    if type(place) is not int or not 0 < place < len(messages):
-        raise InvalidRequest("Choose an answer first.", "먼저 답변을 하나 고르세요.")
-    if messages[place]["role"] != "assistant":
+    if not (place := graded_answer(history)):  # none, or one that nobody has asked for
         raise InvalidRequest("Choose an answer first.", "먼저 답변을 하나 고르세요.")
     if type(grade) is not int or not 1 <= grade <= 5:
         raise InvalidRequest("Choose one of the five grades.", "다섯 등급 가운데 하나를 고르세요.")

@@ -35,7 +35,7 @@ from pages.page_context import (
     sees_names,
     shows_names,
 )
-from pages.page_table import NOTHING, column, data_table, picture
+from pages.page_table import AS_TEXT, NOTHING, column, data_table, picture
 from pages.page_texts import word
 
 
@@ -122,10 +122,10 @@ def results_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
             names, value=names[0] if names else None, label=word("run"), elem_id="results-run"
         )
         refresh = gr.Button(word("refresh"), scale=0, min_width=120, elem_id="results-refresh")
-    notice = gr.HTML("", elem_id="results-notice", html_template="<p></p>", js_on_load=_AS_TEXT)
+    notice = gr.HTML("", elem_id="results-notice", html_template="<p></p>", js_on_load=AS_TEXT)
     with gr.Column(visible=False) as shown:
         decision = data_table("decision", DECISION, [], "results-decision", none=NOTHING)
-        use = gr.HTML("", elem_id="results-use", html_template="<p></p>", js_on_load=_AS_TEXT)
+        use = gr.HTML("", elem_id="results-use", html_template="<p></p>", js_on_load=AS_TEXT)
         grades = data_table("mean_grades", GRADES, [], "results-grades", none=NOTHING)
         with gr.Row(elem_id="results-pictures"):
             cost = picture("points", "cost_quality", "results-cost")
@@ -184,11 +184,6 @@ _WAITS = (
     "아직 이 실행 결과를 평가하는 중이에요. 지금 결과를 보려면 새로 고침을 누르세요. 그 뒤에 매긴 "
     "등급은 저장되지만 통계에는 넣지 않아요.",
 )
-
-_AS_TEXT = """
-const draw = () => { element.querySelector("p").textContent = props.value || ""; };
-watch("value", draw); draw();
-"""
 
 
 async def show_results(

@@ -16,11 +16,38 @@ from model_registry.hookspecs import hookimpl
 
 FREE = License("Apache-2.0", "yes", "LICENSE")
 
-#: What each says to whatever it is asked; the last one speaks in markup and gives its name away.
+#: Markdown that is shown, and what in it must open, fetch and run nothing.
+MARKDOWN = """# 숲의 제목
+### 작은 제목
+**굵게** 그리고 *기울여* `a<b`, 온도 {temperature:g}.
+
+3. 셋째
+4. 넷째
+   - 안쪽
+
+| 이름 | 값 |
+|---|---|
+| 소나무 | **2** |
+
+```html
+<script>document.title='뚫림'</script>
+  들여 쓴 줄 <b>
+```
+
+![그림](http://evil.example/pixel.png) [누르세요](javascript:document.title='뚫림')
+<a href="http://evil.example/">집</a> <http://evil.example/auto> http://evil.example/bare
+<iframe src="http://evil.example/frame"></iframe><style>body {{ display: none }}</style>
+<img src=x onerror="document.title='뚫림'"><svg onload="document.title='뚫림'"></svg> &lt;b&gt;
+[참조][집] ![참조][집] <!-- 숨김 -->
+
+[집]: http://evil.example/reference"""
+
+#: What each says to whatever it is asked; the last ones speak in markup, one gives its name away.
 SAYINGS = {
     "메아리-산": "산에서 {asked} 하고 부르면 {asked} 하고 돌아와요.",
     "메아리-바다": "바다는 {asked} 대신 철썩철썩 답해요. 온도 {temperature:g}.",
     "메아리-굴": "<img src=x onerror=\"document.title='뚫림'\"><b>저는 메아리-굴</b>이에요.",
+    "메아리-숲": MARKDOWN,
 }
 
 

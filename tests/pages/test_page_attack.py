@@ -175,19 +175,19 @@ def graded_chat(candidate: str) -> list[Any]:
     """The data of a grade for a conversation that another client made up."""
     said = [("user", "안녕"), ("assistant", "안녕하세요")]
     history = [{"role": r, "content": [{"type": "text", "text": t}]} for r, t in said]
-    return [history, candidate, None, 5, ""]
+    return [history, candidate, 5, ""]
 
 
 def test_an_answer_that_was_changed_in_the_browser_is_not_graded(page: Page) -> None:
     events = list(page.stream("chat", "변조", [], "메아리-산", "", 0.0, 1.0, 60, 0))
     history = json.loads(events[-1][1])[0]
     assert json.loads(history[-1]["metadata"]["id"])["candidate"] == "메아리-산"
-    page.value("chat_grade", history, "메아리-바다", None, 4, "")
+    page.value("chat_grade", history, "메아리-바다", 4, "")
     history[-1]["content"] = [{"type": "text", "text": "다른 답"}]
-    answer = page.ask("chat_grade", history, "메아리-바다", None, 4, "")
+    answer = page.ask("chat_grade", history, "메아리-바다", 4, "")
     assert answer.status_code >= 400 and "not as it was made" in answer.json()["error"]
     history[-1]["metadata"] = {"id": "{}"}
-    assert page.ask("chat_grade", history, "메아리-바다", None, 4, "").status_code >= 400
+    assert page.ask("chat_grade", history, "메아리-바다", 4, "").status_code >= 400
     store = GradeStore.open(f"sqlite:///{page.folder / 'data' / 'grades.db'}")
     assert [g.candidate for g in store.grades("chat") if g.prompt == "변조"] == ["메아리-산"]
 

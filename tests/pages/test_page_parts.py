@@ -47,9 +47,10 @@ from pages.serving.page_models import Models, is_at_hand, on_gpu
 from pages.serving.shared_results import SharedResults
 from pages.tabs import conversation
 from pages.tabs.candidates_tab import economy, tables
-from pages.tabs.compare_tab import Pair, keep_vote, make_pair
-from pages.tabs.conversation import keep_grade, plain_messages, stream_answer
+from pages.tabs.compare_tab import Pair, answered, keep_vote, next_question
+from pages.tabs.conversation import edited_messages, keep_grade, plain_messages, stream_answer
 from pages.tabs.grade_tab import grading_visitor
+from pages.tabs.markdown_nodes import markdown_nodes
 from pages.tabs.results_tab import run_to_show, show_results
 from tests.pages.event_loops import finish
 from tests.support import report_fixtures
@@ -114,7 +115,7 @@ def test_a_reply_that_is_only_thinking_is_said_to_be_no_answer(
     asked = [{"role": "user", "content": "안녕"}]
     *_, said = stream_answer(context, "메아리-산", asked, "", GenerationSettings(), korean=korean)
     assert ("답변 없음" if korean else "no answer") in said[-1]["content"]
-    keep_grade(context, said, "메아리-산", None, 1, "", a_request())
+    keep_grade(context, said, "메아리-산", 1, "", a_request())
     (kept,) = context.grading.store.grades("chat")
     assert (kept.reply, kept.grade, kept.candidate) == ("", 1, "메아리-산")
 
@@ -147,12 +148,36 @@ def test_closing_the_conversation_stops_the_model(context: PageContext) -> None:
     assert context.models.busy == 0
 
 
-def test_markup_is_escaped_for_the_chatbot_and_comes_back_plain(context: PageContext) -> None:
+def test_messages_of_the_page_and_of_other_clients_are_read_as_they_were_typed(
+    context: PageContext,
+) -> None:
     messages = [{"role": "user", "content": "<b>&amp;"}]
     shown = next(stream_answer(context, "메아리-산", messages, "", GenerationSettings()))
-    assert shown[0]["content"] == "&lt;b&gt;&amp;amp;"
-    content = [{"type": "text", "text": shown[0]["content"]}]
+    assert plain_messages(shown) == messages
+    content = [{"type": "text", "text": "<b>&amp;"}]
     assert plain_messages([{"role": "user", "content": content}]) == messages
+
+
+def test_a_part_of_markdown_becomes_nodes_and_the_rest_stays_text() -> None:
+    assert markdown_nodes("**굵게** *기울여* ~~그어~~ `a<b`\n다음") == [
+        ["p", ["strong", "굵게"], " ", ["em", "기울여"], " ", ["s", "그어"], " ", ["code", "a<b"],
+         ["br"], "다음"],
+    ]  # fmt: skip
+    assert markdown_nodes("3. 셋\n4. 넷\n   - 안") == [
+        ["ol", 3, ["li", "셋"], ["li", "넷", ["ul", ["li", "안"]]]],
+    ]
+    assert markdown_nodes("# 하나\n### 셋\n# 하나") == [
+        ["h4", "하나"],
+        ["h5", "셋"],
+        ["h4", "하나"],
+    ]
+    assert markdown_nodes("```py\n  if a < b:\n```") == [["pre", ["code", "  if a < b:\n"]]]
+    for text in (
+        "<script>x</script>", "[a](javascript:x)", "![a](http://x/y.png)", "<http://x>",
+        "&lt;b&gt;", "<!-- x -->", "http://x", "[a]: http://x", "<div>", '<a href="x">y</a>',
+    ):  # fmt: skip
+        assert markdown_nodes(text) == [["p", text]]
+    assert markdown_nodes("") == []
 
 
 def history(context: PageContext) -> list[dict[str, str]]:
@@ -163,7 +188,7 @@ def history(context: PageContext) -> list[dict[str, str]]:
 def test_a_grade_of_a_chat_is_kept_once_and_revised_by_another(context: PageContext) -> None:
     said, who = history(context), a_request()
     for grade, note in ((5, ""), (5, ""), (2, "다시"), (5, "")):
-        keep_grade(context, said, "메아리-산", None, grade, note, who)
+        keep_grade(context, said, "메아리-산", grade, note, who)
     kept = context.grading.store.grades("chat", history=True)
     assert [g.grade for g in kept] == [5, 2, 5]
     assert len({g.subject for g in kept}) == 1
@@ -171,26 +196,88 @@ def test_a_grade_of_a_chat_is_kept_once_and_revised_by_another(context: PageCont
 
 
 @pytest.mark.parametrize(
-    ("target", "grade", "candidate"),
-    [(0, 5, "메아리-산"), (9, 5, "메아리-산"), (None, 6, "메아리-산"), (None, None, "메아리-산"),
-     (None, True, "메아리-산"), (None, 5, "none"), (-1, 5, "메아리-산")],
+    ("chosen", "grade", "candidate"),
+    [(0, 5, "메아리-산"), (1, 6, "메아리-산"), (1, None, "메아리-산"), (1, True, "메아리-산"),
+     (1, 5, "none")],
 )  # fmt: skip
 def test_a_grade_of_nothing_is_refused(
-    context: PageContext, target: int | None, grade: Any, candidate: str
+    context: PageContext, chosen: int, grade: Any, candidate: str
 ) -> None:
+    said = history(context)
+    said[chosen] = {**said[chosen], "graded": True}
     with pytest.raises(InvalidRequest):
-        keep_grade(context, history(context), candidate, target, grade, "", a_request())
+        keep_grade(context, said, candidate, grade, "", a_request())
+    with pytest.raises(InvalidRequest):
+        keep_grade(context, said[1:], candidate, 5, "", a_request())  # an answer to nothing
     assert context.grading.store.grades("chat") == []
 
 
+def test_a_question_is_edited_and_what_followed_it_goes_but_no_grade(context: PageContext) -> None:
+    said = history(context)
+    keep_grade(context, said, "메아리-산", 4, "", a_request())
+    longer = [*said, {"role": "user", "content": "그다음"}, said[1]]
+    edited = edited_messages(longer, {"index": 0, "value": " 새 질문 "})
+    assert edited == [{"role": "user", "content": "새 질문"}]
+    assert [m["role"] for m in edited_messages(longer, {"index": 2, "value": "둘"})] == [
+        "user", "assistant", "user",
+    ]  # fmt: skip
+    assert [g.grade for g in context.grading.store.grades("chat")] == [4]
+    no_question = [{"index": place, "value": "x"} for place in (1, 4, -1, "0", True, None)]
+    for wrong in (*no_question, {"index": 0, "value": " "}, {"index": 0}, None, [], "0"):
+        with pytest.raises(InvalidRequest):
+            edited_messages(longer, wrong)
+
+
+def ask_pair(context: PageContext, asked: str = "바다", pair: object = None) -> Pair:
+    return answered(context, *next_question(context, asked, pair, a_request()))
+
+
 def test_a_pair_is_two_candidates_with_one_seed_and_one_vote(context: PageContext) -> None:
-    pair = make_pair(context, "바다", a_request())
+    pair = ask_pair(context)
     assert pair.left != pair.right
-    assert keep_vote(context, "left", pair, a_request()) == pair
+    voted = keep_vote(context, "left", pair, a_request())
+    assert voted.voted and voted.id == pair.id
     keep_vote(context, "right", pair, a_request())  # a second click
     (vote,) = context.grading.store.votes()
     assert (vote.choice, vote.left, vote.right) == ("left", pair.left, pair.right)
     assert set(vote.settings) == {"temperature", "top_p", "seed"}
+    assert ask_pair(context, "또", voted).id != pair.id, "names are known: others are drawn"
+
+
+def test_a_conversation_of_two_keeps_its_sides_and_gives_each_its_own_history(
+    context: PageContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = []
+    real = context.models.stream
+
+    def stream(name: str, messages: Any, how: Any) -> Any:
+        heard.append((name, [m["content"] for m in messages], how))
+        return real(name, messages, how)
+
+    monkeypatch.setattr(context.models, "stream", stream)
+    pair = ask_pair(context, "하나")
+    pair = ask_pair(context, "둘", pair)
+    assert len({how for *_, how in heard}) == 1
+    for name, side in ((pair.left, "left"), (pair.right, "right")):
+        first, second = [said for who, said, _ in heard if who == name]
+        own = [m["content"] for m in pair.messages(side)]
+        assert first == ["하나"] and second == own[:3] and own[2] == "둘"
+    keep_vote(context, "right", pair, a_request())
+    (vote,) = context.grading.store.votes()
+    assert vote.prompt == "하나\n\n둘"
+    assert [turn["left"] for turn in vote.settings["turns"]] == [t.left for t in pair.turns]  # type: ignore[attr-defined]
+    assert vote.right_reply == "\n\n".join(t.right for t in pair.turns)
+
+
+def test_a_conversation_of_two_takes_no_prompt_under_grading_not_even_in_pieces(
+    context: PageContext,
+) -> None:
+    context.grading.join("민지", Visitor(""))
+    middle = len(PROMPTS[0]) // 2
+    pair = ask_pair(context, PROMPTS[0][:middle])
+    for asked in (PROMPTS[0], PROMPTS[0][middle:]):
+        with pytest.raises(InvalidRequest, match="graded blind"):
+            ask_pair(context, asked, pair)
 
 
 def a_site(tmp_path: Path, candidates: list[str]) -> PageContext:
@@ -203,7 +290,7 @@ def a_site(tmp_path: Path, candidates: list[str]) -> PageContext:
 
 
 def drawn(context: PageContext) -> set[str]:
-    pairs = [make_pair(context, "바다", a_request()) for _ in range(30)]
+    pairs = [ask_pair(context) for _ in range(30)]
     return {name for pair in pairs for name in (pair.left, pair.right)}
 
 
@@ -256,7 +343,7 @@ def test_votes_between_models_outside_the_run_are_in_none_of_its_figures(tmp_pat
 
 
 def test_sides_are_drawn_at_random(context: PageContext) -> None:
-    pairs = [make_pair(context, "바다", a_request()) for _ in range(40)]
+    pairs = [ask_pair(context) for _ in range(40)]
     assert len({(p.left, p.right) for p in pairs}) >= 4
 
 
@@ -268,8 +355,8 @@ def test_a_pair_can_not_be_made_up(context: PageContext) -> None:
 
 def test_a_prompt_under_grading_is_refused_until_one_has_finished(context: PageContext) -> None:
     with pytest.raises(InvalidRequest, match="graded blind"):
-        make_pair(context, PROMPTS[0], a_request())
-    assert make_pair(context, PROMPTS[0], a_request("key=key")).prompt == PROMPTS[0]
+        ask_pair(context, PROMPTS[0])
+    assert next_question(context, PROMPTS[0], None, a_request("key=key"))[1] == PROMPTS[0]
 
 
 def test_models_names_those_that_can_answer_here_and_no_other(

@@ -78,3 +78,18 @@ def picture(size: str) -> Callable[[Any, str], None]:
     """Keep a picture of the page for people to look at."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     return lambda tab, name: tab.screenshot(path=PICTURES / f"{name}-{size}.png", full_page=True)
+
+
+def axe_finds_nothing(tab: Any, state: str) -> None:
+    """Fail on every finding of axe-core that is more than minor; `state` says where."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    tab.wait_for_timeout(200)
+    found = axe.run(tab).response
+    assert len(found["passes"]) > 15, "axe has looked"
+    told = [
+        (state, one["id"], node["html"][:200], node["failureSummary"])
+        for one in found["violations"]
+        if one["impact"] != "minor"
+        for node in one["nodes"]
+    ]
+    assert told == []

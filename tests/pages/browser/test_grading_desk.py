@@ -10,7 +10,7 @@ import pytest
 
 from evaluators.grading.store.grade_store import GradeStore
 from model_registry.records import Reply, append_rows
-from tests.pages.browser.conftest import SIZES
+from tests.pages.browser.conftest import SIZES, axe_finds_nothing
 from tests.pages.browser.test_grade_tab import start, stored, wait_for_place
 from tests.pages.page_server import OWNER, Page, running_page
 
@@ -290,26 +290,12 @@ def contrast(tab: Any, selector: str) -> float:
 def test_axe_finds_nothing_serious_or_moderate(
     visit: Callable, scheme: str, size: str, picture: Callable
 ) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-
-    def check(state: str) -> None:
-        tab.wait_for_timeout(200)
-        found = axe.run(tab).response
-        assert len(found["passes"]) > 15, "axe has looked"
-        told = [
-            (state, one["id"], node["html"][:200], node["failureSummary"])
-            for one in found["violations"]
-            if one["impact"] != "minor"
-            for node in one["nodes"]
-        ]
-        assert told == []
-
     locale = "ko-KR" if scheme == "light" else "en-GB"
     tab = visit(f"?tab=grade&key={OWNER}", locale=locale)
     tab.emulate_media(color_scheme=scheme)
     tab.reload()
     tab.click("#scope summary")
-    check("start")
+    axe_finds_nothing(tab, "start")
     picture(tab, f"desk-start-{scheme}")
     tab.click("#scope summary")
     start(tab, f"보조 {scheme} {size}")
@@ -318,7 +304,7 @@ def test_axe_finds_nothing_serious_or_moderate(
         tab.keyboard.press(key)
     tab.keyboard.press("f")
     tab.keyboard.press("Space")
-    check("item")
+    axe_finds_nothing(tab, "item")
     picture(tab, f"desk-item-{scheme}")
     for chosen in ("[aria-checked=true]", "[aria-pressed=true]", ".strip [aria-current]"):
         assert contrast(tab, chosen) >= 4.5, chosen
@@ -326,11 +312,11 @@ def test_axe_finds_nothing_serious_or_moderate(
     name = "답변 A: 등급" if locale == "ko-KR" else "Reply A: grade"
     assert groups[0] == name and len(set(groups)) == 5
     tab.keyboard.press("?")
-    check("help")
+    axe_finds_nothing(tab, "help")
     tab.keyboard.press("Escape")
     tab.keyboard.press("s")
     tab.click("[data-skip='other']")
-    check("skip")
+    axe_finds_nothing(tab, "skip")
     tab.keyboard.type("끝")
     tab.keyboard.press("Enter")
     wait_for_place(tab, "2/4")
@@ -340,4 +326,4 @@ def test_axe_finds_nothing_serious_or_moderate(
             tab.keyboard.press(key)
         tab.keyboard.press("Enter")
     tab.wait_for_selector("#grade-finish")
-    check("finish")
+    axe_finds_nothing(tab, "finish")
