@@ -22,16 +22,16 @@ from benchmarks.tune_state import (
     restore,
     save,
 )
-from benchmarks.workloads.answer_loss import Batch, epoch_batches
+from benchmarks.workloads.answer_loss import Batch, epoch_batches, validation_loss
 from benchmarks.workloads.fine_tune import (
     add_lora,
     dropout_of,
     learning_rate,
-    validation_loss,
 )
 from benchmarks.workloads.optimisation import (
     Stepper,
     check_losses,
+    is_patience_over,
     nan_loss,
     rate_share,
     steps_of,
@@ -87,7 +87,8 @@ def tune(
     train = as_trained(rows.train, contract)
     per_epoch, steps = step_counts(len(train), contract)
     for epoch in range(len(history), math.ceil(steps / per_epoch)):
-        if is_patience_over(history, contract.patience):
+        waited = [_loss_of(end) for end in history if end.valid_loss is not None]
+        if is_patience_over(waited, contract.patience):
             break
         done = epoch * per_epoch
         for step, together in enumerate(
@@ -131,12 +132,6 @@ def best_of(history: Sequence[EpochEnd]) -> EpochEnd | None:
     """The first epoch with the lowest valid loss; None where none has one that is a number."""
     told = [(loss, end) for end in history if math.isfinite(loss := _loss_of(end))]
     return min(told, key=lambda each: each[0])[1] if told else None
-
-
-def is_patience_over(history: Sequence[EpochEnd], patience: int) -> bool:
-    """Whether so many epochs in a row brought no valid loss below the lowest before them."""
-    losses = [_loss_of(end) for end in history if end.valid_loss is not None]
-    return 0 < patience < len(losses) and min(losses[-patience:]) >= min(losses[:-patience])
 
 
 def _loss_of(end: EpochEnd) -> float:

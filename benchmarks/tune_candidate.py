@@ -15,7 +15,7 @@ from benchmarks.tune_fit import Attempt, fastest_that_fits, first_smaller
 from benchmarks.tune_rows import TuneRows, encode_with
 from benchmarks.tune_state import STATE, EpochEnd, check_state, identity_of
 from benchmarks.tune_worker import TuneOutOfMemory, tune_here, tune_in_worker
-from benchmarks.workloads.optimisation import check_optimizer
+from benchmarks.workloads.optimisation import check_optimizer, no_valid_rows
 from model_registry import machine
 from model_registry.architectures.architecture import declared_architecture
 from model_registry.architectures.fused_kernels import check_fused_kernels
@@ -23,7 +23,7 @@ from model_registry.backends.open_backend import source_for
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError
 from model_registry.files.folder_lock import FolderLock
-from model_registry.files.json_values import JsonObject
+from model_registry.files.json_values import JsonDict
 from model_registry.files.output import check_folder
 from model_registry.language import text
 from model_registry.naming.resolve import find_candidate
@@ -62,20 +62,17 @@ def tune_candidate(
     registry: Registry,
     *,
     rank: int,
-    epochs: int,
     weights: str,
     device: str,
     console: Console,
     dtype: str = "auto",
-    max_length: int | None = None,
-    too_long: str = "refuse",
     base: Path | None = None,
     cure: str | None = None,
     turns: str = "every",
     quantization: str = "none",
     budget_bytes: int | None = None,
     memory_limit: int | None = None,
-    settings: JsonObject | None = None,
+    **settings: object,
 ) -> Path:
     """Tune a candidate on a file or folder of rows, showing progress and the losses of each epoch.
 
@@ -87,19 +84,16 @@ def tune_candidate(
         out: for the adapter; a tune that was stopped there goes on.
         registry: knows the candidates.
         rank: LoRA's r.
-        epochs: passes over all rows.
         weights: auto, hub, bundled or random.
         device: auto, cpu or cuda.
         console: takes what a person reads.
         dtype: auto, or a torch dtype's name.
-        max_length: tokens that a row may have; None is the contract's.
-        too_long: what becomes of longer rows: see `benchmarks.workloads.training_rows`.
         turns: which answers of a conversation are learned, "every" or "last".
         quantization: of the base: none, int8 or nf4.
         budget_bytes: memory that the tune must fit into; the fastest settings that do are taken.
         memory_limit: bytes that the tune may take beyond Python and the libraries; it is ended
             when it takes more.
-        settings: others of `TuningSettings`, by their names.
+        settings: of `TuningSettings`, by their names.
 
     Raises:
         TooLarge: it ran out of memory.
@@ -123,16 +117,17 @@ def tune_candidate(
             f"{out}에 끝난 튜닝이 있습니다. 다른 --out을 지정하세요.",
         )
     candidate = find_candidate(name, registry, base=base, cure=cure)
-    if "learning_rate" in (settings or {}):  # what is said goes before what a candidate declares
+    given: JsonDict = dict(settings)
+    if "learning_rate" in given:  # what is said goes before what a candidate declares
         candidate = replace(candidate, learning_rate=None)
     where = machine.pick_device(device)
     facts = machine.describe(where)
     train, valid, rows = _read(data, turns, say)
     source = source_for(candidate, weights)
     contract = Contract(
-        epochs=epochs, weights=source, device=where, data=rows.hash(), too_long=too_long,
-        dtype=machine.pick_dtype(where, dtype), max_length=_longest(candidate, max_length, say),
-        machine=str(facts["name"]), **(settings or {}),
+        weights=source, device=where, data=rows.hash(), dtype=machine.pick_dtype(where, dtype),
+        machine=str(facts["name"]),
+        **given | {"max_length": _longest(candidate, given.get("max_length"), say)},
     )  # fmt: skip
     check_optimizer(contract.optimizer)
     check_fused_kernels(contract.fused_kernels, where)
@@ -140,12 +135,7 @@ def tune_candidate(
     tokenizer = load_tokenizer(candidate, source=source)
     encoded = encode_with(candidate, tokenizer, train, valid, contract, say)
     if contract.patience and not encoded.valid:
-        raise OhloraError(
-            f"--patience waits for a lower validation loss, and {data} has no valid rows: add "
-            "some (a column split), or leave it out.",
-            f"--patience는 검증 손실을 봅니다. {data}에는 검증(valid) 행이 없습니다. "
-            "split 열로 추가하거나 --patience를 빼세요.",
-        )
+        raise no_valid_rows(str(data))
     if budget_bytes is not None:
         choice = fastest_that_fits(
             declared_architecture(candidate), encoded.train, contract, budget_bytes,

@@ -16,7 +16,6 @@ from commands.shared.console import out, print_columns, print_json
 from commands.shared.economy_words import DataRows, economy_by_name, print_lengths
 from commands.shared.option_class import option
 from commands.shared.options import (
-    BaseQuantization,
     CatalogName,
     CureName,
     Dtype,
@@ -78,7 +77,7 @@ class FitOptions(TuningOptions):
             "--length",
             callback=ranged("length"),
         ),
-    ] = 128
+    ] = TuningSettings().max_length
     rank: Annotated[
         int | None,
         option(
@@ -87,7 +86,6 @@ class FitOptions(TuningOptions):
             callback=ranged("rank"),
         ),
     ] = None
-    quantization: BaseQuantization = None
     data: DataRows = None
     dtype: Dtype = "auto"
     trace: Annotated[
@@ -107,7 +105,7 @@ class FitOptions(TuningOptions):
         work = Work(
             kind="lora",
             batch=settings.batch_size,
-            length=self.max_length,
+            length=settings.max_length,
             rank=self.rank,
             quantization=self.quantization or "none",
         )

@@ -32,14 +32,11 @@ from commands.run_messages import (
 from commands.shared.console import out, plugin_files
 from commands.shared.option_class import argument, option
 from commands.shared.options import (
-    EPOCHS,
     TURNS,
     CatalogName,
     CureName,
     Device,
     Dtype,
-    MaxLength,
-    TooLong,
     Use,
     Weights,
     amount_of,
@@ -97,9 +94,6 @@ class RunOptions(TaskOptions):
     ranks: Annotated[str | None, option("Such as 16,32,64.", "예: 16,32,64")] = None
     device: Device = "auto"
     dtype: Dtype = "auto"
-    epochs: Annotated[int | None, EPOCHS] = None
-    max_length: MaxLength = None
-    too_long: TooLong = None
     turns: Annotated[str | None, TURNS] = None
     memory_limit: Annotated[
         str | None,
@@ -162,10 +156,9 @@ class RunOptions(TaskOptions):
             replay=self.replay,
             tasks=self.task_names,
             tasks_folder=self.tasks_folder,
-            max_length=self.max_length,
-            too_long=self.too_long,
             turns=self.turns,
-            tuning=self.policy() | ({} if self.epochs is None else {"epochs": self.epochs}),
+            tuning=self.policy(),
+            quantization=self.quantization or "none",
         )
 
     def engine_for(self, plan: Plan) -> tuple[str, Engine]:

@@ -13,22 +13,17 @@ from benchmarks.tune_candidate import TooLarge, tune_candidate
 from commands.shared.console import out
 from commands.shared.option_class import option
 from commands.shared.options import (
-    EPOCHS,
     TURNS,
     Base,
-    BaseQuantization,
     CureName,
     Device,
     Dtype,
-    MaxLength,
     MemoryLimit,
     Rank,
-    TooLong,
     Weights,
-    ranged,
 )
 from commands.shared.pasted_command import with_options
-from commands.shared.tuning_options import TuningOptions
+from commands.shared.tuning_options import Epochs, TuningOptions
 from commands.shared.user_registry import registry
 from model_registry.errors import OhloraError
 from model_registry.files.output import check_file
@@ -51,22 +46,11 @@ class TuneOptions(TuningOptions):
     data: Annotated[Path, option("Rows to learn.", "학습할 데이터.")]
     out_dir: Annotated[Path, option("For the adapter.", "어댑터 폴더.", "--out")]
     rank: Rank = 16
-    epochs: Annotated[int, EPOCHS] = 3
+    epochs: Epochs = 3
     weights: Weights = "auto"
     device: Device = "auto"
     dtype: Dtype = "auto"
-    max_length: MaxLength = None
-    too_long: TooLong = "refuse"
     turns: Annotated[str, TURNS] = "every"
-    quantization: BaseQuantization = None
-    patience: Annotated[
-        int,
-        option(
-            "End after so many epochs without a lower validation loss.",
-            "검증 손실이 이만큼의 에폭 동안 낮아지지 않으면 끝냅니다.",
-            callback=ranged("patience"),
-        ),
-    ] = 0
     fit: Annotated[
         str | None,
         option(
@@ -98,14 +82,13 @@ def tune(options: TuneOptions) -> None:
 def _tuned(options: TuneOptions) -> Path:
     return tune_candidate(
         options.name, options.data, options.out_dir, registry(), console=out,
-        rank=options.rank, epochs=options.epochs, weights=options.weights,
+        rank=options.rank, weights=options.weights,
         device=options.device, dtype=options.dtype,
-        max_length=options.max_length, too_long=options.too_long or "refuse",
         base=options.base, cure=options.cure, turns=options.turns,
         quantization=options.quantization or "none",
         budget_bytes=card_budget(options.fit).bytes if options.fit else None,
         memory_limit=parse_bytes(options.memory_limit) if options.memory_limit else None,
-        settings=options.given() | {"patience": options.patience},
+        **options.given(),
     )  # fmt: skip
 
 

@@ -47,10 +47,9 @@ class Options:
     scale: str = "full"
     device: str = "auto"
     dtype: str = "auto"
-    max_length: int | None = None
-    too_long: str | None = None
     turns: str | None = None  # None takes what the study says
-    tuning: Mapping[str, object] = field(default_factory=dict)  # others of TuningSettings, by name
+    tuning: Mapping[str, object] = field(default_factory=dict)  # of TuningSettings, by name
+    quantization: str = "none"  # of the bases that are tuned at the ranks
     data: Path | None = None
     only: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()  # who takes part, in place of the study's own
@@ -145,6 +144,9 @@ def make_tuning_plan(study: Study, registry: Registry, options: Options, out: Pa
     source = _really(source, candidates)
     candidates, differences = read_again(candidates) if source == "hub" else (candidates, [])
     study = study if options.data is None else study.with_other_data()
+    if options.quantization != "none":
+        study = replace(study, work=study.work.on_quantized(options.quantization, options.ranks))
+        options = replace(options, ranks=())
     where = options.data or data_path(study.data.path)
     rows = read_data(where, options.turns or study.data.turns)
     task, data_notes = rows_of_study(study, rows, given=options.data is not None)
@@ -216,8 +218,6 @@ def _contract(
     policy |= dict(study.policy)
     if options.dtype != "auto":
         policy["dtype"] = machine.pick_dtype(device, options.dtype)
-    asked = {"max_length": options.max_length, "too_long": options.too_long}
-    policy |= {name: value for name, value in asked.items() if value is not None}
     policy |= options.tuning
     if any(is_mixture(declared_architecture(candidate)) for candidate in candidates):
         policy["lora_dropout"] = 0.0  # experts can have none, and all are to have the same

@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmarks.study.asking_plan import make_asking_plan
 from benchmarks.study.plan import Options, Plan, make_tuning_plan
 from benchmarks.study.study import Study
+from benchmarks.workloads.optimisation import no_valid_rows
 from benchmarks.workloads.workload import workload_called
 from model_registry.errors import OhloraError
 from model_registry.registry import Registry
@@ -27,16 +28,20 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
         )
     make = make_asking_plan if study.work.ask else make_tuning_plan
     plan = make(study, registry, options, out)
-    _refuse_packed_pairs(plan)
+    _refuse_of_pairs(plan)
+    if plan.contract.patience and plan.study.work.tunes and not plan.task.valid:
+        raise no_valid_rows(plan.study.name)
     return plan
 
 
-def _refuse_packed_pairs(plan: Plan) -> None:
+def _refuse_of_pairs(plan: Plan) -> None:
     kinds = {workload_called(case.workload).memory_kind for case in plan.cases}
-    if plan.contract.packing and "orpo" in kinds:
+    given = {"packing": plan.contract.packing, "patience": plan.contract.patience}
+    wrong = ", ".join(name for name, value in given.items() if value)
+    if wrong and "orpo" in kinds:
         raise OhloraError(
-            f"The study {plan.study.name} prefers pairs, and pairs of ORPO can't be packed: "
-            "leave packing out.",
-            f"{plan.study.name} 스터디에는 ORPO가 있습니다. ORPO의 쌍은 묶을 수 없습니다. "
-            "packing을 빼세요.",
+            f"The study {plan.study.name} prefers pairs, and ORPO over pairs has no {wrong}: "
+            "leave it out.",
+            f"{plan.study.name} 스터디에는 ORPO가 있습니다. ORPO에는 쓸 수 없는 설정이니 빼세요: "
+            f"{wrong}",
         )

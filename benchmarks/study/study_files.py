@@ -31,7 +31,7 @@ _TABLES = {"name", "title", "summary", "candidates", "overrides", "data", "work"
            "decision", "cures"}  # fmt: skip
 #: What a study may set of the contract; the rest is found out on the machine.
 _POLICY = {field.name for field in dataclasses.fields(Contract)} - {
-    "weights", "scale", "device", "machine", "data", "varies", "patience", "task_hashes",
+    "weights", "scale", "device", "machine", "data", "varies", "task_hashes",
 }  # fmt: skip
 _CHOICES = {**CHOICES, "thinking": ("off", "on", "template"), "dtype": DTYPES}
 

@@ -38,7 +38,7 @@ class TuningSettings:
     gradient_checkpointing: bool = False  # keeps each layer's input only, and works it out again
     epochs: int = 10
     max_steps: int = 0  # ends earlier than the epochs; 0 does not
-    patience: int = 0  # epochs without a lower valid loss before `ohlora tune` ends; 0 does not
+    patience: int = 0  # epochs without a lower valid loss before a tune ends; 0 does not
     row_order: str = "shuffled"  # "length": like-long rows share a batch, which changes the steps
     max_length: int = 512  # tokens of a row
     too_long: str = "refuse"  # what becomes of longer rows: see benchmarks.workloads.training_rows

@@ -159,3 +159,22 @@ def largest_batch(batches: Sequence[Batch], model: PreTrainedModel) -> dict[str,
 
     found = max((sizes(batch) for batch in batches), key=lambda s: (s[0] * (s[1] + s[2]), s))
     return dict(zip(("batch_rows", "batch_tokens", "batch_kept"), found, strict=True))
+
+
+def validation_loss(
+    model: PreTrainedModel, rows: Sequence[EncodedRow], settings: TuningSettings
+) -> float | None:
+    """Mean loss per answer token over rows; None where there are no rows."""
+    import torch
+
+    if not rows:
+        return None
+    losses, counts = [], []
+    device = str(next(model.parameters()).device)
+    with torch.inference_mode():
+        for start in range(0, len(rows), settings.batch_size):
+            batch = collate(rows[start : start + settings.batch_size], 0, device)
+            losses.append(answer_loss(model, batch).double())
+            counts.append(len(batch.positions))
+        total = torch.stack(losses) @ torch.tensor(counts, dtype=torch.double, device=device)
+    return float(total) / sum(counts)

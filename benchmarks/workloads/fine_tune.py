@@ -6,6 +6,7 @@ candidate: the same rows in the same order, all linear layers, loss on the answe
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,16 +18,18 @@ from benchmarks.study.variant import effective, tuned_rank
 from benchmarks.workloads.answer_loss import (
     Batch,
     answer_loss,
-    collate,
     epoch_batches,
     largest_batch,
     loss_form,
+    validation_loss,
 )
 from benchmarks.workloads.inference import make_replies
 from benchmarks.workloads.log import WorkLog
 from benchmarks.workloads.optimisation import (
+    EarlyStopping,
     Stepper,
     check_losses,
+    nan_loss,
     prepare,
     rate_share,
     steps_of,
@@ -103,7 +106,8 @@ def run(
         steps = training_batches(rows, contract, tokenizer.pad_token_id, _device(model))
         warm_up(model, steps[: contract.warm_up])
     with log.phase("training"):
-        losses = train_steps(model, steps, learning_rate(loaded, contract), contract, log)
+        rate = learning_rate(loaded, contract)
+        losses = train_steps(model, steps, rate, contract, log, held_out)
     for step, loss in enumerate(losses, start=1):
         log.loss(Loss(case, step, loss))
 
@@ -122,7 +126,7 @@ def run(
         steps=len(losses),
         tokens=sum(
             int(batch.attention_mask.sum())
-            for together in training_steps(steps, contract)
+            for together in training_steps(steps, contract)[: len(losses)]
             for batch in together
         ),
         figures={
@@ -134,7 +138,7 @@ def run(
             "longest_row_tokens": max(len(row.input_ids) for row in rows),
             "loss_form": loss_form(model),
             **largest_batch(steps, model),
-            "learning_rate": learning_rate(loaded, contract),
+            "learning_rate": rate,
             "lora_dropout": dropout_of(model),
             "rows_cut": len(encoded.cut),
         },
@@ -217,14 +221,20 @@ def warm_up(model: PreTrainedModel, batches: Sequence[Batch]) -> None:
 
 
 def train_steps(
-    model: PreTrainedModel, batches: Sequence[Batch], rate: float, contract: Contract, log: WorkLog
+    model: PreTrainedModel,
+    batches: Sequence[Batch],
+    rate: float,
+    contract: Contract,
+    log: WorkLog,
+    valid: Sequence[EncodedRow] = (),
 ) -> list[float]:
     """One optimiser step a batch, or a group of them: AdamW, gradients clipped by their norm.
 
     Without other settings these are the defaults of transformers' Trainer, whose loss curve ours
     agrees with.
 
-    Losses are read once an epoch, so that no step waits for the one before it.
+    Losses are read once an epoch, so that no step waits for the one before it. With a patience the
+    loss of the `valid` rows is, too, and may end it.
 
     Returns:
         The loss of each step, before that step's update.
@@ -235,13 +245,35 @@ def train_steps(
     stepper = Stepper(model, contract, rate)
     steps = training_steps(batches, contract)
     losses: list[float] = []
-    for done, together in enumerate(steps, start=1):
-        stepper.take(together, rate * rate_share(done - 1, len(steps), contract))
-        log.progress(done, len(steps))
-        if done % steps_per_epoch(batches, contract) == 0 or done == len(steps):
+    with EarlyStopping(stepper.parameters, contract.patience) as stopping:
+        for done, together in enumerate(steps, start=1):
+            stepper.take(together, rate * rate_share(done - 1, len(steps), contract))
+            log.progress(done, len(steps))
+            if done % steps_per_epoch(batches, contract) and done < len(steps):
+                continue
             losses += stepper.read()
             check_losses(model, losses, rate)
+            if not contract.patience:
+                continue
+            if stopping.is_over(_valid_loss(model, valid, contract, rate, done)):
+                break
     return losses
+
+
+def _valid_loss(
+    model: PreTrainedModel, rows: Sequence[EncodedRow], contract: Contract, rate: float, step: int
+) -> float:
+    """The valid loss between two epochs.
+
+    Raises:
+        NanLoss: it is no number.
+    """
+    loss = validation_loss(model.eval(), rows, contract)
+    assert loss is not None  # noqa: S101 - for mypy: a plan with a patience has valid rows
+    if not math.isfinite(loss):
+        raise nan_loss(model, loss, step, rate)
+    model.train()
+    return loss
 
 
 def steps_per_epoch(batches: Sequence[Batch], contract: Contract) -> int:
@@ -255,25 +287,6 @@ def training_steps(batches: Sequence[Batch], contract: Contract) -> list[list[Ba
     per_epoch = -(-len(batches) // contract.epochs)
     steps = steps_of(batches, per_epoch, contract.gradient_accumulation)
     return steps[: contract.max_steps or None]
-
-
-def validation_loss(
-    model: PreTrainedModel, rows: Sequence[EncodedRow], contract: Contract
-) -> float | None:
-    """Mean loss per answer token over rows; None where there are no rows."""
-    import torch
-
-    if not rows:
-        return None
-    losses, counts = [], []
-    device = _device(model)
-    with torch.inference_mode():
-        for start in range(0, len(rows), contract.batch_size):
-            batch = collate(rows[start : start + contract.batch_size], 0, device)
-            losses.append(answer_loss(model, batch).double())
-            counts.append(len(batch.positions))
-        total = torch.stack(losses) @ torch.tensor(counts, dtype=torch.double, device=device)
-    return float(total) / sum(counts)
 
 
 def _device(model: PreTrainedModel) -> str:

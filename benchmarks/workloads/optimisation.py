@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from benchmarks.study.tuning_settings import TuningSettings
@@ -178,6 +181,63 @@ def nan_loss(model: PreTrainedModel, value: float, step: int, rate: float) -> Na
         f"{english}: try a smaller learning rate, or --dtype bfloat16 or float32",
         f"{korean}: 학습률을 낮추거나 --dtype bfloat16 또는 float32를 써 보세요",
     )
+
+
+def is_patience_over(losses: Sequence[float], patience: int) -> bool:
+    """Whether so many epochs in a row brought no valid loss below the lowest before them."""
+    return 0 < patience < len(losses) and min(losses[-patience:]) >= min(losses[:-patience])
+
+
+def no_valid_rows(where: str) -> OhloraError:
+    """The error for a patience without rows that it could watch."""
+    return OhloraError(
+        f"--patience waits for a lower validation loss, and {where} has no valid rows: add "
+        "some (a column split), or leave it out.",
+        f"--patience는 검증 손실을 봅니다. {where}에는 검증(valid) 행이 없습니다. "
+        "split 열로 추가하거나 --patience를 빼세요.",
+    )
+
+
+class EarlyStopping:
+    """Keeps what was learnt by the epoch with the lowest valid loss: in a file, for memory is
+    measured. With a patience of 0 nothing is ended, kept or brought back."""
+
+    def __init__(self, parameters: Sequence[torch.nn.Parameter], patience: int) -> None:
+        self._parameters, self._patience = parameters, patience
+        self._losses: list[float] = []
+        self._folder = tempfile.TemporaryDirectory()
+
+    @property
+    def _best(self) -> Path:
+        return Path(self._folder.name) / "best.safetensors"
+
+    def is_over(self, loss: float) -> bool:
+        """Whether the tune ends with the epoch that has this valid loss."""
+        from safetensors.torch import save_file
+
+        if not self._losses or loss < min(self._losses):
+            kept = {str(n): p.detach().contiguous() for n, p in enumerate(self._parameters)}
+            save_file(kept, self._best)
+        self._losses.append(loss)
+        return is_patience_over(self._losses, self._patience)
+
+    def __enter__(self) -> EarlyStopping:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: object, __: TracebackType | None
+    ) -> None:
+        if kind is None and self._losses:
+            self._bring_back()
+        self._folder.cleanup()
+
+    def _bring_back(self) -> None:
+        import torch
+        from safetensors import safe_open
+
+        with torch.no_grad(), safe_open(self._best, framework="pt") as kept:
+            for number, parameter in enumerate(self._parameters):
+                parameter.copy_(kept.get_tensor(str(number)))
 
 
 def prepare(model: PreTrainedModel, settings: TuningSettings) -> None:

@@ -60,7 +60,6 @@ LEAST_BYTES = 2**20  # of a limit: less is a number whose unit was forgotten
 SOURCES = ("auto", "hub", "path", "bundled", "random")
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-TOO_LONG = ("refuse", "cut", "drop")
 #: What people call some of them.
 _CALLED = {
     "gpu": "cuda", "nvidia": "cuda", "local": "bundled", "fp32": "float32", "fp16": "float16",
@@ -153,7 +152,6 @@ Dtype = Annotated[
     ),
 ]
 Rank = Annotated[int, option("Of LoRA.", "LoRA의 rank.", callback=ranged("rank"))]
-EPOCHS = option("Times over all rows.", "전체 행을 도는 횟수.", callback=ranged("epochs"))
 NewTokens = Annotated[
     int, option("Most tokens of a reply.", "최대 생성 토큰 수.", callback=ranged("max_new_tokens"))
 ]
@@ -181,22 +179,6 @@ CureName = Annotated[
         "자체 클래스가 거부하는 설정의 해결책. `ohlora doctor 이름`이 알려 줍니다.",
     ),
 ]
-MaxLength = Annotated[
-    int | None,
-    option(
-        "Tokens that a training row may have.",
-        "학습 행의 최대 토큰 수.",
-        callback=ranged("max_length"),
-    ),
-]
-BaseQuantization = Annotated[
-    str | None,
-    option(
-        "Of the base: int8 or nf4.",
-        "베이스 모델의 양자화: int8, nf4.",
-        callback=choice(("int8", "nf4")),
-    ),
-]
 MemoryLimit = Annotated[
     str | None,
     option(
@@ -208,11 +190,3 @@ TURNS = option(
     "대화에서 학습할 답변: every(모두) 또는 last(마지막만).",
     callback=choice(turns.TURNS),
 )
-TooLong = Annotated[
-    str | None,
-    option(
-        "Longer rows: refuse, cut (the answer's end) or drop.",
-        "더 긴 행: refuse(거부), cut(답변 끝을 자름) 또는 drop(제외).",
-        callback=choice(TOO_LONG),
-    ),
-]

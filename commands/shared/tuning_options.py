@@ -1,4 +1,4 @@
-"""How a model is tuned, as options: the same for `ohlora run` and `ohlora tune`."""
+"""How a model is tuned, as options: the same for `ohlora run`, `ohlora tune` and `ohlora fit`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from benchmarks.study.tuning_settings import (
     OPTIMIZERS,
     ROW_ORDERS,
     SCHEDULES,
+    TOO_LONG,
 )
 from commands.shared.option_class import option
 from commands.shared.options import choice, ranged
@@ -28,10 +29,29 @@ def _one_of(known: tuple[str, ...], english: str, korean: str) -> OptionInfo:
     return option(f"{english}: {listed}.", f"{korean}: {listed}.", callback=choice(known))
 
 
+Epochs = Annotated[int | None, _number("epochs", "Times over all rows.", "전체 행을 도는 횟수.")]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuningOptions:
     """What may be said of a tune; None is what the study or the defaults say."""
 
+    epochs: Epochs = None
+    max_length: Annotated[
+        int | None,
+        _number("max_length", "Tokens that a training row may have.", "학습 행의 최대 토큰 수."),
+    ] = None
+    too_long: Annotated[
+        str | None,
+        _one_of(
+            TOO_LONG,
+            "Longer rows: cut ends the answer sooner",
+            "더 긴 행: refuse(거부), cut(답변 끝을 자름), drop(제외)",
+        ),
+    ] = None
+    quantization: Annotated[
+        str | None, _one_of(("int8", "nf4"), "Of the base", "베이스 모델의 양자화")
+    ] = None
     batch_size: Annotated[
         int | None, _number("batch_size", "Rows in memory at a time.", "한 번에 올리는 행 수.")
     ] = None
@@ -62,6 +82,14 @@ class TuningOptions:
     ] = None
     max_steps: Annotated[
         int | None, _number("max_steps", "End after so many steps.", "이만큼의 스텝 뒤에 끝냅니다.")
+    ] = None
+    patience: Annotated[
+        int | None,
+        _number(
+            "patience",
+            "End after so many epochs without a lower validation loss.",
+            "검증 손실이 이만큼의 에폭 동안 낮아지지 않으면 끝냅니다.",
+        ),
     ] = None
     optimizer: Annotated[
         str | None,
@@ -116,7 +144,8 @@ class TuningOptions:
     ] = None
 
     def given(self) -> JsonDict:
-        """What was said, by the names of `TuningSettings`."""
+        """What was said, by the names of `TuningSettings`; quantisation stands beside them."""
         said = {field.name: getattr(self, field.name) for field in fields(TuningOptions)}
         said["seed"] = said.pop("tune_seed")
+        del said["quantization"]
         return {name: value for name, value in said.items() if value is not None}

@@ -103,7 +103,7 @@ def test_a_study_with_a_long_row_is_refused_before_any_candidate_is_loaded(
         raise AssertionError("a model was loaded")
 
     monkeypatch.setattr(pretrained, "_model", never)
-    plan = plan_study(study, tmp_path / "out", max_length=100)
+    plan = plan_study(study, tmp_path / "out", tuning={"max_length": 100})
 
     with pytest.raises(BadTrainingRow, match=r"one: Training row 2 \(line 2\) has 195 tokens"):
         within_length(plan)
@@ -124,7 +124,7 @@ def test_a_run_with_a_long_row_ends_with_one_and_begins_nothing(study, tmp_path)
 
 def test_a_row_too_long_for_one_candidate_is_dropped_for_all(study, tmp_path, monkeypatch) -> None:
     """Losses on other rows would not compare."""
-    plan = plan_study(study, tmp_path / "out", max_length=100, too_long="drop")
+    plan = plan_study(study, tmp_path / "out", tuning={"max_length": 100, "too_long": "drop"})
     real = row_lengths.load_tokenizer
 
     def only_one_counts(candidate, *, source):
@@ -176,7 +176,9 @@ def test_a_study_says_its_policy_and_an_unknown_one_is_refused(study, tmp_path) 
     text = study.read_text(encoding="utf-8")
     study.write_text(text.replace("[contract]", '[contract]\ntoo_long = "cut"'), encoding="utf-8")
     assert plan_study(study, tmp_path / "out").contract.too_long == "cut"
-    assert plan_study(study, tmp_path / "out", too_long="drop").contract.too_long == "drop"
+    assert (
+        plan_study(study, tmp_path / "out", tuning={"too_long": "drop"}).contract.too_long == "drop"
+    )
     study.write_text(text.replace("[contract]", '[contract]\ntoo_long = "shorten"'), "utf-8")
     with pytest.raises(BadFile, match="too_long must be one of refuse, cut, drop"):
         plan_study(study, tmp_path / "out")

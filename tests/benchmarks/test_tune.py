@@ -30,6 +30,7 @@ from benchmarks.tune_candidate import TooLarge, tune_candidate
 from benchmarks.tune_rows import TuneRows, encode_rows
 from benchmarks.tune_state import BEST, STATE, EpochEnd, differences, identity_of, restore, save
 from benchmarks.tune_worker import TuneOutOfMemory
+from benchmarks.workloads.optimisation import is_patience_over
 from model_registry import machine
 from model_registry.backends.backend import GenerationSettings, conversation
 from model_registry.backends.open_backend import open_backend
@@ -167,7 +168,8 @@ def test_the_best_epoch_is_none_whose_loss_is_no_number() -> None:
     history = [EpochEnd(n, 1.0, loss) for n, loss in enumerate((math.nan, 3.0, 2.0), start=1)]
     assert tune_module.best_of(history) == history[2]
     assert tune_module.best_of(history[:1]) is None
-    assert tune_module.is_patience_over([*history, *history[:1] * 2], 2)
+    losses = [tune_module._loss_of(end) for end in [*history, *history[:1] * 2]]
+    assert is_patience_over(losses, 2)
 
 
 def test_the_c_library_is_set_before_a_model_is_loaded_here(monkeypatch) -> None:
@@ -186,7 +188,7 @@ def test_waiting_without_valid_rows_is_refused_before_anything_is_loaded(
     data.write_text("prompt,reply\n안녕?,반가워.\n", encoding="utf-8")
     monkeypatch.setattr("benchmarks.tune_worker.load", None)
     with pytest.raises(OhloraError, match="has no valid rows"):
-        in_steps(tiny_model, data, tmp_path / "out", settings={"patience": 2})
+        in_steps(tiny_model, data, tmp_path / "out", patience=2)
 
 
 def test_other_settings_do_not_go_on_with_a_tune(tiny_model, tmp_path) -> None:

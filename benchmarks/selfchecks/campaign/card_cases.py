@@ -74,7 +74,8 @@ def tune(
     name: str, candidate: Candidate, settings: Settings, length: int, setting: Mapping[str, object],
     **policy: object,
 ) -> Item:  # fmt: skip
-    """A short tune on rows of one length."""
+    """A short tune on rows of one length; of shrunk models no figure is told: theirs are short."""
+    length = min(length, SHORT) if settings.scale == "tiny" else length
     contract = settings.contract(max_length=length, **policy)
     task = Task(rows(2 * contract.batch_size, length))
     return Item(name, _CASE_SECONDS, Case(candidate, "fine-tune", contract, task, dict(setting)))
@@ -129,8 +130,8 @@ def long_rows(settings: Settings) -> Iterator[Item]:
             yield _rank(Registry().candidate(name), settings, RANKS[0], length)
     for name in LONG_ROWS_OF:
         plain = _rank(Registry().candidate(name), settings, RANKS[0], 512)
-        task = Task(rows(8, 512, mixed=True))
-        padded = replace(_case(plain), task=task)
+        case = _case(plain)
+        padded = replace(case, task=Task(rows(8, case.contract.max_length, mixed=True)))
         yield replace(plain, name=f"{plain.name} padded", work=padded)
 
 

@@ -43,9 +43,10 @@ def test_the_same_requests_are_asked_before_a_tune_after_it_and_after_orpo(tmp_p
     assert len(plan.task.prompts) == 40
 
 
-def test_packing_is_refused_where_pairs_are_preferred_before_anything_is_tuned(tmp_path):
-    options = Options(weights="bundled", device="cpu", tuning={"packing": True})
-    with pytest.raises(OhloraError, match=r"diagrams.*ORPO can't be packed"):
+@pytest.mark.parametrize("lever", [{"packing": True}, {"patience": 2}])
+def test_what_orpo_has_not_is_refused_before_anything_is_tuned(tmp_path, lever):
+    options = Options(weights="bundled", device="cpu", tuning=lever)
+    with pytest.raises(OhloraError, match=f"diagrams .* has no {next(iter(lever))}: leave it out"):
         make_plan(read_study(study_path("diagrams")), Registry(), options, tmp_path)
 
 

@@ -372,3 +372,20 @@ def test_every_field_of_the_contract_but_what_varies_is_hashed(field):
     assert (field in changed.shared()) is (field != "varies")
     named = " ".join(differences(plain.shared(), changed.shared()))
     assert named.startswith(field) if field != "varies" else not named
+
+
+def test_ranks_are_tuned_on_quantised_bases_where_that_is_asked_for(tmp_path):
+    study = write_study(tmp_path, tmp_path / "model", names=("one",))
+    plan = plan_study(study, tmp_path / "out", quantization="nf4", ranks=(8, 16))
+    tunes = [case for case in plan.cases if case.workload == "fine-tune"]
+    assert [(c.settings["rank"], c.settings["quantization"]) for c in tunes] == [
+        (8, "nf4"), (16, "nf4"),
+    ]  # fmt: skip
+    assert "quantization" in plan.contract.varies
+
+
+def test_patience_without_valid_rows_is_refused_before_anything_is_tuned(tmp_path):
+    study = write_study(tmp_path, tmp_path / "model")
+    (write_rows(tmp_path / "rows", train=4) / "valid.jsonl").unlink()
+    with pytest.raises(OhloraError, match="small has no valid rows"):
+        plan_study(study, tmp_path / "out", tuning={"patience": 2})

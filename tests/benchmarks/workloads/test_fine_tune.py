@@ -461,6 +461,21 @@ def test_losses_are_read_once_an_epoch(loaded, monkeypatch):
     assert reads == [2, 2, 1]
 
 
+def test_patience_ends_a_measured_tune_and_brings_its_best_epoch_back(tiny_model, monkeypatch):
+    def tuned(contract: Contract) -> tuple[int, list[torch.Tensor]]:
+        loaded = load(tiny_candidate(tiny_model))
+        outcome, _ = tune(loaded, contract, valid=ROWS[:2])
+        return outcome.steps, [p.clone() for p in loaded.model.parameters() if p.requires_grad]
+
+    same = replace(CONTRACT, epochs=2, schedule="constant")
+    steps, best = tuned(same)
+    losses = iter([9.0, 3.0, 2.0, 2.5, 2.0, 9.0])  # before the tune, of each epoch, and after it
+    monkeypatch.setattr(fine_tune, "validation_loss", lambda *_: next(losses))
+    ended, kept = tuned(replace(same, epochs=9, patience=2))
+    assert (ended, next(losses, None)) == (2 * steps, None)
+    assert all(torch.equal(one, other) for one, other in zip(best, kept, strict=True))
+
+
 def test_warm_up_leaves_no_gradients(loaded):
     model = add_lora(loaded.model, 4, CONTRACT)
     warm_up(model, training_batches(encoded(loaded), CONTRACT, 0, "cpu")[:2])

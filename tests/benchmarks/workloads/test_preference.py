@@ -75,7 +75,7 @@ def margin(loaded: LoadedModel) -> float:
 
 def likelihood(loaded: LoadedModel, answer: str) -> float:
     """Mean log-probability of an answer's tokens."""
-    from benchmarks.workloads.fine_tune import validation_loss
+    from benchmarks.workloads.answer_loss import validation_loss
     from model_registry.prompting.tokenization import encode_row
 
     row = encode_row(loaded.candidate.prompting, loaded.tokenizer, "물음 1", answer)
