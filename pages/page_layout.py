@@ -102,8 +102,9 @@ class Page(gr.Blocks):
 def build_page(context: PageContext) -> gr.Blocks:
     """All tabs in one page."""
     page = Page(title="Oh-LoRA", analytics_enabled=False, delete_cache=(3600, 86_400))
+    words = (HERE / "gradio_words.js").read_text(encoding="utf-8")
     with page:
-        gr.HTML(_TITLE % word("subtitle"), elem_id="title", js_on_load=_SWITCH)
+        gr.HTML(_TITLE % word("subtitle"), elem_id="title", js_on_load=_SWITCH + words)
         if os.environ.get("OAUTH_CLIENT_ID"):  # a Space with hf_oauth
             gr.LoginButton(size="sm")
         made: JsonDict = {}  # what a tab gives to be filled when the page opens
@@ -167,6 +168,7 @@ def looks() -> dict[str, object]:
         button_primary_background_fill_hover_dark="*primary_800",
         button_primary_border_color="*primary_700",
         body_text_color_subdued="*neutral_500",
+        body_text_color_subdued_dark="*neutral_300",
         block_title_background_fill="none",
         block_title_text_color="*neutral_500",
         block_title_padding="0",
@@ -175,6 +177,13 @@ def looks() -> dict[str, object]:
         input_shadow="none",
         block_label_background_fill="none",
         block_label_text_color="*neutral_500",
+        block_label_background_fill_dark="none",
+        block_label_text_color_dark="*neutral_300",
+        input_placeholder_color_dark="*neutral_300",
+        checkbox_label_background_fill_selected="*primary_700",
+        checkbox_label_background_fill_selected_dark="*primary_700",
+        checkbox_label_text_color_selected="white",
+        checkbox_label_text_color_selected_dark="white",
         link_text_color="*primary_700",
     )
     return {

@@ -44,7 +44,7 @@ def data_table(
     english, korean = WORDS[title]
     return gr.HTML(
         rows,
-        html_template='<h3></h3><div class="rows"></div>',
+        html_template='<h2></h2><div class="rows"></div>',
         js_on_load=(HERE / "table.js").read_text(encoding="utf-8"),
         title={"en": english, "ko": korean},
         columns=columns,
@@ -60,7 +60,7 @@ def picture(kind: str, title: str, elem_id: str) -> gr.HTML:
     english, korean = WORDS[title]
     return gr.HTML(
         {},
-        html_template='<h3></h3><div class="picture"></div>',
+        html_template='<h2></h2><div class="picture"></div>',
         js_on_load=(HERE / "picture.js").read_text(encoding="utf-8"),
         kind=kind,
         title={"en": english, "ko": korean},

@@ -12,7 +12,7 @@ function svg(tag, attributes, text) {
 }
 
 function draw() {
-  element.querySelector("h3").textContent = pick(props.title);
+  element.querySelector("h2").textContent = pick(props.title);
   const { points = [], bars = [] } = props.value || {};
   root.replaceChildren(...(props.kind === "points" ? scatter(points) : stacked(bars)));
 }

@@ -8,7 +8,7 @@ let order = null; // { key, down }
 let unfolded = false;
 
 function draw() {
-  element.querySelector("h3").textContent = KO ? props.title.ko : props.title.en;
+  element.querySelector("h2").textContent = KO ? props.title.ko : props.title.en;
   const rows = [...(props.value || [])];
   const columns = props.columns.filter((column) => column.always || rows.some((row) => row[column.key] != null && row[column.key] !== ""));
   if (order) {

@@ -11,6 +11,7 @@ from pages.tabs.conversation import LONGEST_MESSAGE
 def prompt_box(elem_id: str, hint: str) -> gr.Textbox:
     """A box without label; `hint` is the key of the text that an empty one shows."""
     return gr.Textbox(
+        label=word(hint),
         show_label=False,
         container=False,
         placeholder=word(hint),

@@ -66,7 +66,7 @@ def test_the_owner_looks_a_model_up_and_a_guest_has_no_box(
 
 def test_a_sorted_table_folds_its_last_rows_and_not_those_of_before(browser: Any) -> None:
     tab = browser.new_page(locale="en-US")
-    tab.set_content('<div id="table"><h3></h3><div class="rows"></div></div>')
+    tab.set_content('<div id="table"><h2></h2><div class="rows"></div></div>')
     tab.evaluate(
         "(props) => { const element = document.querySelector('#table'), watch = () => null;"
         + (ROOT / "pages/assets/table.js").read_text("utf-8")

@@ -17,58 +17,93 @@ TABS = ("chat", "grade", "compare", "candidates", "results", "diagram", "manage"
 #: Names and codes that stay as they are in any language.
 NAMES = re.compile(
     r"Oh-LoRA|LoRA|English|Top-p|CSV|JSON Lines|JSON|Hugging Face|UTC|API|URL|org/model|seed|Holm"
-    r"|Enter|[\w.+-]*\d[\w.+-]*|[\w.-]+/[\w./-]+|\br\b|\bp\b"
+    r"|Enter|SVG|PNG|IQR|GPU|CPU|[\w.+-]*\d[\w.+-]*|[\w.-]+/[\w./-]+|\b[a-zA-Z]{1,2}\b"
 )
-#: Two English words of letters in a row that are no names are the beginning of a sentence.
-SENTENCE = re.compile(r"\b[A-Za-z]{2,} +[A-Za-z]{2,}\b")
+WORD = re.compile(r"[A-Za-z]{3,}")
+HANGUL = re.compile("[가-힣]")
 
 
-def visible_texts(tab: Any) -> list[str]:
-    """What stands on the page, with the labels that a screen reader tells; data apart."""
+def seen_texts(tab: Any) -> list[str]:
+    """What stands on the page and what a screen reader tells of it; data apart."""
     return tab.evaluate(
         """() => {
             const seen = [];
+            const apart = "script, style, noscript, td, option, svg, #language-switch";
+            const shown = (one) => !one.closest(apart)
+              && one.checkVisibility({checkVisibilityCSS: true});
             const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-            while (walk.nextNode()) {
-              const at = walk.currentNode.parentElement;
-              if (at.closest("script, style, noscript, td, option, #language-switch")) continue;
-              if (at.checkVisibility?.({checkVisibilityCSS: true}) === false) continue;
-              seen.push(walk.currentNode.textContent.trim());
-            }
-            for (const one of document.querySelectorAll("[placeholder]"))
-              if (one.checkVisibility?.()) seen.push(one.getAttribute("placeholder"));
-            return seen.filter(Boolean);
+            while (walk.nextNode())
+              if (shown(walk.currentNode.parentElement)) seen.push(walk.currentNode.textContent);
+            for (const name of ["placeholder", "aria-label", "aria-description", "title", "alt"])
+              for (const one of document.querySelectorAll(`[${name}]`))
+                if (shown(one)) seen.push(one.getAttribute(name));
+            return [...new Set(seen.map((one) => one.trim()))];
         }"""
     )
 
 
-def english(texts: list[str]) -> list[str]:
-    return [one for one in texts if SENTENCE.search(NAMES.sub(" ", one))]
+def foreign(texts: list[str], language: str) -> list[str]:
+    """English words on a Korean page, Hangul on an English one."""
+    wrong = WORD if language == "ko" else HANGUL
+    return [one for one in texts if wrong.search(NAMES.sub(" ", one))]
 
 
-def test_an_english_sentence_would_be_found() -> None:
-    assert english(["Something went wrong", "Hugging Face 데이터셋", "p (Holm)"]) == [
-        "Something went wrong"
-    ]
+def test_a_foreign_word_would_be_found() -> None:
+    told = ["Something went wrong", "Hugging Face 데이터셋", "p (Holm)", "비어 있음"]
+    assert foreign(told, "ko") == ["Something went wrong"]
+    assert foreign(told, "en") == ["Hugging Face 데이터셋", "비어 있음"]
 
 
 @pytest.mark.parametrize("size", ["desktop"], indirect=True)
-def test_no_tab_shows_an_english_sentence_on_a_korean_page(visit: Callable, page: Page) -> None:
-    tab = visit(f"?key={OWNER}&lang=ko", locale="en-US")
-    tab.wait_for_selector("#tab-manage-button", state="attached")
-    assert tab.get_attribute("html", "lang") == "ko"
-    found = {}
-    for name in TABS:
-        tab.evaluate("(id) => document.getElementById(id).click()", f"tab-{name}-button")
-        tab.wait_for_timeout(1500)
-        if words := english(visible_texts(tab)):
-            found[name] = words
-    assert found == {}
-    # What the server answers is Korean too, and so is the title of the message.
-    tab.evaluate("document.getElementById('tab-chat-button').click()")
+def test_every_tab_is_of_one_language_without_barriers_and_narrow_enough(
+    visit: Callable, page: Page, picture: Callable
+) -> None:
+    """All tabs in one visit a language: its words, axe in light and dark, and 200 % zoom."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    found = []
+    for language in ("ko", "en"):
+        tab = visit(f"?key={OWNER}&lang={language}", "en-US" if language == "ko" else "ko-KR")
+        tab.wait_for_selector("#tab-manage-button", state="attached")
+        assert tab.get_attribute("html", "lang") == language
+        for name in TABS:
+            tab.evaluate("(id) => document.getElementById(id).click()", f"tab-{name}-button")
+            tab.wait_for_timeout(1500)
+            tab.evaluate(
+                """(id) => document.querySelectorAll(
+                    `#${id} :is(button.label-wrap:not(.open), details:not([open]) > summary)`
+                ).forEach((one) => one.click())""",
+                f"tab-{name}",
+            )
+            tab.wait_for_timeout(500)
+            found += [(name, language, one) for one in foreign(seen_texts(tab), language)]
+            for scheme in ("light", "dark"):
+                tab.evaluate("(dark) => document.body.classList.toggle('dark', dark)",
+                             scheme == "dark")  # fmt: skip
+                tab.wait_for_timeout(300)
+                picture(tab, f"{name}-{language}-{scheme}")
+                found += [
+                    (name, language, scheme, one["id"], node["html"][:150])
+                    for one in axe.run(tab).response["violations"]
+                    if one["impact"] != "minor"
+                    for node in one["nodes"]
+                ]
+            tab.evaluate("document.body.classList.remove('dark')")
+            tab.set_viewport_size({"width": 640, "height": 430})  # 1280 x 860 at 200 %
+            wide, there = tab.evaluate(
+                "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+            )
+            tab.set_viewport_size({"width": 1280, "height": 860})
+            if wide > there:
+                found.append((name, language, f"{wide} px wide at 200 %"))
+    assert found == []
+
+
+@pytest.mark.parametrize("size", ["desktop"], indirect=True)
+def test_what_the_server_answers_is_in_the_visitor_s_language(visit: Callable) -> None:
+    tab = visit("?tab=chat&lang=ko", locale="en-US")
     tab.click("#chat-send")
     tab.wait_for_selector(".toast-body")
-    assert english(tab.locator(".toast-body").all_inner_texts()) == []
+    assert foreign(tab.locator(".toast-body").all_inner_texts(), "ko") == []
 
 
 @pytest.mark.parametrize("size", ["phone"], indirect=True)
