@@ -39,27 +39,35 @@ def network_is_up(host: str | None = None, seconds: float = 3.0) -> bool:
     return True
 
 
-def cached_folder(candidate: Candidate) -> Path | None:
-    """The folder of a candidate's whole model in the hub's cache; None where it is not all there.
+def cached_file(hub_id: str, name: str, revision: str | None) -> Path | None:
+    """A repository's file in the hub's cache; None where it is not there.
 
-    Reads names only: nothing is asked of the hub, no weight is opened.
+    Reads names only: nothing is asked of the hub.
     """
     from huggingface_hub import try_to_load_from_cache
 
-    if candidate.hub_id is None:
-        return None
     try:
-        found = try_to_load_from_cache(candidate.hub_id, "config.json", revision=candidate.revision)
+        found = try_to_load_from_cache(hub_id, name, revision=revision)
     except ValueError:  # an id that no repository can have
         return None
-    if not isinstance(found, str):
+    return Path(found) if isinstance(found, str) else None
+
+
+def cached_folder(candidate: Candidate) -> Path | None:
+    """The folder of a candidate's whole model in the hub's cache; None where it is not all there.
+
+    No weight is opened.
+    """
+    if candidate.hub_id is None:
         return None
-    folder = Path(found).parent
+    found = cached_file(candidate.hub_id, "config.json", candidate.revision)
+    if found is None:
+        return None
     try:
-        whole = all((folder / name).exists() for name in shard_names(folder))
+        whole = all((found.parent / name).exists() for name in shard_names(found.parent))
     except LoadError:
         return None
-    return folder if whole else None
+    return found.parent if whole else None
 
 
 def fetch(candidate: Candidate) -> Path:

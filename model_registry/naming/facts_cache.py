@@ -13,6 +13,7 @@ from pathlib import Path
 from model_registry.errors import LoadError, OhloraError
 from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.files.small_json import read_json_object
+from model_registry.hub import cached_file
 from model_registry.language import for_files
 from model_registry.naming import hub_client
 from model_registry.naming.hub_client import Repository
@@ -20,14 +21,13 @@ from model_registry.naming.hub_errors import hub_error
 from model_registry.naming.model_facts import (
     Card,
     ModelFacts,
-    Tensor,
     facts_of_files,
     facts_of_folder,
     tensors_of_header,
     weights_wanted,
 )
 from model_registry.naming.references import HubReference
-from model_registry.weights.weight_files import INDEX
+from model_registry.weights.weight_files import INDEX, Tensor
 
 FRESH_SECONDS = 24 * 3600.0  # a branch may move; a commit does not
 _SCHEMA = 1
@@ -175,16 +175,11 @@ def _card(repository: Repository) -> Card:
 
 def _snapshot(reference: HubReference) -> Path | None:
     """The folder of a model in the hub's own cache, as far as it was fetched by anybody."""
-    from huggingface_hub import try_to_load_from_cache
-
     revisions = [reference.revision]
     if (kept := _kept(reference)) is not None:
         revisions.append(kept.get("commit"))
-    for revision in revisions:
-        found = try_to_load_from_cache(reference.hub_id, "config.json", revision=revision)
-        if isinstance(found, str):
-            return Path(found).parent
-    return None
+    places = (cached_file(reference.hub_id, "config.json", revision) for revision in revisions)
+    return next((place.parent for place in places if place is not None), None)
 
 
 def _downloaded(reference: HubReference) -> ModelFacts | None:

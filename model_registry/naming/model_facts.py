@@ -6,9 +6,8 @@ A folder here and a repository of the hub are described alike, so that one check
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from model_registry.errors import LoadError
@@ -16,21 +15,16 @@ from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.files.small_json import read_json_object
 from model_registry.naming.hub_client import TOKENIZER_FILES
 from model_registry.weights.folder_check import ADAPTER, ADAPTER_WEIGHTS, check_files
-from model_registry.weights.weight_files import INDEX, WEIGHTS, shard_names
+from model_registry.weights.weight_files import (
+    INDEX,
+    WEIGHTS,
+    Tensor,
+    dtype_of_most,
+    read_weights,
+    shard_names,
+)
 
 _MOST_BYTES = 8 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """A stored tensor: its dtype in safetensors' words (BF16, F32, U8 …), and its shape."""
-
-    dtype: str
-    shape: tuple[int, ...]
-
-    @property
-    def elements(self) -> int:
-        return math.prod(self.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +76,7 @@ class ModelFacts:
     @property
     def stored_dtype(self) -> str | None:
         """The dtype that most of the weights are stored in."""
-        counts: dict[str, int] = {}
-        for tensor in (self.tensors or {}).values():
-            counts[tensor.dtype] = counts.get(tensor.dtype, 0) + tensor.elements
-        return max(counts, key=counts.__getitem__) if counts else None
+        return dtype_of_most(self.tensors or {})
 
 
 def facts_of_files(name: str, folder: Path) -> ModelFacts:
@@ -114,47 +105,14 @@ def facts_of_folder(folder: Path, name: str = "") -> ModelFacts:
     Raises:
         LoadError: as `facts_of_files`.
     """
-    from dataclasses import replace
-
     facts = facts_of_files(name or folder.name, folder)
     try:
         names = list(shard_names(folder))
-        tensors = read_headers(folder, names)
+        tensors = read_weights(folder)
     except LoadError as error:
         return replace(facts, weights_problem=str(error))
     size = sum((folder / shard).stat().st_size for shard in names)
     return replace(facts, tensors=tensors, weight_bytes=size, weight_files=len(names))
-
-
-def read_headers(folder: Path, names: Iterable[str]) -> dict[str, Tensor]:
-    """The tensors of a folder's safetensors files, by their headers.
-
-    Raises:
-        LoadError: one is missing, or is none.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    found: dict[str, Tensor] = {}
-    for name in names:
-        path = folder / name
-        if not path.exists():
-            raise LoadError(
-                "error",
-                f"{folder} lacks {name}: download it again.",
-                f"{folder}에 {name}이(가) 없습니다. 다시 내려받으세요.",
-            )
-        try:
-            with safe_open(str(path), framework="numpy") as file:
-                for key in file.keys():  # noqa: SIM118 - it has no __iter__
-                    part = file.get_slice(key)
-                    found[key] = Tensor(str(part.get_dtype()), tuple(part.get_shape()))
-        except (SafetensorError, OSError, ValueError, OverflowError) as error:
-            raise LoadError(
-                "error",
-                f"{path} is broken or cut short ({str(error).splitlines()[0][:120]}).",
-                f"{path} 파일이 손상되었거나 잘렸습니다({str(error).splitlines()[0][:120]}).",
-            ) from error
-    return found
 
 
 def tensors_of_header(header: JsonObject) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError
-from model_registry.hub import network_is_up
+from model_registry.hub import cached_file, network_is_up
 from model_registry.naming.facts_cache import tokenizer_folder
 from model_registry.naming.references import HubReference
 from model_registry.prompting.tokenization import IGNORED, TrainableRow, encode_row, end_token_id
@@ -176,16 +176,8 @@ def _folder(candidate: Candidate) -> Path | None:
         return Path(candidate.path)
     if candidate.hub_id is None:
         return None
-    from huggingface_hub import try_to_load_from_cache
-
-    for name in _TOKENIZERS:
-        try:
-            found = try_to_load_from_cache(candidate.hub_id, name, revision=candidate.revision)
-        except ValueError:  # an id that no repository can have
-            return None
-        if isinstance(found, str):
-            return Path(found).parent
-    return None
+    places = (cached_file(candidate.hub_id, name, candidate.revision) for name in _TOKENIZERS)
+    return next((place.parent for place in places if place is not None), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from model_registry.architectures.architecture_limits import check_values, param
 from model_registry.errors import LoadError
 from model_registry.files.small_json import read_json_object
 from model_registry.weights.weight_files import (
-    Headers,
-    check_weights,
+    Tensor,
     is_lfs_pointer,
-    tensor_shapes,
+    read_tensors,
+    read_weights,
 )
 
 #: The most bytes of a file by how its name ends; the first that fits counts.
@@ -110,7 +110,7 @@ def check_folder(folder: Path, *, weights: bool = True) -> Mapping[str, object]:
             "tokenizer_config.json을 복사하세요.",
         )
     if weights:
-        _check_size(config, check_weights(folder), folder)
+        _check_size(config, read_weights(folder), folder)
     return config
 
 
@@ -227,8 +227,8 @@ def check_adapter(folder: Path) -> None:
             f"{path}: r must be a whole number above 0, not {rank!r:.40}.",
             f"{path}: r은 0보다 큰 정수여야 합니다({rank!r:.40}은(는) 안 됩니다).",
         )
-    shapes = tensor_shapes(folder / ADAPTER_WEIGHTS)
-    largest = max((max(shape, default=0) for shape in shapes.values()), default=0)
+    tensors = read_tensors(folder / ADAPTER_WEIGHTS)
+    largest = max((max(tensor.shape, default=0) for tensor in tensors.values()), default=0)
     if rank > largest:
         raise LoadError(
             "error",
@@ -271,26 +271,27 @@ def _check_quantization(config: Mapping[str, object], folder: Path) -> None:
         )
 
 
-def _check_size(config: Mapping[str, object], headers: Headers, folder: Path) -> None:
+def _check_size(config: Mapping[str, object], tensors: Mapping[str, Tensor], folder: Path) -> None:
     """Refuse a configuration of a far larger model than the weights are: the rest would be noise.
 
     quantised weights hold up to eight numbers in one, hence the wide margin.
     """
     described = parameters_at_least(config)
+    elements = sum(tensor.elements for tensor in tensors.values())
     layers = config.get("num_hidden_layers")
-    if described > 16 * headers.elements + (64 << 20):
+    if described > 16 * elements + (64 << 20):
         raise LoadError(
             "error",
             f"{folder}: config.json describes at least {described:,} parameters, the weights hold "
-            f"{headers.elements:,}. They don't belong together.",
+            f"{elements:,}. They don't belong together.",
             f"{folder}: config.json의 파라미터는 {described:,}개 이상인데 가중치에는 "
-            f"{headers.elements:,}개뿐입니다. 서로 다른 모델의 파일입니다.",
+            f"{elements:,}개뿐입니다. 서로 다른 모델의 파일입니다.",
         )
-    if isinstance(layers, int) and layers > headers.tensors:
+    if isinstance(layers, int) and layers > len(tensors):
         raise LoadError(
             "error",
-            f"{folder}: config.json says {layers} layers, the weights hold {headers.tensors} "
+            f"{folder}: config.json says {layers} layers, the weights hold {len(tensors)} "
             "tensors. They don't belong together.",
             f"{folder}: config.json의 레이어는 {layers}개인데 가중치의 텐서는 "
-            f"{headers.tensors}개뿐입니다. 서로 다른 모델의 파일입니다.",
+            f"{len(tensors)}개뿐입니다. 서로 다른 모델의 파일입니다.",
         )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from model_registry.errors import LoadError, OhloraError, first_line
 from model_registry.weights.folder_check import ADAPTER_WEIGHTS, check_adapter
 from model_registry.weights.gptq import gptq_layers
-from model_registry.weights.weight_files import tensor_shapes
+from model_registry.weights.weight_files import read_tensors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -150,7 +150,7 @@ def with_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
 
     wrong = "Is the base another one than it was tuned on?"
     wrong_ko = "튜닝한 것과 다른 베이스 모델인지 확인하세요."
-    stored = {name for name in tensor_shapes(folder / ADAPTER_WEIGHTS) if "lora_" in name}
+    stored = {name for name in read_tensors(folder / ADAPTER_WEIGHTS) if "lora_" in name}
     try:
         tuned = PeftModel.from_pretrained(model, str(folder), trust_remote_code=False).eval()
     except (RuntimeError, ValueError, KeyError, TypeError) as error:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,11 +26,15 @@ _LFS = b"version https://git-lfs.github.com/spec/"
 
 
 @dataclass(frozen=True, slots=True)
-class Headers:
-    """What the headers of a model's weights say: how many tensors, and numbers in them."""
+class Tensor:
+    """A stored tensor: its dtype in safetensors' words (BF16, F32, U8 …), and its shape."""
 
-    tensors: int
-    elements: int
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
 
 
 def is_lfs_pointer(path: Path) -> bool:
@@ -79,13 +85,13 @@ def shard_names(folder: Path) -> dict[str, list[str]]:
     return wanted
 
 
-def check_weights(folder: Path) -> Headers:
-    """Read the headers of all weight files of a model's folder.
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """The tensors of a model's folder, by the headers of all its weight files.
 
     Raises:
         LoadError: one is missing, broken, cut short or a pointer; the message names it.
     """
-    tensors = elements = 0
+    found: dict[str, Tensor] = {}
     wanted = shard_names(folder)
     missing = [name for name in wanted if not (folder / name).exists()]
     if missing:
@@ -96,21 +102,20 @@ def check_weights(folder: Path) -> Headers:
             f"{folder}에 {missing[0]} 등 파일 {len(missing)}개가 없습니다. 다시 내려받으세요.",
         )
     for name, names in wanted.items():
-        shapes = tensor_shapes(folder / name)
-        lacking = next((tensor for tensor in names if tensor not in shapes), None)
+        tensors = read_tensors(folder / name)
+        lacking = next((tensor for tensor in names if tensor not in tensors), None)
         if lacking is not None:
             raise LoadError(
                 "error",
                 f"{folder / name} lacks the tensor {lacking[:80]}.",
                 f"{folder / name}에 텐서 {lacking[:80]}이(가) 없습니다.",
             )
-        tensors += len(shapes)
-        elements += sum(math.prod(shape) for shape in shapes.values())
-    return Headers(tensors, elements)
+        found |= tensors
+    return found
 
 
-def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shapes of a safetensors file's tensors, from its header alone.
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, from its header alone.
 
     Raises:
         LoadError: it is no whole safetensors file.
@@ -125,7 +130,8 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         )
     try:
         with safe_open(str(path), framework="numpy") as file:
-            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no __iter__
+            return {n: Tensor(str(p.get_dtype()), tuple(p.get_shape())) for n, p in parts.items()}
     except (SafetensorError, OSError, ValueError, OverflowError) as error:
         size = path.stat().st_size
         raise LoadError(
@@ -141,16 +147,15 @@ _DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 
 def stored_dtype(folder: Path) -> str | None:
     """The precision that most of a folder's weights are stored in, by torch's name."""
-    from safetensors import SafetensorError, safe_open
+    try:
+        return _DTYPES.get(dtype_of_most(read_weights(folder)) or "")
+    except LoadError:
+        return None
 
-    counts: dict[str, int] = {}
-    for file in sorted(folder.glob("*.safetensors")):
-        try:
-            with safe_open(file, framework="pt") as opened:
-                for name in opened.keys():  # noqa: SIM118 - it has no __iter__
-                    tensor = opened.get_slice(name)
-                    kind = tensor.get_dtype()
-                    counts[kind] = counts.get(kind, 0) + math.prod(tensor.get_shape())
-        except (OSError, SafetensorError):
-            return None
-    return _DTYPES.get(max(counts, key=counts.__getitem__)) if counts else None
+
+def dtype_of_most(tensors: Mapping[str, Tensor]) -> str | None:
+    """The dtype that most of the numbers in these tensors are stored in."""
+    counts = Counter[str]()
+    for tensor in tensors.values():
+        counts[tensor.dtype] += tensor.elements
+    return counts.most_common(1)[0][0] if counts else None

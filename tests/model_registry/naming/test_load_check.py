@@ -13,11 +13,12 @@ from model_registry.architectures.model_config import build_config
 from model_registry.errors import LoadError, UnknownName
 from model_registry.naming.candidate_check import counted, verdict_of
 from model_registry.naming.load_check import LoadVerdict, load_verdict
-from model_registry.naming.model_facts import Tensor, facts_of_folder
+from model_registry.naming.model_facts import facts_of_folder
 from model_registry.naming.resolve import candidate_in, find_candidate, with_cure
 from model_registry.prompting.template_facts import template_facts
 from model_registry.registry import Registry
 from model_registry.weights.loading import load, load_tokenizer
+from model_registry.weights.weight_files import Tensor
 from tests.support.tiny_models import TEMPLATE, make_tiny_model, make_tokenizer
 
 #: As kanana-1.5's configuration, a thirtieth of its size: 56 is no multiple of 3.

@@ -8,9 +8,10 @@ import pytest
 
 from model_registry.errors import LoadError
 from model_registry.naming import read_again as module
-from model_registry.naming.model_facts import Card, ModelFacts, Tensor
+from model_registry.naming.model_facts import Card, ModelFacts
 from model_registry.naming.read_again import compared, read_again
 from model_registry.registry import Registry
+from model_registry.weights.weight_files import Tensor
 
 HCX = Registry().candidate("HyperCLOVAX-SEED-Text-Instruct-0.5B")
 
