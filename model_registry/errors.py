@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from model_registry.language import text
@@ -161,6 +162,19 @@ class LoadError(OhloraError):
     def __init__(self, status: str, message: str, korean: str) -> None:
         self.status = status
         super().__init__(message, korean)
+
+    @classmethod
+    def of(cls, code: str, **values: object) -> LoadError:
+        """The error of load_errors.toml that has this code, these values in its texts."""
+        known = _load_errors()[code]
+        status = known.get("status", "error")
+        return cls(status, known["en"].format(**values), known["ko"].format(**values))
+
+
+@cache
+def _load_errors() -> dict[str, dict[str, str]]:
+    table = Path(__file__).with_name("load_errors.toml")
+    return tomllib.loads(table.read_text(encoding="utf-8"))
 
 
 def first_line(error: BaseException) -> str:

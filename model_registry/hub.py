@@ -103,11 +103,7 @@ def _download(candidate: Candidate) -> Path:
 
     folder = get(list(_SMALL))
     if not is_model(folder):
-        raise LoadError(
-            "error",
-            f"{candidate.hub_id} has no config.json: it is no whole model.",
-            f"{candidate.hub_id}에 config.json이 없습니다. 온전한 모델이 아닙니다.",
-        )
+        raise LoadError.of("no_whole_model", hub_id=candidate.hub_id)
     config = check_folder(folder, weights=False)
     check_config(config, candidate.name, candidate.cure)
     if (folder / INDEX).exists():

@@ -57,11 +57,7 @@ def check_values(values: Mapping[str, object], whose: str) -> None:
         LoadError: "error", naming the value.
     """
     if not isinstance(values.get("model_type", ""), str):
-        raise LoadError(
-            "error",
-            f"{whose}: model_type must be a name, not {_shown(values)}.",
-            f"{whose}: model_type은 이름이어야 합니다: {_shown(values)}",
-        )
+        raise LoadError.of("model_type_not_a_name", whose=whose, named=_shown(values))
     for key, value in _entries(values, whose):
         _check_one(key, value, whose)
     for part in (values, *(v for v in values.values() if isinstance(v, Mapping))):
@@ -77,11 +73,7 @@ def _entries(
 ) -> Iterator[tuple[str, Any]]:
     """Every plain value with the name that it stands under, those in lists and tables included."""
     if depth > _DEEPEST:
-        raise LoadError(
-            "error",
-            f"{whose}: its values are nested more than {_DEEPEST} deep.",
-            f"{whose}: 값이 {_DEEPEST}단계보다 깊습니다.",
-        )
+        raise LoadError.of("values_nested_too_deeply", whose=whose, deepest=_DEEPEST)
     if isinstance(values, Mapping):
         for name, value in values.items():
             # An attention may be named for each part of a model, in a table of parts.
@@ -89,11 +81,7 @@ def _entries(
             yield from _entries(value, whose, under, depth + 1)
     elif isinstance(values, list | tuple):
         if key in _WHOLE and depth == 1:  # a picture's encoder may have one value a stage
-            raise LoadError(
-                "error",
-                f"{whose}: {key} must be a whole number, not a list.",
-                f"{whose}: {key} 값은 목록이 아니라 정수여야 합니다.",
-            )
+            raise LoadError.of("value_is_a_list", whose=whose, key=key)
         for value in values:
             yield from _entries(value, whose, key, depth + 1)
     else:
@@ -102,39 +90,21 @@ def _entries(
 
 def _check_one(key: str, value: object, whose: str) -> None:
     if "_implementation" in key and "/" in str(value):  # a kernel that the hub would send
-        raise LoadError(
-            "needs_remote_code",
-            f"{whose}: {key} names code of the hub, {str(value)[:60]!r}.",
-            f"{whose}: {key} 값이 허브의 코드({str(value)[:60]!r})를 가리킵니다.",
-        )
+        raise LoadError.of("kernel_of_the_hub", whose=whose, key=key, named=str(value)[:60])
     if "attn_implementation" in key and value is not None and value not in _ATTENTION:
-        raise LoadError(
-            "error",
-            f"{whose}: no attention is called {str(value)[:60]!r} here.",
-            f"{whose}: {str(value)[:60]!r}(이)라는 어텐션은 여기에 없습니다.",
-        )
+        raise LoadError.of("attention_unknown", whose=whose, named=str(value)[:60])
     whole = None if isinstance(value, bool) or not isinstance(value, int) else value
     if key in _WHOLE and value is not None and whole is None:
-        raise LoadError(
-            "error",
-            f"{whose}: {key} must be a whole number, not {value!r:.60}.",
-            f"{whose}: {key} 값은 정수여야 합니다: {value!r:.60}",
-        )
+        raise LoadError.of("value_not_whole", whose=whose, key=key, value=value)
     if isinstance(value, float) and math.isnan(value):
-        raise LoadError(
-            "error",
-            f"{whose}: {key} is no number (NaN).",
-            f"{whose}: {key} 값이 숫자가 아닙니다(NaN).",
-        )
+        raise LoadError.of("value_not_a_number", whose=whose, key=key)
     if whole is None:
         return
     least, most = limits(key)
     if not least <= whole <= most:
         shown = str(whole) if abs(whole) < 1 << 64 else "a number of more than 64 bits"
-        raise LoadError(
-            "error",
-            f"{whose}: {key} is {shown}; a model has {least:,} to {most:,}. Is it broken?",
-            f"{whose}: {key} 값이 가능한 범위({least:,}~{most:,})를 벗어났습니다.",
+        raise LoadError.of(
+            "value_out_of_range", whose=whose, key=key, shown=shown, least=least, most=most
         )
 
 
@@ -164,25 +134,10 @@ def _check_products(values: Mapping[str, object], whose: str) -> None:
     layers = _first(values, _LAYERS)
     count = parameters_at_least(values)
     if count > MOST_PARAMETERS:
-        raise LoadError(
-            "error",
-            f"{whose} describes {count / 1e12:,.0f} trillion parameters. Is it broken?",
-            f"{whose}: 파라미터가 {count / 1e12:,.0f}조 개로 나옵니다. 파일이 손상되었는지 "
-            "확인하세요.",
-        )
+        raise LoadError.of("too_many_parameters", whose=whose, trillions=count / 1e12)
     experts = max((v for k, v in values.items() if "experts" in k and type(v) is int), default=0)
     if layers * experts > MOST_EXPERTS_IN_ALL:
-        raise LoadError(
-            "error", f"{whose}: {experts} experts in each of {layers} layers are more than a model"
-            " has. Is it broken?",
-            f"{whose}: 레이어 {layers}개마다 전문가 {experts}개는 모델이 가질 수 있는 수를 "
-            "넘습니다. 파일이 손상되었는지 확인하세요.",
-        )  # fmt: skip
+        raise LoadError.of("too_many_experts", whose=whose, experts=experts, layers=layers)
     positions = _first(values, _POSITIONS)
     if values.get("model_type") in SQUARE_MASK and layers * positions**2 > 1 << 34:
-        raise LoadError(
-            "error", f"{whose}: masks of {positions:,} × {positions:,} positions in {layers} layers"
-            " take more memory than a model of this type has.",
-            f"{whose}: {positions:,} × {positions:,} 위치의 마스크가 레이어 {layers}개에 있습니다. "
-            "이런 모델이 쓰는 메모리를 넘습니다.",
-        )  # fmt: skip
+        raise LoadError.of("masks_too_large", whose=whose, positions=positions, layers=layers)

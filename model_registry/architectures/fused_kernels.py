@@ -26,18 +26,9 @@ def check_fused_kernels(name: str, device: str) -> None:
     if name == "none":
         return
     if importlib.util.find_spec("liger_kernel") is None:
-        raise LoadError(
-            "unsupported_device",
-            "--fused-kernels liger needs liger-kernel, which is not installed: "
-            "pip install liger-kernel.",
-            "--fused-kernels liger에는 liger-kernel이 필요합니다: pip install liger-kernel.",
-        )
+        raise LoadError.of("liger_not_installed")
     if device != "cuda":
-        raise LoadError(
-            "unsupported_device",
-            "Liger's kernels run on a graphics card only: leave --fused-kernels out.",
-            "Liger 커널은 그래픽카드에서만 동작합니다. --fused-kernels를 빼세요.",
-        )
+        raise LoadError.of("liger_needs_card")
 
 
 def fuse(model: PreTrainedModel, name: str) -> None:

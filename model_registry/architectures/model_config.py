@@ -24,11 +24,7 @@ def build_config(values: Mapping[str, object]) -> Any:
     check_values(values, "This architecture")
     model_type = str(values["model_type"])
     if model_type not in CONFIG_MAPPING:
-        raise LoadError(
-            "unsupported_architecture",
-            f"transformers does not know the model type {model_type}.",
-            f"transformers가 모델 종류 {model_type}을(를) 모릅니다.",
-        )
+        raise LoadError.of("model_type_unknown", model_type=model_type)
     rest = {key: value for key, value in values.items() if key != "model_type"}
     try:
         return AutoConfig.for_model(model_type, **rest)

@@ -23,21 +23,12 @@ def count_parameters(architecture: Mapping[str, object]) -> int:
     from transformers import AutoModelForCausalLM
 
     if "model_type" not in architecture:
-        raise LoadError(
-            "unsupported_architecture",
-            "An architecture without model_type.",
-            "구조에 model_type이 없습니다.",
-        )
+        raise LoadError.of("no_model_type")
     config = build_config(architecture)
     try:
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except ValueError as error:
-        raise LoadError(
-            "unsupported_architecture",
-            f"transformers can't build a causal language model of type {config.model_type} "
-            "with these values.",
-            f"transformers가 이 값으로 {config.model_type} 언어 모델을 만들지 못합니다.",
-        ) from error
+        raise LoadError.of("not_buildable", model_type=config.model_type) from error
     # Several names of one tensor are one parameter: `parameters()` yields each tensor once.
     return sum(parameter.numel() for parameter in model.parameters())

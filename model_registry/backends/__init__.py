@@ -50,11 +50,7 @@ def _needing_libraries() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise LoadError(
-            "error",
-            f"{error.name} is not installed: pip install {error.name}",
-            f"{error.name}이(가) 설치되어 있지 않습니다: pip install {error.name}",
-        ) from error
+        raise LoadError.of("library_missing", name=error.name) from error
 
 
 @hookimpl

@@ -80,11 +80,7 @@ class ReplayBackend:
         """
         path = str(candidate.endpoint.get("transcript", ""))
         if not path:
-            raise LoadError(
-                "unreachable",
-                f"{candidate.name}: its endpoint names no transcript.",
-                f"{candidate.name}: endpoint에 기록(transcript)이 없습니다.",
-            )
+            raise LoadError.of("no_transcript_named", name=candidate.name)
         try:
             transcript = _kept(Path(path))
         except OhloraError as error:
@@ -92,11 +88,7 @@ class ReplayBackend:
         tuned = candidate.endpoint.get("tuned")
         name = str(candidate.endpoint.get("recorded_as", candidate.name))
         if not isinstance(tuned, int | None) or not transcript.has(name, tuned):
-            raise LoadError(
-                "unreachable",
-                f"{path} holds no replies of {name}.",
-                f"{path}에 {name}의 답변이 없습니다.",
-            )
+            raise LoadError.of("no_recorded_replies", path=path, name=name)
         return cls(transcript, name, tuned)
 
     def reply(self, messages: Sequence[Message], settings: GenerationSettings) -> Answer:

@@ -19,36 +19,16 @@ def read_json_object(path: Path, *, most_bytes: int) -> JsonDict:
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
-            raise LoadError(
-                "error", f"{path} is no regular file.", f"{path}: 일반 파일이 아닙니다."
-            )
+            raise LoadError.of("no_regular_json", path=path)
         if found.st_size > most_bytes:
-            raise LoadError(
-                "error",
-                f"{path} has {found.st_size:,} bytes; {most_bytes:,} are the most.",
-                f"{path}이(가) {found.st_size:,}바이트입니다(최대 {most_bytes:,}).",
-            )
+            raise LoadError.of("json_too_large", path=path, size=found.st_size, most=most_bytes)
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise LoadError(
-            "error",
-            f"{path} can't be read: {error.strerror or error}",
-            f"{path} 파일을 읽을 수 없습니다: {error.strerror or error}",
-        ) from error
+        raise LoadError.of("json_unreadable", path=path, reason=error.strerror or error) from error
     except RecursionError as error:
-        raise LoadError(
-            "error", f"{path} is nested too deeply.", f"{path} 파일의 값이 너무 깊이 겹쳐 있습니다."
-        ) from error
+        raise LoadError.of("json_too_deep", path=path) from error
     except ValueError as error:
-        raise LoadError(
-            "error",
-            f"{path} is no JSON: {str(error)[:160]}",
-            f"{path}: JSON이 아닙니다. {str(error)[:160]}",
-        ) from error
+        raise LoadError.of("no_json", path=path, reason=str(error)[:160]) from error
     if not isinstance(values, dict):
-        raise LoadError(
-            "error",
-            f"{path} must hold an object, not {type(values).__name__}.",
-            f"{path}에는 객체가 있어야 합니다({type(values).__name__} 대신).",
-        )
+        raise LoadError.of("json_no_object", path=path, kind=type(values).__name__)
     return values

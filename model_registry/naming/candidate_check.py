@@ -32,11 +32,7 @@ def facts_of(candidate: Candidate) -> ModelFacts:
     if candidate.hub_id is not None:
         facts = hub_facts(HubReference(candidate.hub_id, candidate.revision))
         return replace(facts, name=candidate.name)
-    raise LoadError(
-        "error",
-        f"{candidate.name} is served elsewhere: nothing of it is loaded here.",
-        f"{candidate.name}: 다른 서버가 서빙하는 모델이라 여기서 불러올 것이 없습니다.",
-    )
+    raise LoadError.of("served_elsewhere", name=candidate.name)
 
 
 def verdict_of(

@@ -94,11 +94,7 @@ def tokenizer_folder(reference: HubReference) -> Path:
             return there
         raise hub_error(reference.name, error) from error
     if folder is None:
-        raise LoadError(
-            "error",
-            f"{reference.name} has no tokenizer on the hub.",
-            f"허브의 {reference.name}에 토크나이저가 없습니다.",
-        )
+        raise LoadError.of("hub_no_tokenizer", name=reference.name)
     return folder
 
 
@@ -115,11 +111,7 @@ def _asked(reference: HubReference) -> ModelFacts:
         )
     folder = hub_client.fetch(repository, hub_client.SMALL_FILES, hub_client.MOST_SMALL)
     if folder is None:  # for mypy: config.json is there
-        raise LoadError(
-            "error",
-            f"{reference.name} has no config.json.",
-            f"{reference.name}에 config.json이 없습니다.",
-        )
+        raise LoadError.of("hub_no_config", name=reference.name)
     facts = facts_of_files(reference.name, folder)
     tokenizer = tuple(n for n in hub_client.TOKENIZER_FILES if n in repository.files)
     facts = replace(

@@ -75,11 +75,7 @@ def within(seconds: float, whose: str, work: Callable[[], T]) -> T:
     thread.start()
     thread.join(seconds)
     if not done:
-        raise LoadError(
-            "unreachable",
-            f"{whose}: the hub did not answer within {seconds:.0f} s. Try again later.",
-            f"{whose}: 허브가 {seconds:.0f}초 안에 답하지 않았습니다. 나중에 다시 해 보세요.",
-        )
+        raise LoadError.of("hub_silent", whose=whose, seconds=seconds)
     if isinstance(done[0], BaseException):
         raise done[0]
     return done[0]
@@ -172,10 +168,8 @@ def _refuse_large(repository: Repository, name: str, most_bytes: int) -> None:
     size = repository.files[name]
     if size is not None and size > most_bytes:
         whose = repository.reference.name
-        raise LoadError(
-            "error",
-            f"{whose}: its {name} has {size:,} bytes; {most_bytes:,} are the most.",
-            f"{whose}: {name} 파일이 {size:,}바이트입니다. 최대 {most_bytes:,}바이트까지 읽습니다.",
+        raise LoadError.of(
+            "hub_file_too_large", whose=whose, name=name, size=size, most_bytes=most_bytes
         )
 
 
@@ -207,11 +201,7 @@ def read_header(repository: Repository, name: str) -> dict[str, object]:
 
 
 def _broken(whose: str, why: str) -> LoadError:
-    return LoadError(
-        "error",
-        f"{whose} is no safetensors file: {why}.",
-        f"{whose}: safetensors 파일이 아닙니다({why}).",
-    )
+    return LoadError.of("not_safetensors", whose=whose, why=why)
 
 
 def _read_range(repository: Repository, name: str, first: int, last: int) -> bytes:
@@ -236,11 +226,7 @@ def _read_range(repository: Repository, name: str, first: int, last: int) -> byt
         hf_raise_for_status(answer)
         skipped = first if answer.status_code != 206 else 0
         if skipped + (last - first) > MOST_HEADER + _FIRST:
-            raise LoadError(
-                "unreachable",
-                f"{name}: the server does not send parts of files.",
-                f"{name}: 서버가 파일의 일부를 보내 주지 않습니다.",
-            )
+            raise LoadError.of("hub_no_ranges", name=name)
         for piece in answer.iter_bytes():
             data += piece
             if len(data) >= skipped + last - first or time.monotonic() > until:

@@ -210,11 +210,7 @@ def adapted_candidate(folder: Path, registry: Registry, base: Path | None = None
     check_adapter(folder)
     found = candidate_in(base) if base is not None else _base_of_adapter(folder, registry)
     if found.backend != "transformers":
-        raise LoadError(
-            "error",
-            f"{folder} is an adapter of {found.name}, which is not loaded here.",
-            f"{folder}: 여기서 불러오지 않는 모델 {found.name}의 어댑터입니다.",
-        )
+        raise LoadError.of("adapter_of_served_model", folder=folder, name=found.name)
     policy = _tuned_policy(folder)
     return replace(
         found,

@@ -38,39 +38,21 @@ def check_tokens(
     _check_growth(candidate, tokenizer)
     rows = _rows(config)
     if rows is not None and tokenizer.vocab_size > rows:
-        raise LoadError(
-            "error",
-            f"{candidate.name}: its tokenizer has {tokenizer.vocab_size:,} tokens, its embedding "
-            f"{rows:,} rows. They don't belong together.",
-            f"{candidate.name}: 토크나이저는 토큰이 {tokenizer.vocab_size:,}개인데 임베딩은 "
-            f"{rows:,}행입니다. 서로 다른 모델의 파일입니다.",
+        raise LoadError.of(
+            "tokens_beyond_rows", name=candidate.name, tokens=tokenizer.vocab_size, rows=rows
         )
     text, written = _written(candidate, tokenizer)
     if not _asks(candidate, tokenizer):
-        raise LoadError(
-            "error",
-            f"{candidate.name}: its chat template leaves out what the user asks. Mend "
-            "chat_template.jinja (or chat_template in tokenizer_config.json) in its folder.",
-            f"{candidate.name}: 채팅 템플릿이 사용자의 질문을 빠뜨립니다. 폴더의 "
-            "chat_template.jinja(또는 tokenizer_config.json의 chat_template)를 고치세요.",
-        )
+        raise LoadError.of("template_drops_question", name=candidate.name)
     if not set(text) - {tokenizer.unk_token_id}:
-        raise LoadError(
-            "error",
-            f"{candidate.name}: its tokenizer knows no text: its files are empty or of another "
-            "kind. Copy them from the model that it was made from.",
-            f"{candidate.name}의 토크나이저가 글자를 모릅니다. 파일이 비었거나 다른 종류입니다. "
-            "원래 모델의 파일을 복사하세요.",
-        )
+        raise LoadError.of("tokenizer_knows_no_text", name=candidate.name)
     if rows is not None and (beyond := max(written)) >= rows:
-        raise LoadError(
-            "error",
-            f"{candidate.name}: its template writes the token {beyond} "
-            f"({tokenizer.convert_ids_to_tokens(beyond)!r}), its embedding has {rows:,} rows. "
-            "They don't belong together.",
-            f"{candidate.name}: 템플릿이 토큰 {beyond}"
-            f"({tokenizer.convert_ids_to_tokens(beyond)!r})을(를) 쓰지만 임베딩은 {rows:,}행입니다."
-            " 서로 다른 모델의 파일입니다.",
+        raise LoadError.of(
+            "template_token_beyond_rows",
+            name=candidate.name,
+            beyond=beyond,
+            token=tokenizer.convert_ids_to_tokens(beyond),
+            rows=rows,
         )
 
 
@@ -99,10 +81,8 @@ def _written(
     except BaseException as error:  # a pattern without end is a PanicException of Rust's
         if isinstance(error, KeyboardInterrupt | SystemExit | OhloraError):
             raise
-        raise LoadError(
-            "error",
-            f"{candidate.name}: its tokenizer or chat template fails: {first_line(error)}",
-            f"{candidate.name}: 토크나이저나 채팅 템플릿이 실패합니다: {first_line(error)}",
+        raise LoadError.of(
+            "tokenizer_fails", name=candidate.name, reason=first_line(error)
         ) from error
 
 
@@ -112,12 +92,8 @@ def _check_growth(candidate: Candidate, tokenizer: PreTrainedTokenizerBase) -> N
     for part in ("normalizer", "pre_tokenizer"):
         step = getattr(backend, part, None)
         if step is not None and expansion_factor(json.loads(step.__getstate__())) > MOST_GROWTH:
-            raise LoadError(
-                "error",
-                f"{candidate.name}: its tokenizer's {part} makes a text more than "
-                f"{MOST_GROWTH:,} times as long. Is it broken?",
-                f"{candidate.name}: 토크나이저의 {part}이(가) 글을 {MOST_GROWTH:,}배 넘게 "
-                "늘립니다. 파일이 손상되었는지 확인하세요.",
+            raise LoadError.of(
+                "tokenizer_lengthens_text", name=candidate.name, part=part, most_growth=MOST_GROWTH
             )
 
 

@@ -157,11 +157,7 @@ def tokenizer_of(candidate: Candidate, *, online: bool) -> PreTrainedTokenizerBa
     if folder is None and online and candidate.hub_id is not None:
         folder = tokenizer_folder(HubReference(candidate.hub_id, candidate.revision))
     if folder is None:
-        raise LoadError(
-            "unreachable",
-            f"The tokenizer of {candidate.name} is not here, and no hub can be reached.",
-            f"{candidate.name}의 토크나이저가 여기 없고 허브에도 연결할 수 없습니다.",
-        )
+        raise LoadError.of("tokenizer_not_here", name=candidate.name)
     return read_tokenizer(candidate, folder)
 
 

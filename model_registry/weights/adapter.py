@@ -79,11 +79,7 @@ def read_card(folder: Path) -> JsonDict:
         )
     card = read_json_object(path, most_bytes=8 << 20)
     if not isinstance(card.get("base"), str):
-        raise LoadError(
-            "error",
-            f"{path} names no base: tune again into another folder.",
-            f"{path}에 기반 모델이 적혀 있지 않습니다. 다른 폴더에 다시 튜닝하세요.",
-        )
+        raise LoadError.of("card_names_no_base", path=path)
     return card
 
 
@@ -139,13 +135,7 @@ def _base_in(
         raise LoadError("unreachable", *_moved_words(folder, named)) from error
     mark = card.get("base_weights")
     if mark is not None and base.path is not None and mark != weights_fingerprint(base):
-        raise LoadError(
-            "error",
-            f"{base.path} is not the model that {folder} was tuned on: its weights are others. "
-            "Name the right one with --base FOLDER, or tune again.",
-            f"{base.path}은(는) {folder}을(를) 튜닝한 모델이 아닙니다: 가중치가 다릅니다. "
-            "--base 폴더로 맞는 모델을 지정하거나 다시 튜닝하세요.",
-        )
+        raise LoadError.of("other_base", path=base.path, folder=folder)
     return base
 
 
@@ -168,9 +158,5 @@ def _policy(path: Path, said: object) -> PromptPolicy:
     if not isinstance(said, dict) or any(
         name not in known or not isinstance(value, known[name]) for name, value in said.items()
     ):
-        raise LoadError(
-            "error",
-            f"{path}: its prompting is none that there is. Tune again.",
-            f"{path}의 프롬프트 방식을 알 수 없습니다. 다시 튜닝하세요.",
-        )
+        raise LoadError.of("card_prompting_unknown", path=path)
     return PromptPolicy(**said)

@@ -96,19 +96,9 @@ def check_folder(folder: Path, *, weights: bool = True) -> Mapping[str, object]:
         config = values if path.name == "config.json" else config
     _check_quantization(config, folder)
     if (folder / ADAPTER).exists():
-        raise LoadError(
-            "error",
-            f"{folder} holds a model and an adapter: move {ADAPTER} away.",
-            f"{folder}에 모델과 어댑터가 함께 있습니다. {ADAPTER} 파일을 옮기세요.",
-        )
+        raise LoadError.of("model_and_adapter", folder=folder, adapter=ADAPTER)
     if not any((folder / name).exists() for name in _TOKENIZERS):
-        raise LoadError(
-            "error",
-            f"{folder} has no tokenizer: copy tokenizer.json and tokenizer_config.json of the "
-            "model that it was made from into it.",
-            f"{folder}에 토크나이저가 없습니다. 원본 모델의 tokenizer.json과 "
-            "tokenizer_config.json을 복사하세요.",
-        )
+        raise LoadError.of("no_tokenizer", folder=folder)
     if weights:
         _check_size(config, read_weights(folder), folder)
     return config
@@ -127,57 +117,31 @@ def check_files(folder: Path) -> None:
     """
     for number, path in enumerate(_files(folder)):
         if number > _MOST_ENTRIES:
-            raise LoadError(
-                "error",
-                f"{folder} has more than {_MOST_ENTRIES:,} files.",
-                f"{folder}에 파일이 {_MOST_ENTRIES:,}개보다 많습니다.",
-            )
+            raise LoadError.of("too_many_files", folder=folder, most_entries=_MOST_ENTRIES)
         try:
             found = path.stat()
         except OSError as error:  # a link to nowhere, or round in a circle
             why = error.strerror or str(error)
-            raise LoadError(
-                "error", f"{path} can't be read: {why}.", f"{path} 파일을 읽을 수 없습니다: {why}."
-            ) from error
+            raise LoadError.of("unreadable", path=path, reason=why) from error
         if stat.S_ISDIR(found.st_mode):
             if path.name not in _FILES:
                 continue
-            raise LoadError(
-                "error",
-                f"{path} is a folder; a file belongs there.",
-                f"{path}은(는) 폴더입니다. 파일이 있어야 합니다.",
-            )
+            raise LoadError.of("folder_in_place_of_file", path=path)
         if not stat.S_ISREG(found.st_mode):
-            raise LoadError(
-                "error",
-                f"{path} is no regular file but a pipe or a device.",
-                f"{path}: 일반 파일이 아니라 파이프나 장치입니다.",
-            )
+            raise LoadError.of("no_regular_file", path=path)
         _check_file(path, found.st_size)
 
 
 def _check_file(path: Path, size: int) -> None:
     most = next((most for end, most in _MOST_BYTES if path.name.endswith(end)), None)
     if most is not None and size > most:
-        raise LoadError(
-            "error",
-            f"{path} has {size:,} bytes; {most:,} are the most.",
-            f"{path}이(가) {size:,}바이트입니다(최대 {most:,}).",
-        )
+        raise LoadError.of("file_too_large", path=path, size=size, most=most)
     try:
         pointer = size < 1024 and is_lfs_pointer(path)
     except OSError as error:
-        raise LoadError(
-            "error",
-            f"{path} can't be read: {error.strerror}.",
-            f"{path} 파일을 읽을 수 없습니다: {error.strerror}.",
-        ) from error
+        raise LoadError.of("unreadable", path=path, reason=error.strerror) from error
     if pointer:
-        raise LoadError(
-            "error",
-            f"{path} is a pointer that Git LFS left: `git lfs pull` fetches the file.",
-            f"{path} 파일은 Git LFS 포인터입니다. `git lfs pull`로 실제 파일을 받으세요.",
-        )
+        raise LoadError.of("lfs_pointer", path=path)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -185,11 +149,7 @@ def _files(folder: Path) -> Iterator[Path]:
     try:
         entries = list(folder.iterdir())
     except OSError as error:
-        raise LoadError(
-            "error",
-            f"{folder} can't be read: {error.strerror}.",
-            f"{folder} 폴더를 읽을 수 없습니다: {error.strerror}.",
-        ) from error
+        raise LoadError.of("folder_unreadable", folder=folder, reason=error.strerror) from error
     for path in entries:
         if path.name.endswith(_READ):
             yield path
@@ -209,32 +169,16 @@ def check_adapter(folder: Path) -> None:
     path = folder / ADAPTER
     said = read_json_object(path, most_bytes=8 << 20)
     if said.get("peft_type") != "LORA":
-        raise LoadError(
-            "error",
-            f"{path}: no LoRA adapter, but {said.get('peft_type')!r:.40}.",
-            f"{path}: LoRA 어댑터가 아닙니다({said.get('peft_type')!r:.40}).",
-        )
+        raise LoadError.of("not_lora", path=path, kind=said.get("peft_type"))
     if said.get("megatron_config"):
-        raise LoadError(
-            "needs_remote_code",
-            f"{path} names a module to import (megatron_core).",
-            f"{path}이(가) 불러올 모듈(megatron_core)을 지정합니다.",
-        )
+        raise LoadError.of("adapter_imports_module", path=path)
     rank = said.get("r")
     if type(rank) is not int or not 1 <= rank <= 1 << 16:
-        raise LoadError(
-            "error",
-            f"{path}: r must be a whole number above 0, not {rank!r:.40}.",
-            f"{path}: r은 0보다 큰 정수여야 합니다({rank!r:.40}은(는) 안 됩니다).",
-        )
+        raise LoadError.of("adapter_rank_invalid", path=path, rank=rank)
     tensors = read_tensors(folder / ADAPTER_WEIGHTS)
     largest = max((max(tensor.shape, default=0) for tensor in tensors.values()), default=0)
     if rank > largest:
-        raise LoadError(
-            "error",
-            f"{path}: r is {rank}, its weights are of no such rank.",
-            f"{path}: r이 {rank}인데 가중치의 랭크와 다릅니다.",
-        )
+        raise LoadError.of("adapter_rank_differs", path=path, rank=rank)
 
 
 def _check_code(values: Mapping[str, object], path: Path) -> None:
@@ -254,21 +198,13 @@ def _check_code(values: Mapping[str, object], path: Path) -> None:
 
 def needs_code(name: str, why: str) -> LoadError:
     """The refusal of a model that only its publisher's own code can load."""
-    return LoadError(
-        "needs_remote_code",
-        f"{name} needs its publisher's own code ({why}), which is never run.",
-        f"{name} 모델은 배포자의 코드가 필요합니다({why}). 그런 코드는 실행하지 않습니다.",
-    )
+    return LoadError.of("needs_code", name=name, why=why)
 
 
 def _check_quantization(config: Mapping[str, object], folder: Path) -> None:
     said = config.get("quantization_config")
     if said is not None and not isinstance(said, dict):
-        raise LoadError(
-            "error",
-            f"{folder / 'config.json'}: quantization_config must be a table.",
-            f"{folder / 'config.json'}: quantization_config는 표여야 합니다.",
-        )
+        raise LoadError.of("quantization_config_no_table", path=folder / "config.json")
 
 
 def _check_size(config: Mapping[str, object], tensors: Mapping[str, Tensor], folder: Path) -> None:
@@ -280,18 +216,10 @@ def _check_size(config: Mapping[str, object], tensors: Mapping[str, Tensor], fol
     elements = sum(tensor.elements for tensor in tensors.values())
     layers = config.get("num_hidden_layers")
     if described > 16 * elements + (64 << 20):
-        raise LoadError(
-            "error",
-            f"{folder}: config.json describes at least {described:,} parameters, the weights hold "
-            f"{elements:,}. They don't belong together.",
-            f"{folder}: config.json의 파라미터는 {described:,}개 이상인데 가중치에는 "
-            f"{elements:,}개뿐입니다. 서로 다른 모델의 파일입니다.",
+        raise LoadError.of(
+            "config_of_larger_model", folder=folder, described=described, elements=elements
         )
     if isinstance(layers, int) and layers > len(tensors):
-        raise LoadError(
-            "error",
-            f"{folder}: config.json says {layers} layers, the weights hold {len(tensors)} "
-            "tensors. They don't belong together.",
-            f"{folder}: config.json의 레이어는 {layers}개인데 가중치의 텐서는 "
-            f"{len(tensors)}개뿐입니다. 서로 다른 모델의 파일입니다.",
+        raise LoadError.of(
+            "more_layers_than_tensors", folder=folder, layers=layers, tensors=len(tensors)
         )

@@ -51,11 +51,7 @@ def quantize_gptq(
         LoadError: nothing to calibrate on.
     """
     if tokenizer is None or not calibration:
-        raise LoadError(
-            "error",
-            "GPTQ needs a tokenizer and texts to calibrate on.",
-            "GPTQ에는 토크나이저와 보정용 글이 필요합니다.",
-        )
+        raise LoadError.of("gptq_needs_texts")
     out = tempfile.TemporaryDirectory(prefix="ohlora-gptq-")  # lives as long as the model
     # A worker ends without Python's own clean-up.
     Finalize(out, shutil.rmtree, args=(out.name, True), exitpriority=1)

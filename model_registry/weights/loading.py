@@ -97,18 +97,9 @@ def load(
         kept = "bundled" if "bundled" in candidate.traits else "path"
         return _load_pretrained(candidate, candidate.path, kept, device, kind)
     if source == "bundled":
-        raise LoadError(
-            "error",
-            f"{candidate.name} is not bundled: --weights bundled replaces the candidates.",
-            f"{candidate.name}은(는) 번들 후보가 아닙니다. --weights bundled는 후보를 번들 "
-            "모델로 바꿉니다.",
-        )
+        raise LoadError.of("not_bundled", name=candidate.name)
     if candidate.hub_id is None:
-        raise LoadError(
-            "unreachable",
-            f"{candidate.name} has neither a hub id nor a path.",
-            f"{candidate.name}에 허브 주소도 경로도 없습니다.",
-        )
+        raise LoadError.of("no_place", name=candidate.name)
     if candidate.needs_remote_code:
         raise needs_code(candidate.hub_id, "its catalog entry says so")
     return _load_pretrained(candidate, candidate.hub_id, "hub", device, kind)

@@ -60,13 +60,7 @@ def lora_targets(model: PreTrainedModel, targets: str) -> LoraTargets:
     if not experts:
         return LoraTargets(gptq_layers(model) or ALL_LINEAR, [])
     if getattr(model.config, "quantization_config", None) is not None:
-        raise LoadError(
-            "unsupported_architecture",
-            "LoRA on a quantised mixture of experts would leave layers out: tune the plain "
-            "weights.",
-            "양자화한 전문가 혼합(MoE) 모델은 일부 레이어에 LoRA를 붙일 수 없습니다: "
-            "양자화하지 않은 가중치를 튜닝하세요.",
-        )
+        raise LoadError.of("quantised_experts")
     linears = _linears(model)
     beside = [f"{_suffix(n)}.weight" for n in linears if n.rpartition(".")[2] in _TAKEN_FOR_EXPERTS]
     modules = sorted(_leaves(linears) - _TAKEN_FOR_EXPERTS)
@@ -148,28 +142,23 @@ def with_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     """
     from peft import PeftModel, get_peft_model_state_dict
 
-    wrong = "Is the base another one than it was tuned on?"
-    wrong_ko = "튜닝한 것과 다른 베이스 모델인지 확인하세요."
     stored = {name for name in read_tensors(folder / ADAPTER_WEIGHTS) if "lora_" in name}
     try:
         tuned = PeftModel.from_pretrained(model, str(folder), trust_remote_code=False).eval()
     except (RuntimeError, ValueError, KeyError, TypeError) as error:
         if "memory" in str(error).lower():
             raise
-        raise LoadError(
-            "error",
-            f"The adapter in {folder} does not fit its base ({first_line(error)}). {wrong}",
-            f"{folder}의 어댑터가 베이스 모델과 맞지 않습니다({first_line(error)}). {wrong_ko}",
+        raise LoadError.of(
+            "adapter_does_not_fit", folder=folder, reason=first_line(error)
         ) from error
     placed = {name for name in get_peft_model_state_dict(tuned) if "lora_" in name}
     if stored != placed:
-        raise LoadError(
-            "error",
-            f"The adapter in {folder} does not fit its base: {len(stored - placed)} of its "
-            f"{len(stored)} matrices have no place, {len(placed - stored)} places none. {wrong}",
-            f"{folder}의 어댑터가 베이스 모델과 맞지 않습니다: 행렬 {len(stored)}개 가운데 "
-            f"{len(stored - placed)}개는 자리가 없고, {len(placed - stored)}개 자리에는 행렬이 "
-            f"없습니다. {wrong_ko}",
+        raise LoadError.of(
+            "adapter_places_differ",
+            folder=folder,
+            unplaced=len(stored - placed),
+            matrices=len(stored),
+            free=len(placed - stored),
         )
     return tuned  # type: ignore[return-value]  # it passes on what it does not know to the model
 
@@ -185,8 +174,6 @@ def with_adapter_merged(model: PreTrainedModel, folder: Path) -> PreTrainedModel
     try:
         return tuned.merge_and_unload(safe_merge=True)  # type: ignore[operator, no-any-return]
     except (ValueError, RuntimeError, NotImplementedError) as error:
-        raise LoadError(
-            "error",
-            f"The adapter in {folder} can't be merged: {first_line(error)}",
-            f"{folder}의 어댑터를 합칠 수 없습니다: {first_line(error)}",
+        raise LoadError.of(
+            "adapter_not_mergeable", folder=folder, reason=first_line(error)
         ) from error

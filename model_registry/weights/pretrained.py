@@ -103,12 +103,8 @@ def _tokenizer(candidate: Candidate, folder: Path) -> PreTrainedTokenizerBase:
         known = load_error(candidate, error)
         if known is not None and known.status == "needs_remote_code":
             raise needs_code(candidate.hub_id or candidate.name, "its tokenizer") from error
-        raise LoadError(
-            "error",
-            f"The tokenizer in {folder} can't be read: {first_line(error)}. Copy tokenizer.json "
-            "and tokenizer_config.json of the model that it was made from.",
-            f"{folder}의 토크나이저를 읽을 수 없습니다: {first_line(error)}. 원래 모델의 "
-            "tokenizer.json과 tokenizer_config.json을 복사하세요.",
+        raise LoadError.of(
+            "tokenizer_unreadable", folder=folder, reason=first_line(error)
         ) from error
     apart = folder / "chat_template.json"  # where models that see have theirs
     if not getattr(tokenizer, "chat_template", None) and apart.exists():
@@ -150,12 +146,8 @@ def _model(folder: Path, device: str, dtype: torch.dtype, cure: str | None) -> P
     model, told = loaded
     missing = sorted(told["missing_keys"])
     if missing:
-        raise LoadError(
-            "error",
-            f"{folder}: its weights lack {len(missing)} tensors that config.json asks for, "
-            f"{missing[0]} for one. They don't belong together.",
-            f"{folder}: config.json에 필요한 텐서 {len(missing)}개({missing[0]} 등)가 가중치에 "
-            "없습니다. 서로 다른 모델의 파일입니다.",
+        raise LoadError.of(
+            "weights_lack_tensors", folder=folder, count=len(missing), first=missing[0]
         )
     cuda.make_room(weight_bytes(model), device)
     model.to(device)  # type: ignore[arg-type]  # wrapped untyped
@@ -169,16 +161,8 @@ def _out_of_memory(error: BaseException) -> bool:
 def _unknown_failure(candidate: Candidate, error: Exception) -> LoadError:
     whose = candidate.hub_id or candidate.path
     if "ignore_mismatched_sizes" in str(error):
-        return LoadError(
-            "error", f"{whose}: its weights have other shapes than config.json says. "
-            "They don't belong together.",
-            f"{whose}: 가중치의 크기(shape)가 config.json과 다릅니다. 서로 다른 모델의 파일입니다.",
-        )  # fmt: skip
-    return LoadError(
-        "error",
-        f"{whose} can't be loaded: {first_line(error)}",
-        f"{whose}을(를) 불러올 수 없습니다: {first_line(error)}",
-    )
+        return LoadError.of("other_shapes", whose=whose)
+    return LoadError.of("not_loadable", whose=whose, reason=first_line(error))
 
 
 def load_error(candidate: Candidate, error: Exception) -> LoadError | None:
@@ -192,32 +176,13 @@ def load_error(candidate: Candidate, error: Exception) -> LoadError | None:
 
     message = str(error)
     if isinstance(error, GatedRepoError) or "gated repo" in message:
-        return LoadError(
-            "gated",
-            f"{candidate.hub_id} is gated: accept its terms on its page, then `hf auth login`.",
-            f"{candidate.hub_id}은(는) 이용 동의가 필요합니다. 모델 페이지에서 약관에 동의한 뒤 "
-            "`hf auth login`을 실행하세요.",
-        )
+        return LoadError.of("gated", hub_id=candidate.hub_id)
     if "trust_remote_code" in message:
         return needs_code(candidate.hub_id or candidate.name, "auto_map")
     if "does not recognize this architecture" in message or "Unrecognized model" in message:
-        return LoadError(
-            "unsupported_architecture",
-            f"transformers does not know the architecture of {candidate.name}: upgrade it.",
-            f"transformers가 {candidate.name}의 구조를 모릅니다. transformers를 업그레이드하세요.",
-        )
+        return LoadError.of("architecture_unknown", name=candidate.name)
     if "safetensors" in message and isinstance(error, OSError):
-        return LoadError(
-            "error",
-            f"{candidate.name} has no safetensors weights; others stay shut.",
-            f"{candidate.name}에 safetensors 가중치가 없습니다. 다른 형식은 열지 않습니다.",
-        )
+        return LoadError.of("no_safetensors_of_candidate", name=candidate.name)
     if candidate.path is None and isinstance(error, OSError | HTTPError):
-        return LoadError(
-            "unreachable",
-            f"{candidate.hub_id or candidate.path} could not be fetched: is the network up? "
-            "`--weights bundled` or `--weights random` need none.",
-            f"{candidate.hub_id or candidate.path}을(를) 내려받지 못했습니다. 네트워크를 "
-            "확인하세요. `--weights bundled`나 `--weights random`에는 네트워크가 필요 없습니다.",
-        )
+        return LoadError.of("not_fetched", whose=candidate.hub_id or candidate.path)
     return None

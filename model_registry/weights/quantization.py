@@ -83,11 +83,7 @@ def check_available(method: str) -> None:
         )
     package = _PACKAGES[method]
     if importlib.util.find_spec(package) is None:
-        raise LoadError(
-            "unsupported_device",
-            f'{method} needs {package}, which is not installed: pip install -e ".[quant]".',
-            f'{method}에는 {package}이(가) 필요합니다: pip install -e ".[quant]"',
-        )
+        raise LoadError.of("quantisation_package_missing", method=method, package=package)
 
 
 def get_ready(method: str, *, tunes: bool = False) -> None:
@@ -139,18 +135,12 @@ def quantize(
         raise
     except Exception as error:
         line = (str(error).splitlines() or [""])[0]
-        raise LoadError(
-            "unsupported_device",
-            f"{method} could not be applied here: {type(error).__name__}: {line}",
-            f"여기서는 {method}을(를) 적용할 수 없습니다: {type(error).__name__}: {line}",
+        raise LoadError.of(
+            "quantisation_failed", method=method, kind=type(error).__name__, line=line
         ) from error
     proof = Proof(method, before[0], _classes(model), before[1], weight_bytes(model), before[2])
     if not proof.applied:
-        raise LoadError(
-            "unsupported_device",
-            f"{method} left the weights as they were.",
-            f"{method}: 가중치가 그대로입니다.",
-        )
+        raise LoadError.of("quantisation_without_effect", method=method)
     return model, proof
 
 
@@ -228,12 +218,7 @@ def load_quantized(folder: Path, method: str, device: str, dtype: torch.dtype) -
         device_map={"": device},
     )  # fmt: skip
     if (problem := unreadable(model)) is not None:
-        raise LoadError(
-            "unsupported_device",
-            f"{folder} can't be read on a CPU: {problem}. Load it on a card, or quantise it here.",
-            f"{folder}은(는) CPU에서 읽을 수 없습니다: {problem}. 그래픽 카드에서 불러오거나 "
-            "여기서 양자화하세요.",
-        )
+        raise LoadError.of("quantised_unreadable_on_cpu", folder=folder, problem=problem)
     settle(model)
     # What turned the file's tensors into quantised ones can't be undone (transformers 5.23): it
     # would refuse to write the model again. None has it write them as they are.

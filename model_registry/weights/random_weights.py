@@ -118,12 +118,11 @@ def _set_what_is_left(model: PreTrainedModel, config: PreTrainedConfig) -> None:
     for module, name, tensor in left:
         value = built.get((type(module), name, tensor.shape))
         if value is None:
-            raise LoadError(
-                "error",
-                f"A model of type {config.model_type} can't be made with random weights: nothing "
-                f"says what {name} of its {type(module).__name__} begins with.",
-                f"{config.model_type} 유형의 모델은 무작위 가중치로 만들 수 없습니다: "
-                f"{type(module).__name__}의 {name} 초깃값을 알 수 없습니다.",
+            raise LoadError.of(
+                "random_weights_unknown",
+                model_type=config.model_type,
+                name=name,
+                module=type(module).__name__,
             )
         tensor.copy_(value)
 

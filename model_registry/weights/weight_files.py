@@ -52,36 +52,18 @@ def shard_names(folder: Path) -> dict[str, list[str]]:
     if (folder / WEIGHTS).exists():
         return {WEIGHTS: []}
     if not (folder / INDEX).exists():
-        raise LoadError(
-            "error",
-            f"{folder} has no safetensors weights ({WEIGHTS}); other kinds can hold code and "
-            "stay shut.",
-            f"{folder}에 safetensors 가중치({WEIGHTS})가 없습니다. 다른 형식은 코드를 담을 수 있어 "
-            "열지 않습니다.",
-        )
+        raise LoadError.of("no_safetensors", folder=folder, weights=WEIGHTS)
     index = folder / INDEX
     weight_map = read_json_object(index, most_bytes=128 << 20).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
-        raise LoadError(
-            "error",
-            f"{index} has no weight_map: download it again.",
-            f"{index}에 weight_map이 없습니다. 다시 내려받으세요.",
-        )
+        raise LoadError.of("index_without_map", index=index)
     wanted: dict[str, list[str]] = {}
     for tensor, name in weight_map.items():
         if not isinstance(name, str) or not _FILE.fullmatch(name):
-            raise LoadError(
-                "error",
-                f"{index} points out of its folder: {str(name)[:80]!r}.",
-                f"{index} 파일이 폴더 밖을 가리킵니다: {str(name)[:80]!r}.",
-            )
+            raise LoadError.of("index_points_outside", index=index, name=str(name)[:80])
         wanted.setdefault(name, []).append(tensor)
     if len(wanted) > MOST_SHARDS:
-        raise LoadError(
-            "error",
-            f"{index} names {len(wanted)} files. Is it broken?",
-            f"{index}에 파일 {len(wanted)}개가 적혀 있습니다. 파일이 손상되었는지 확인하세요.",
-        )
+        raise LoadError.of("too_many_shards", index=index, count=len(wanted))
     return wanted
 
 
@@ -96,20 +78,14 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     missing = [name for name in wanted if not (folder / name).exists()]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise LoadError(
-            "error",
-            f"{folder} lacks {missing[0]}{more}: download it again.",
-            f"{folder}에 {missing[0]} 등 파일 {len(missing)}개가 없습니다. 다시 내려받으세요.",
+        raise LoadError.of(
+            "files_missing", folder=folder, first=missing[0], more=more, count=len(missing)
         )
     for name, names in wanted.items():
         tensors = read_tensors(folder / name)
         lacking = next((tensor for tensor in names if tensor not in tensors), None)
         if lacking is not None:
-            raise LoadError(
-                "error",
-                f"{folder / name} lacks the tensor {lacking[:80]}.",
-                f"{folder / name}에 텐서 {lacking[:80]}이(가) 없습니다.",
-            )
+            raise LoadError.of("tensor_missing", path=folder / name, tensor=lacking[:80])
         found |= tensors
     return found
 
@@ -123,22 +99,15 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError, safe_open
 
     if is_lfs_pointer(path):
-        raise LoadError(
-            "error",
-            f"{path} is a pointer that Git LFS left: `git lfs pull` fetches the weights.",
-            f"{path} 파일은 Git LFS 포인터입니다. `git lfs pull`로 가중치를 받으세요.",
-        )
+        raise LoadError.of("lfs_pointer_weights", path=path)
     try:
         with safe_open(str(path), framework="numpy") as file:
             parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no __iter__
             return {n: Tensor(str(p.get_dtype()), tuple(p.get_shape())) for n, p in parts.items()}
     except (SafetensorError, OSError, ValueError, OverflowError) as error:
         size = path.stat().st_size
-        raise LoadError(
-            "error",
-            f"{path} ({size:,} bytes) is broken or cut short: download it again. "
-            f"({str(error).splitlines()[0][:160]})",
-            f"{path} 파일({size:,}바이트)이 손상되었거나 잘렸습니다. 다시 내려받으세요.",
+        raise LoadError.of(
+            "weights_broken", path=path, size=size, reason=str(error).splitlines()[0][:160]
         ) from error
 
 

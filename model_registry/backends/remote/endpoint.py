@@ -83,10 +83,8 @@ def read_endpoint(candidate: Candidate) -> Endpoint:
     _check(candidate.name, table)
     missing = missing_settings(candidate)
     if missing:
-        raise LoadError(
-            "unreachable",
-            f"{candidate.name} is not set up: {missing[0]}.",
-            f"{candidate.name}이(가) 설정되지 않았습니다: {missing[1]}.",
+        raise LoadError.of(
+            "not_set_up", name=candidate.name, missing=missing[0], missing_ko=missing[1]
         )
     known = {"dialect", "transport", "end_mark", "connect_timeout", "stall_timeout", "timeout",
              "retries", "retry_seconds"}  # fmt: skip

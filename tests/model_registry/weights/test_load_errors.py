@@ -1,0 +1,51 @@
+"""The table of load errors and the places that raise them belong together."""
+
+from __future__ import annotations
+
+import ast
+import string
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from model_registry.errors import LoadError
+from model_registry.language import read_by
+
+ROOT = Path(__file__).resolve().parents[3]
+TABLE = tomllib.loads((ROOT / "model_registry/load_errors.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def raised() -> dict[str, set[str]]:
+    """The values that are given with each code, by the source."""
+    found: dict[str, set[str]] = {}
+    for path in (ROOT / "model_registry").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Name(id="LoadError"), attr="of"),
+                    args=[ast.Constant(value=str(code))],
+                ):
+                    found.setdefault(code, set()).update(str(k.arg) for k in node.keywords)
+    return found
+
+
+def test_every_load_error_that_is_raised_has_texts_and_every_text_is_raised() -> None:
+    assert set(raised()) == set(TABLE)
+
+
+@pytest.mark.parametrize("code", TABLE)
+def test_a_load_error_s_texts_take_just_the_values_that_it_is_given(code: str) -> None:
+    texts = (TABLE[code]["en"], TABLE[code]["ko"])
+    named = {name for text in texts for _, name, _, _ in string.Formatter().parse(text) if name}
+    assert named == raised()[code]
+
+
+def test_a_load_error_is_told_in_both_languages_with_the_status_of_its_case() -> None:
+    error = LoadError.of("hub_silent", whose="org/model", seconds=30.0)
+    assert error.status == "unreachable"
+    assert str(error) == "org/model: the hub did not answer within 30 s. Try again later."
+    with read_by(korean=True):
+        assert error.shown.startswith("org/model: 허브가 30초 안에")
