@@ -32,9 +32,16 @@ class DiagramOptions:
     reply_column: Annotated[str | None, option("Of a CSV file.", "CSV 파일의 답변 열.")] = None
     prompt_column: Annotated[str | None, option("Of a CSV file.", "CSV 파일의 질문 열.")] = None
 
+    request: Annotated[
+        str | None,
+        typer.Option(
+            help=text("What was asked for, without a column.", "요청한 내용(질문 열이 없을 때).")
+        ),
+    ] = None
+
     def sources(self) -> list[Source]:
         """The texts, read."""
-        return read_sources(self.files, self.reply_column, self.prompt_column)
+        return read_sources(self.files, self.reply_column, self.prompt_column, self.request)
 
 
 def parse(options: DiagramOptions) -> None:
@@ -76,7 +83,7 @@ class DiagramScoreOptions(DiagramOptions):
 
 
 def score(options: DiagramScoreOptions) -> None:
-    """Format kept, geometry and readability."""
+    """Format kept, geometry, readability, and whether it is what was asked for."""
     document = score_document(options.sources())
     if options.as_json:
         print_json(document)
@@ -86,19 +93,25 @@ def score(options: DiagramScoreOptions) -> None:
         text("format", "형식"),
         text("nodes", "노드"),
         text("readable", "가독성"),
+        text("as asked", "요청과 일치"),
     )
     rows = [
         (
             row["source"],
             "✓" if row["format_kept"] else "✗",
             str(row["nodes"]),
-            "—" if row["readability"] is None else f"{row['readability']:.2f}",
+            _rounded(row["readability"]),
+            _rounded(row["faithfulness"]["value"]),
         )
         for row in document["rows"]
     ]
-    print_columns([heads, *rows], right=(2, 3))
+    print_columns([heads, *rows], right=(2, 3, 4))
     kept, of = document["format_kept"], document["of"]
     out.print(text(f"format kept: {kept} of {of}", f"형식 유지: {of}개 중 {kept}개"))
+
+
+def _rounded(value: float | None) -> str:
+    return "—" if value is None else f"{value:.2f}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +127,7 @@ class DiagramRecommendOptions(DiagramOptions):
 
 
 def recommend(options: DiagramRecommendOptions) -> None:
-    """By readability and by the taste of whoever scored some."""
+    """By readability, the taste of whoever scored some, and what was asked for."""
     sources = options.sources()
     taste = read_scored(options.scored) if options.scored else ()
     document = recommend_document(sources, options.keep, taste, options.readability_weight)
@@ -122,6 +135,7 @@ def recommend(options: DiagramRecommendOptions) -> None:
         print_json(document)
         return
     for place, row in enumerate(document["best"], start=1):
-        print(f"{place}  {row['final']:.2f}  {row['source']}")
+        kept = f"{text('as asked', '요청과 일치')} {_rounded(row['faithfulness']['value'])}"
+        print(f"{place}  {row['final']:.2f}  {kept}  {row['source']}")
     for note in document["notes"]:
         print(note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -77,6 +78,31 @@ class Diagram:
             (node, self.by_number.get(number)) for node in self.nodes for number in node.targets
         )
         return [(node, target) for node, target in found if target and target is not node]
+
+    @cached_property
+    def links(self) -> list[tuple[int, int]]:
+        """(source, target) of every edge that can be drawn, by their numbers."""
+        return [(source.number, target.number) for source, target in self.edges]
+
+    @cached_property
+    def layers(self) -> tuple[int, ...]:
+        """How many nodes are 0, 1, 2 … edges from a start, by the longest way; empty for a circle.
+
+        A circle has no start: what is on one, or behind it, has no layer.
+        """
+        waiting = Counter(target for _, target in self.links)
+        depth = {node.number: 0 for node in self.nodes if not waiting[node.number]}
+        free = list(depth)
+        for number in free:
+            for target in self.by_number[number].targets:
+                if target in self.by_number and target != number:
+                    depth[target] = max(depth.get(target, 0), depth[number] + 1)
+                    waiting[target] -= 1
+                    if not waiting[target]:
+                        free.append(target)
+        if len(free) < len(self.nodes):
+            return ()
+        return tuple(Counter(depth.values())[n] for n in range(1 + max(depth.values(), default=-1)))
 
     @cached_property
     def dangling(self) -> list[tuple[int, int]]:

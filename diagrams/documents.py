@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypedDict
 
 from diagrams.diagram import DiagramRefused
 from diagrams.draw import png, svg
 from diagrams.parse import ParsedReply, parse
+from diagrams.requests.request_reading import Asked, read_request
+from diagrams.scoring.faithfulness import FaithfulnessDocument, faithfulness
 from diagrams.scoring.geometry import measure
 from diagrams.scoring.readability import readability
 from diagrams.scoring.recommend import READABILITY_WEIGHT, recommend
@@ -31,11 +33,19 @@ class Source:
     reply: str
     prompt: str | None = None
 
+    @property
+    def asked(self) -> Asked:
+        """What was asked for, as far as the prompt tells."""
+        return read_request(self.prompt or "")
+
 
 def read_sources(
-    paths: Sequence[Path], reply_column: str | None = None, prompt_column: str | None = None
+    paths: Sequence[Path],
+    reply_column: str | None = None,
+    prompt_column: str | None = None,
+    request: str | None = None,
 ) -> list[Source]:
-    """The texts of files: each whole, or one a row of a table.
+    """The texts of files: each whole, or one a row of a table; `request` is the prompt of others.
 
     Raises:
         BadFile: a file can't be read.
@@ -48,7 +58,7 @@ def read_sources(
             sources.append(Source(str(path), _read(path)))
         else:
             sources += _rows(path, column, prompt_column)
-    return sources
+    return [source if source.prompt else replace(source, prompt=request) for source in sources]
 
 
 def _reply_column(path: Path) -> str | None:
@@ -96,7 +106,7 @@ def _rows(path: Path, reply_column: str, prompt_column: str | None) -> list[Sour
 
 
 class ScoredRow(TypedDict):
-    """One reply's format, geometry and readability."""
+    """One reply's format, geometry, readability, and how far it is what was asked for."""
 
     source: str
     format_kept: bool
@@ -104,6 +114,7 @@ class ScoredRow(TypedDict):
     nodes: int
     geometry: dict[str, object] | None
     readability: float | None
+    faithfulness: FaithfulnessDocument
     problems: list[str]
 
 
@@ -130,6 +141,7 @@ class Recommended(TypedDict):
     final: float
     readability: float
     taste: float | None
+    faithfulness: FaithfulnessDocument
 
 
 class RecommendDocument(TypedDict):
@@ -187,6 +199,7 @@ def _score_row(source: Source, parsed: ParsedReply) -> ScoredRow:
         "nodes": len(parsed.diagram.nodes),
         "geometry": geometry,
         "readability": None,
+        "faithfulness": faithfulness(parsed.diagram, source.asked).as_json(),
         "problems": problems,
     }
 
@@ -237,9 +250,10 @@ def recommend_document(
     scored: Sequence[ScoredDiagram] = (),
     readability_weight: float = READABILITY_WEIGHT,
 ) -> RecommendDocument:
-    """{"best": [{"source", "final", "readability", "taste"}], "left_out", "notes", "weights"}."""
-    parsed = [parse(source.reply, source.prompt) for source in sources]
-    ranking = recommend([reply.diagram for reply in parsed], keep, scored, readability_weight)
+    """{"best": [{"source", "final", "readability", "taste", "faithfulness"}], "left_out", …}."""
+    diagrams = [parse(source.reply, source.prompt).diagram for source in sources]
+    asked = [source.asked for source in sources]
+    ranking = recommend(diagrams, keep, scored, readability_weight, asked=asked)
     return {
         "best": [
             {
@@ -247,6 +261,7 @@ def recommend_document(
                 "final": found.final,
                 "readability": found.readability,
                 "taste": found.taste,
+                "faithfulness": found.faithfulness.as_json(),
             }
             for found in ranking.best
         ],

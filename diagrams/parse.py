@@ -31,6 +31,7 @@ _TOKEN = re.compile(
     r"|[\[\](){}]|,|\n|[^\[\](){},\n#]+|#"
 )
 _GOES_ON = re.compile(r"\s{0,50}[\]),]")
+_CLOSED = re.compile(r"\]\s{0,9}[\])]\s{0,9}\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,11 @@ def parse(reply: str, prompt: str | None = None) -> ParsedReply:
         odd=tuple(reading.odd),
         too_many=reading.too_many,
     )
+
+
+def is_closed(reply: str) -> bool:
+    """Whether the list around the nodes has been closed: what is said after it adds nothing."""
+    return bool(_OUTER_LIST.search(reply)) and bool(_CLOSED.search(reply))
 
 
 def without_prompt(reply: str, prompt: str | None) -> str:

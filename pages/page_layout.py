@@ -25,7 +25,7 @@ from pages.serving.request_filter import RequestFilter
 from pages.tabs.candidates_tab import candidates_tab
 from pages.tabs.chat_tab import chat_tab
 from pages.tabs.compare_tab import compare_tab
-from pages.tabs.diagram_tab import diagram_tab
+from pages.tabs.diagram_tab import diagram_tab, example
 from pages.tabs.grade_tab import grade_tab
 from pages.tabs.results_tab import results_tab, run_to_show
 
@@ -121,7 +121,7 @@ def build_page(context: PageContext) -> gr.Blocks:
             owner = is_owner(context, request)
             run = run_to_show(context, request)
             of_owner = gr.Column(visible=owner), gr.Tab(visible=owner)
-            return _tab_to_open(request), run, *of_owner, run
+            return _tab_to_open(request), run, *of_owner, run, example(request)
 
         page.load(
             greet,
@@ -131,6 +131,7 @@ def build_page(context: PageContext) -> gr.Blocks:
                 made["candidates"],
                 shown["manage"],
                 made["manage"],
+                made["diagram"],
             ],
             queue=False,
             show_progress="hidden",
@@ -185,6 +186,7 @@ def looks() -> dict[str, object]:
         checkbox_label_text_color_selected="white",
         checkbox_label_text_color_selected_dark="white",
         link_text_color="*primary_700",
+        link_text_color_dark="*primary_400",
     )
     return {
         "theme": theme,

@@ -109,7 +109,13 @@ WORDS = {
     "diagram_draw": ("Draw", "그리기"),
     "diagram_count": ("Diagrams to make", "만들 다이어그램 수"),
     "diagram_keep": ("Best ones to show", "보여 줄 다이어그램 수"),
-    "diagram_score": ("How do you like it? (0–5)", "얼마나 마음에 드나요? (0~5)"),
+    **{
+        f"diagram_score_{n}": (
+            f"Picture {n}: how do you like it? (0–5)",
+            f"그림 {n}: 얼마나 마음에 드나요? (0~5)",
+        )
+        for n in range(1, 5)
+    },
     "tab_manage": ("Manage", "관리"),
     "progress": ("Progress of the graders", "평가자별 진행"),
     "disputed": ("Replies that graders disagree on", "평가가 엇갈린 답변"),

@@ -7,7 +7,6 @@ seed, so that the same call gives the same pairs.
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -156,36 +155,6 @@ T = TypeVar("T")
 
 def _pick(draw: Random, english: Sequence[T], korean: Sequence[T]) -> Sequence[T]:
     return korean if draw.random() < KOREAN_SHARE else english
-
-
-def asked_nodes(text: str) -> int | None:
-    """How many nodes a dense network in a request has; None where the request says no layers.
-
-    Understood: "2 input nodes, 4 and 6 nodes in … hidden layers, … 1 node in the output layer"
-    and the wordings of this file, in English and Korean.
-    """
-    for pattern in _DENSE_WORDINGS:
-        match = pattern.search(text)
-        if match:
-            hidden = re.findall(r"\d+", match["hidden"])
-            return int(match["input"]) + sum(map(int, hidden)) + int(match["output"])
-    return None
-
-
-_LIST = r"(?P<hidden>\d+(?:(?:\s*,\s*|\s*-\s*|\s+and\s+|,\s+and\s+)\d+){0,9})"
-_DENSE_WORDINGS = [
-    re.compile(
-        rf"(?P<input>\d+) input (?:nodes?|neurons?|values?|units?|elements?)\D{{0,40}}?{_LIST}"
-        r"[^.]{0,80}?\bhidden[^.\d]{0,60}(?:\d+ hidden layers?[^.\d]{0,40})?(?P<output>\d+)"
-        r"[^.\d]{0,25}output"
-    ),
-    re.compile(
-        rf"input layer of (?P<input>\d+), hidden layers? of {_LIST},? and an output layer of "
-        r"(?P<output>\d+)"
-    ),
-    re.compile(rf"입력 (?P<input>\d+)개, 은닉층 {_LIST}개, 출력 (?P<output>\d+)개"),
-    re.compile(rf"layers (?P<input>\d+) > {_LIST} > (?P<output>\d+)"),
-]
 
 
 def write_pairs(path: Path, train: int = 700, test: int = 200, seed: int = 1) -> None:

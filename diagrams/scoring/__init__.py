@@ -1,1 +1,1 @@
-"""How readable a diagram is, and how well it suits one user's taste."""
+"""How readable a diagram is, how far it is what was asked for, and how well it suits a taste."""

@@ -1,4 +1,8 @@
-"""The best K of N diagrams, by a weighted sum of readability and the user's taste."""
+"""The best K of N diagrams, by how they look and by how far they are what was asked for.
+
+A look is a weighted sum of readability and the user's taste; the final score is the look times
+the faithfulness to the request.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from diagrams.diagram import Diagram, DiagramRefused, check_drawable
+from diagrams.requests.request_reading import Asked
+from diagrams.scoring.faithfulness import Faithfulness, faithfulness
 from diagrams.scoring.readability import WEIGHTS, readability
 from diagrams.scoring.taste import ScoredDiagram, cold_start, predicted_taste
 from model_registry.errors import OhloraError
@@ -20,9 +26,10 @@ class Recommendation:
     """One diagram in its rank."""
 
     place: int  # among the diagrams given, from 0
-    final: float  # 0 to 5
+    final: float  # 0 to 5: the look times the faithfulness, the look alone where that is unknown
     readability: float
     taste: float | None  # None at a cold start
+    faithfulness: Faithfulness
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,7 @@ def recommend(
     scored: Sequence[ScoredDiagram] = (),
     readability_weight: float = READABILITY_WEIGHT,
     weights: Path = WEIGHTS,
+    asked: Sequence[Asked] = (),
 ) -> Ranking:
     """The best `keep` of these diagrams.
 
@@ -52,6 +60,7 @@ def recommend(
         scored: (diagram, score 0 to 5) of this user.
         readability_weight: 0 to 1; taste has the rest.
         weights: the folder of the trained networks.
+        asked: what was asked for with each; none, where it isn't known.
 
     Raises:
         OhloraError: a number is out of its range.
@@ -67,20 +76,20 @@ def recommend(
     shown = [diagrams[place] for place in places]
     read = readability(shown, weights)
     liked = predicted_taste(shown, scored, weights) if readability_weight < 1 else None
-    ranked = [
-        Recommendation(
-            place,
-            round(_final(read[n], liked[n] if liked else None, readability_weight), 4),
-            read[n],
-            round(liked[n], 4) if liked else None,
-        )
-        for n, place in enumerate(places)
-    ]
+    ranked = []
+    for n, place in enumerate(places):
+        taste = liked[n] if liked else None
+        kept = faithfulness(diagrams[place], asked[place] if asked else Asked())
+        look = _look(read[n], taste, readability_weight)
+        final = look if kept.value is None else look * kept.value
+        taste = None if taste is None else round(taste, 4)
+        ranked.append(Recommendation(place, round(final, 4), read[n], taste, kept))
     ranked.sort(key=lambda found: (-found.final, found.place))
-    return Ranking(ranked[:keep], left_out, _notes(len(diagrams), len(shown), scored))
+    checked = any(one.can_be_checked for one in asked)
+    return Ranking(ranked[:keep], left_out, _notes(len(diagrams), len(shown), scored, checked))
 
 
-def _final(read: float, liked: float | None, readability_weight: float) -> float:
+def _look(read: float, liked: float | None, readability_weight: float) -> float:
     if liked is None:
         return read
     return readability_weight * read + (1 - readability_weight) * liked
@@ -101,11 +110,13 @@ def _without_rank(diagrams: Sequence[Diagram]) -> dict[int, str]:
             try:
                 check_drawable(diagram)
             except DiagramRefused as refused:
-                reasons[place] = str(refused)
+                reasons[place] = refused.shown
     return reasons
 
 
-def _notes(given: int, different: int, scored: Sequence[ScoredDiagram]) -> tuple[str, ...]:
+def _notes(
+    given: int, different: int, scored: Sequence[ScoredDiagram], checked: bool
+) -> tuple[str, ...]:
     notes = []
     if different < given:
         notes.append(
@@ -116,6 +127,13 @@ def _notes(given: int, different: int, scored: Sequence[ScoredDiagram]) -> tuple
         )
     cold = cold_start(scored)
     if cold:
-        alone = text("Readability decides alone.", "가독성만으로 순위를 정합니다.")
-        notes.append(f"{cold} {alone}")
+        without = (
+            text(
+                "Readability and what was asked for decide.",
+                "가독성과 요청 일치로 순위를 정합니다.",
+            )
+            if checked
+            else text("Readability decides alone.", "가독성만으로 순위를 정합니다.")
+        )
+        notes.append(f"{cold} {without}")
     return tuple(notes)

@@ -154,7 +154,7 @@ def main(arguments: Sequence[str]) -> None:
     try:
         print(table(read_scores(Path(arguments[0]))))
     except OhloraError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {error.shown}")
 
 
 if __name__ == "__main__":

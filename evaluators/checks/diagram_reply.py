@@ -7,10 +7,12 @@ from functools import wraps
 
 from diagrams.diagram import DiagramRefused
 from diagrams.parse import ParsedReply, parse
-from diagrams.requests.diagram_requests import asked_nodes
+from diagrams.requests.request_reading import Asked, read_request
+from diagrams.scoring.faithfulness import faithfulness
 from diagrams.scoring.geometry import geometric_score, measure
 from diagrams.scoring.readability import readability
 from evaluators.evaluator import EachReply
+from model_registry.language import for_files
 from model_registry.records import Reply, Score
 
 NOT_ASKED = Score(None, "no diagram was asked for")
@@ -54,14 +56,31 @@ def nodes_as_asked(reply: Reply, parsed: ParsedReply) -> Score:
     Source: the nodes of the reference, where there is one; else the layers that the request names.
     Limits: counts nodes; whether they are joined as asked for is not looked at.
     """
-    if reply.reference:
-        asked: int | None = len(parse(reply.reference).diagram.nodes)
-    else:
-        asked = asked_nodes(reply.prompt)
+    asked = _asked(reply).nodes
     if not asked:
         return Score(None, "the request does not say how many nodes")
     found = len(parsed.diagram.nodes)
     return Score(float(found == asked), f"{found} of {asked} nodes")
+
+
+def as_asked(reply: Reply, parsed: ParsedReply) -> Score:
+    """How far the diagram has the nodes, layers and lines asked for: its worst count.
+
+    Range: 0 to 1; high is better. 1 where all are as asked, else at most 0.5. None where the
+    request states no number.
+    Source: the reference, where there is one; else what `diagrams.requests.request_reading` reads.
+    Limits: it counts; words, colours and forms that were asked for are not looked at.
+    """
+    found = faithfulness(parsed.diagram, _asked(reply))
+    with for_files():
+        return Score(found.value, found.told())
+
+
+def _asked(reply: Reply) -> Asked:
+    """What was asked for: the reference tells it, or the prompt as far as it is understood."""
+    if reply.reference:
+        return Asked.like(parse(reply.reference).diagram)
+    return read_request(reply.prompt)
 
 
 def geometry(reply: Reply, parsed: ParsedReply) -> Score:
@@ -104,6 +123,9 @@ DIAGRAM_NODES_AS_ASKED = EachReply(
     _judged(nodes_as_asked),
     label_en="diagram nodes as asked",
     label_ko="요청한 노드 수",
+)
+DIAGRAM_AS_ASKED = EachReply(
+    "diagram_as_asked", _judged(as_asked), label_en="diagram as asked", label_ko="요청과 일치"
 )
 DIAGRAM_GEOMETRY = EachReply(
     "diagram_geometry", _judged(geometry), label_en="diagram geometry", label_ko="도표 배치"

@@ -7,7 +7,7 @@ drawn after those before it. Answers that never end go round in a loop, where ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,9 @@ _ALIKE = 3
 #: with so many at first; then twice as many as stayed.
 _DRAFTED = 4
 
+#: Told the tokens of all answers begun, by number; gives the numbers of those that end here.
+EachStep = Callable[[Mapping[int, Sequence[int]]], Collection[int]]
+
 
 @dataclass(slots=True)
 class _Seat:
@@ -49,6 +52,7 @@ def generate_continuously(
     slots: int = SLOTS,
     stop: bool = True,
     ended: Callable[[int], None] = lambda count: None,
+    each_step: EachStep = lambda made: (),
 ) -> list[list[int]]:
     """New token ids for each prompt, its end token included.
 
@@ -60,6 +64,7 @@ def generate_continuously(
         slots: rows at a time.
         stop: False goes on past end tokens to the limit, which only benchmarks want.
         ended: told how many answers are made, whenever some have ended.
+        each_step: told of all answers after each pass; may end some of them.
 
     Raises:
         NotFinite: a logit was NaN.
@@ -71,6 +76,7 @@ def generate_continuously(
         while work.waiting or work.seats:
             before = len(work.answers)
             work.read() if work.should_read else work.step()
+            work.end(each_step(work.so_far))
             if len(work.answers) > before:
                 ended(len(work.answers))
     work.watch.check()
@@ -150,10 +156,28 @@ class _Work:
         self._rows.drop(len(given[0]) - read)
         if len(given[0]) > 1:
             self._drafted = max(2, 2 * (read - 1))
+        self._leave(left)
+
+    @property
+    def so_far(self) -> dict[int, list[int]]:
+        """The tokens of all answers begun."""
+        return self.answers | {seat.number: seat.made for seat in self.seats}
+
+    def end(self, numbers: Collection[int]) -> None:
+        """Leave these answers as they are."""
+        if not numbers:
+            return
+        self.answers |= {n: [] for n in self.waiting if n in numbers}
+        self.waiting = [n for n in self.waiting if n not in numbers]
+        self.answers |= {seat.number: seat.made for seat in self.seats if seat.number in numbers}
+        self._leave([p for p, seat in enumerate(self.seats) if seat.number not in numbers])
+
+    def _leave(self, left: Sequence[int]) -> None:
+        """Take away all rows but these."""
         if len(left) == len(self.seats):
             return
         self.seats = [self.seats[place] for place in left]
-        if left:
+        if left and self._rows is not None:
             self._rows.keep(left)
         else:
             self._rows = None

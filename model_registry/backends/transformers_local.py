@@ -184,7 +184,7 @@ class TransformersBackend:
 
     def __init__(self, loaded: LoadedModel) -> None:
         self.loaded = loaded
-        self._turns = FairLock()
+        self.turns = FairLock()
 
     @classmethod
     def load(
@@ -194,7 +194,7 @@ class TransformersBackend:
         return cls(load(candidate, source=weights, device=device, dtype=dtype))
 
     def reply(self, messages: Sequence[Message], settings: GenerationSettings) -> Answer:
-        with self._turns.taken():
+        with self.turns.taken():
             return answer_one(self.loaded, messages, settings)
 
     def stream(
@@ -263,12 +263,12 @@ class TransformersBackend:
                 """Nothing to flush: tokens were handed on one by one."""
 
         def halted(input_ids: torch.Tensor, scores: object, **_: object) -> torch.Tensor:
-            if self._turns.due:
-                self._turns.pass_on()
+            if self.turns.due:
+                self.turns.pass_on()
             return torch.full((input_ids.shape[0],), halt.is_set(), device=input_ids.device)
 
         try:
-            with self._turns.taken():
+            with self.turns.taken():
                 generate_ids(self.loaded, [ids], settings, callbacks=[halted], streamer=Streamer())
         except BaseException as error:  # noqa: BLE001 - handed to the reader, who raises it
             pieces.put(error)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from evaluators.grading.submission import InvalidRequest
 from model_registry import machine
+from model_registry.backends.partial_answers import Enough, Growing, partial_answers
 from model_registry.backends.remote.endpoint import missing_settings
 from model_registry.errors import UnknownName
 from model_registry.naming.resolve import find_candidate
@@ -19,6 +20,7 @@ from model_registry.registry import Registry
 
 if TYPE_CHECKING:
     from model_registry.backends.backend import Answer, Backend, GenerationSettings
+    from model_registry.backends.transformers_local import Question
     from model_registry.candidate import Candidate
 
 P = ParamSpec("P")
@@ -49,7 +51,9 @@ class Models:
         self._loading = threading.Lock()
         self._lock = threading.Lock()
         self._under_way: list[str] = []
+        self._warming: set[str] = set()
         self._answer = on_gpu(self._stream_here)
+        self._partial = on_gpu(self._partial_here)
 
     @property
     def names(self) -> list[str]:
@@ -82,6 +86,22 @@ class Models:
     ) -> Generator[str, None, Answer]:
         return (yield from self._backend(name).stream(messages, settings))
 
+    def partial_answers(self, name: str, questions: Sequence[Question], enough: Enough) -> Growing:
+        """A candidate's answers to several questions, each while it grows; closing stops the work.
+
+        Raises:
+            UnknownName, LoadError: as `stream` does.
+        """
+        self._backend(name)
+        self._under_way.append(name)
+        try:
+            yield from self._partial(name, questions, enough)
+        finally:
+            self._under_way.remove(name)
+
+    def _partial_here(self, name: str, questions: Sequence[Question], enough: Enough) -> Growing:
+        yield from partial_answers(self._backend(name), questions, enough)
+
     def gathers(self, name: str) -> bool:
         """Whether a candidate's answer comes in one piece with all that came while nobody asked.
 
@@ -98,17 +118,24 @@ class Models:
         """How many answers are under way."""
         return len(self._under_way)
 
-    def warm_up(self) -> None:
-        """Load the first candidate beside everything else, so that the first visitor waits less."""
-        if not self._loaded and not self._loading.locked() and self._first_is_here():
-            threading.Thread(target=self._try_first, daemon=True).start()
+    def warm_up(self, name: str = "") -> None:
+        """Load a candidate beside everything else, so that whoever asks it first waits less.
 
-    def _first_is_here(self) -> bool:
-        return bool(self.names) and self._offered[self.names[0]].path is not None
+        Without a name it is the first, unless any other is loaded.
+        """
+        if not name and (self._loaded or self._loading.locked()):
+            return
+        name = name or next(iter(self.names), "")
+        if name in self._loaded or name in self._warming or name not in self._offered:
+            return
+        if self._offered[name].path is not None:
+            self._warming.add(name)
+            threading.Thread(target=self._try, args=(name,), daemon=True).start()
 
-    def _try_first(self) -> None:
+    def _try(self, name: str) -> None:
         with contextlib.suppress(Exception):  # whoever asks for it is told what is wrong
-            self._backend(self.names[0])
+            self._backend(name)
+        self._warming.discard(name)
 
     def _backend(self, name: str) -> Backend:
         if not self._offered:

@@ -5,55 +5,54 @@ Nothing is kept here: what a visitor scored lives in the visitor's own session.
 
 from __future__ import annotations
 
-import base64
-import html
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any
 
 import gradio as gr
 
-from diagrams.draw import png, svg
-from diagrams.parse import ParsedReply, parse
-from diagrams.requests.diagram_requests import asked_nodes, prompt_for
-from diagrams.scoring.recommend import Ranking, Recommendation, recommend
-from evaluators.grading.submission import InvalidRequest, text
+from diagrams.parse import is_closed
+from evaluators.grading.submission import InvalidRequest
 from model_registry.backends.backend import GenerationSettings
-from model_registry.language import read_by
 from pages.page_context import PageContext, errors_as_messages, prefers_korean, refuse_while_grading
 from pages.page_texts import word
+from pages.tabs.diagram_drawing import (
+    LONGEST_REQUEST,
+    MOST_SHOWN,
+    Drawing,
+    Session,
+    commission,
+    trained,
+)
+from pages.tabs.diagram_view import lines
 
-LONGEST_REQUEST = 1_000
-MOST_DRAWN, MOST_SHOWN = 12, 4
+MOST_DRAWN = 12
 MAX_NEW_TOKENS = 900
-EXAMPLE = (
-    "A neural network with 3 input nodes, 5 and 4 nodes in the 2 hidden layers, and 2 output nodes."
+EXAMPLES = (
+    "A neural network with 3 input nodes, 5 and 4 nodes in the 2 hidden layers, "
+    "and 2 output nodes.",
+    "입력 3개, 은닉층 5개와 4개, 출력 2개인 신경망을 그려 줘.",
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """What one visitor has seen and scored since the page was opened."""
-
-    shown: tuple[ParsedReply, ...] = ()
-    scored: tuple[tuple[ParsedReply, float], ...] = ()
-    drawn: int = 0  # replies so far: every one has a seed of its own
-
-
-def diagram_tab(context: PageContext, _tab: gr.Tab) -> None:
-    """Build the tab."""
+def diagram_tab(context: PageContext, tab: gr.Tab) -> gr.Textbox:
+    """Build the tab; the box of the request, to be filled in the visitor's language."""
     names = _names(context)
     session = gr.State(Session())
     with gr.Row():
         request = gr.Textbox(
-            value=EXAMPLE,
+            value=EXAMPLES[0],
             label=word("diagram_request"),
             lines=2,
             max_length=LONGEST_REQUEST,
             scale=4,
             elem_id="diagram-request",
         )
-        draw = gr.Button(word("diagram_draw"), variant="primary", elem_id="diagram-draw", scale=0)
+        draw = gr.Button(
+            word("diagram_draw"), variant="primary", elem_id="diagram-draw", min_width=84, scale=0
+        )
+        stop = gr.Button(word("stop"), elem_id="diagram-stop", min_width=84, scale=0, visible=False)
     with gr.Row():
         candidate = gr.Dropdown(
             names,
@@ -64,7 +63,7 @@ def diagram_tab(context: PageContext, _tab: gr.Tab) -> None:
         count = gr.Slider(2, MOST_DRAWN, value=6, step=1, label=word("diagram_count"))
         keep = gr.Slider(1, MOST_SHOWN, value=3, step=1, label=word("diagram_keep"))
         temperature = gr.Slider(0, 2, value=0.7, step=0.05, label=word("temperature"))
-    status = gr.HTML("", elem_id="diagram-status", js_on_load=None)
+    status = gr.HTML("", elem_id="diagram-status", js_on_load=_SPOKEN)
     slots = [_slot(place) for place in range(MOST_SHOWN)]
     parts = [part for slot in slots for part in slot]
 
@@ -73,49 +72,79 @@ def diagram_tab(context: PageContext, _tab: gr.Tab) -> None:
         session: Session, request: gr.Request,
     ) -> Generator[tuple[object, ...], None, None]:  # fmt: skip
         with errors_as_messages(request):
-            asked = text(request_text, "request", LONGEST_REQUEST).strip()
-            if not asked:
-                raise InvalidRequest("Say what to draw first.", "먼저 무엇을 그릴지 적어 주세요.")
-            settings = _settings(count, keep, temperature)
-            refuse_while_grading(context, request, asked, prompt_for(asked))
-            replies: list[str] = []
-            with context.slot(request):
-                for number in range(int(count)):
-                    yield (_progress(number, int(count), request), *_unchanged())
-                    how = replace(settings, seed=session.drawn + number)
-                    replies.append(_reply(context, candidate, asked, how))
-            new, shown = _ranked(replies, asked, int(keep), session, prefers_korean(request))
-            yield (shown[0], *shown[1:], new)
+            how = _settings(count, keep, temperature)
+            wanted = commission(context.models, candidate, request_text, int(keep))
+            refuse_while_grading(context, request, *wanted.texts)
+            drawing = Drawing(wanted, int(count), session, prefers_korean(request))
+            if not wanted.said:
+                yield drawing.refused()
+                return
+            yield drawing.begun()
+            with (
+                context.slot(request),
+                closing(
+                    context.models.partial_answers(candidate, drawing.questions(how), is_closed)
+                ) as all,
+            ):
+                for answers in all:
+                    if (view := drawing.look(answers)) is not None:
+                        yield view
+                    if drawing.session.halt.asked:
+                        break
+            yield drawing.done()
 
-    gr.on(
+    drawn = gr.on(
         [draw.click, request.submit],
         diagram,
         [request, candidate, count, keep, temperature, session],
-        [status, *parts, session],
+        [status, *parts, session, stop],
         concurrency_limit=2,
         concurrency_id="diagrams",  # an own line: the smaller limit would hold for chats too
         show_progress="hidden",
         preprocess=False,
+        trigger_mode="once",
         api_name="diagram",
     )
+    own: dict[str, Any] = {
+        "queue": False,
+        "show_progress": "hidden",
+        "api_visibility": "private",
+    }
+    drawn.then(lambda: gr.Button(visible=False), None, stop, **own)  # after a failure too
+    stop.click(_halt, session, None, js=_FOCUS, **own)
+    tab.select(lambda: context.models.warm_up(names[0] if names else ""), **own)
     scores = [score for *_, score in slots]
     for score in scores:
-        score.input(
-            _keep_scores,
-            [session, *scores],
-            [status, session],
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
-        )
+        score.input(_keep_scores, [session, *scores], [status, session], **own)
+    return request
+
+
+#: What is drawn is read out; scores are a group named by their picture, with arrow keys inside.
+_SPOKEN = """
+element.setAttribute("role", "status");
+const groups = () => {
+  for (const group of document.querySelectorAll("[id^=diagram-score-]")) {
+    group.setAttribute("role", "radiogroup");
+    group.setAttribute("aria-label", group.querySelector("[data-testid=block-info]").innerText);
+    for (const choice of group.querySelectorAll("input"))
+      if (choice.name !== group.id) choice.name = group.id;
+  }
+};
+const all = { childList: true, subtree: true, attributeFilter: ["name"] };
+new MutationObserver(groups).observe(document.getElementById("tab-diagram"), all);
+"""
+#: A button that goes leaves the focus behind.
+_FOCUS = '(...all) => { document.getElementById("diagram-draw").focus(); return all; }'
+
+
+def example(request: gr.Request) -> object:
+    """What stands in the box of the request when the page opens."""
+    return EXAMPLES[1] if prefers_korean(request) else gr.skip()
 
 
 def _names(context: PageContext) -> list[str]:
     """The candidates, those made for diagrams first."""
-    known = {c.name: c for c in context.models.registry.candidates()}
-    return sorted(
-        context.models.names, key=lambda n: "diagram" not in (known[n].traits if n in known else ())
-    )
+    return sorted(context.models.names, key=lambda name: name not in trained(context.models))
 
 
 def _slot(place: int) -> tuple[gr.Column, gr.HTML, gr.Radio]:
@@ -123,7 +152,9 @@ def _slot(place: int) -> tuple[gr.Column, gr.HTML, gr.Radio]:
     with gr.Column(visible=False, elem_id=f"diagram-slot-{place}") as column:
         picture = gr.HTML("", elem_id=f"diagram-picture-{place}", js_on_load=None)
         score = gr.Radio(
-            [0, 1, 2, 3, 4, 5], label=word("diagram_score"), elem_id=f"diagram-score-{place}"
+            [0, 1, 2, 3, 4, 5],
+            label=word(f"diagram_score_{place + 1}"),
+            elem_id=f"diagram-score-{place}",
         )
     return column, picture, score
 
@@ -148,82 +179,9 @@ def _settings(count: float, keep: float, temperature: float) -> GenerationSettin
     return GenerationSettings(MAX_NEW_TOKENS, float(temperature), 0.95)
 
 
-def _reply(context: PageContext, candidate: str, asked: str, how: GenerationSettings) -> str:
-    messages = [{"role": "user", "content": prompt_for(asked)}]
-    with closing(context.models.stream(candidate, messages, how)) as pieces:
-        return "".join(pieces)
-
-
-def _progress(done: int, count: int, request: gr.Request) -> str:
-    said = (
-        f"그리는 중: {done}/{count}" if prefers_korean(request) else f"Drawing: {done} of {count}"
-    )
-    return f'<p class="quiet">{said}</p>'
-
-
-def _unchanged() -> list[object]:
-    return [gr.skip()] * (3 * MOST_SHOWN + 1)
-
-
-def _ranked(
-    replies: Sequence[str], asked: str, keep: int, session: Session, korean: bool
-) -> tuple[Session, list[object]]:
-    """The visitor's session with the best shown, and what status and slots become."""
-    parsed = [parse(reply, prompt_for(asked)) for reply in replies]
-    liked = [(reply.diagram, score) for reply, score in session.scored]
-    with read_by(korean):
-        ranking = recommend([reply.diagram for reply in parsed], keep, liked)
-    best = [parsed[found.place] for found in ranking.best]
-    slots: list[object] = []
-    for place in range(MOST_SHOWN):
-        there = place < len(best)
-        picture = (
-            _picture(best[place], ranking.best[place], replies, asked, korean) if there else ""
-        )
-        slots += [gr.Column(visible=there), picture, gr.Radio(value=None)]
-    new = replace(session, shown=tuple(best), drawn=session.drawn + len(replies))
-    return new, [_status(ranking, parsed, korean), *slots]
-
-
-def _status(ranking: Ranking, parsed: Sequence[ParsedReply], korean: bool) -> str:
-    kept = sum(reply.format_kept for reply in parsed)
-    said = (
-        f"{len(parsed)}개 중 {kept}개가 형식을 지켰어요."
-        if korean
-        else f"{kept} of {len(parsed)} kept the format."
-    )
-    return "".join(f'<p class="quiet">{html.escape(note)}</p>' for note in (said, *ranking.notes))
-
-
-def _picture(
-    reply: ParsedReply, found: Recommendation, replies: Sequence[str], asked: str, korean: bool
-) -> str:
-    """The drawn diagram at the width of the page, its scores and its files."""
-    drawing = svg(reply.diagram)
-    large = drawing.replace('width="1000" height="600"', 'style="width:100%;height:auto"', 1)
-    words = (
-        ("점수", "가독성", "취향", "노드") if korean else ("score", "readability", "taste", "nodes")
-    )
-    taste = "—" if found.taste is None else f"{found.taste:.1f}"
-    wanted = asked_nodes(asked)
-    scores = (
-        f"{words[0]} {found.final:.1f} · {words[1]} {found.readability:.1f} · {words[2]} {taste}"
-        f" · {words[3]} {len(reply.diagram.nodes)}{f' / {wanted}' if wanted else ''}"
-    )
-    files = (
-        ("PNG", "image/png", png(reply.diagram)),
-        ("SVG", "image/svg+xml", drawing.encode()),
-        ("TXT", "text/plain;charset=utf-8", replies[found.place].encode(errors="replace")),
-    )
-    links = " · ".join(
-        f'<a download="diagram.{name.lower()}" href="data:{kind};base64,'
-        f'{base64.b64encode(content).decode()}">{name}</a>'
-        for name, kind, content in files
-    )
-    return (
-        f'<figure style="margin:0">{large}<figcaption class="quiet">{scores} — {links}'
-        "</figcaption></figure>"
-    )
+def _halt(session: Session) -> None:
+    """End the drawing that goes on: what is made is ranked."""
+    session.halt.asked = True
 
 
 def _keep_scores(request: gr.Request, session: Session, *scores: int | None) -> tuple[str, Session]:
@@ -244,4 +202,4 @@ def _keep_scores(request: gr.Request, session: Session, *scores: int | None) -> 
             if prefers_korean(request)
             else f"{len(session.scored)} scored. The next ranking follows your taste."
         )
-        return f'<p class="quiet">{said}</p>', session
+        return lines(said), session

@@ -59,7 +59,8 @@ def test_the_score_document_has_a_row_for_every_source():
     document = score_document(sources)
     good, nothing, huge = document["rows"]
     assert list(good) == [
-        "source", "format_kept", "complete", "nodes", "geometry", "readability", "problems",
+        "source", "format_kept", "complete", "nodes", "geometry", "readability", "faithfulness",
+        "problems",
     ]  # fmt: skip
     assert good["format_kept"] and good["nodes"] == 4 and good["geometry"]["score"] == 5.0
     assert 0 <= good["readability"] <= 5
@@ -122,6 +123,7 @@ def judged(reply: str, prompt: str = PROMPT, **fields: object) -> dict[str, floa
 def test_a_reply_with_a_diagram_gets_all_its_scores():
     scores = judged(REPLY, reference=REPLY)
     assert scores["diagram_format_kept"] == scores["diagram_nodes_as_asked"] == 1.0
+    assert scores["diagram_as_asked"] == 1.0
     assert scores["diagram_geometry"] == 5.0
     assert 0 <= (scores["diagram_readability"] or -1) <= 5
 

@@ -6,7 +6,8 @@ from random import Random
 import pytest
 
 from diagrams.parse import asks_for_size, parse
-from diagrams.requests.diagram_requests import asked_nodes, held_out, make_pairs, write_pairs
+from diagrams.requests.diagram_requests import held_out, make_pairs, write_pairs
+from diagrams.requests.request_reading import read_request
 from diagrams.scoring.geometry import geometric_score, measure
 from diagrams.training.labelled_diagrams import (
     DEGRADATIONS,
@@ -55,25 +56,73 @@ def test_the_prompt_asks_for_the_form_of_ten_fields():
     assert asks_for_size(make_pairs(1, seed=1)[0].request.prompt)
 
 
-def test_the_nodes_of_a_dense_network_are_read_from_its_request():
-    pairs = [pair for pair in make_pairs(300, seed=4) if pair.request.kind == "dense"]
-    assert all(asked_nodes(pair.request.prompt) == pair.request.nodes for pair in pairs)
+def test_what_a_generated_request_states_is_what_its_diagram_has():
+    for pair in make_pairs(300, seed=4):
+        asked = read_request(pair.request.prompt)
+        assert (asked.nodes, asked.layers) == (pair.request.nodes, pair.target.layers)
+        assert asked.edges in (None, len(pair.target.edges))
+        assert all(read_request(said).layers == asked.layers for said in asked.wordings)
 
 
 @pytest.mark.parametrize(
-    ("request_text", "nodes"),
+    ("request_text", "layers"),
     [
+        ("입력 노드 3개, 은닉층 2개(각 4개), 출력 노드 2개인 신경망을 그려 줘", (3, 4, 4, 2)),
+        ("입력층 3개, 은닉층 5개와 4개, 출력층 2개", (3, 5, 4, 2)),
+        ("입력 노드가 3개이고 은닉층이 2개이며 각각 노드가 5개, 출력은 2개", (3, 5, 5, 2)),
+        ("두 개의 은닉층에 각각 4개, 입력 두 개, 출력 한 개", (2, 4, 4, 1)),
+        ("노드 4개인 은닉층 2개, 입력 3개, 출력 2개", (3, 4, 4, 2)),
+        ("3-5-4-2 신경망", (3, 5, 4, 2)),
+        ("합성곱층 2개와 밀집층 1개인 CNN, 풀링 없음", (1, 1, 1, 1)),
+        ("데이터 수집 → 전처리 → 학습 → 평가", (1, 1, 1, 1)),
+        ("5단계 순서도", (1, 1, 1, 1, 1)),
+        ("3 inputs, two hidden layers of 5, 2 outputs", (3, 5, 5, 2)),
+        (
+            "It has 4 nodes in the input layer, 6 nodes in each of 2 hidden layers and 1 node in "
+            "the output layer",
+            (4, 6, 6, 1),
+        ),
         (
             "A deep learning model with 2 input nodes, 4 and 6 nodes in each of the 2 hidden "
             "layers, and 1 node in the output layer",
-            13,
+            (2, 4, 6, 1),
         ),
-        ("a process that reads 3 files and writes 2", None),
-        ("", None),
     ],
 )
-def test_only_a_request_that_names_its_layers_tells_how_many_nodes(request_text, nodes):
-    assert asked_nodes(request_text) == nodes
+def test_layers_are_read_in_many_wordings_of_both_languages(request_text, layers):
+    asked = read_request(request_text)
+    assert asked.layers == layers and asked.nodes == sum(layers)
+    assert asked.wordings and all(read_request(s).layers == layers for s in asked.wordings)
+
+
+@pytest.mark.parametrize(
+    ("request_text", "nodes", "layer_count", "edges"),
+    [
+        ("노드 5개", 5, None, None),
+        ("노드 다섯 개, 은닉층 두 개", 5, 4, None),
+        ("노드 6개와 화살표 9개", 6, None, 9),
+        ("3 circles and two squares", 5, None, None),
+        ("five nodes and 4 arrows", 5, None, 4),
+        ("입력 3개, 은닉층이 2개, 출력 1개", None, 4, None),
+    ],
+)
+def test_what_is_only_counted_is_read_too(request_text, nodes, layer_count, edges):
+    asked = read_request(request_text)
+    assert (asked.nodes, asked.layer_count, asked.edges) == (nodes, layer_count, edges)
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    ["a process that reads 3 files and writes 2", "고양이 그려 줘", "A family tree", ""],
+)
+def test_nothing_is_read_where_nothing_is_stated(request_text):
+    asked = read_request(request_text)
+    assert not asked.can_be_checked and not asked.wordings
+
+
+def test_a_form_that_the_model_never_learnt_is_not_put_in_its_words():
+    assert read_request("A tree with six nodes").nodes == 6
+    assert read_request("A tree with six nodes").wordings == ()
 
 
 def test_a_good_example_has_the_full_score_and_no_fault_to_count():

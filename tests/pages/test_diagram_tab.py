@@ -5,23 +5,39 @@ from base64 import b64decode
 
 import pytest
 
+from diagrams.requests.request_reading import read_request
 from evaluators.grading.submission import InvalidRequest
-from pages.tabs.diagram_tab import MOST_SHOWN, Session, _keep_scores, _ranked, _settings
+from model_registry.backends.partial_answers import PartialAnswer
+from pages.serving.page_models import Models
+from pages.tabs.diagram_drawing import MOST_SHOWN, Commission, Drawing, Session, commission
+from pages.tabs.diagram_tab import _halt, _keep_scores, _settings
+from pages.tabs.diagram_view import Progress
 from tests.support.diagram_fixtures import REPLY
 
 ASKED = "A neural network with 1 input node, 2 nodes in the hidden layer, and 1 output node."
 OTHER = REPLY.replace("255, 0, 0", "0, 0, 255").replace("800, 300", "800, 310")
+#: One node more than asked for.
+LARGER = f"{REPLY[:-1]},\n{REPLY.splitlines()[-1].replace('[4, 800, 300', '[5, 800, 500')}"
 
 
-def ranked(*replies: str, keep: int = 3, session: Session = Session()):  # noqa: B008 - frozen
-    return _ranked(replies, ASKED, keep, session, korean=False)
+def drawing(count: int, asked: str = ASKED, *, keep: int = 3, korean: bool = False, **given):
+    wanted = Commission(asked, read_request(asked), (asked,), keep)
+    return Drawing(wanted, count, given.get("session", Session()), korean)
+
+
+def ranked(*replies: str, **how):
+    """The session, and the status and slots that the page shows in the end."""
+    made = drawing(len(replies), **how)
+    made.look([PartialAnswer(reply, ended=True) for reply in replies])
+    status, *slots, session, _ = made.done()
+    return session, (status, *slots)
 
 
 def test_the_best_are_shown_and_the_other_places_hidden():
     session, (status, *slots) = ranked(REPLY, "I can't draw.", OTHER)
     assert len(session.shown) == 2 and session.drawn == 3
     assert [column.visible for column in slots[::3]] == [True, True] + [False] * (MOST_SHOWN - 2)
-    assert "2 of 3 kept the format" in status and "alone" in status
+    assert "2 of 3 kept the format" in status and "what was asked for decide" in status
 
 
 def test_a_repeated_output_is_said():
@@ -31,11 +47,82 @@ def test_a_repeated_output_is_said():
 
 def test_a_picture_comes_with_its_scores_and_three_files():
     _, (_, _, picture, *_) = ranked(REPLY)
-    assert "readability" in picture and "nodes 4 / 4" in picture
+    assert "readability" in picture and "as asked: 4 nodes" in picture
     files = dict(re.findall(r'download="diagram\.(\w+)" href="data:[^,]*,([^"]*)"', picture))
     assert b64decode(files["png"]).startswith(b"\x89PNG")
     assert b64decode(files["svg"]).startswith(b"<svg")
     assert b64decode(files["txt"]).decode() == REPLY
+
+
+def test_a_picture_of_another_size_than_asked_is_told_and_ranked_below():
+    _, (_, _, first, _, _, second, *_) = ranked(LARGER, REPLY)
+    assert "as asked: 4 nodes" in first and "5 nodes, 4 asked" in second
+    _, (_, _, first, _, _, second, *_) = ranked(LARGER, REPLY, korean=True)
+    assert "요청대로: 노드 4" in first and "노드 5 (요청 4)" in second
+
+
+def test_a_picture_that_can_not_be_checked_has_no_final_score():
+    _, (status, _, picture, *_) = ranked(REPLY, asked="A family tree")
+    assert "score —" in picture and "be checked against the request" in picture
+    assert "is what was asked for can" in status
+
+
+def test_a_picture_is_shown_as_soon_as_it_is_made_and_scored_when_all_are():
+    made = drawing(3)
+    status, *_, session, stop = made.begun()
+    assert "0 of 3 drawn" in status and stop.visible and session.shown == ()
+    assert made.look([PartialAnswer(REPLY[:200])] * 3) is None, "nothing to say within a second"
+    status, column, picture, score, *_ = made.look(
+        [PartialAnswer(REPLY, ended=True), *[PartialAnswer("[[1,")] * 2]
+    )
+    assert "1 of 3 drawn" in status and column.visible and "<svg" in picture
+    assert not score.visible
+    status, _, _, score, *_, stop = made.done()
+    assert "Stopped: 1 of 3" in status and score.visible and not stop.visible
+
+
+def test_stopping_reaches_the_drawing_that_goes_on():
+    made = drawing(2)
+    *_, session, _ = made.begun()
+    assert not made.session.halt.asked
+    _halt(session)
+    assert made.session.halt.asked
+
+
+def test_the_time_left_follows_from_the_nodes_written():
+    half, whole = PartialAnswer(REPLY[: REPLY.index("[3,")]), PartialAnswer(REPLY, ended=True)
+    assert Progress([half, half], 2.0, 4).seconds_left == pytest.approx(2.0)
+    assert Progress([half, half], 2.0, None).seconds_left is None, "nobody knows how many"
+    assert Progress([whole, half], 3.0, None).seconds_left == pytest.approx(1.0)
+    assert Progress([whole, PartialAnswer()], 40.0, 4).told() == "1 of 2 drawn · about 40 s left"
+
+
+@pytest.fixture(scope="module")
+def models() -> Models:
+    return Models()
+
+
+@pytest.mark.parametrize(
+    "asked", ["고양이를 그려 줘", "노드 여섯 개인 트리", "노드 6개와 화살표 9개"]
+)
+def test_korean_that_the_model_was_never_taught_is_refused_with_what_can_be_asked(models, asked):
+    refused = commission(models, "diagram-1m", asked, 3)
+    status, column, *_ = Drawing(refused, 3, Session(), korean=True).refused()
+    assert refused.said == () and "입력 3개, 은닉층" in status and not column.visible
+    other = commission(models, "bundled-llama-2.5m", asked, 3)
+    assert other.said == (asked,), "a model that speaks Korean is asked"
+
+
+def test_korean_is_put_in_words_that_the_model_was_taught_and_that_is_said(models):
+    wanted = commission(models, "diagram-1m", "노드 다섯 개를 차례로 이어 줘", 3)
+    assert wanted.asked.nodes == 5 and "엑셀 파일" in wanted.said[0]
+    assert wanted.said[0] in wanted.told()
+    assert all(wanted.said[0] in one for one in wanted.texts[2:]), "and may not be graded blind"
+
+
+def test_english_that_is_not_understood_is_asked_as_it_is_and_marked(models):
+    wanted = commission(models, "diagram-1m", "A family tree", 3)
+    assert wanted.said == ("A family tree",) and "can't be checked" in wanted.told()
 
 
 def test_what_a_model_wrote_never_becomes_part_of_the_page():

@@ -219,3 +219,22 @@ def test_numbers_choose_tokens_by_their_chances_within_top_p():
     numbers[0] = 1 - 2**-26  # as a float32, 1
     assert drawn(0.75)[0] == 2  # the last that is left, and not the least likely of all
     assert drawn(1.0)[0] == 0
+
+
+def test_an_answer_that_is_ended_from_outside_keeps_what_it_has_and_the_others_go_on():
+    loaded = random_model("llama", {})
+    reader = reader_of(loaded.model, 0)
+    settings = [GenerationSettings(6)] * 3
+    whole = generate_continuously(loaded, reader, _PROMPTS[:3], settings, stop=False)
+
+    def end_second(made):
+        return [1] if len(made.get(1, ())) >= 2 else []
+
+    made = generate_continuously(
+        loaded, reader, _PROMPTS[:3], settings, stop=False, each_step=end_second
+    )
+    assert made == [whole[0], whole[1][: len(made[1])], whole[2]] and len(made[1]) < 6
+    halted = generate_continuously(
+        loaded, reader, _PROMPTS[:3], settings, slots=1, stop=False, each_step=lambda _: range(3)
+    )
+    assert sorted(map(len, halted)) == [0, 0, 1], "those that wait are not begun"
