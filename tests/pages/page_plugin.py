@@ -62,6 +62,8 @@ class Echo:
     ) -> Generator[str, None, Answer]:
         asked = messages[-1]["content"]
         whole = self.saying.format(asked=asked, temperature=settings.temperature)
+        if "고장" in asked:
+            raise RuntimeError("broken on demand")
         if "천천히" in asked:
             whole = " ".join([whole] * 40)
         for word in whole.split(" "):

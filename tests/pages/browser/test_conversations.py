@@ -75,24 +75,14 @@ def test_a_chat_in_composed_korean_is_answered_graded_and_repeated(
     tab.wait_for_function("document.querySelectorAll('#chat-history .message').length === 0")
 
 
-def test_markup_of_people_and_models_is_shown_as_text(visit: Callable) -> None:
-    tab = visit("?tab=chat")
-    talk_to(tab, "메아리-굴")
-    tab.fill(MESSAGE, "<script>document.title='뚫림'</script><b>굵게</b>")
-    tab.keyboard.press("Enter")
-    wait_for_answer(tab, "이에요.")
-    assert bubbles(tab)[0] == "<script>document.title='뚫림'</script><b>굵게</b>"
-    assert "<img src=x" in bubbles(tab)[1]
-    assert tab.locator("#chat-history .message img, #chat-history .message b").count() == 0
-    assert tab.title() == "Oh-LoRA"
-
-
 def test_an_answer_is_stopped_in_the_middle(visit: Callable) -> None:
     tab = visit("?tab=chat")
     talk_to(tab, "메아리-산")
     tab.fill(MESSAGE, "천천히 이야기해 줘")
     tab.keyboard.press("Enter")
     tab.wait_for_selector("#chat-history .message:has-text('산에서')")
+    around = "getComputedStyle(document.querySelector('#chat-history .html-container')).opacity"
+    assert tab.evaluate(around) == "1", "what grows is read, not faded"
     tab.click("#chat-stop")
     tab.wait_for_selector("#chat-send", state="visible")
     tab.wait_for_timeout(500)
@@ -121,25 +111,6 @@ def test_a_prompt_under_grading_is_not_answered_by_name(visit: Callable) -> None
     tab.fill(MESSAGE, "질문 0: <b>주말</b>엔 뭐 할까?")
     tab.keyboard.press("Enter")
     tab.wait_for_selector("text=이름을 가리고 평가하는 중")
-
-
-def test_a_vote_shows_the_names_and_is_kept(visit: Callable, page: Page, picture: Callable) -> None:
-    tab = visit("?tab=compare")
-    tab.wait_for_selector(PROMPT)
-    before = len(stored(page).votes())
-    tab.fill(PROMPT, "바람이 분다")
-    tab.keyboard.press("Enter")
-    tab.wait_for_selector("#vote-left:not([disabled])", timeout=60_000)
-    shown = tab.locator("#compare-view .bot .text").all_inner_texts()
-    assert all(shown) and "메아리-" not in "".join(shown)
-    picture(tab, "compare")
-    tab.click("#vote-both_good")
-    tab.wait_for_selector("#compare-outcome p:not(:empty)")
-    outcome = tab.inner_text("#compare-outcome")
-    votes = stored(page).votes()
-    assert len(votes) == before + 1
-    assert votes[-1].left in outcome and votes[-1].right in outcome
-    assert tab.is_disabled("#vote-both_good")
 
 
 def grades_in_chat(page: Page, prompt: str) -> list[tuple[str, int | None]]:
@@ -230,7 +201,9 @@ def test_a_reply_s_markdown_is_shown_and_nothing_in_it_runs_opens_or_fetches(
     asked_outside: list[str] = []
     tab.on("request", lambda one: asked_outside.append(one.url))
     talk_to(tab, "메아리-숲")
-    say(tab, "바로 말해 줘", "reference")
+    hostile = "바로 <script>document.title='뚫림'</script><b>굵게</b> **별**"
+    say(tab, hostile, "reference")
+    assert bubbles(tab)[0] == hostile
     text = tab.locator("#chat-history .bot .text")
     for tag, said in (
         ("h4", "숲의 제목"), ("h5", "작은 제목"), ("strong", "굵게"), ("em", "기울여"),
@@ -279,6 +252,7 @@ def test_a_question_is_edited_and_asked_again_by_keyboard_and_grades_stay(
     assert grades_in_chat(page, f"산 {size}") == [("메아리-산", 3)]
 
 
+@pytest.mark.parametrize("size", ["desktop"], indirect=True)
 def test_a_message_is_copied_as_it_was_written(visit: Callable) -> None:
     tab = visit("?tab=chat")
     tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -350,6 +324,22 @@ def test_two_candidates_are_asked_on_and_named_after_the_verdict(
     assert tab.locator("#compare-view h3 b").count() == 0
     tab.click("#compare-clear")
     tab.wait_for_selector("#compare-view .empty")
+
+
+@pytest.mark.parametrize("size", ["phone"], indirect=True)
+def test_a_candidate_that_fails_leaves_the_conversation_as_it_was(visit: Callable) -> None:
+    tab = visit("?tab=compare")
+    tab.wait_for_selector(PROMPT)
+    for asked, left in (("하나", 2), ("고장", 2), ("둘", 4)):
+        tab.fill(PROMPT, asked)
+        tab.keyboard.press("Enter")
+        tab.wait_for_selector(f"#compare-view .user:has-text('{asked}')")
+        tab.wait_for_function(
+            f"document.querySelectorAll('#compare-view .bot .copy').length === {left}"
+            " && !document.querySelector('#compare-view .bot:not(:has(.copy))')"
+        )
+        tab.wait_for_selector("#vote-left:not([disabled])")
+    assert "고장" not in tab.inner_text("#compare-view")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
