@@ -155,9 +155,10 @@ def answer_words(answer: str) -> str:
     return text(*_ANSWER_WORDS.get(answer, (answer, answer)))
 
 
+@cache
 def all_terms() -> tuple[Terms, ...]:
     """The table, in its order."""
-    return _table()
+    return read_terms(TABLE)
 
 
 def read_terms(path: Path) -> tuple[Terms, ...]:
@@ -183,13 +184,8 @@ def read_terms(path: Path) -> tuple[Terms, ...]:
 
 
 @cache
-def _table() -> tuple[Terms, ...]:
-    return read_terms(TABLE)
-
-
-@cache
 def _by_name() -> dict[str, Terms]:
-    return {_folded(name): terms for terms in _table() for name in (terms.title, *terms.names)}
+    return {_folded(name): terms for terms in all_terms() for name in (terms.title, *terms.names)}
 
 
 def _folded(name: str) -> str:

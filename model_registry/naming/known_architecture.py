@@ -6,9 +6,8 @@ rest is a catalog's, the catalog's values stand for it, and what was traced of t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Mapping
+from functools import cache, lru_cache
 
 from model_registry import catalog
 from model_registry.architectures.architecture import own_names
@@ -43,8 +42,8 @@ def known_values(values: Values) -> dict[str, object]:
     wanted = _essence(values)
     if wanted is None:
         return dict(values)
-    for known in _catalogued(str(values["model_type"])):
-        if _essence(known) == wanted:
+    for known in _catalogued():
+        if known["model_type"] == values["model_type"] and _essence(known) == wanted:
             return dict(known)
     return dict(values)
 
@@ -86,17 +85,13 @@ def _essence_of(keyed: _Keyed) -> Mapping[str, object] | None:
     return left
 
 
-@lru_cache(maxsize=64)
-def _catalogued(model_type: str) -> tuple[Values, ...]:
-    return tuple(v for v in _all_catalogued() if v.get("model_type") == model_type)
-
-
-@lru_cache(maxsize=1)
-def _all_catalogued() -> tuple[Values, ...]:
-    return tuple(_read_all())
-
-
-def _read_all() -> Iterator[Values]:
-    for name in catalog.catalog_names():
-        path: Path = catalog.catalog_path(name)
-        yield from (c.architecture for c in catalog.read_catalog(path) if c.architecture)
+@cache
+def _catalogued() -> tuple[Values, ...]:
+    """The architectures of the catalogs that come with the project."""
+    paths = map(catalog.catalog_path, catalog.catalog_names())
+    return tuple(
+        each.architecture
+        for path in paths
+        for each in catalog.read_catalog(path)
+        if each.architecture
+    )

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from functools import partial
 
-from sqlalchemy import Engine, Table, delete, func, select
+from sqlalchemy import Engine, Executable, RowMapping, Table, delete, func, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from evaluators.grading.store import schema
@@ -114,25 +114,18 @@ class GradeStore:
     def add_grader(self, grader: Grader) -> Grader:
         """Add a grader; one who is known already stays unchanged."""
         row = {"id": grader.id, "name": grader.name, "made_at": grader.made_at or now()}
-        with self._writing, self._writer.begin() as connection:
-            insert_new(connection, schema.graders, [row])
+        self._insert(schema.graders, [row])
         return self.grader(grader.id) or grader
 
     def grader(self, grader_id: str) -> Grader | None:
         """Who has this id; nobody, once their invitation was revoked."""
-        revoked = select(schema.revocations.c.grader)
-        with self._engine.connect() as connection:
-            query = select(schema.graders).where(
-                schema.graders.c.id == grader_id, schema.graders.c.id.not_in(revoked)
-            )
-            row = connection.execute(query).mappings().first()
-        return None if row is None else Grader(**row)
+        table, revoked = schema.graders, select(schema.revocations.c.grader)
+        query = select(table).where(table.c.id == grader_id, table.c.id.not_in(revoked))
+        return next((Grader(**row) for row in self._rows(query)), None)
 
     def graders(self) -> dict[str, Grader]:
         """Every grader by id."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(select(schema.graders)).mappings().all()
-        return {row["id"]: Grader(**row) for row in rows}
+        return {row["id"]: Grader(**row) for row in self._rows(select(schema.graders))}
 
     def planned(self, run: str) -> PlannedScreens:
         """The screens that a run has, whoever they are of."""
@@ -155,15 +148,11 @@ class GradeStore:
         """All screens of one grader in one run, in order."""
         table = schema.screens
         query = select(table).where(table.c.grader == grader_id, table.c.run == run)
-        with self._engine.connect() as connection:
-            rows = connection.execute(query.order_by(table.c.number)).mappings().all()
-        return [screen_of(row) for row in rows]
+        return [screen_of(row) for row in self._rows(query.order_by(table.c.number))]
 
     def screen(self, screen_id: str) -> Screen | None:
-        with self._engine.connect() as connection:
-            query = select(schema.screens).where(schema.screens.c.id == screen_id)
-            row = connection.execute(query).mappings().first()
-        return None if row is None else screen_of(row)
+        query = select(schema.screens).where(schema.screens.c.id == screen_id)
+        return next((screen_of(row) for row in self._rows(query)), None)
 
     def draft(self, screen_id: str) -> list[JsonDict] | None:
         """What was chosen on a screen and not handed in since."""
@@ -215,8 +204,7 @@ class GradeStore:
 
     def _add(self, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
         try:
-            with self._writing, self._writer.begin() as connection:
-                return insert_new(connection, table, rows)
+            return self._insert(table, rows)
         except IntegrityError as error:
             raise OhloraError(
                 f"This can't be kept: {str(error.orig).splitlines()[0]}",
@@ -237,8 +225,7 @@ class GradeStore:
         for column, wanted in (("run", run), ("grader", grader), ("screen", screen)):
             if wanted is not None:
                 query = query.where(table.c[column] == wanted)
-        with self._engine.connect() as connection:
-            found = [grade_of(row) for row in connection.execute(query).mappings()]
+        found = [grade_of(row) for row in self._rows(query)]
         return found if history else grades_that_count(found)
 
     def counts(self, run: str) -> tuple[int, int]:
@@ -252,19 +239,15 @@ class GradeStore:
     def note_names_seen(self, grader_id: str, run: str) -> None:
         """Record that a person has seen names or results of a run; the first time stays."""
         row = {"grader": grader_id, "run": run, "made_at": now()}
-        with self._writing, self._writer.begin() as connection:
-            insert_new(connection, schema.names_seen, [row])
+        self._insert(schema.names_seen, [row])
 
     def copy_names_seen(self, of: str, to: str) -> None:
         """Record that one person has seen what another id has: they are the same person."""
         table = schema.names_seen
         known = select(table.c.run).where(table.c.grader == to)
         query = select(table).where(table.c.grader == of, table.c.run.not_in(known))
-        with self._engine.connect() as connection:
-            new = connection.execute(query).mappings().all()
-        if new:
-            with self._writing, self._writer.begin() as connection:
-                insert_new(connection, table, [{**row, "grader": to} for row in new])
+        if new := self._rows(query):
+            self._insert(table, [{**row, "grader": to} for row in new])
 
     def has_seen_names(self, grader_id: str, run: str) -> bool:
         """Whether this person's later grades in this run are no longer blind.
@@ -287,8 +270,16 @@ class GradeStore:
     def votes(self) -> list[Vote]:
         """All votes in the order they were given."""
         query = select(schema.votes).order_by(schema.votes.c.id)
+        return [Vote(**without_id(row)) for row in self._rows(query)]
+
+    def _rows(self, query: Executable) -> Sequence[RowMapping]:
         with self._engine.connect() as connection:
-            return [Vote(**without_id(row)) for row in connection.execute(query).mappings()]
+            return connection.execute(query).mappings().all()
+
+    def _insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
+        """Add rows in one transaction; how many were new."""
+        with self._writing, self._writer.begin() as connection:
+            return insert_new(connection, table, rows)
 
 
 def _call(listeners: Iterable[Callable[[], None]]) -> None:
