@@ -4,8 +4,9 @@
 
 Does one item after another, the most valuable first, each in a process of its own, with what is
 installed and without the network. DIR/items.jsonl takes each item when it ends: started again, the
-campaign goes on with those that are missing. DIR/campaign.json holds all figures at its end, and
-`--page` writes docs/gpu.md from such a file. `--device cpu --scale tiny` does the same on a CPU.
+campaign goes on with those that are missing, one campaign at a time in a folder. DIR/campaign.json
+holds all figures at its end, and `--page` writes docs/gpu.md from such a file.
+`--device cpu --scale tiny` goes the same way on a CPU, with shrunk models and short rows.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from benchmarks.selfchecks.campaign.card_cases import Settings
 from benchmarks.selfchecks.campaign.items import Item, Journal, Probe, Row, do
 from model_registry import cuda, machine
 from model_registry.errors import OhloraError
+from model_registry.files.folder_lock import FolderLock
 
 FIRST = "environment"
 _LEAST_SECONDS = 3.0  # with less left no item is begun
@@ -176,10 +178,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--note", action="append", default=[], help="what a reader must know of it")
     parser.add_argument("--page", action="store_true", help="write docs/gpu.md from the figures")
     given = parser.parse_args(arguments)
+    if given.page and given.scale == "tiny":
+        parser.error("--page is for figures at full size")
     os.environ["HF_HUB_OFFLINE"] = "1"  # workers inherit it: nothing waits for a network
     if given.minutes > 0:
         device = _device(given.device)
-        run(given.out, device, given.scale, given.minutes, given.only)
+        with FolderLock(given.out).acquire():
+            run(given.out, device, given.scale, given.minutes, given.only)
     path = summarise(given.out, given.scale, trace=given.minutes == 0, notes=given.note)
     print(path)
     if given.page:

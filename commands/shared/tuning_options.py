@@ -45,8 +45,8 @@ class TuningOptions:
         str | None,
         _one_of(
             TOO_LONG,
-            "Longer rows: cut ends the answer sooner",
-            "더 긴 행: refuse(거부), cut(답변 끝을 자름), drop(제외)",
+            "Longer rows (cut takes the answer's end off)",
+            "더 긴 행의 처리(cut은 답변 끝을 자름)",
         ),
     ] = None
     quantization: Annotated[

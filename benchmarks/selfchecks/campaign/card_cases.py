@@ -171,14 +171,17 @@ LIMITS = {
     "oom_training": 1024 * _MIB,
     "oom_inference": 64 * _MIB,
 }
+#: The same on a CPU with shrunk weights: bytes in all, beyond Python and its libraries.
+SHRUNK_LIMITS = {"oom_load": 16 * _MIB, "oom_training": 40 * _MIB, "oom_inference": 34 * _MIB}
 
 
 def too_little_memory(settings: Settings) -> Iterator[Item]:
     """Cases under a limit that ends each in another phase; and one without, which must be well."""
     candidate = Registry().candidate(LIMITED)
     weights = 2 * (candidate.parameters or 0)
+    shrunk = settings.scale == "tiny"
     for status, more in LIMITS.items():
-        limits = Limits(memory_bytes=weights + more)
+        limits = Limits(memory_bytes=SHRUNK_LIMITS[status] if shrunk else weights + more)
         if status == "oom_inference":
             item = answer(f"limit/{status}", candidate, settings)
             question = Row("오늘은 어땠나요? " * 400, "")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -28,6 +30,7 @@ from model_registry import cuda
 from model_registry.errors import OhloraError
 
 MIB = 2**20
+ROOT = campaign_page.ROOT
 ON_A_CARD = Settings("cuda", "bfloat16", "bfloat16")
 TINY = Settings("cpu", "float32", "bfloat16", scale="tiny")
 
@@ -269,6 +272,44 @@ def test_all_loops_make_the_same_losses_on_the_same_rows(engine):
         losses[name] = (row.found["loss_first"], row.found["loss_last"])
     assert losses["ours"] == pytest.approx(losses["plain"], abs=1e-4)
     assert losses["ours"] == pytest.approx(losses["TRL"], abs=1e-4)
+
+
+#: An item or more of every part, small ones.
+OF_EACH_PART = (
+    "start/forkserver", "accounts", "fit/FinguAI-Chat-v1/rank=16/64", "peers/ours", "peers/TRL",
+    "limit", "windows/llama1B", "fit/llama1B/nf4 inference", "commands",
+    "precision/products", "before and after/opt-350m/before", "full card",
+    "replies/bundled", "fit/llama1B/rank=64/64", "fit/Qwen3-0.6B/inference",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_campaign_that_was_killed_goes_through_every_part_to_its_page(tmp_path):
+    only = [word for name in OF_EACH_PART for word in ("--only", name)]
+    command = [sys.executable, "-m", "benchmarks.selfchecks.gpu_campaign", "--device", "cpu",
+               "--scale", "tiny", "--minutes", "4", "--out", str(tmp_path), *only]  # fmt: skip
+    journal = Journal(tmp_path)
+    first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    while len(journal.rows()) < 4:
+        assert first.poll() is None
+        time.sleep(0.1)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    before = journal.path.read_text(encoding="utf-8")
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=240)
+    assert journal.path.read_text(encoding="utf-8").startswith(before)  # nothing was done twice
+    found = json.loads((tmp_path / "campaign.json").read_text(encoding="utf-8"))
+    ended = {row["item"]: row["status"] for row in found["items"]}
+    wanted = {f"limit/{status}": status for status in card_cases.LIMITS}
+    assert {name: status for name, status in ended.items() if status != "ok"} == wanted
+    settings = gpu_campaign.settings_of(journal.rows()["environment"], "cpu", "tiny")
+    assert {item.group for item in gpu_campaign.items(settings)} <= {
+        name.partition("/")[0] for name in ended
+    }
+    page = campaign_page.text(found)
+    unmeasured = [part.split("\n")[0] for part in page.split("## ") if "Not measured" in part]
+    # shrunk models are no figures of a prediction, and a CPU tells no peak of a moment
+    assert unmeasured == ["Predicted and measured memory", "The moments of a step"]
 
 
 def test_each_moment_of_a_step_keeps_its_highest_peak(monkeypatch):
