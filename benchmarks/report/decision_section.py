@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.report_texts import stand_in
+from benchmarks.report.report_texts import sentence, stand_in
 from benchmarks.report.tables import quantisation_ledger, variant_tables
 from benchmarks.report.tables.main_table import parameters
 from benchmarks.report.tables.table_cells import MIB, decimals, fixed, share_text
@@ -79,19 +79,13 @@ def _fragility(evidence: Evidence, decision: Decision) -> Iterator[str]:
     """One line for each thing that the answer hangs on; the normalisation first."""
     yield _by_normalization(decision)
     if evidence.unfiltered and evidence.unfiltered != decision.ranking.chosen:
-        yield text(
-            f"Without the licence filter {evidence.unfiltered} would win.",
-            f"라이선스 조건이 없다면 1위: {evidence.unfiltered}.",
-        )
+        yield sentence("without_licence_filter", evidence=evidence)
     if len(evidence.run.candidates) > 1:
         yield from licence_account(evidence.run, decision)
     yield from _by_weights(decision)
     yield from _by_prompts(decision)
     front = ", ".join(decision.ranking.front)
-    yield text(
-        f"Pareto front, beaten by nobody in everything: {front}.",
-        f"파레토 전선 (모든 기준에서 더 나은 후보가 없는 후보): {front}.",
-    )
+    yield sentence("pareto_front", front=front)
     if decision.left_out:
         left_out = all_words(reason for _, reason in decision.left_out)
         yield text(f"Not weighed: {left_out}.", f"계산하지 않은 기준: {left_out}.")
@@ -106,12 +100,7 @@ def _by_normalization(decision: Decision) -> str:
             f"어떤 정규화를 써도 1위가 같습니다 ({', '.join(winners)}).",
         )
     told = ", ".join(f"{name}: {winner}" for name, winner in others.items())
-    return text(
-        f"It hangs on the normalisation. Declared was {decision.ranking.normalization}; "
-        f"by others the winner is {told}.",
-        f"정규화 방법에 따라 1위가 달라집니다. 선언한 방법은 {decision.ranking.normalization}이고, "
-        f"다른 방법의 1위는 {told}입니다.",
-    )
+    return sentence("hangs_on_normalisation", decision=decision, told=told)
 
 
 def _by_weights(decision: Decision) -> Iterator[str]:
@@ -119,12 +108,7 @@ def _by_weights(decision: Decision) -> Iterator[str]:
     flip = ranking.flip
     if flip is not None and flip.winner != ranking.chosen:
         english, korean = unit_label(criteria, flip.name)
-        yield text(
-            f"{flip.winner} would win if the weight of {english} went from "
-            f"{flip.from_share:.1%} to {flip.to_share:.1%}.",
-            f"{korean} 비중이 {flip.from_share:.1%}에서 {flip.to_share:.1%}로 바뀌면 "
-            f"1위: {flip.winner}.",
-        )
+        yield sentence("another_weight", flip=flip, english=english, korean=korean)
     for name, winner in ranking.without.items():
         english, korean = unit_label(criteria, name)
         yield text(f"Without {english} {winner} would win.", f"{korean} 기준을 빼면 1위: {winner}.")
@@ -134,7 +118,4 @@ def _by_prompts(decision: Decision) -> Iterator[str]:
     first = next((row for row in decision.ranking.rows if row.score is not None), None)
     if first is not None and first.bootstrap_share is not None:
         share = share_text(first.bootstrap_share)
-        yield text(
-            f"With the prompts drawn anew {first.name} wins {share} of the draws.",
-            f"질문을 다시 뽑으면 {first.name}: {share}에서 1위.",
-        )
+        yield sentence("prompts_drawn_anew", first=first, share=share)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks.report.evidence import Evidence
+from benchmarks.report.report_texts import sentence
 from benchmarks.report.tables.asking_tables import asked_backends, asking_table
 from benchmarks.report.tables.benchmark_table import benchmark_table
 from benchmarks.report.tables.detail_tables import (
@@ -138,11 +139,7 @@ def _candidates(evidence: Evidence) -> Iterator[Part]:
 def _measuring(evidence: Evidence) -> Iterator[Part]:
     rows = evidence.head.rows
     weights = evidence.head.weights
-    said = text(
-        f"Weights: {weights}. {rows.tuned_on} rows tuned on, {rows.valid} valid rows, "
-        f"{rows.prompts} prompts.",
-        f"가중치: {weights}. 튜닝 {rows.tuned_on}행, 검증 {rows.valid}행, 질문 {rows.prompts}개.",
-    )
+    said = sentence("weights_and_rows", weights=weights, rows=rows)
     title = f"{text('Fairness contract', '공정성 계약')} {evidence.head.contract_hash}"
     yield from _rows(Part(title, contract_table(evidence), said))
     yield from _rows(Part(text("All cases", "모든 케이스"), cases_table(evidence), wide=True))
@@ -177,9 +174,4 @@ def samples(evidence: Evidence) -> list[Sample]:
 def samples_note(evidence: Evidence) -> str:
     """How many of the prompts are shown, and which replies."""
     shown, total = min(SAMPLES, len(evidence.run.prompts)), len(evidence.run.prompts)
-    return text(
-        f"The first {shown} of {total} prompts, greedy replies; after: at the highest rank that "
-        "was tuned. All replies are in replies.jsonl.",
-        f"질문 {total}개 중 처음 {shown}개의 그리디 답변이며, 튜닝 후는 튜닝된 가장 높은 랭크의 "
-        "것입니다. 모든 답변은 replies.jsonl에 있습니다.",
-    )
+    return sentence("samples_shown", shown=shown, total=total)

@@ -19,6 +19,7 @@ from benchmarks.report.pictures.drawing import (
     shade,
 )
 from benchmarks.report.pictures.point_labels import Label, place_labels
+from benchmarks.report.report_texts import sentence
 from benchmarks.report.tables.table_cells import megabytes
 from benchmarks.results.run import TuningMethod
 from model_registry.language import text
@@ -63,19 +64,12 @@ def cost_against_quality(evidence: Evidence) -> Picture | None:
         for axes, (_, costs, _) in zip(figure.axes, axes_of, strict=True):
             place_labels(axes, _labels(evidence, costs, quality))
 
-    caption = text(
-        "Up and to the left is better; the ring marks the chosen one. Not drawn, for want of a "
-        "figure: ",
-        "왼쪽 위가 좋고, 고리는 선택된 후보입니다. 수치가 없어 그리지 못한 후보: ",
-    )
+    caption = sentence("cost_against_quality")
     missing = [n for n in evidence.candidates if quality.get(n) is None or axes_of[0][1][n] is None]
     shown = ", ".join(_why_missing(evidence, name) for name in missing)
     caption = caption + shown if missing else caption.split(". ")[0] + "."
     if len(quality) > ROOM_FOR_ALL:
-        caption += text(
-            " Names that would lie over others are left out.",
-            " 다른 이름과 겹치는 이름은 적지 않았습니다.",
-        )
+        caption += sentence("names_left_out")
     title = text("Cost against quality", "비용과 품질")
     return draw("cost_quality", title, caption, (WIDTH, 4.3), plot, name_points)
 
@@ -184,10 +178,7 @@ def costs_by_rank(evidence: Evidence) -> Picture | None:
             figure.legend(handles=handles, loc="outside lower right", ncols=len(handles))
 
     title = text("Time and memory", "시간과 메모리")
-    caption = text(
-        "Short bars are better. A case that failed shows its status.",
-        "막대가 짧을수록 좋습니다. 실패한 케이스는 상태를 적었습니다.",
-    )
+    caption = sentence("short_bars")
     height = 1.3 + 0.26 * len(evidence.candidates) * max(2, len(evidence.run.tunes))
     return draw("costs", title, caption, (WIDTH, height), plot)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.pictures.cost_pictures import candidates_along_y
 from benchmarks.report.pictures.drawing import FAINT, LIMIT, WIDTH, Picture, colour, draw, shade
-from benchmarks.report.report_texts import evaluator_words
+from benchmarks.report.report_texts import evaluator_words, sentence
 from benchmarks.report.tables.detail_tables import (
     QUALITY,
     directions,
@@ -53,10 +53,7 @@ def loss_curves(evidence: Evidence) -> Picture | None:
         figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
 
     title = text("Loss curves", "손실 곡선")
-    caption = text(
-        "Training loss by step for each tune; dotted, the loss of rows never trained on.",
-        "튜닝별 스텝의 학습 손실. 점선은 학습하지 않은 행의 손실입니다.",
-    )
+    caption = sentence("loss_curves")
     return draw("losses", title, caption, (WIDTH, 0.8 + 2.2 * lines), plot)
 
 

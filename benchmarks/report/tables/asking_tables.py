@@ -16,6 +16,7 @@ from benchmarks.report.pictures.drawing import (
     draw,
     from_zero,
 )
+from benchmarks.report.report_texts import sentence
 from benchmarks.report.tables.main_table import case_cell, name_cell
 from benchmarks.report.tables.table_cells import Cell, Column, Table, make_table, missing
 from benchmarks.workloads.workload import workload_called
@@ -57,14 +58,7 @@ def asking_table(evidence: Evidence) -> Table:
         ]
         for name in evidence.candidates
     ]
-    note = text(
-        "Connecting is part of both other times, which are those that a user waits: on the way to "
-        "a server and in its queue too. Tokens of different models are different things; "
-        "characters compare. Memory of a server is not measured.",
-        "연결 시간은 다른 두 시간에 포함되며, 모두 사용자가 기다린 시간이라 서버까지 오가는 시간과 "
-        "대기열도 들어 있습니다. 토큰은 모델마다 다르므로 글자 수로 비교합니다. 서버의 메모리는 "
-        "측정하지 않습니다.",
-    )
+    note = sentence("asking_times")
     return make_table(columns, rows, note)
 
 
@@ -111,11 +105,7 @@ def asking_picture(evidence: Evidence) -> Picture | None:
         if graded
         else text("quality by the evaluators (nobody has graded yet)", "자동 평가(사람 평가 없음)")
     )
-    caption = text(
-        f"Left: the dark part is the wait for the first token. Right: {last}. A backend that "
-        "failed shows its status.",
-        f"왼쪽: 진한 부분은 첫 토큰까지의 시간. 오른쪽: {last}. 실패한 백엔드는 상태를 적었습니다.",
-    )
+    caption = sentence("asking_picture", last=last)
     title = text("The same questions to each backend", "같은 질문, 백엔드마다")
     height = 1.4 + 0.42 * len(evidence.candidates)
     return draw("backends", title, caption, (WIDTH, height), plot)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.report.evidence import Evidence
+from benchmarks.report.report_texts import sentence
 from benchmarks.report.tables.main_table import case_cell, name_cell
 from benchmarks.report.tables.table_cells import Cell, Column, Table, make_table, missing
 from benchmarks.results.comparisons.task_scores import (
@@ -90,23 +91,9 @@ def _note(evidence: Evidence) -> str:
     template = text("on", "사용") if contract.get("task_template") else text("off", "미사용")
     limit = int(contract.get("task_limit") or 0)
     parts = [
-        text(
-            f"By lm-evaluation-harness; chat template {template}, thinking off.",
-            f"lm-evaluation-harness로 측정. 채팅 템플릿 {template}, 생각(thinking) 끔.",
-        ),
-        text(
-            f"The first {limit} documents of each task: no figure to compare with published ones.",
-            f"과제마다 처음 {limit}문항만 쓴 값이라 공개된 수치와 비교할 수 없습니다.",
-        )
-        if limit
-        else "",
-        text(
-            "Below: 95 % intervals, documents of one text together. Change is after minus before "
-            "on the same documents; of a figure that is no mean over documents it is the "
-            "difference of the figures, without an interval.",
-            "아래는 95% 구간(같은 지문의 문항을 묶음). 변화는 같은 문항의 튜닝 후 − 튜닝 전입니다. "
-            "문항의 평균이 아닌 수치는 두 수치의 차이만 구간 없이 표시합니다.",
-        ),
+        sentence("tasks_by", template=template),
+        sentence("tasks_limited", limit=limit) if limit else "",
+        sentence("task_intervals"),
         _forgotten(evidence.run),
     ]
     return " ".join(filter(None, parts))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.report_texts import evaluator_words
+from benchmarks.report.report_texts import evaluator_words, sentence
 from benchmarks.report.tables.main_table import case_cell, name_cell, parameters
 from benchmarks.report.tables.table_cells import (
     Cell,
@@ -70,10 +70,7 @@ def evaluators_table(evidence: Evidence) -> Table:
             means = {evaluator: mean for (evaluator, _), mean in own.items()}
             cells = [_mean_cell(means.get(each), case) for each in names]
             rows.append([name_cell(evidence, name), Cell(state), *cells])
-    note = text(
-        "Means over all replies of all passes that could be judged. ↑ high is better, ↓ low is.",
-        "판정할 수 있던 모든 답변의 평균입니다. ↑ 높을수록, ↓ 낮을수록 좋습니다.",
-    )
+    note = sentence("evaluator_means")
     return make_table(columns, rows, note)
 
 
@@ -212,13 +209,7 @@ def criteria_table(evidence: Evidence) -> Table | None:
             else percent(shares[criterion.name])
         )
         rows.append([label, Cell(better), weight, *cells])
-    note = text(
-        f"Normalised by {decision.ranking.normalization}, {decision.ranking.draws:,} draws of the "
-        f"weights with seed {decision.ranking.seed}; declared in the study. In brackets the "
-        "normalised value, 1 the best.",
-        f"정규화 {decision.ranking.normalization}, 가중치 추출 {decision.ranking.draws:,}회, "
-        f"시드 {decision.ranking.seed}; 연구에 미리 선언. 괄호 안은 정규화한 값(1이 최고)입니다.",
-    )
+    note = sentence("normalised_by", decision=decision)
     return make_table(columns, rows, note)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.report_texts import grade_words
+from benchmarks.report.report_texts import grade_words, sentence
 from benchmarks.report.tables.table_cells import Cell, Column, Table, make_table, missing
 from benchmarks.results.rater_rows import joined_rows, length_sentences, rater_rows
 from evaluators.grading.statistics.comparison import mean_grades
@@ -59,12 +59,7 @@ def raters_table(evidence: Evidence) -> Table | None:
         ]
         for row in rater_rows(evidence.graded.evidence)
     ]
-    note = text(
-        "The alternative annotator test (Calderon et al. 2025): margin 0.2, false discovery rate "
-        "5 %. A rater that has not passed it is no substitute for a person.",
-        "대체 평가자 검정(Calderon et al. 2025): 여유 0.2, 거짓 발견율 5%. 통과하지 못한 자동 "
-        "평가는 사람의 평가를 대신하지 못합니다.",
-    )
+    note = sentence("annotator_test")
     return make_table(columns, cells, note)
 
 

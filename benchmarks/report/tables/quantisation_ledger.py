@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from benchmarks.report.evidence import Evidence
+from benchmarks.report.report_texts import sentence
 from benchmarks.report.tables.main_table import case_cell, name_cell, peak_megabytes
 from benchmarks.report.tables.table_cells import (
     Cell,
@@ -31,33 +32,17 @@ from model_registry.language import text
 from model_registry.records import Result
 from model_registry.statuses import status_words
 
-#: By the code that `verdict` gives.
-_VERDICTS = {
-    "does_not_run": ("does not run", "실행되지 않음"),
-    "plain_not_tried": ("plain was not tried", "원래 모델은 시도 안 함"),
-    "needed": ("needed", "필요함"),
-    "not_measured": ("memory not measured", "메모리 측정 안 됨"),
-    "not_worth_it": ("not worth it here", "여기서는 이득 없음"),
-    "helps": ("helps", "도움이 됨"),
-}
-_REASONS = {
-    "saves_too_little": ("saves too little", "절약이 적음"),
-    "replies_get_worse": ("replies get worse", "답변이 나빠짐"),
-    "much_slower": ("much slower", "훨씬 느림"),
-    "not_judged": ("replies not judged", "답변은 판정 안 됨"),
-}
-
 
 def verdict_words(found: QuantizationComparison) -> tuple[str, str]:
     """Whether quantisation is needed here, helps, or is not worth it; and why."""
     verdict = verdict_of(found)
+    plain = verdict.code in ("does_not_run", "needed")  # their reason is a case's status
     why = ", ".join(
-        text(*_REASONS[code]) if code in _REASONS else status_words(code)
-        for code in verdict.reasons
+        status_words(code) if plain else sentence(f"because_{code}") for code in verdict.reasons
     )
     if verdict.code == "needed":
         why = f"{text('plain', '원래')}: {why}"
-    return text(*_VERDICTS[verdict.code]), why
+    return sentence(f"verdict_{verdict.code}"), why
 
 
 def comparisons(evidence: Evidence) -> list[QuantizationComparison]:
@@ -105,18 +90,7 @@ def ledger_table(evidence: Evidence) -> Table | None:
 
 def _rule() -> str:
     saved, lost, speed = f"{LEAST_SAVED:.0%}", f"{MOST_QUALITY_LOST:g}", f"{LEAST_SPEED:g}"
-    return text(
-        "Needed: only the quantised one runs. Helps: its peak is at least "
-        f"{saved} lower, quality falls by no more than {lost}, and it is at least {speed} times as "
-        "fast; else it is not worth it here. Speed is tokens or training steps per second against "
-        "the plain one; quality is the mean score of the replies, 0 to 1. The peak is of "
-        "the work itself; quantising the weights comes before it and needs the plain ones.",
-        f"필요함: 양자화한 것만 실행됩니다. 도움이 됨: 최대 메모리가 {saved} 이상 줄고, 품질이 "
-        f"{lost}보다 더 떨어지지 않으며, 속도가 {speed}배 이상입니다. 아니면 여기서는 이득이 "
-        "없습니다. 속도는 초당 토큰 수(튜닝은 스텝 수)를 원래 모델과 비교한 배수이고, 품질은 "
-        "답변 점수의 평균(0~1)입니다. 최대 메모리는 작업 자체의 것이고, 그 전에 양자화할 때는 "
-        "원래 가중치만큼의 메모리가 필요합니다.",
-    )
+    return sentence("quantisation_rule", saved=saved, lost=lost, speed=speed)
 
 
 def _ledger_row(evidence: Evidence, found: QuantizationComparison) -> list[Cell]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.report.evidence import Evidence
+from benchmarks.report.report_texts import sentence
 from benchmarks.report.tables.main_table import name_cell
 from benchmarks.report.tables.table_cells import (
     Cell,
@@ -137,12 +138,7 @@ def contract_table(evidence: Evidence) -> Table:
     ]
     fields = [(name, str(value)) for name, value in evidence.head.contract.items()]
     fields.append(("varies", ", ".join(evidence.head.varies)))
-    note = text(
-        "Figures under another hash are not ranked together. What the study varies is named and "
-        "not hashed.",
-        "해시가 다른 수치는 함께 순위를 매기지 않습니다. 일부러 바꾸는 항목은 "
-        "해시에 넣지 않습니다.",
-    )
+    note = sentence("contract_hash")
     return make_table(columns, [[Cell(name), Cell(value)] for name, value in fields], note)
 
 
@@ -167,16 +163,7 @@ def measuring_table(evidence: Evidence) -> Table:
 
 
 def _measuring_note() -> str:
-    return text(
-        "Seconds are wall-clock time of a phase after a warm-up, with the device waited for at "
-        "both ends. Each case runs in a process of its own. On the CPU a peak is the process's "
-        "high-water mark less what it held before it loaded anything; on CUDA it is the "
-        "allocator's peak. Answering is timed greedily, one prompt at a time.",
-        "시간은 워밍업 뒤 한 단계의 실제 경과 시간이며, 앞뒤에서 장비를 기다립니다. 케이스마다 "
-        "별도 프로세스를 씁니다. CPU의 최대 메모리는 프로세스 최고치에서 아무것도 불러오기 전의 "
-        "값을 뺀 것이고, CUDA에서는 할당기의 최고치입니다. 답변 시간은 질문을 하나씩 그리디로 "
-        "답하게 하여 잽니다.",
-    )
+    return sentence("how_measured")
 
 
 def machine_table(evidence: Evidence) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.report.evidence import Evidence
+from benchmarks.report.report_texts import sentence
 from benchmarks.report.tables.main_table import case_cell, name_cell, peak_megabytes
 from benchmarks.report.tables.table_cells import (
     Cell,
@@ -53,11 +54,7 @@ def variants_table(evidence: Evidence) -> Table | None:
         for name in evidence.candidates
         for tune in variants_of(evidence, name)
     ]
-    note = text(
-        "The first variant of a candidate is what its others are divided by. All have the same "
-        "rows, batches and number of steps.",
-        "각 후보의 첫 변형을 기준으로 나눈 값입니다. 행, 배치, 스텝 수는 모두 같습니다.",
-    )
+    note = sentence("first_variant")
     return make_table(columns, rows, note)
 
 
