@@ -33,10 +33,8 @@ class ReplayEngine(Engine):
         status, message = "ok", None
         try:
             backend = ReplayBackend.open(case.candidate)
-            outcome = asking.run(
-                case.id, case.candidate.name, backend, case.task.prompts,
-                replace(case.contract, warm_up=0), log, tuned=case.settings.get("rank"),
-            )  # fmt: skip
+            told_again = replace(case, contract=replace(case.contract, warm_up=0))
+            outcome = asking.work(told_again, backend, log)
             facts = {"steps": outcome.steps, "tokens": outcome.tokens, "figures": outcome.figures}
         except LoadError as error:
             status, message = error.status, f"{type(error).__name__}: {error}"

@@ -7,11 +7,11 @@ died is not waited for six times.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from statistics import fmean, median
 
 from benchmarks.run.case import Case
-from benchmarks.study.contract import Contract
 from benchmarks.workloads.inference import greedy, record_of
 from benchmarks.workloads.log import Figures, WorkLog
 from benchmarks.workloads.workload import Opened, Outcome, PartlyDone
@@ -38,39 +38,22 @@ class Unanswered(PartlyDone):
 
 
 def work(case: Case, opened: Opened, log: WorkLog) -> Outcome:
-    """A case of it, put to a model loaded here or to the backend of one that is not."""
-    backend = TransformersBackend(opened) if isinstance(opened, LoadedModel) else opened
-    name, rank = case.candidate.name, case.settings.get("rank")
-    try:
-        return run(case.id, name, backend, case.task.prompts, case.contract, log, tuned=rank)
-    finally:
-        backend.close()
+    """Ask all questions of a model loaded here, or of a backend; greedily where that allows it.
 
-
-def run(
-    case: str,
-    name: str,
-    backend: Backend,
-    prompts: Sequence[Row],
-    contract: Contract,
-    log: WorkLog,
-    *,
-    tuned: int | None = None,
-) -> Outcome:
-    """Ask all questions, greedily where the backend allows it.
-
-    Args:
-        case: the case's id, for the replies.
-        name: the candidate's.
-        backend: ready to answer.
-        prompts: the questions; their answers are kept as references where there are any.
-        contract: the shared policy.
-        log: takes phases "warm_up" and "inference", and the replies.
-        tuned: the LoRA rank of who answers, None before tuning.
+    The log takes phases "warm_up" and "inference", and the replies.
 
     Raises:
         Unanswered: some question got no answer; all replies are in the log all the same.
     """
+    with contextlib.closing(
+        TransformersBackend(opened) if isinstance(opened, LoadedModel) else opened
+    ) as backend:
+        return _asked(case, backend, log)
+
+
+def _asked(case: Case, backend: Backend, log: WorkLog) -> Outcome:
+    prompts, contract = case.task.prompts, case.contract
+    who, rank = {"case": case.id, "candidate": case.candidate.name}, case.settings.get("rank")
     settings = greedy(contract)
     with log.phase("warm_up"):
         _warm_up(backend, prompts[: contract.warm_up], settings)
@@ -81,7 +64,7 @@ def run(
         for done, row in enumerate(prompts):
             log.progress(done, len(prompts))
             answer, failure = _ask(backend, row, settings)
-            log.reply(record_of(answer, row, tuned, case=case, candidate=name, pass_="greedy"))
+            log.reply(record_of(answer, row, rank, **who, pass_="greedy"))
             if failure is None:
                 answers.append(answer)
                 in_a_row = 0

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.run.case import Case
-from benchmarks.study.contract import Contract
 from benchmarks.study.task_index import check_installed
 from benchmarks.study.variant import effective
 from benchmarks.workloads.lm_harness import evaluate, numbers, open_task, quietly
@@ -33,48 +32,19 @@ _SHARED = (
 
 
 def work(case: Case, opened: Opened, log: WorkLog) -> Outcome:
-    """A case of it: the model as it is, or with the adapter that an earlier case left.
+    """Evaluate the model as it is, or with the adapter that an earlier case left.
+
+    A sample is kept for each document. The log takes phases "task_data" and "benchmark".
 
     Raises:
         LoadError: no adapter was left, or the task can't be asked.
     """
     check_installed()
-    loaded = loaded_here(case, opened)
+    loaded, task = loaded_here(case, opened), str(case.settings["task"])
     if case.adapter is not None:
         _put_on(loaded, Path(case.adapter))
     folder = Path(case.tasks_folder) if case.tasks_folder else None
     contract = effective(case.contract, case.settings)
-    return run(case, str(case.settings["task"]), loaded, folder, contract, log)
-
-
-def _put_on(loaded: LoadedModel, adapter: Path) -> None:
-    if not (adapter / "adapter_config.json").is_file():
-        raise LoadError(
-            "error",
-            f"its tune left no adapter in {adapter}: nothing to measure",
-            f"튜닝한 어댑터가 {adapter}에 없어 측정할 수 없습니다",
-        )
-    loaded.model = with_adapter(loaded.model, adapter).eval()
-
-
-def run(
-    case: Case,
-    task: str,
-    loaded: LoadedModel,
-    folder: Path | None,
-    contract: Contract,
-    log: WorkLog,
-) -> Outcome:
-    """Load the task, evaluate, keep a sample for each document.
-
-    Args:
-        case: for the samples, and where the task was found.
-        task: a task, group or tag.
-        loaded: the model, tuned or not.
-        folder: holds tasks of one's own.
-        contract: says limit, template and shots.
-        log: takes phases "task_data" and "benchmark", and the samples.
-    """
     with quietly(folder):
         with log.phase("task_data"):
             ready = open_task(task, folder, case.tasks_places)
@@ -86,6 +56,16 @@ def run(
     figures = figures_of(task, results, samples, ready.metrics)
     figures |= {"chat_template": contract.task_template, "thinking": "off"}
     return Outcome(steps=len(samples), tokens=0, figures=figures)
+
+
+def _put_on(loaded: LoadedModel, adapter: Path) -> None:
+    if not (adapter / "adapter_config.json").is_file():
+        raise LoadError(
+            "error",
+            f"its tune left no adapter in {adapter}: nothing to measure",
+            f"튜닝한 어댑터가 {adapter}에 없어 측정할 수 없습니다",
+        )
+    loaded.model = with_adapter(loaded.model, adapter).eval()
 
 
 def figures_of(

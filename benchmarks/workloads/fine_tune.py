@@ -42,62 +42,28 @@ from model_registry.records import Loss
 from model_registry.weights.loading import LoadedModel
 from model_registry.weights.lora import check_rank, lora_dropout, lora_targets
 from model_registry.weights.quantization import keep_gradients
-from rows.row import Row
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
 def work(case: Case, opened: Opened, log: WorkLog) -> Outcome:
-    """A case of it, under its contract; its adapter is kept where the case says."""
-    return run(
-        case.id,
-        loaded_here(case, opened),
-        case.task.train,
-        case.task.valid,
-        case.task.prompts,
-        effective(case.contract, case.settings),
-        log,
-        rank=tuned_rank(case.settings),
-        keep=Path(case.keep) if case.keep else None,
-    )
+    """Tune a fresh base, which is changed, under the case's contract; answer the prompts again.
 
-
-def run(
-    case: str,
-    loaded: LoadedModel,
-    train: Sequence[Row],
-    valid: Sequence[Row],
-    prompts: Sequence[Row],
-    contract: Contract,
-    log: WorkLog,
-    *,
-    rank: int | None,
-    keep: Path | None = None,
-) -> Outcome:
-    """Tune a fresh base and answer the prompts again.
-
-    Args:
-        case: the case's id, for losses and replies.
-        loaded: a freshly loaded base model; it is changed.
-        train: the rows tuned on.
-        valid: rows whose loss is taken before and after; may be empty.
-        prompts: asked after the tune; may be empty.
-        contract: the shared policy.
-        log: takes phases "validation_before", "warm_up", "training", "validation_after" and
-            "replies".
-        rank: LoRA's r; None tunes all weights.
-        keep: folder for the adapter; all weights tuned are not kept.
+    Its adapter is kept where the case says; all weights tuned are not. The log takes phases
+    "validation_before", "warm_up", "training", "validation_after" and "replies".
 
     Raises:
         BadTrainingRow: a row would teach something wrong; before anything is trained.
         NanLoss: the loss is no number.
     """
+    loaded, contract = loaded_here(case, opened), effective(case.contract, case.settings)
+    task, rank = case.task, tuned_rank(case.settings)
     policy, tokenizer = loaded.candidate.prompting, loaded.tokenizer
-    encoded = encode_rows(policy, tokenizer, train, contract, "train")
+    encoded = encode_rows(policy, tokenizer, task.train, contract, "train")
     rows = as_trained(encoded.rows, contract)
     keep_gradients(loaded.model)  # before the first answer, which may cost quantised weights theirs
-    held_out = encode_rows(policy, tokenizer, valid, contract, "valid").rows
+    held_out = encode_rows(policy, tokenizer, task.valid, contract, "valid").rows
     with log.phase("validation_before"):
         before = validation_loss(loaded.model, held_out, contract)
 
@@ -109,19 +75,19 @@ def run(
         rate = learning_rate(loaded, contract)
         losses = train_steps(model, steps, rate, contract, log, held_out)
     for step, loss in enumerate(losses, start=1):
-        log.loss(Loss(case, step, loss))
+        log.loss(Loss(case.id, step, loss))
 
     loaded.model = model.eval()
     with log.phase("validation_after"):
         after = validation_loss(model, held_out, contract)
     for step, loss_value in ((0, before), (len(losses), after)):
         if loss_value is not None:
-            log.loss(Loss(case, step, loss_value, "valid"))
-    if keep is not None and rank is not None:
-        with whole_folder(keep, replace=True) as folder:
+            log.loss(Loss(case.id, step, loss_value, "valid"))
+    if case.keep and rank is not None:
+        with whole_folder(Path(case.keep), replace=True) as folder:
             model.save_pretrained(folder)
-    if prompts:
-        make_replies(case, loaded, prompts, contract, log, tuned=rank or 0)
+    if task.prompts:
+        make_replies(case.id, loaded, task.prompts, contract, log, tuned=rank or 0)
     return Outcome(
         steps=len(losses),
         tokens=sum(

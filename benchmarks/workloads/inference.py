@@ -28,12 +28,6 @@ from model_registry.weights.loading import LoadedModel
 from rows.row import Row
 
 
-def work(case: Case, opened: Opened, log: WorkLog) -> Outcome:
-    """A case of it, under its contract."""
-    contract = effective(case.contract, case.settings)
-    return run(case.id, loaded_here(case, opened), case.task.prompts, contract, log)
-
-
 def greedy(contract: Contract) -> GenerationSettings:
     """The settings of the greedy pass."""
     return GenerationSettings(max_new_tokens=contract.max_new_tokens, seed=contract.seed)
@@ -49,18 +43,14 @@ def passes(contract: Contract) -> dict[str, GenerationSettings]:
     return settings
 
 
-def run(
-    case: str, loaded: LoadedModel, prompts: Sequence[Row], contract: Contract, log: WorkLog
-) -> Outcome:
-    """Warm up, measure latency one by one, make the replies many at a time.
+def work(case: Case, opened: Opened, log: WorkLog) -> Outcome:
+    """Warm up, measure latency one by one, make the replies many at a time, under the contract.
 
-    Args:
-        case: the case's id, for the replies.
-        loaded: the model, never tuned.
-        prompts: the questions; their answers are kept as references where there are any.
-        contract: the shared policy.
-        log: takes phases "warm_up", "inference" and "replies", and the replies.
+    Answers of prompts are kept as references where there are any. The log takes phases "warm_up",
+    "inference" and "replies", and the replies.
     """
+    loaded, prompts = loaded_here(case, opened), case.task.prompts
+    contract = effective(case.contract, case.settings)
     with log.phase("warm_up"):
         for row in prompts[: contract.warm_up]:
             answer_or_problem(loaded, row.messages, greedy(contract))
@@ -69,7 +59,7 @@ def run(
         for done, row in enumerate(prompts):
             log.progress(done, len(prompts))
             singles.append(answer_or_problem(loaded, row.messages, greedy(contract)))
-    replies = make_replies(case, loaded, prompts, contract, log, tuned=None)
+    replies = make_replies(case.id, loaded, prompts, contract, log, tuned=None)
     return Outcome(
         steps=len(singles),
         tokens=sum(answer.new_tokens or 0 for answer in singles),

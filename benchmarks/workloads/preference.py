@@ -68,46 +68,19 @@ def from_replies(rows: Sequence[Row], replies: Sequence[str]) -> list[Preference
 
 
 def work(case: Case, opened: Opened, log: WorkLog) -> Outcome:
-    """A case of it, under its contract: both tunes."""
-    return tune_then_prefer(
-        case.id,
-        loaded_here(case, opened),
-        case.task.train,
-        case.task.prompts,
-        effective(case.contract, case.settings),
-        log,
-        rank=int(case.settings["rank"]),
-    )
-
-
-def tune_then_prefer(
-    case: str,
-    loaded: LoadedModel,
-    train: Sequence[Row],
-    prompts: Sequence[Row],
-    contract: Contract,
-    log: WorkLog,
-    *,
-    rank: int,
-) -> Outcome:
     """Tune a fresh base on the rows, let it answer them, and prefer the rows' answers to its own.
 
-    All of it in one process, so that no case waits for what another left behind.
-
-    Args:
-        case: the case's id, for losses and replies.
-        loaded: a freshly loaded base model; it is changed.
-        train: the rows tuned on; their answers are the chosen side.
-        prompts: asked after ORPO; may be empty.
-        contract: the shared policy, for both tunes.
-        log: takes phases "tuning" and "own_replies" before those of `run`.
-        rank: LoRA's r, of both tunes.
+    All of it in one process, so that no case waits for what another left behind. Both tunes have
+    the case's rank and follow its contract. The log takes phases "tuning" and "own_replies" before
+    those of `run`.
 
     Raises:
         BadTrainingRow: a row would teach something wrong, or every reply was its target.
         NanLoss: the loss of either tune is no number.
         OhloraError: TRL is not installed.
     """
+    loaded, contract = loaded_here(case, opened), effective(case.contract, case.settings)
+    train, rank = case.task.train, int(case.settings["rank"])
     orpo_of_trl()  # before minutes of tuning
     with log.phase("tuning"):
         tuned = _tuned(loaded, train, contract, log, rank)
@@ -116,7 +89,7 @@ def tune_then_prefer(
         conversations = [row.messages for row in train]
         replies = [a.text for a in answer_batch(loaded, conversations, greedy(contract))]
     pairs = from_replies(train, replies)
-    outcome = run(case, loaded, pairs, prompts, contract, log, rank=rank)
+    outcome = run(case.id, loaded, pairs, case.task.prompts, contract, log, rank=rank)
     without_pair = {"rows_without_pair": len(train) - len(pairs)}
     return replace(outcome, figures={**outcome.figures, **without_pair})
 

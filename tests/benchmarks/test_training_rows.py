@@ -14,7 +14,6 @@ import pytest
 from benchmarks.study import row_lengths
 from benchmarks.study.contract import Contract
 from benchmarks.study.row_lengths import within_length
-from benchmarks.workloads import fine_tune
 from benchmarks.workloads.log import MemoryLog
 from benchmarks.workloads.training_rows import encode_rows
 from model_registry.candidate import PromptPolicy
@@ -25,6 +24,7 @@ from model_registry.weights.loading import load
 from rows.row import Row
 from tests.support.small_study import plan_study, write_study
 from tests.support.tiny_models import make_tokenizer, tiny_candidate
+from tests.support.worked_case import worked
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = PromptPolicy("chat")
@@ -77,7 +77,7 @@ def test_dropped_rows_are_left_out_and_their_places_told() -> None:
 def test_a_result_says_how_many_of_its_rows_were_cut(tiny_model) -> None:
     loaded = load(tiny_candidate(tiny_model))
     contract = replace(CONTRACT, too_long="cut")
-    outcome = fine_tune.run("c", loaded, [SHORT, LONG], (), (), contract, MemoryLog(), rank=4)
+    outcome = worked("fine-tune", loaded, contract, MemoryLog(), train=[SHORT, LONG], rank=4)
     assert outcome.figures["rows_cut"] == 1
     assert outcome.figures["longest_row_tokens"] == 100
 

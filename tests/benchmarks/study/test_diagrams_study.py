@@ -24,6 +24,7 @@ from model_registry.registry import Registry
 from model_registry.weights.loading import load
 from rows.row import Row
 from tests.support.tiny_models import tiny_candidate
+from tests.support.worked_case import worked
 
 PAIRS = DATASETS / "diagrams" / "pairs.jsonl"
 
@@ -107,8 +108,8 @@ def test_a_tune_is_followed_by_orpo_against_the_tuned_models_own_replies(tiny_mo
     rows = [Row(f"물음 {n}", "그래 좋아") for n in range(4)]
     contract = Contract(epochs=2, batch_size=2, max_new_tokens=4, samples=0)
     log, loaded = MemoryLog(), load(tiny_candidate(tiny_model))
-    outcome = preference.tune_then_prefer(
-        "case", loaded, rows, [Row("물음 9", "")], contract, log, rank=4
+    outcome = worked(
+        "preference", loaded, contract, log, train=rows, prompts=[Row("물음 9", "")], rank=4
     )
     assert asked == [4]
     assert {"tuning", "own_replies", "training", "replies"} <= set(log.phases)
@@ -121,6 +122,4 @@ def test_rows_that_teach_something_wrong_are_refused_before_a_tune(tiny_model):
     pytest.importorskip("trl")
     loaded = load(tiny_candidate(tiny_model))
     with pytest.raises(BadTrainingRow, match="more than 512"):
-        preference.tune_then_prefer(
-            "case", loaded, [Row("q", "a" * 600)], [], Contract(), MemoryLog(), rank=4
-        )
+        worked("preference", loaded, Contract(), MemoryLog(), train=[Row("q", "a" * 600)], rank=4)

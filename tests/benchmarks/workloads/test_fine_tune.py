@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmarks.study.contract import Contract
-from benchmarks.workloads import fine_tune, training_rows
+from benchmarks.workloads import training_rows
 from benchmarks.workloads.answer_loss import answer_loss, collate
 from benchmarks.workloads.fine_tune import (
     add_lora,
@@ -28,6 +28,7 @@ from model_registry.weights.loading import LoadedModel, load
 from rows.row import Row
 from tests.conftest import ROWS
 from tests.support.tiny_models import tiny_candidate
+from tests.support.worked_case import worked
 
 pytestmark = pytest.mark.usefixtures("frozen_libraries")
 
@@ -46,9 +47,11 @@ def encoded(loaded: LoadedModel, rows=ROWS) -> list[EncodedRow]:
 
 def tune(loaded, contract=CONTRACT, rank=4, train=ROWS, valid=(), prompts=(), **options):
     log = MemoryLog()
-    outcome = fine_tune.run(
-        "case", loaded, train, valid, prompts, contract, log, rank=rank, **options
-    )
+    settings = {"tuning": "full"} if rank is None else {"rank": rank}
+    outcome = worked(
+        "fine-tune", loaded, contract, log, train=train, valid=valid, prompts=prompts, **settings,
+        **options,
+    )  # fmt: skip
     return outcome, log
 
 
@@ -207,7 +210,7 @@ def test_every_row_has_a_labelled_end_token_before_training_starts(loaded, monke
     monkeypatch.setattr(training_rows, "encode_all", without_end)
     log = MemoryLog()
     with pytest.raises(BadTrainingRow, match="Training row 3 does not end in the end token"):
-        fine_tune.run("case", loaded, ROWS, (), (), CONTRACT, log, rank=4)
+        worked("fine-tune", loaded, CONTRACT, log, train=ROWS, rank=4)
     assert not log.phases
     assert not hasattr(loaded.model, "peft_config")
 

@@ -15,6 +15,7 @@ from model_registry.weights.loading import LoadedModel, load
 from rows.row import Row
 from tests.conftest import ROWS
 from tests.support.tiny_models import tiny_candidate
+from tests.support.worked_case import worked
 
 pytestmark = pytest.mark.usefixtures("frozen_libraries")
 
@@ -28,7 +29,7 @@ def loaded(tiny_model) -> LoadedModel:
 
 def ask(loaded: LoadedModel, contract: Contract = CONTRACT, prompts=ROWS[:3]):
     log = MemoryLog()
-    return inference.run("case", loaded, prompts, contract, log), log
+    return worked("inference", loaded, contract, log, prompts=prompts), log
 
 
 def test_each_prompt_has_a_reply_of_each_pass(loaded):

@@ -9,13 +9,13 @@ import pytest
 
 from benchmarks.study.contract import Contract
 from benchmarks.tune_state import EpochEnd, restore, save
-from benchmarks.workloads import fine_tune
 from benchmarks.workloads.log import MemoryLog
 from benchmarks.workloads.optimisation import make_optimiser, prepare, rate_share
 from model_registry.errors import OhloraError
 from model_registry.weights.loading import LoadedModel, load
 from tests.conftest import ROWS
 from tests.support.tiny_models import tiny_candidate
+from tests.support.worked_case import worked
 
 pytestmark = pytest.mark.usefixtures("frozen_libraries")
 
@@ -31,7 +31,7 @@ def loaded(tiny_model) -> LoadedModel:
 
 def losses(loaded: LoadedModel, contract: Contract, **options) -> list[float]:
     log = MemoryLog()
-    fine_tune.run("case", loaded, ROWS, (), (), contract, log, rank=4, **options)
+    worked("fine-tune", loaded, contract, log, train=ROWS, rank=4, **options)
     return [loss.loss for loss in log.losses]
 
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from benchmarks.study.contract import Contract
-from benchmarks.workloads import fine_tune
 from benchmarks.workloads.answer_loss import Batch, collate, plain_loss
 from benchmarks.workloads.log import MemoryLog
 from benchmarks.workloads.optimisation import prepare
@@ -20,6 +19,7 @@ from model_registry.prompting.tokenization import IGNORED, EncodedRow
 from model_registry.weights.loading import load
 from tests.conftest import ROWS
 from tests.support.tiny_models import tiny_candidate
+from tests.support.worked_case import worked
 
 pytestmark = pytest.mark.usefixtures("frozen_libraries")
 
@@ -105,7 +105,7 @@ def test_packing_makes_fewer_steps_and_learns(tiny_model) -> None:
         log = MemoryLog()
         policy = replace(contract, packing=packing)
         loaded = load(tiny_candidate(tiny_model))
-        fine_tune.run("case", loaded, ROWS, (), (), policy, log, rank=4)
+        worked("fine-tune", loaded, policy, log, train=ROWS, rank=4)
         steps[packing] = [loss.loss for loss in log.losses]
     assert len(steps[True]) <= len(steps[False]) / 2
     assert steps[True][-1] < steps[True][0]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from transformers import AutoConfig
 
 from benchmarks.study.contract import Contract
-from benchmarks.workloads import asking, inference
+from benchmarks.workloads import asking
 from benchmarks.workloads.log import MemoryLog
 from model_registry.backends.backend import Answer, GenerationSettings, conversation
 from model_registry.backends.local_answer import (
@@ -26,6 +27,7 @@ from model_registry.prompting.context import context_length
 from model_registry.weights.loading import load
 from rows.row import Row
 from tests.support.tiny_models import tiny_candidate
+from tests.support.worked_case import worked
 
 CONTEXT = 512  # of the tiny models
 TOO_LONG = conversation("길" * 600)
@@ -126,7 +128,7 @@ def test_in_a_batch_only_the_one_that_is_too_long_gets_no_answer(loaded):
 def test_in_a_run_it_is_a_reply_that_says_so(loaded):
     rows = [Row("뭐?", ""), Row("길" * 600, ""), Row("안녕?", "")]
     log = MemoryLog()
-    outcome = inference.run("case", loaded, rows, Contract(max_new_tokens=5), log)
+    outcome = worked("inference", loaded, Contract(max_new_tokens=5), log, prompts=rows)
     greedy = [reply for reply in log.replies if reply.pass_ == "greedy"]
     assert [reply.finish_reason == "error" for reply in greedy] == [False, True, False]
     assert greedy[1].problems == ("context_exceeded",)
@@ -137,7 +139,5 @@ def test_questions_that_are_too_long_do_not_end_an_asking_case(loaded):
     rows = [Row("길" * 600, ""), Row("길" * 601, ""), Row("안녕?", "")]
     log = MemoryLog()
     with pytest.raises(asking.Unanswered, match="1 of 3 questions answered; The prompt has"):
-        asking.run(
-            "case", "tiny", TransformersBackend(loaded), rows, Contract(max_new_tokens=5), log
-        )
+        worked("ask", replace(loaded), Contract(max_new_tokens=5), log, prompts=rows)
     assert [reply.problems[:1] for reply in log.replies[:2]] == [("context_exceeded",)] * 2

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from benchmarks.study.contract import Contract
-from benchmarks.workloads import asking, inference
 from benchmarks.workloads.log import MemoryLog
 from evaluators.csv_scoring import score_csv
 from model_registry.backends import transformers_local
@@ -29,6 +28,7 @@ from tests.model_registry.backends.test_server_answers import ask
 from tests.support.chat_templates import QWEN3, R1, tokenizer_with
 from tests.support.fake_servers import DONE, STREAM_HEAD, Faulty, chunk, event, says
 from tests.support.tiny_models import make_tiny_model, tiny_candidate
+from tests.support.worked_case import worked
 
 SETTINGS = GenerationSettings(max_new_tokens=200)
 ANSWER = "네, 반갑습니다. 오늘은 날씨가 참 좋네요!"
@@ -175,7 +175,7 @@ def test_a_run_keeps_the_thinking_beside_the_reply(thinker, monkeypatch):
     # What it says is put in place of `generate`, which continuous batching does without.
     monkeypatch.setattr(transformers_local, "reader_of", lambda *_: None)
     log = MemoryLog()
-    outcome = inference.run("case", thinker, [Row("안녕?", "")], Contract(samples=0), log)
+    outcome = worked("inference", thinker, Contract(samples=0), log, prompts=[Row("안녕?", "")])
     assert {(r.reply, r.thinking) for r in log.replies} == {(ANSWER, "인사다. 반갑게 답하자.")}
     assert outcome.figures["thinking_tokens"] == sum(r.thinking_tokens or 0 for r in log.replies)
     for reply in log.replies:
@@ -188,10 +188,12 @@ class Plugin:
     def reply(self, messages, settings):
         return Answer(FORMS["both tags"], 40, "stop", 1.0)
 
+    def close(self): ...
+
 
 def test_thinking_is_taken_off_what_any_backend_answers():
     log = MemoryLog()
-    asking.run("case", "theirs", Plugin(), [Row("안녕?", "")], Contract(warm_up=0), log)
+    worked("ask", Plugin(), Contract(warm_up=0), log, prompts=[Row("안녕?", "")])
     assert (log.replies[0].reply, log.replies[0].thinking) == (ANSWER, "인사다. 반갑게 답하자.")
 
 
@@ -229,10 +231,12 @@ class Counts:
     def reply(self, messages, settings):
         return Answer(ANSWER, 40, "stop", 1.0, thinking="음", thinking_tokens=7)
 
+    def close(self): ...
+
 
 def test_what_a_server_counts_as_thinking_stands_beside_the_reply():
     log = MemoryLog()
-    asking.run("case", "theirs", Counts(), [Row("안녕?", "")], Contract(warm_up=0), log)
+    worked("ask", Counts(), Contract(warm_up=0), log, prompts=[Row("안녕?", "")])
     assert (log.replies[0].thinking_tokens, log.replies[0].new_tokens) == (7, 40)
     usage = {"completion_tokens": 40, "completion_tokens_details": {"reasoning_tokens": 7}}
     end = chunk(b"data: " + json.dumps({"choices": [], "usage": usage}).encode() + b"\n\n")

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.study.contract import Contract
-from benchmarks.workloads import fine_tune
 from benchmarks.workloads.fine_tune import add_lora
 from benchmarks.workloads.log import MemoryLog
 from model_registry.candidate import Candidate
@@ -19,6 +18,7 @@ from model_registry.weights.loading import LoadedModel, load
 from model_registry.weights.lora import lora_targets, stacked_experts
 from rows.row import Row
 from tests.support.tiny_models import FREE
+from tests.support.worked_case import worked
 
 pytestmark = pytest.mark.usefixtures("frozen_libraries", "stand_in_tokenizer")
 
@@ -62,9 +62,10 @@ def small(candidate: Candidate) -> LoadedModel:
 
 def tunes(candidate: Candidate) -> None:
     log = MemoryLog()
-    outcome = fine_tune.run(
-        "case", small(candidate), ROWS, ROWS[:1], ROWS[:1], CONTRACT, log, rank=4
-    )
+    outcome = worked(
+        "fine-tune", small(candidate), CONTRACT, log, train=ROWS, valid=ROWS[:1],
+        prompts=ROWS[:1], rank=4,
+    )  # fmt: skip
     losses = [loss.loss for loss in log.losses if loss.split == "train"]
     assert outcome.steps == len(losses) == 2
     assert losses[-1] != losses[0]
@@ -113,9 +114,9 @@ def test_in_a_mixture_every_linear_layer_and_every_expert_learns(model_type) -> 
 
 def test_a_mixture_s_result_says_that_it_had_no_dropout() -> None:
     mixture, dense = (
-        fine_tune.run(
-            "case", small(usual(name)), ROWS, (), (), CONTRACT, MemoryLog(), rank=4
-        ).figures["lora_dropout"]
+        worked("fine-tune", small(usual(name)), CONTRACT, MemoryLog(), train=ROWS, rank=4).figures[
+            "lora_dropout"
+        ]
         for name in ("mixtral", "llama")
     )
     assert (mixture, dense) == (0.0, CONTRACT.lora_dropout)

@@ -41,6 +41,7 @@ from model_registry.weights.quantization import (
 )
 from rows.reading import read_data
 from tests.support.tiny_models import make_tiny_model, tiny_candidate
+from tests.support.worked_case import worked
 
 #: A llama of 100 M parameters.
 HUNDRED_MILLION = {
@@ -303,16 +304,7 @@ def test_lora_learns_on_packed_weights(method):
     rows = [row for row in read_data(DATASETS / "persona").rows if row.split == "valid"][:8]
     contract = Contract(epochs=6, batch_size=4, max_new_tokens=4, warm_up=1)
     log = _Silent()
-    outcome = fine_tune.run(
-        "case",
-        loaded,
-        rows,
-        rows[:2],
-        [],
-        contract,
-        log,
-        rank=16,  # type: ignore[arg-type]
-    )
+    outcome = worked("fine-tune", loaded, contract, log, train=rows, valid=rows[:2], rank=16)
     assert sum(log.losses[-2:]) < 0.6 * sum(log.losses[:2])
     assert outcome.figures["validation_loss_after"] < outcome.figures["validation_loss_before"]
     adapted = [m for m in loaded.model.modules() if hasattr(m, "lora_A")]
