@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmarks.study.contract import Contract
-from benchmarks.workloads import training_rows
+from benchmarks.workloads import fine_tune, training_rows
 from benchmarks.workloads.answer_loss import answer_loss, collate
 from benchmarks.workloads.fine_tune import (
     add_lora,
