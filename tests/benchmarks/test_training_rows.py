@@ -22,9 +22,8 @@ from model_registry.prompting.tokenization import IGNORED, end_token_id
 from model_registry.weights import pretrained
 from model_registry.weights.loading import load
 from rows.row import Row
-from tests.support.small_study import plan_study, write_study
+from tests.support.small_study import plan_study, worked, write_study
 from tests.support.tiny_models import make_tokenizer, tiny_candidate
-from tests.support.worked_case import worked
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = PromptPolicy("chat")

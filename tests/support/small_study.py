@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
+from benchmarks.run.case import Case, Task
+from benchmarks.study.contract import Contract
 from benchmarks.study.plan import Options, Plan
 from benchmarks.study.planning import make_plan
 from benchmarks.study.study_files import read_study
+from benchmarks.workloads.log import WorkLog
+from benchmarks.workloads.phases import TABLES
+from benchmarks.workloads.workload import Opened, Outcome
+from model_registry.candidate import Candidate
 from model_registry.registry import Registry
+from model_registry.weights.loading import LoadedModel
+from rows.row import Row
+from tests.support.tiny_models import FREE
 
 CATALOG = """
 [licenses."Apache-2.0"]
@@ -74,3 +85,23 @@ def plan_study(study: Path, out: Path, **options) -> Plan:
     """The plan of a study, with the weights that its catalog's folders hold."""
     options = {"weights": "path", "device": "cpu"} | options
     return make_plan(read_study(study), Registry(), Options(**options), out)
+
+
+def worked(
+    workload: str,
+    opened: Opened,
+    contract: Contract,
+    log: WorkLog,
+    *,
+    train: Sequence[Row] = (),
+    valid: Sequence[Row] = (),
+    prompts: Sequence[Row] = (),
+    keep: str | None = None,
+    **settings: object,
+) -> Outcome:
+    """What a case gives, as a worker does it."""
+    named = opened.candidate if isinstance(opened, LoadedModel) else Candidate("theirs", FREE)
+    task = Task(tuple(train), tuple(valid), tuple(prompts))
+    case = Case(named, workload, contract, task, settings, keep=keep)
+    module = import_module(TABLES["workloads"][workload]["module"])
+    return module.work(case, opened, log)

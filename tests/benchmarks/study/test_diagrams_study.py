@@ -23,8 +23,8 @@ from model_registry.memory.fit import predict
 from model_registry.registry import Registry
 from model_registry.weights.loading import load
 from rows.row import Row
+from tests.support.small_study import worked
 from tests.support.tiny_models import tiny_candidate
-from tests.support.worked_case import worked
 
 PAIRS = DATASETS / "diagrams" / "pairs.jsonl"
 

@@ -27,8 +27,8 @@ from model_registry.records import Reply
 from model_registry.weights.loading import LoadedModel, load
 from rows.row import Row
 from tests.conftest import ROWS
+from tests.support.small_study import worked
 from tests.support.tiny_models import tiny_candidate
-from tests.support.worked_case import worked
 
 pytestmark = pytest.mark.usefixtures("frozen_libraries")
 

@@ -14,8 +14,8 @@ from benchmarks.workloads.optimisation import make_optimiser, prepare, rate_shar
 from model_registry.errors import OhloraError
 from model_registry.weights.loading import LoadedModel, load
 from tests.conftest import ROWS
+from tests.support.small_study import worked
 from tests.support.tiny_models import tiny_candidate
-from tests.support.worked_case import worked
 
 pytestmark = pytest.mark.usefixtures("frozen_libraries")
 

@@ -18,8 +18,8 @@ from model_registry.errors import LoadError, OhloraError
 from model_registry.prompting.tokenization import IGNORED, EncodedRow
 from model_registry.weights.loading import load
 from tests.conftest import ROWS
+from tests.support.small_study import worked
 from tests.support.tiny_models import tiny_candidate
-from tests.support.worked_case import worked
 
 pytestmark = pytest.mark.usefixtures("frozen_libraries")
 

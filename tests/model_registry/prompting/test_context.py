@@ -26,8 +26,8 @@ from model_registry.backends.transformers_local import (
 from model_registry.prompting.context import context_length
 from model_registry.weights.loading import load
 from rows.row import Row
+from tests.support.small_study import worked
 from tests.support.tiny_models import tiny_candidate
-from tests.support.worked_case import worked
 
 CONTEXT = 512  # of the tiny models
 TOO_LONG = conversation("길" * 600)

@@ -27,8 +27,8 @@ from rows.row import Row
 from tests.model_registry.backends.test_server_answers import ask
 from tests.support.chat_templates import QWEN3, R1, tokenizer_with
 from tests.support.fake_servers import DONE, STREAM_HEAD, Faulty, chunk, event, says
+from tests.support.small_study import worked
 from tests.support.tiny_models import make_tiny_model, tiny_candidate
-from tests.support.worked_case import worked
 
 SETTINGS = GenerationSettings(max_new_tokens=200)
 ANSWER = "네, 반갑습니다. 오늘은 날씨가 참 좋네요!"

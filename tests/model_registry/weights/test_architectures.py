@@ -17,8 +17,8 @@ from model_registry.registry import Registry
 from model_registry.weights.loading import LoadedModel, load
 from model_registry.weights.lora import lora_targets, stacked_experts
 from rows.row import Row
+from tests.support.small_study import worked
 from tests.support.tiny_models import FREE
-from tests.support.worked_case import worked
 
 pytestmark = pytest.mark.usefixtures("frozen_libraries", "stand_in_tokenizer")
 

@@ -40,8 +40,8 @@ from model_registry.weights.quantization import (
     weight_bytes,
 )
 from rows.reading import read_data
+from tests.support.small_study import worked
 from tests.support.tiny_models import make_tiny_model, tiny_candidate
-from tests.support.worked_case import worked
 
 #: A llama of 100 M parameters.
 HUNDRED_MILLION = {
