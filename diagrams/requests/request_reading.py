@@ -28,7 +28,7 @@ from diagrams.requests.wordings import (
     STEPS_KO,
 )
 
-LONGEST = 2_000  # letters that are read
+LONGEST = 1_000  # letters that are read
 USUAL_WIDTH = 4  # of a hidden layer, where a request says how many layers but not how wide
 
 
@@ -45,6 +45,7 @@ class Asked:
     layer_count: int | None = None
     edges: int | None = None
     wordings: tuple[str, ...] = ()
+    more: bool = False  # a form, shapes or colours are asked for too, which nobody checks
 
     @property
     def can_be_checked(self) -> bool:
@@ -116,7 +117,13 @@ _SHAPE = r"(?:circles?|rectangles?|squares?|boxes|box|사각형|네모|상자|�
 _EDGE = r"(?:edges?|arrows?|lines?|connections?|links?|화살표|연결선|간선|선)"
 _LAYER = r"(?:layers?|levels?|(?<!입력)(?<!출력)층)"
 #: A form that none of the model's own wordings has.
-_OTHER_FORM = re.compile(r"tree|ring|cycle|star|grid|loop|트리|나무|고리|순환|별|격자|원형")
+_OTHER_FORM = re.compile(
+    r"\b(?:tree|ring|cycle|star|grid|loop)s?\b|트리|나무|고리|순환|별 ?모양|격자|원형"
+)
+_COLOUR = re.compile(
+    r"\b(?:red|green|blue|yellow|orange|purple|violet|black|white|grey|gray)\b"
+    r"|빨간|빨강|파란|파랑|노란|노랑|초록|녹색|보라|주황|검은|검정|하얀|흰|회색"
+)
 
 
 def _counted(said: str, korean: bool) -> Asked:
@@ -129,8 +136,9 @@ def _counted(said: str, korean: bool) -> Asked:
         layers += 2
     edges = _count(_EDGE, said)
     plain = not _OTHER_FORM.search(said)
+    more = not plain or bool(_COLOUR.search(said) or _count(_SHAPE, said, several=True))
     wordings = _counted_wordings(nodes, layers, edges, korean) if plain else ()
-    return Asked(nodes, (), layers, edges, wordings)
+    return Asked(nodes, (), layers, edges, wordings, more)
 
 
 def _count(noun: str, said: str, *, several: bool = False) -> int | None:

@@ -69,11 +69,17 @@ class Faithfulness:
     """The parts that the request states, each counted."""
 
     parts: tuple[Part, ...]
+    more: bool = False  # what nobody checks is asked for too
 
     @property
     def value(self) -> float | None:
-        """0 to 1: that of the worst part; None where the request states nothing to count."""
-        return min((part.value for part in self.parts), default=None)
+        """0 to 1: that of the worst part.
+
+        None where the request states nothing to count, and where all counts are right but it states
+        more than that.
+        """
+        worst = min((part.value for part in self.parts), default=None)
+        return None if worst == 1.0 and self.more else worst
 
     def told(self) -> str:
         """What is not as asked; where all is, what was counted."""
@@ -83,6 +89,11 @@ class Faithfulness:
         if wrong:
             return " · ".join(wrong)
         counted = ", ".join(part.told() for part in self.parts if part.name != "layers")
+        if self.more:
+            return text(
+                f"{counted}; whether its form and looks are as asked can't be checked",
+                f"{counted} · 모양과 색이 요청과 맞는지 확인할 수 없음",
+            )
         return text(f"as asked: {counted}", f"요청대로: {counted}")
 
     def as_json(self) -> FaithfulnessDocument:
@@ -108,9 +119,8 @@ def faithfulness(diagram: Diagram, asked: Asked) -> Faithfulness:
         ("layer_count", (len(layers),), _one(asked.layer_count)),
         ("edges", (len(set(diagram.links)),), _one(asked.edges)),
     )
-    return Faithfulness(
-        tuple(Part(name, found, wanted) for name, found, wanted in counted if wanted)
-    )
+    parts = tuple(Part(name, found, wanted) for name, found, wanted in counted if wanted)
+    return Faithfulness(parts, asked.more)
 
 
 def _one(count: int | None) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from diagrams.diagram import Diagram
-from diagrams.documents import Source, recommend_document, score_document
+from diagrams.documents import Source, read_sources, recommend_document, score_document
 from diagrams.requests.diagram_layout import Layer, Style, all_to_all, readable
 from diagrams.requests.request_reading import Asked, read_request
 from diagrams.scoring.faithfulness import faithfulness
@@ -83,3 +83,23 @@ def test_the_commands_take_the_request_from_a_column_or_the_option():
     assert unknown["faithfulness"] == {"value": None, "parts": []}
     (best,) = recommend_document(sources[:1])["best"]
     assert best["final"] < 2.5 < best["readability"]
+
+
+@pytest.mark.parametrize("request_text", ["A tree with five nodes", "빨간 노드 5개", "원 5개"])
+def test_right_counts_leave_open_what_nobody_checks_and_wrong_ones_do_not(request_text):
+    asked = read_request(request_text)
+    right, wrong = (faithfulness(network(1, last, 1), asked) for last in (3, 4))
+    assert right.value is None and "5 nodes; whether its form" in right.told()
+    assert wrong.value < 0.5 and wrong.told() == "6 nodes, 5 asked"
+
+
+def test_words_that_only_look_like_a_form_are_none():
+    assert not read_request("Start: 5 nodes for clustering the street").more
+
+
+def test_a_request_for_all_files_is_the_prompt_of_those_without_one(tmp_path):
+    (tmp_path / "a.txt").write_text(network(1, 3, 1).as_text())
+    (source,) = read_sources([tmp_path / "a.txt"], request="노드 5개")
+    assert source.asked.nodes == 5
+    (row,) = score_document([source])["rows"]
+    assert row["faithfulness"]["value"] == 1.0
