@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -39,6 +40,8 @@ KEY = "key-of-the-selfcheck"
 CANDIDATES, PROMPTS, EARLIER = 7, 25, 10
 #: Seconds that a grader reads a screen of fourteen replies; most people take a minute.
 READING = 10.0
+#: Seconds between two looks of a visitor: as often as the page itself asks for newer results.
+LOOKING = 2.0
 
 
 def make_run(folder: Path) -> Path:
@@ -75,14 +78,14 @@ def add_grades(url: str, folder: Path) -> int:
     count = 0
     for person in range(EARLIER):
         grader = store.add_grader(Grader(f"earlier-{person}", f"사람 {person}"))
-        for number, item in enumerate(run.items):
-            count += store.add_grades([
+        count += store.add_grades([
                 Grade(key=f"{person}:{number}:{place}", subject=f"{person}:{number}:{place}",
                       grader=grader.id, run=run.name, case=shown.case, candidate=shown.candidate,
                       prompt=item.prompt, reply=reply.reply,
                       grade=1 + int(shown.candidate[-1]) % 3 + rng.randint(0, 2),
                       screen=f"{person}:{number}", pass_=shown.pass_, tuned=shown.tuned,
                       reply_hash=shown.reply_hash, position=place, shown=len(item.replies))
+                for number, item in enumerate(run.items)
                 for place, reply in enumerate(item.replies)
                 for shown in [identify(reply)]
             ])  # fmt: skip
@@ -184,31 +187,46 @@ def grade(base: str, token: str, until: float, seconds: list[float]) -> None:
 
 
 def graders_at_work(
-    base: str, run: str, graders: int, visitors: int, seconds: float
+    base: str, run: str, tokens: list[str], visitors: int, seconds: float
 ) -> dict[str, object]:
-    """How long graders wait for "stored" while visitors look at the results again and again."""
+    """How long graders wait for "stored", and visitors for results that every grade makes older."""
     waited: list[float] = []
     looked: list[float] = []
-    tokens = [sit(base, number) for number in range(graders)]
     until = time.perf_counter() + seconds
 
     def look() -> None:
+        time.sleep(random.uniform(0, LOOKING))
         while time.perf_counter() < until:
             looked.append(results(base, run))
+            time.sleep(LOOKING)
 
-    with ThreadPoolExecutor(graders + visitors) as pool:
+    with ThreadPoolExecutor(len(tokens) + visitors) as pool:
         done = [pool.submit(grade, base, one, until, waited) for one in tokens]
         done += [pool.submit(look) for _ in range(visitors)]
         for one in done:
             one.result()
     return {
         "visitors": visitors,
-        "submits": len(waited),
-        "submit_median": round(median(waited), 3),
-        "submit_p95": round(quantiles(waited, n=20)[-1], 3),
-        "looks": len(looked),
-        "look_median": round(median(looked), 3) if looked else None,
+        **_times("submit", waited),
+        **_times("look", looked),
     }
+
+
+def _times(name: str, seconds: list[float]) -> dict[str, object]:
+    """How many there were, their median and their 95th percentile."""
+    if len(seconds) < 2:
+        return {f"{name}s": len(seconds)}
+    high = quantiles(seconds, n=20)[-1]
+    figures = {"median": round(median(seconds), 3), "p95": round(high, 3)}
+    return {f"{name}s": len(seconds), **{f"{name}_{key}": one for key, one in figures.items()}}
+
+
+def until_refreshed(base: str, run: str) -> float:
+    """Seconds until results are shown that hold every grade."""
+    begin = time.perf_counter()
+    while call(base, "results", run, Referer=f"{base}/?key={KEY}")[-1]:
+        time.sleep(0.2)
+    return time.perf_counter() - begin
 
 
 def first_paint(base: str) -> float | None:
@@ -259,16 +277,21 @@ def measure(base: str, run: str, grades: int, given: argparse.Namespace) -> dict
     page = fetch(base, "/")[1]
     sent = fetch(base, "/", headers={"Accept-Encoding": "gzip"})[1]
     first = results(base, run)
+    warm = [results(base, run) for _ in range(20)]
+    paint = first_paint(base)
+    with ThreadPoolExecutor(4) as pool:
+        tokens = list(pool.map(partial(sit, base), range(given.graders)))
     return {
         "grades": grades,
         "html_bytes": len(page),
         "html_bytes_sent": len(sent),
         "html_bytes_gzip_9": len(gzip.compress(page)),
-        "first_contentful_paint": first_paint(base),
+        "first_contentful_paint": paint,
         "results_first": round(first, 3),
-        "results_warm": round(median(results(base, run) for _ in range(5)), 3),
-        "alone": graders_at_work(base, run, given.graders, 0, given.seconds),
-        "with_visitors": graders_at_work(base, run, given.graders, given.visitors, given.seconds),
+        **_times("warm_look", warm),
+        "alone": graders_at_work(base, run, tokens, 0, given.seconds),
+        "with_visitors": graders_at_work(base, run, tokens, given.visitors, given.seconds),
+        "last_grade_shown_after": round(until_refreshed(base, run), 1),
     }
 
 

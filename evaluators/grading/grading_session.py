@@ -111,7 +111,7 @@ class GradingSession:
         """
         grader, token = self._joined(name, visitor)
         if owner:
-            self.store.copy_names_seen(OWNER, grader.id)
+            self.store.names_seen.copy(OWNER, grader.id)
         return grader, token
 
     def _joined(self, name: str, visitor: Visitor) -> tuple[Grader, str]:
@@ -168,7 +168,7 @@ class GradingSession:
             folder,
             draft=self.store.draft(work.screens[number].id),
             # Not after results or names were seen.
-            counts=not self.store.has_seen_names(grader.id, folder.name),
+            counts=not self.store.names_seen.by(grader.id, folder.name),
         )
 
     def scope_document(
@@ -236,7 +236,7 @@ class GradingSession:
         skip_reason, own_words = parse_skip(skip_reason)
         parsed = parse_grades(grades, len(cards), skip_reason, own_words)
         attempt = text(attempt, "attempt", 80) or digest(repr(parsed) + skip_reason)
-        blind = not self.store.has_seen_names(screen.grader, screen.run)
+        blind = not self.store.names_seen.by(screen.grader, screen.run)
         rows = [
             Grade(
                 key=f"{screen.id}:{place}:{attempt}",
@@ -281,7 +281,7 @@ class GradingSession:
         login = Visitor(login=visitor.login).id  # whose link is not known grades by the login
         who = visitor.id if self.knows(visitor) else login or (OWNER if owner else "")
         if who:
-            self.store.note_names_seen(who, self.run(run).name)
+            self.store.names_seen.note(who, self.run(run).name)
 
     def is_owner(self, key: str) -> bool:
         """Whether this is the owner's key."""

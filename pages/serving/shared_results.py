@@ -1,25 +1,34 @@
 """Results of a run, computed once for all who look, in a process of their own.
 
-A look costs seconds where there are thousands of grades. So what was computed is kept for as long
-as neither the run's files nor the number of its grades change; visitors who come while it is being
-made wait for the same one; and it is made where it takes neither the server's event loop nor its
-interpreter lock: whoever hands in grades meanwhile does not notice.
+A look costs seconds where there are thousands of grades. So what was computed is kept, and given at
+once to whoever comes; where the run's files or the number of its grades have changed since, newer
+results are made behind it, one at a time, with a pause between, and where they take neither the
+server's event loop nor its interpreter lock. Only the first look of all waits.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from anyio import CapacityLimiter, to_process, to_thread
+from anyio import BrokenWorkerProcess, to_process, to_thread
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 
 from benchmarks.results.results_document import document_apart, results_document, state_of
 from evaluators.grading.store.grade_store import GradeStore
+from model_registry.errors import OhloraError
 from model_registry.files.json_values import JsonDict
+
+#: Seconds between the end of one computation and the begin of the next for the same run.
+PAUSE = 8.0
+
+#: The pause is at least so many times as long as the computation took: graders come first.
+LEISURE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,7 @@ class KeptResults:
     """A document with its files, and the state of the run that it was made of."""
 
     state: tuple[object, ...]
+    read_at: float  # seconds since the epoch
     document: JsonDict
     grades_csv: Path
     summary_json: Path
@@ -37,59 +47,116 @@ class KeptResults:
         return self.grades_csv.exists() and self.summary_json.exists()
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a visitor is given: the last results, and whether newer ones are being made.
+
+    `failure` says why the last try to make newer ones gave none.
+    """
+
+    kept: KeptResults
+    refreshing: bool = False
+    failure: OhloraError | None = None
+
+
 class SharedResults:
     """The results of all runs of one page.
 
     Args:
         apart: whether they are computed in a process of their own; a test has no need for it.
+        pause: seconds from the end of a computation to the next of the same run, or longer.
     """
 
-    def __init__(self, *, apart: bool = True) -> None:
-        self._apart = apart
+    def __init__(self, *, apart: bool = True, pause: float = PAUSE) -> None:
+        self._apart, self._pause = apart, pause
         self._kept: dict[Path, KeptResults] = {}
-        self._next: dict[Path, asyncio.Task[KeptResults]] = {}
-        self._one_at_a_time: asyncio.Lock | None = None
+        self._failures: dict[Path, OhloraError] = {}
+        self._not_before: dict[Path, float] = {}
+        self._making: dict[Path, asyncio.Task[KeptResults]] = {}
+        self._one_at_a_time = asyncio.Lock()
 
-    async def of(self, folder: Path, store: GradeStore) -> KeptResults:
-        """The results as they are now.
+    async def of(self, folder: Path, store: GradeStore) -> Look:
+        """The last results; where there are newer grades, the next are begun. Waits for the first.
 
         Raises:
-            OhloraError: the run or the database can't be read.
+            OhloraError: there are none yet, and the run or the database can't be read.
         """
         state = await to_thread.run_sync(state_of, folder, store)
         kept = self._kept.get(folder)
         if kept and kept.state == state and kept.has_files:
-            return kept
-        if folder not in self._next:
-            # Whoever comes before it begins shares it: it will hold all that they could know of.
-            self._next[folder] = asyncio.create_task(self._make(folder, store))
+            return Look(kept)
+        making = self._making.get(folder) or self._begin(folder, store)
+        if kept:
+            return Look(kept, refreshing=True, failure=self._failures.get(folder))
         # One visitor who leaves ends it for nobody else.
-        return await asyncio.shield(self._next[folder])
+        return Look(await asyncio.shield(making))
+
+    def is_unchanged(self, folder: Path, read_at: object) -> bool:
+        """Whether results that a visitor has are still the last, the next being made."""
+        kept = self._kept.get(folder)
+        return kept is not None and kept.read_at == read_at and folder in self._making
+
+    def _begin(self, folder: Path, store: GradeStore) -> asyncio.Task[KeptResults]:
+        making = self._making[folder] = asyncio.create_task(self._make(folder, store))
+        # Who waits for the first is told of a failure; there may be nobody.
+        making.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return making
 
     async def _make(self, folder: Path, store: GradeStore) -> KeptResults:
-        self._one_at_a_time = self._one_at_a_time or asyncio.Lock()
-        async with self._one_at_a_time:
-            del self._next[folder]
-            state = await to_thread.run_sync(state_of, folder, store)
-            kept = self._kept.get(folder)
-            if kept is None or kept.state != state or not kept.has_files:
-                kept = self._kept[folder] = await self._compute(state, folder, store)
-            return kept
+        begun = time.monotonic()
+        try:
+            await asyncio.sleep(self._not_before.get(folder, begun) - begun)
+            async with self._one_at_a_time:
+                begun = time.monotonic()
+                self._kept[folder] = await self._compute(folder, store)
+            self._failures.pop(folder, None)
+        except Exception as error:
+            if folder not in self._kept:
+                raise
+            self._failures[folder] = _told(error)
+        finally:
+            del self._making[folder]
+        took = time.monotonic() - begun
+        self._not_before[folder] = time.monotonic() + max(self._pause, LEISURE * took)
+        return self._kept[folder]
 
-    async def _compute(
-        self, state: tuple[object, ...], folder: Path, store: GradeStore
-    ) -> KeptResults:
+    async def _compute(self, folder: Path, store: GradeStore) -> KeptResults:
+        read_at = time.time()
+        state = await to_thread.run_sync(state_of, folder, store)
         with tempfile.TemporaryDirectory(prefix="ohlora-results-") as name:
             files = Path(name)
             if store.url is None or not self._apart:  # a store in memory is only here
                 document = await to_thread.run_sync(results_document, folder, store, files)
             else:
-                document = await to_process.run_sync(
-                    document_apart, folder, store.url, files, limiter=CapacityLimiter(1)
-                )
+                document = await _in_a_process(folder, store.url, files)
             cache = get_upload_folder()
             paths = [
                 Path(await to_thread.run_sync(save_file_to_cache, files / each, cache))
                 for each in ("grades.csv", "summary.json")
             ]
-            return KeptResults(state, document, *paths)
+            return KeptResults(state, read_at, document, *paths)
+
+
+def _told(error: Exception) -> OhloraError:
+    """What visitors are told of a failure; what went wrong inside is for the log."""
+    if isinstance(error, OhloraError):
+        return error
+    logging.getLogger(__name__).error("results could not be computed", exc_info=error)
+    return OhloraError("the server's log says why.", "서버 기록을 확인해 주세요.")
+
+
+async def _in_a_process(folder: Path, store: str, files: Path) -> JsonDict:
+    """The document, by a process that stays for the next; one that was killed has a successor.
+
+    Raises:
+        OhloraError: the run or the database can't be read, or processes end before they are done.
+    """
+    for _ in range(2):
+        try:
+            return await to_process.run_sync(document_apart, folder, store, files)
+        except (BrokenWorkerProcess, ProcessLookupError):  # the latter while it starts
+            continue
+    raise OhloraError(
+        "The process that computes the results was ended twice; this machine may be out of memory.",
+        "결과를 계산하는 프로세스가 두 번 중단됐어요. 메모리가 부족한지 확인해 주세요.",
+    )

@@ -44,7 +44,7 @@ def grading_visitor(context: PageContext, grader: str, request: gr.Request) -> V
     """The visitor who grades; of an owner it is kept what they looked at by their other link."""
     visitor = visitor_of(grader, request)
     if is_owner(context, request) and context.grading.knows(visitor):
-        context.grading.store.copy_names_seen(OWNER, visitor.id)
+        context.grading.store.names_seen.copy(OWNER, visitor.id)
     return visitor
 
 

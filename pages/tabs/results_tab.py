@@ -6,14 +6,14 @@ knowing how others graded would colour one's own grades.
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from anyio import to_thread
 
-from benchmarks.results.criteria import CRITERIA
 from benchmarks.results.shown_rows import (
-    FIGURES,
     Rows,
     cost_and_quality,
     difference_rows,
@@ -35,83 +35,25 @@ from pages.page_context import (
     sees_names,
     shows_names,
 )
-from pages.page_table import AS_TEXT, NOTHING, column, data_table, picture
+from pages.page_table import AS_TEXT, HERE, NOTHING, data_table, picture
 from pages.page_texts import word
+from pages.results_columns import (
+    DECISION,
+    DIFFERENCES,
+    GRADERS,
+    GRADES,
+    JOINED,
+    NEXT,
+    RATERS,
+    RATINGS,
+)
+from pages.serving.shared_results import Look
 
+#: What results_age.js draws: the words, when the results were read, when to ask again.
+Age = dict[str, object]
 
-def _figure(key: str, criterion: str) -> dict[str, object]:
-    """A column for a criterion, named as the report names it, with its unit."""
-    figure = CRITERIA[criterion]
-    english, korean, digits = {
-        "s": (" (s)", " (초)", 2),
-        "bytes": (" (MB)", " (MB)", 0),
-        "tokens": ("", "", 1),
-    }.get(figure.unit, ("", "", 3))
-    head = figure.label_en[0].upper() + figure.label_en[1:]
-    return column(key, head + english, figure.label_ko + korean, digits=digits)
-
-
-DECISION = [
-    column("place", "Place", "순위", digits=0),
-    column("candidate", "Candidate", "후보", always=True),
-    column("score", "Score", "종합", digits=3),
-    column("win_share", "Wins", "1위 비율", digits=2),
-    column("grade", "Mean grade (95 %)", "평균 등급 (95%)"),
-    *(_figure(key, criterion) for key, criterion in FIGURES.items() if key != "inference_s"),
-    column("remark", "Remark", "비고"),
-]
-GRADES = [
-    column("candidate", "Candidate (r: rank of its tune)", "후보 (r: 튜닝 랭크)", always=True),
-    column("grade", "Mean grade", "평균 등급", digits=2),
-    column("interval", "95 %", "95%"),
-    column("prompts", "Prompts", "질문", digits=0),
-    column("grades", "Grades", "등급 수", digits=0),
-]
-DIFFERENCES = [
-    column("pair", "Pair", "쌍", always=True),
-    column("difference", "Difference", "차이", digits=2),
-    column("interval", "95 %", "95%"),
-    column("p", "p (Holm)", "p (Holm)", digits=3),
-    column("prompts", "Prompts", "질문", digits=0),
-    column("more", "More prompts needed", "더 필요한 질문", digits=0),
-]
-GRADERS = [
-    column("name", "Grader", "평가자", always=True),
-    column("grades", "Grades", "등급 수", digits=0),
-    column("same", "Same when repeated", "재평가 일치율", digits=2),
-    column("mean_change", "Mean change", "재평가 평균 변화", digits=2),
-    column("severity", "Against the others", "다른 평가자 대비", digits=2),
-    column("drift", "Drift", "진행에 따른 변화", digits=2),
-]
-RATERS = [
-    column("rater", "Rater", "자동 평가", always=True),
-    column("verdict", "Beside people", "사람과 비교"),
-    column("alpha", "Agreement (alpha, 95 %)", "일치도(알파, 95%)"),
-    column("spearman", "Rank correlation (95 %)", "순위 상관(95%)"),
-    column("replies", "Replies both graded", "함께 평가한 답변", digits=0),
-]
-JOINED = [
-    column("candidate", "Candidate or pair", "후보 또는 쌍", always=True),
-    column("mean", "With raters", "자동 평가와 함께", digits=2),
-    column("interval", "95 %", "95%"),
-    column("saved", "Narrower than people alone (%)", "사람만일 때보다 좁아짐(%)", digits=0),
-    column("adjusted", "At equal length", "길이가 같다면", digits=2),
-    column("remark", "Remark", "비고"),
-]
-NEXT = [
-    column("prompt", "Prompt", "질문", always=True),
-    column("candidates", "Replies of", "답변한 후보"),
-    column("people", "Graded by", "평가한 사람", digits=0),
-    column("reduction", "Variance saved by a grade", "등급 하나가 줄이는 분산", digits=4),
-]
-RATINGS = [
-    column("candidate", "Candidate", "후보", always=True),
-    column("chance", "Wins against average (%)", "평균을 이길 확률 (%)", digits=0),
-    column("record", "Won – tied – lost", "승 – 무 – 패"),
-    column("vote_chance", "… from votes (%)", "… 투표로 (%)", digits=0),
-    column("vote_record", "Votes", "투표 승 – 무 – 패"),
-    column("remark", "Remark", "비고"),
-]
+#: Seconds after which the browser asks whether newer results are there.
+ASK_AGAIN = 2.0
 
 
 def results_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
@@ -123,6 +65,12 @@ def results_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
         )
         refresh = gr.Button(word("refresh"), scale=0, min_width=120, elem_id="results-refresh")
     notice = gr.HTML("", elem_id="results-notice", html_template="<p></p>", js_on_load=AS_TEXT)
+    age = gr.HTML(
+        {},
+        elem_id="results-age",
+        html_template='<p role="status"></p>',
+        js_on_load=(HERE / "results_age.js").read_text(encoding="utf-8"),
+    )
     with gr.Column(visible=False) as shown:
         decision = data_table("decision", DECISION, [], "results-decision", none=NOTHING)
         use = gr.HTML("", elem_id="results-use", html_template="<p></p>", js_on_load=AS_TEXT)
@@ -141,7 +89,7 @@ def results_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
             as_json = gr.DownloadButton(word("download_json"), elem_id="results-json")
     joining = [raters, joined, further]
     tables = [decision, cost, spread, pairs, strong, *joining, people, use]
-    outputs = [notice, shown, *tables, as_csv, as_json, grades]
+    outputs = [notice, shown, *tables, as_csv, as_json, grades, age]
 
     async def results(run: str, request: gr.Request) -> tuple[object, ...]:
         with errors_as_messages(request):
@@ -151,10 +99,18 @@ def results_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
         with errors_as_messages(request):
             return await show_results(context, run, request, asked=False)
 
+    async def newer_results(run: str, seen: Age | None, request: gr.Request) -> tuple[object, ...]:
+        with errors_as_messages(request):
+            if wait := await still_the_last(context, run, seen or {}):
+                return *(gr.skip() for _ in outputs[1:]), wait
+            return await show_results(context, run, request, asked=False)
+
     given: dict[str, Any] = {"queue": False, "show_progress": "minimal", "preprocess": False}
     refresh.click(results, run, outputs, api_name="results", **given)
     for event in (tab.select, run.input):
         event(results_in_passing, run, outputs, api_visibility="private", **given)
+    silent = {**given, "show_progress": "hidden"}
+    age.tick(newer_results, [run, age], outputs, api_visibility="private", **silent)
     return run
 
 
@@ -197,13 +153,14 @@ async def show_results(
         OhloraError: there is no such run.
     """
     korean = prefers_korean(request)
-    folder = await to_thread.run_sync(context.grading.run, run or "")
-    why_not = await to_thread.run_sync(_why_not, context, request, run or "", asked)
+    # One way through the threads: fifty graders stand there, too.
+    allowed = await to_thread.run_sync(_allowed, context, request, run or "", asked)
+    folder, why_not, everything = allowed
     if why_not:
         told = why_not[korean]
-        return told, gr.Column(visible=False), [], {}, {}, *[[]] * 6, "", None, None, []
-    kept = await context.results.of(folder.folder, context.grading.store)
-    everything = await to_thread.run_sync(_sees_everything, context, request, folder.name)
+        return told, gr.Column(visible=False), [], {}, {}, *[[]] * 6, "", None, None, [], {}
+    look = await context.results.of(folder, context.grading.store)
+    kept = look.kept
     mine = page_visitor(request).id
     language = "ko" if korean else "en"
     rows, summary = kept.document["decision"][language], kept.document["summary"]
@@ -223,7 +180,47 @@ async def show_results(
             str(kept.grades_csv) if everything else None,
             str(kept.summary_json) if everything else None,
             grade_rows(summary),
+            _age(look, summary["grades"], korean),
         )
+
+
+async def still_the_last(context: PageContext, run: str, seen: Age) -> Age | None:
+    """The age of a visitor's results, asked again, while newer ones are being made."""
+    folder = await to_thread.run_sync(context.grading.run, run or "")
+    if context.results.is_unchanged(folder.folder, seen.get("read_at")):
+        return {**seen, "asked_at": time.time()}
+    return None
+
+
+def _age(look: Look, grades: int, korean: bool) -> Age:
+    """When results were read that are not the newest, and when to ask for newer ones.
+
+    The browser puts the time in, which is the visitor's own; nothing where they are the newest.
+    """
+    if not look.refreshing:
+        return {}
+    if look.failure is None:
+        told = text(
+            f"As of {{time}}, {grades:,} grades; being refreshed.",
+            f"{{time}} 기준 등급 {grades:,}개의 결과예요. 새 결과를 계산하고 있어요.",
+        )
+    else:
+        why = (korean and look.failure.korean) or str(look.failure)
+        told = text(
+            f"As of {{time}}, {grades:,} grades; they could not be refreshed: {why}",
+            f"{{time}} 기준 등급 {grades:,}개의 결과예요. 새로 계산하지 못했어요: {why}",
+        )
+    read_at = look.kept.read_at
+    return {"told": told, "read_at": read_at, "asked_at": time.time(), "again": ASK_AGAIN}
+
+
+def _allowed(
+    context: PageContext, request: gr.Request, run: str, asked: bool
+) -> tuple[Path, tuple[str, str] | None, bool]:
+    """A run's folder, why a visitor is not shown its results now, and if they see everything."""
+    found = context.grading.run(run)
+    why_not = _why_not(context, request, run, asked)
+    return found.folder, why_not, not why_not and _sees_everything(context, request, found.name)
 
 
 def _sees_everything(context: PageContext, request: gr.Request, run: str) -> bool:

@@ -127,7 +127,7 @@ def test_a_look_at_the_results_leaves_no_folder_behind(
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
     (tmp_path / "temporary").mkdir()
     for _ in range(3):
-        *_, as_csv, as_json, _ = finish(show_results(context, "run", a_request("key=key")))
+        *_, as_csv, as_json, _, _ = finish(show_results(context, "run", a_request("key=key")))
         assert Path(as_csv).is_file() and Path(as_json).is_file()
     assert list((tmp_path / "temporary").iterdir()) == []
     assert len(list((tmp_path / "served").rglob("*.csv"))) == 1
@@ -520,8 +520,8 @@ def test_an_owner_who_looks_before_they_have_a_name_does_not_grade_blind(
     assert shows_names(context, a_request("key=key"), "run", asked=True)
     _, stranger = grading.join("바다")
     _, owner = grading.join("민지", owner=True)
-    assert not grading.store.has_seen_names(Visitor(stranger).id, "run")
-    assert grading.store.has_seen_names(Visitor(owner).id, "run")
+    assert not grading.store.names_seen.by(Visitor(stranger).id, "run")
+    assert grading.store.names_seen.by(Visitor(owner).id, "run")
 
 
 def test_an_owner_who_comes_back_to_grade_has_seen_what_they_looked_at(
@@ -529,10 +529,10 @@ def test_an_owner_who_comes_back_to_grade_has_seen_what_they_looked_at(
 ) -> None:
     grading = context.grading
     _, token = grading.join("민지", owner=True)
-    assert not grading.store.has_seen_names(Visitor(token).id, "run")
+    assert not grading.store.names_seen.by(Visitor(token).id, "run")
     assert shows_names(context, a_request("key=key"), "run", asked=True)
     grading.join("민지", Visitor(token), owner=True)
-    assert grading.store.has_seen_names(Visitor(token).id, "run")
+    assert grading.store.names_seen.by(Visitor(token).id, "run")
 
 
 def test_a_login_with_a_link_that_is_not_known_has_seen_names_as_the_login(
@@ -540,13 +540,13 @@ def test_a_login_with_a_link_that_is_not_known_has_seen_names_as_the_login(
 ) -> None:
     assert shows_names(context, a_request("key=key&grader=none", "minji"), "run", asked=True)
     context.grading.join("", Visitor(login="minji"))
-    assert context.grading.store.has_seen_names(Visitor(login="minji").id, "run")
+    assert context.grading.store.names_seen.by(Visitor(login="minji").id, "run")
 
 
 def test_a_manager_who_exports_grades_has_seen_names(context: PageContext) -> None:
     _, token = context.grading.join("민지")
     exported(context, "run", "jsonl", a_request(f"key=key&grader={token}"))
-    assert context.grading.store.has_seen_names(Visitor(token).id, "run")
+    assert context.grading.store.names_seen.by(Visitor(token).id, "run")
 
 
 def test_an_owner_who_looks_by_the_bare_link_while_they_grade_has_seen_names(
@@ -555,6 +555,6 @@ def test_an_owner_who_looks_by_the_bare_link_while_they_grade_has_seen_names(
     _, token = context.grading.join("민지", owner=True)
     assert shows_names(context, a_request("key=key"), "run", asked=True)
     grading_visitor(context, token, a_request(f"grader={token}"))
-    assert not context.grading.store.has_seen_names(Visitor(token).id, "run")
+    assert not context.grading.store.names_seen.by(Visitor(token).id, "run")
     assert grading_visitor(context, token, a_request(f"key=key&grader={token}")).token == token
-    assert context.grading.store.has_seen_names(Visitor(token).id, "run")
+    assert context.grading.store.names_seen.by(Visitor(token).id, "run")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -12,11 +16,13 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from evaluators.grading.gradable_replies import identify, read_run
 from evaluators.grading.store.grade_records import Grade, Grader
 from evaluators.grading.store.grade_store import GradeStore
+from model_registry.errors import OhloraError
 from pages.serving import shared_results
 from pages.serving.page_shell import PageShell
-from pages.serving.shared_results import SharedResults
+from pages.serving.shared_results import Look, SharedResults
 from tests.pages.event_loops import finish
 from tests.support.grading_fixtures import make_run
 
@@ -46,43 +52,154 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return done
 
 
-def grade(store: GradeStore, key: str) -> None:
+def grade(store: GradeStore, run: Path, key: str) -> None:
+    """A grade more of the run's first reply."""
+    item = read_run(run).items[0]
+    shown = identify(item.replies[0])
     who = store.add_grader(Grader("g", "민지"))
-    store.add_grades([Grade(key, key, who.id, "run", "case-0-inference", "가온-0.4b", "q", "a", 4)])
+    store.add_grades([
+        Grade(key, key, who.id, run.name, shown.case, shown.candidate, item.prompt,
+              item.replies[0].reply, 4, pass_=shown.pass_, tuned=shown.tuned,
+              reply_hash=shown.reply_hash)
+    ])  # fmt: skip
 
 
-def test_ten_who_look_at_once_cause_one_computation(
+def test_ten_who_look_first_and_at_once_cause_one_computation(
     run: Path, store: GradeStore, computed: list[Path]
 ) -> None:
     shared = SharedResults(apart=False)
 
-    async def look() -> list[object]:
+    async def look() -> list[Look]:
         return list(await asyncio.gather(*(shared.of(run, store) for _ in range(10))))
 
     found = finish(look())
     assert computed == [run]
-    assert all(one is found[0] for one in found)
+    assert all(one.kept is found[0].kept and not one.refreshing for one in found)
+
+
+def grades_in(look: Look) -> int:
+    count: int = look.kept.document["summary"]["grades"]
+    return count
+
+
+async def refreshed(shared: SharedResults, run: Path, store: GradeStore) -> Look:
+    """What is shown once nothing newer is being made."""
+    while (look := await shared.of(run, store)).refreshing and not look.failure:
+        await asyncio.sleep(0.01)
+    return look
 
 
 def test_results_are_kept_until_a_grade_or_a_file_is_new(
     run: Path, store: GradeStore, computed: list[Path]
 ) -> None:
-    shared = SharedResults(apart=False)
+    shared = SharedResults(apart=False, pause=0)
 
-    def look() -> None:
-        finish(shared.of(run, store))
+    async def look_and_change() -> None:
+        await shared.of(run, store)
+        await refreshed(shared, run, store)
+        assert len(computed) == 1
+        grade(store, run, "a")
+        assert grades_in(await refreshed(shared, run, store)) == 1
+        await refreshed(shared, run, store)
+        assert len(computed) == 2
+        with (run / "scores.jsonl").open("a") as scores:
+            scores.write("\n")
+        await refreshed(shared, run, store)
+        assert len(computed) == 3
 
-    look()
-    look()
-    assert len(computed) == 1
-    grade(store, "a")
-    look()
-    look()
-    assert len(computed) == 2
-    with (run / "scores.jsonl").open("a") as scores:
-        scores.write("\n")
-    look()
-    assert len(computed) == 3
+    finish(look_and_change())
+
+
+@dataclass
+class Gate:
+    """Computations wait at it while it is shut; `times` is when each began and ended."""
+
+    open: threading.Event = field(default_factory=threading.Event)
+    times: list[tuple[float, float]] = field(default_factory=list)
+    inside: int = 0
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    gate, whole = Gate(), shared_results.results_document
+    gate.open.set()
+
+    def gated(folder: Path, store: GradeStore | str, files: Path) -> dict:
+        begun = time.monotonic()
+        gate.inside += 1
+        assert gate.inside == 1, "two run at once"
+        time.sleep(0.1)
+        assert gate.open.wait(60)
+        found = whole(folder, store, files)
+        gate.inside -= 1
+        gate.times.append((begun, time.monotonic()))
+        return found
+
+    monkeypatch.setattr(shared_results, "results_document", gated)
+    return gate
+
+
+def test_a_visitor_never_waits_for_a_refresh_and_two_never_run_at_once(
+    tmp_path: Path, run: Path, store: GradeStore, gate: Gate
+) -> None:
+    shared, runs = SharedResults(apart=False, pause=0), [run, make_run(tmp_path / "other")]
+
+    async def look_while_newer_results_are_made() -> None:
+        await asyncio.gather(*(shared.of(one, store) for one in runs))
+        gate.open.clear()
+        for number in range(5):
+            for one in runs:
+                grade(store, one, f"{one.name} {number}")
+                look = await shared.of(one, store)  # would wait for ever at the gate
+                assert (look.refreshing, grades_in(look)) == (True, 0)
+                assert shared.is_unchanged(one, look.kept.read_at)
+        gate.open.set()
+        for one in runs:
+            assert grades_in(await refreshed(shared, one, store)) == 5
+            assert not shared.is_unchanged(one, look.kept.read_at)
+
+    finish(look_while_newer_results_are_made())
+    assert len(gate.times) <= 2 + 2 * 2, "ten grades are no ten computations"
+
+
+def test_a_grade_shows_up_after_the_pause_and_not_before(
+    run: Path, store: GradeStore, gate: Gate
+) -> None:
+    shared = SharedResults(apart=False, pause=0.7)
+
+    async def see_a_grade() -> None:
+        await shared.of(run, store)
+        grade(store, run, "a")
+        assert grades_in(await refreshed(shared, run, store)) == 1
+
+    finish(see_a_grade())
+    (_, end), (begin, _) = gate.times
+    assert 0.7 <= begin - end < 3
+
+
+def test_what_can_t_be_refreshed_stays_with_the_reason(run: Path, store: GradeStore) -> None:
+    shared = SharedResults(apart=False, pause=0)
+
+    async def damage() -> tuple[Look, Look]:
+        first = await shared.of(run, store)
+        results = (run / "results.jsonl").read_text()
+        (run / "results.jsonl").write_text("no json\n" + results)
+        failed = await refreshed(shared, run, store)
+        (run / "results.jsonl").write_text(results)
+        while (mended := await shared.of(run, store)).refreshing:
+            await asyncio.sleep(0.01)
+        assert failed.kept is first.kept
+        return failed, mended
+
+    failed, mended = finish(damage())
+    assert "results.jsonl" in str(failed.failure)
+    assert mended.failure is None
+
+
+def test_the_first_look_of_a_damaged_run_is_an_error(run: Path, store: GradeStore) -> None:
+    (run / "results.jsonl").write_text("no json\n{}\n")
+    with pytest.raises(OhloraError, match=r"results\.jsonl"):
+        finish(SharedResults(apart=False).of(run, store))
 
 
 def test_a_visitor_who_leaves_ends_the_computation_for_nobody_else(
@@ -101,12 +218,41 @@ def test_a_visitor_who_leaves_ends_the_computation_for_nobody_else(
 
 
 @pytest.mark.slow
-def test_another_process_computes_the_same(run: Path, store: GradeStore) -> None:
-    grade(store, "a")
-    here = finish(SharedResults(apart=False).of(run, store))
-    apart = finish(SharedResults().of(run, store))
-    assert apart.document == here.document
-    assert apart.grades_csv.read_bytes() == here.grades_csv.read_bytes()
+def test_another_process_computes_the_same_and_one_that_is_killed_has_a_successor(
+    run: Path, store: GradeStore
+) -> None:
+    grade(store, run, "a")
+    here = finish(SharedResults(apart=False).of(run, store)).kept
+    shared = SharedResults(pause=0)
+
+    async def kill_twice() -> tuple[Look, Look]:
+        making = asyncio.create_task(shared.of(run, store))
+        await kill_worker()
+        first = await making
+        grade(store, run, "b")
+        assert (await shared.of(run, store)).refreshing
+        await kill_worker()
+        return first, await refreshed(shared, run, store)
+
+    first, second = finish(kill_twice())
+    assert first.kept.document == here.document
+    assert first.kept.grades_csv.read_bytes() == here.grades_csv.read_bytes()
+    assert (grades_in(second), second.failure) == (2, None)
+
+
+async def kill_worker() -> None:
+    """Kill the process that computes, as soon as there is one, as the kernel would."""
+    while not (workers := [p for p in psutil.Process().children() if is_worker(p)]):
+        await asyncio.sleep(0.01)
+    for worker in workers:
+        worker.kill()
+
+
+def is_worker(process: psutil.Process) -> bool:
+    try:
+        return "anyio.to_process" in process.cmdline()
+    except psutil.Error:
+        return False
 
 
 @pytest.fixture

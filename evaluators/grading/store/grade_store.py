@@ -11,7 +11,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 
 from sqlalchemy import Engine, Executable, RowMapping, Table, delete, func, select
@@ -35,6 +35,7 @@ from evaluators.grading.store.grade_records import (
     now,
 )
 from evaluators.grading.store.management_store import ManagementStore
+from evaluators.grading.store.names_seen import NamesSeen
 from evaluators.grading.store.row_values import (
     grade_of,
     insert_new,
@@ -61,6 +62,7 @@ class GradeStore:
         )
         self._listeners: list[Callable[[list[Grade]], None]] = []
         self._managing: list[Callable[[], None]] = []
+        self._planning: list[Callable[[list[Screen]], None]] = []
 
     @classmethod
     def open(cls, url: str | None = None) -> GradeStore:
@@ -88,6 +90,11 @@ class GradeStore:
     def management(self) -> ManagementStore:
         """What only the manager asks for."""
         return ManagementStore(self._engine, self._writing, lambda: _call(self._managing))
+
+    @property
+    def names_seen(self) -> NamesSeen:
+        """Who has seen names or results."""
+        return NamesSeen(self._engine, self._writing, lambda: _call(self._managing))
 
     def check_writable(self) -> None:
         """Check that a grade could be stored, without storing one.
@@ -141,8 +148,17 @@ class GradeStore:
         with self._writing, self._writer.begin() as connection:
             lock_planning(connection, run)
             more = further(planned_screens(connection, run))
-            rows = [{**asdict(s), "made_at": s.made_at or now()} for s in more]
-            insert_new(connection, schema.screens, rows)
+            more = [replace(s, made_at=s.made_at or now()) for s in more]
+            insert_new(connection, schema.screens, [asdict(s) for s in more])
+        if more:
+            _call(partial(listener, more) for listener in self._planning)
+
+    def add_screens(self, planned: Iterable[tuple[Screen, Grader]]) -> None:
+        """Add copied screens, and whom each is of, where they are not there."""
+        with self._writing, self._writer.begin() as connection:
+            for screen, grader in planned:
+                insert_new(connection, schema.graders, [asdict(grader)])
+                insert_new(connection, schema.screens, [asdict(screen)])
 
     def screens(self, grader_id: str, run: str) -> list[Screen]:
         """All screens of one grader in one run, in order."""
@@ -188,8 +204,12 @@ class GradeStore:
         self._listeners.append(listener)
 
     def on_management(self, listener: Callable[[], None]) -> None:
-        """Call this once something that a manager did is on disk; its failure is a warning."""
+        """Call this once something that a manager did, or who has seen names, is on disk."""
         self._managing.append(listener)
+
+    def on_screens(self, listener: Callable[[list[Screen]], None]) -> None:
+        """Call this with planned screens once they are on disk; its failure is a warning."""
+        self._planning.append(listener)
 
     def add_votes(self, votes: Sequence[Vote]) -> int:
         """Add votes in one transaction; how many were new."""
@@ -235,37 +255,6 @@ class GradeStore:
         with self._engine.connect() as connection:
             found = [int(connection.execute(one).scalar() or 0) for one in (grades, votes)]
         return found[0], found[1]
-
-    def note_names_seen(self, grader_id: str, run: str) -> None:
-        """Record that a person has seen names or results of a run; the first time stays."""
-        row = {"grader": grader_id, "run": run, "made_at": now()}
-        self._insert(schema.names_seen, [row])
-
-    def copy_names_seen(self, of: str, to: str) -> None:
-        """Record that one person has seen what another id has: they are the same person."""
-        table = schema.names_seen
-        known = select(table.c.run).where(table.c.grader == to)
-        query = select(table).where(table.c.grader == of, table.c.run.not_in(known))
-        if new := self._rows(query):
-            self._insert(table, [{**row, "grader": to} for row in new])
-
-    def has_seen_names(self, grader_id: str, run: str) -> bool:
-        """Whether this person's later grades in this run are no longer blind.
-
-        One grade that was not blind says so too: a copy of the grades brings no other note.
-        """
-        seen, given = schema.names_seen, schema.grades
-        queries = (
-            select(seen.c.grader).where(seen.c.grader == grader_id, seen.c.run == run),
-            select(given.c.id).where(
-                given.c.grader == grader_id,
-                given.c.run == run,
-                given.c.page == "grade",
-                given.c.blind.is_(False),
-            ),
-        )
-        with self._engine.connect() as connection:
-            return any(connection.execute(query.limit(1)).first() for query in queries)
 
     def votes(self) -> list[Vote]:
         """All votes in the order they were given."""

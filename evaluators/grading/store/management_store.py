@@ -1,5 +1,7 @@
 """What a manager keeps of a grading: invitations, their end, and what graders may see at the end.
 
+Also the copy of these rows, and of who has seen names, that outlives a lost disk.
+
 Rows are only added, as everywhere in this database.
 """
 
@@ -34,7 +36,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class ManagementRow:
-    """One row of the manager's tables, with the name of its grader, as it is copied elsewhere."""
+    """One row of these tables, with the name of its grader, as it is copied elsewhere."""
 
     table: str  # one of `_COPIED`
     made_at: str
@@ -45,7 +47,7 @@ class ManagementRow:
 
 
 _OF_GRADERS = {"invitations": schema.invitations, "revocations": schema.revocations}
-_COPIED = (*_OF_GRADERS, "visibility")
+_COPIED = (*_OF_GRADERS, "visibility", "names_seen")
 
 
 class ManagementStore:
@@ -134,8 +136,8 @@ class ManagementStore:
             return str(connection.execute(query).scalar() or DEFAULT_LEVEL)
 
     def rows(self) -> list[ManagementRow]:
-        """Everything that a manager declared, to be copied; `add_rows` takes it."""
-        people, seen = schema.graders, schema.visibility
+        """Everything that a manager declared, and who has seen names; `add_rows` takes it."""
+        people, may_see, seen = schema.graders, schema.visibility, schema.names_seen
         with self._engine.connect() as connection:
             found = [
                 ManagementRow(name, *row)
@@ -144,10 +146,15 @@ class ManagementStore:
                     select(table.c.made_at, table.c.grader, people.c.name).join(people)
                 )
             ]
-            levels = connection.execute(
-                select(seen.c.made_at, seen.c.run, seen.c.level).order_by(seen.c.id)
-            ).all()
-            return found + [ManagementRow("visibility", at, run=r, level=v) for at, r, v in levels]
+            found += [
+                ManagementRow("names_seen", row.made_at, row.grader, run=row.run)
+                for row in connection.execute(select(seen))
+            ]
+            levels = connection.execute(select(may_see).order_by(may_see.c.id))
+            return found + [
+                ManagementRow("visibility", row.made_at, run=row.run, level=row.level)
+                for row in levels
+            ]
 
     def add_rows(self, rows: Iterable[ManagementRow]) -> None:
         """Add copied rows that are not there.
@@ -165,6 +172,9 @@ class ManagementStore:
                     insert_new(connection, schema.graders, [person])
                     of = {"grader": row.grader, "made_at": row.made_at}
                     insert_new(connection, _OF_GRADERS[row.table], [of])
+                elif row.table == "names_seen":
+                    of = {"grader": row.grader, "run": row.run, "made_at": row.made_at}
+                    insert_new(connection, schema.names_seen, [of])
                 elif row not in known:
                     level = {"run": row.run, "level": row.level, "made_at": row.made_at}
                     connection.execute(insert(schema.visibility).values(**level))

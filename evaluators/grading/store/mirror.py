@@ -1,6 +1,7 @@
-"""Mirrors grades and what a manager declared to a dataset repository, for a Space's lost disk.
+"""Mirrors what people and their manager gave to a dataset repository, for a Space's lost disk.
 
-What a manager declared: invitations, their end, and what graders may see.
+Grades; the screens that were planned for each grader; invitations, their end and what graders may
+see; and who has seen names, whose later grades are not blind.
 
 Set OHLORA_MIRROR_REPO (such as "me/ohlora-grades", a private dataset) and HF_TOKEN. At start the
 copy is read back; afterwards each process appends to a file of its own, which is committed every
@@ -15,16 +16,17 @@ import os
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from evaluators.grading.grade_export import rows_of
 from evaluators.grading.grade_import import import_grades
-from evaluators.grading.store.grade_records import Grade
+from evaluators.grading.store.grade_records import Grade, Grader, Screen
 from evaluators.grading.store.grade_store import GradeStore
 from evaluators.grading.store.management_store import ManagementRow
+from evaluators.grading.store.row_values import screen_of
 from model_registry.errors import BadFile, OhloraError
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class Mirror:
         mine = uuid.uuid4().hex
         self._file = self.folder / f"grades-{mine}.jsonl"
         self._managed = self.folder / f"management-{mine}.jsonl"
+        self._screens = self.folder / f"screens-{mine}.jsonl"
         self._copied: dict[ManagementRow, None] = {}
         self._scheduler: CommitScheduler | None = None
         self._lock = threading.Lock()
@@ -60,7 +63,7 @@ class Mirror:
             found = snapshot_download(
                 self.repo,
                 repo_type="dataset",
-                allow_patterns=["grades-*.jsonl", "management-*.jsonl"],
+                allow_patterns=["grades-*.jsonl", "management-*.jsonl", "screens-*.jsonl"],
             )
         except RepositoryNotFoundError:
             return 0  # the first start: the scheduler makes it
@@ -75,8 +78,10 @@ class Mirror:
         files = sorted(Path(found).glob("grades-*.jsonl"))
         new = sum(import_grades(store, file).new for file in files)
         for file in sorted(Path(found).glob("management-*.jsonl")):
-            self._copied.update(dict.fromkeys(_rows_of(file)))
+            self._copied.update(dict.fromkeys(_rows_of(file, _management_row)))
         store.management.add_rows(sorted(self._copied, key=lambda row: row.made_at))
+        for file in sorted(Path(found).glob("screens-*.jsonl")):
+            store.add_screens(list(_rows_of(file, _screen_row)))
         return new
 
     def add(self, grades: list[Grade], store: GradeStore) -> None:
@@ -84,10 +89,16 @@ class Mirror:
         self._append(self._file, rows_of(grades, store.graders()))
 
     def add_management(self, store: GradeStore) -> None:
-        """Append what a manager did since the last time."""
+        """Append what a manager did, and who has seen names, since the last time."""
         new = [row for row in store.management.rows() if row not in self._copied]
         self._append(self._managed, map(asdict, new))
         self._copied.update(dict.fromkeys(new))
+
+    def add_screens(self, screens: Sequence[Screen], store: GradeStore) -> None:
+        """Append planned screens, each with the name of its grader."""
+        people = store.graders()
+        named = [asdict(one) | {"name": people[one.grader].name} for one in screens]
+        self._append(self._screens, named)
 
     def _append(self, path: Path, rows: Iterable[Mapping[str, object]]) -> None:
         with self._lock:
@@ -112,15 +123,27 @@ class Mirror:
         return scheduler
 
 
-def _rows_of(path: Path) -> Iterator[ManagementRow]:
+T = TypeVar("T")
+
+
+def _rows_of(path: Path, row_of: Callable[[dict[str, object]], T]) -> Iterator[T]:
     for place, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
         if not line.strip():
             continue
         try:
-            yield ManagementRow(**{name: str(value) for name, value in json.loads(line).items()})
-        except (ValueError, TypeError, AttributeError):
-            problem = "is no copy of an invitation, of its end or of what graders may see"
-            raise BadFile(path, place, problem, "초대 기록으로 읽을 수 없는 줄입니다") from None
+            yield row_of(json.loads(line))
+        except (ValueError, TypeError, AttributeError, KeyError):
+            problem = "is no copy of a screen, an invitation, its end or of what somebody saw"
+            raise BadFile(path, place, problem, "사본으로 읽을 수 없는 줄입니다") from None
+
+
+def _management_row(row: dict[str, object]) -> ManagementRow:
+    return ManagementRow(**{name: str(value) for name, value in row.items()})
+
+
+def _screen_row(row: dict[str, object]) -> tuple[Screen, Grader]:
+    person = Grader(str(row["grader"]), str(row.pop("name")), str(row["made_at"]))
+    return screen_of(row), person
 
 
 def start_mirror(store: GradeStore) -> Mirror | None:
@@ -132,4 +155,5 @@ def start_mirror(store: GradeStore) -> Mirror | None:
     mirror.read_back(store)
     store.on_grades(lambda grades: mirror.add(grades, store))
     store.on_management(lambda: mirror.add_management(store))
+    store.on_screens(lambda screens: mirror.add_screens(screens, store))
     return mirror

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -60,7 +61,7 @@ def grade_of(row: RowMapping) -> Grade:
     return Grade(**values)
 
 
-def screen_of(row: RowMapping) -> Screen:
+def screen_of(row: RowMapping | dict[str, Any]) -> Screen:
     """The screen of a row."""
     shown = tuple(Shown(**one) for one in row["shown"])
     return Screen(**{**row, "shown": shown})

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
+from evaluators.grading.grading_session import GradingSession
+from evaluators.grading.rater_identity import Visitor
 from evaluators.grading.store import mirror
 from evaluators.grading.store.grade_records import Grader
 from evaluators.grading.store.grade_store import GradeStore
 from evaluators.grading.store.mirror import Mirror, start_mirror
 from model_registry.errors import BadFile, OhloraError
 from tests.evaluators.grading.test_grading_store import a_grade
+from tests.evaluators.grading.test_identical_replies import hand_in, practise
+from tests.support.fake_hub import FakeHub, repo_of_folder
+from tests.support.grading_fixtures import make_run
 
 
 class Scheduler:
@@ -83,10 +89,62 @@ def test_a_revoked_link_stays_revoked_and_an_invitation_open_after_a_restart(
     assert other.management.visibility("run") == "nothing"
 
 
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    """A server that is the hub of this process; nothing is committed to it."""
+    hub = FakeHub()
+    hub.use(monkeypatch, tmp_path / "home")
+    Scheduler.built = []
+    monkeypatch.setattr("huggingface_hub.CommitScheduler", Scheduler)
+    monkeypatch.setattr(mirror.atexit, "register", lambda _: None)
+    monkeypatch.setenv("OHLORA_MIRROR_REPO", "me/grades")
+    yield hub
+    hub.close()
+
+
+def test_a_space_that_restarts_knows_who_saw_names_and_what_is_whose(
+    served: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror.tempfile, "tempdir", str(tmp_path))
+    runs = {"run": make_run(tmp_path / "run")}
+
+    def started(disk: str) -> GradingSession:
+        (tmp_path / disk).mkdir()
+        store = GradeStore.open(f"sqlite:///{tmp_path / disk / 'grades.db'}")
+        start_mirror(store)
+        return GradingSession(lambda: store, runs, "key")
+
+    first = started("first disk")
+    graded, looked = (Visitor(first.join(name, Visitor())[1]) for name in ("민지", "서연"))
+    practise(first, graded)
+    hand_in(first, graded, 4)
+    first.screen(looked)
+    first.note_names_seen(looked)
+    first.note_names_seen(Visitor(), owner=True)
+    (written,) = tmp_path.glob("ohlora-mirror-*")
+    served.repos["datasets/me/grades"] = repo_of_folder(written)
+
+    second = started("second disk")
+    for who in (graded, looked):
+        assert second.store.screens(who.id, "run") == first.store.screens(who.id, "run") != []
+    assert second.screen(graded)["number"] == first.screen(graded)["number"]
+    assert second.store.graders()[looked.id].name == "서연", "who gave no grade yet has their link"
+    practise(second, looked)
+    hand_in(second, looked, 5)
+    assert {g.blind for g in second.store.grades(grader=looked.id)} == {False}
+    assert {g.blind for g in second.store.grades(grader=graded.id)} == {True}
+    owner, _ = second.join("주인", owner=True)
+    assert second.store.names_seen.by(owner.id, "run")
+
+
 def test_a_damaged_copy_of_invitations_is_named_with_its_line(hub: Path, tmp_path: Path) -> None:
     (hub / "management-1.jsonl").write_text('{"table": "invitations"}\n')
     with pytest.raises(BadFile, match=r"management-1\.jsonl:1"):
         Mirror("me/grades", hub).read_back(a_store(tmp_path / "one.db"))
+    (hub / "management-1.jsonl").write_text("")
+    (hub / "screens-1.jsonl").write_text('\n{"id": "s"}\n')
+    with pytest.raises(BadFile, match=r"screens-1\.jsonl:2"):
+        Mirror("me/grades", hub).read_back(a_store(tmp_path / "two.db"))
 
 
 def test_a_mirror_that_fails_costs_no_grade(

@@ -217,14 +217,14 @@ def test_who_has_seen_names_is_known_after_a_restart_and_from_a_copy_of_the_grad
     grading.note_names_seen(who)
     grading.note_names_seen(who)
     again = GradeStore.open(f"sqlite:///{tmp_path / 'grades.db'}")
-    assert again.has_seen_names(who.id, "run")
-    assert not again.has_seen_names(who.id, "another")
+    assert again.names_seen.by(who.id, "run")
+    assert not again.names_seen.by(who.id, "another")
     hand_in(grading, who, 1, number=2, attempt="later")
     copy = GradeStore.open(f"sqlite:///{tmp_path / 'copy.db'}")
     for grader in grading.store.graders().values():
         copy.add_grader(grader)
     copy.add_grades(grading.store.grades(history=True))
-    assert copy.has_seen_names(who.id, "run")
+    assert copy.names_seen.by(who.id, "run")
 
 
 def test_grades_of_the_first_version_are_all_there_after_the_update(tmp_path: Path) -> None:
