@@ -117,7 +117,7 @@ def test_fit_predicts_for_the_longest_row_of_each_candidate(tmp_path, ohlora) ->
     (counted,) = document["tokenizers"]
     assert counted["longest_tokens"] > 128
     assert {row["length"] for row in document["rows"]} == {counted["longest_tokens"]}
-    assert {row["length"] for row in json.loads(plain)["rows"]} == {128}
+    assert {row["length"] for row in json.loads(plain)["rows"]} == {512}
 
 
 def test_fit_predicts_packed_rows_at_the_length_they_are_packed_to(tmp_path, ohlora) -> None:
