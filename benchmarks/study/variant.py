@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 
 from benchmarks.study.contract import Contract
 from model_registry.files.json_values import JsonObject
+from model_registry.language import Both
 from model_registry.weights.quantization import QUANTIZATIONS
 
 #: Names of settings that replace a field of the contract for one case.
@@ -19,6 +20,12 @@ _REPLACES = {
     "targets": "lora_targets",
     "learning_rate": "learning_rate",
     "dtype": "dtype",
+}
+
+_CHOICES = {
+    "tuning": ("lora", "full"),
+    "quantization": ("none", *QUANTIZATIONS),
+    "dtype": ("half", "float32", "bfloat16", "float16"),
 }
 
 
@@ -42,16 +49,20 @@ class Variant:
     quantization: str = "none"
     only: tuple[str, ...] = ()
 
-    def problem(self) -> str | None:
-        """Why this variant is not possible; None where it is."""
-        if self.tuning not in ("lora", "full"):
-            return f'tuning is "lora" or "full", not {self.tuning!r}'
-        if self.quantization not in ("none", *QUANTIZATIONS):
-            return f"quantization is none, {', '.join(QUANTIZATIONS)}, not {self.quantization!r}"
+    def problem(self) -> Both | None:
+        """Why this variant is not possible, in English and Korean; None where it is."""
+        for name, known in _CHOICES.items():
+            value, listed = getattr(self, name), ", ".join(known)
+            if value is not None and value not in known:
+                return (
+                    f"{name} is one of {listed}, not {value!r}",
+                    f"{name} 값은 {listed} 중 하나여야 합니다({value!r}은(는) 안 됩니다)",
+                )
         if self.tuning == "full" and self.quantization != "none":
-            return "quantised weights can't be tuned fully: use LoRA on them"
-        if self.dtype not in (None, "half", "float32", "bfloat16", "float16"):
-            return f"dtype is half, float32, bfloat16 or float16, not {self.dtype!r}"
+            return (
+                "quantised weights can't be tuned fully: use LoRA on them",
+                "양자화한 가중치는 전체 튜닝할 수 없습니다. LoRA를 쓰세요",
+            )
         return None
 
     def settings(self, half: str) -> dict[str, object]:
