@@ -16,7 +16,7 @@ from commands.shared.user_registry import registry
 from model_registry.candidate import Candidate
 from model_registry.language import text
 from model_registry.licenses.license_uses import document_of, free_in_korean
-from model_registry.licenses.provenance import Source
+from model_registry.licenses.provenance import Source, group_words
 from model_registry.naming.candidate_check import counted
 from model_registry.naming.catalog_entry import add_to_catalog
 from model_registry.naming.resolve import find_candidate
@@ -210,7 +210,8 @@ def _print_facts(candidates: Sequence[Candidate]) -> None:
         for group, source in c.evidence.items():
             by_source.setdefault(source, []).append(group)
         for source, groups in by_source.items():
-            print(f"    {', '.join(groups)}: {source.title} ({source.standing}, {source.read_on})")
+            named = ", ".join(group_words(group) for group in groups)
+            print(f"    {named}: {source.words} ({source.standing_words}, {source.read_on})")
 
 
 def _free(candidate: Candidate) -> str:

@@ -80,9 +80,7 @@ def _read(path: Path) -> str:
             )
         return path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
-        raise BadFile(
-            path, None, f"can't be read ({error.strerror})", f"읽을 수 없습니다({error.strerror})"
-        ) from error
+        raise BadFile.unreadable(path, error) from error
 
 
 def _records(path: Path, *columns: str | None) -> tuple[Record, ...]:

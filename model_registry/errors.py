@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import tomllib
 from collections.abc import Iterable
 from functools import cache
@@ -118,6 +119,12 @@ class BadFile(OhloraError):
         where = f"{path}:{line}" if line else str(path)
         super().__init__(f"{where}: {problem}", f"{where}: {korean}")
 
+    @classmethod
+    def unreadable(cls, path: Path | str, error: OSError) -> BadFile:
+        """The error for a file that the system can't read."""
+        reason, korean = system_reasons(error).values()
+        return cls(path, None, f"can't be read ({reason})", f"읽을 수 없습니다({korean})")
+
 
 class DuplicateName(OhloraError):
     """Two candidates, evaluators or backends claim one name."""
@@ -175,6 +182,24 @@ class LoadError(OhloraError):
 def _load_errors() -> dict[str, dict[str, str]]:
     table = Path(__file__).with_name("load_errors.toml")
     return tomllib.loads(table.read_text(encoding="utf-8"))
+
+
+_SYSTEM_REASONS = {
+    errno.ENOENT: "파일이 없습니다",
+    errno.EISDIR: "폴더입니다",
+    errno.ENOTDIR: "폴더가 아닙니다",
+    errno.EACCES: "권한이 없습니다",
+    errno.ELOOP: "링크가 순환합니다",
+    errno.ENAMETOOLONG: "이름이 너무 깁니다",
+    errno.ENOSPC: "디스크가 가득 찼습니다",
+    errno.EROFS: "읽기 전용 파일 시스템입니다",
+}
+
+
+def system_reasons(error: OSError) -> dict[str, str]:
+    """What an error of the system says, as `reason` and in Korean as `reason_ko`."""
+    korean = _SYSTEM_REASONS.get(error.errno or 0, f"입출력 오류 {error.errno}")
+    return {"reason": error.strerror or str(error), "reason_ko": korean}
 
 
 def first_line(error: BaseException) -> str:

@@ -53,9 +53,7 @@ def read_bytes(path: Path) -> tuple[bytes, str]:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise BadFile(
-            path, None, f"can't be read ({error.strerror})", f"읽을 수 없습니다({_reason(error)})"
-        ) from error
+        raise BadFile.unreadable(path, error) from error
     suffix = path.suffix.lower()
     try:
         if suffix == ".gz":
@@ -71,16 +69,6 @@ def read_bytes(path: Path) -> tuple[bytes, str]:
             "압축을 풀 수 없습니다. 손상되었거나 암호가 걸린 파일입니다",
         ) from error
     return raw, suffix
-
-
-def _reason(error: OSError) -> str:
-    """Why a file can't be read, in Korean."""
-    known = {
-        FileNotFoundError: "파일이 없습니다",
-        IsADirectoryError: "폴더입니다",
-        PermissionError: "읽기 권한이 없습니다",
-    }
-    return known.get(type(error), f"입출력 오류 {error.errno}")
 
 
 def _unzipped(path: Path, raw: bytes) -> tuple[bytes, str]:

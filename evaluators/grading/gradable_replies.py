@@ -10,7 +10,7 @@ from pathlib import Path
 from evaluators.grading.cards import cards_of
 from evaluators.grading.masking import Mask
 from evaluators.grading.store.grade_records import Screen, Shown, reply_hash
-from model_registry.errors import OhloraError
+from model_registry.errors import OhloraError, system_reasons
 from model_registry.records import Reply, read_rows
 
 
@@ -86,11 +86,12 @@ def state_of_replies(folder: Path) -> tuple[int, int]:
         state = path.stat()
     except OSError as error:
         name = f"{folder.resolve().name}/{path.name}"
+        why = system_reasons(error)
         raise OhloraError(
-            f"{name} can't be read now: {error.strerror}. Try again shortly; if it stays so, put "
+            f"{name} can't be read now: {why['reason']}. Try again shortly; if it stays so, put "
             "the run folder back in its place.",
-            f"지금은 {name} 파일을 읽을 수 없어요({error.strerror}). 잠시 뒤에 다시 시도하고, "
-            "계속 그러면 실행 결과 폴더를 제자리에 되돌려 놓으세요.",
+            f"지금은 {name} 파일을 읽을 수 없어요({why['reason_ko']}). 잠시 뒤에 다시 "
+            "시도하고, 계속 그러면 실행 결과 폴더를 제자리에 되돌려 놓으세요.",
         ) from None
     return state.st_mtime_ns, state.st_size
 

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from model_registry.errors import OhloraError
+from model_registry.errors import OhloraError, system_reasons
 
 try:
     import fcntl
@@ -69,10 +69,10 @@ class FolderLock:
             self.folder.mkdir(parents=True, exist_ok=True)
             descriptor = self._take()
         except OSError as error:
-            reason = error.strerror or type(error).__name__
+            why = system_reasons(error)
             raise OhloraError(
-                f"{self.folder} can't be written to ({reason}). Choose another folder.",
-                f"{self.folder}에 쓸 수 없습니다({reason}). 다른 폴더를 지정하세요.",
+                f"{self.folder} can't be written to ({why['reason']}). Choose another folder.",
+                f"{self.folder}에 쓸 수 없습니다({why['reason_ko']}). 다른 폴더를 지정하세요.",
             ) from error
         try:
             yield

@@ -6,7 +6,7 @@ import json
 import stat
 from pathlib import Path
 
-from model_registry.errors import LoadError
+from model_registry.errors import LoadError, system_reasons
 from model_registry.files.json_values import JsonDict
 
 
@@ -24,7 +24,7 @@ def read_json_object(path: Path, *, most_bytes: int) -> JsonDict:
             raise LoadError.of("json_too_large", path=path, size=found.st_size, most=most_bytes)
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise LoadError.of("json_unreadable", path=path, reason=error.strerror or error) from error
+        raise LoadError.of("json_unreadable", path=path, **system_reasons(error)) from error
     except RecursionError as error:
         raise LoadError.of("json_too_deep", path=path) from error
     except ValueError as error:

@@ -18,9 +18,7 @@ def read_source(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise BadFile(
-            path, None, f"can't be read ({error.strerror})", f"읽을 수 없습니다({error.strerror})"
-        ) from error
+        raise BadFile.unreadable(path, error) from error
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         raise BadFile(

@@ -15,7 +15,8 @@ from typing import Literal, get_args
 
 from model_registry.errors import OhloraError
 from model_registry.files.json_values import JsonObject
-from model_registry.language import Both
+from model_registry.language import Both, text
+from model_registry.licenses.remark_words import remark_words
 
 Standing = Literal["read", "reported", "derived", "recalled"]
 STANDINGS: tuple[Standing, ...] = get_args(Standing)
@@ -23,6 +24,14 @@ STANDINGS: tuple[Standing, ...] = get_args(Standing)
 _RESULT = {"name", "value", "source"}
 #: Groups of a candidate's values that a source can be named for.
 GROUPS = ("released", "parameters", "architecture", "license", "chat_template", "remote_code")
+_GROUPS_KO = ("출시일", "파라미터", "구조", "라이선스", "채팅 템플릿", "배포자 코드")
+_STANDING_KO = {"read": "직접 확인", "reported": "다른 이의 보고", "derived": "다른 값에서 계산",
+                "recalled": "확인 전"}  # fmt: skip
+
+
+def group_words(group: str) -> str:
+    """A group of values as people read it."""
+    return text(group, dict(zip(GROUPS, _GROUPS_KO, strict=True)).get(group, group))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,16 @@ class Source:
     def verified(self) -> bool:
         """Whether somebody saw the value somewhere."""
         return self.standing in ("read", "reported")
+
+    @property
+    def words(self) -> str:
+        """Its title as people read it."""
+        return remark_words(self.title)
+
+    @property
+    def standing_words(self) -> str:
+        """How its values were learned, as people read it."""
+        return text(self.standing, _STANDING_KO[self.standing])
 
     def to_json(self) -> dict[str, object]:
         """The source as documents hold it."""

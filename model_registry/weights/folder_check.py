@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from model_registry.architectures.architecture_limits import check_values, parameters_at_least
-from model_registry.errors import LoadError
+from model_registry.errors import LoadError, system_reasons
 from model_registry.files.small_json import read_json_object
 from model_registry.weights.weight_files import (
     Tensor,
@@ -121,8 +121,7 @@ def check_files(folder: Path) -> None:
         try:
             found = path.stat()
         except OSError as error:  # a link to nowhere, or round in a circle
-            why = error.strerror or str(error)
-            raise LoadError.of("unreadable", path=path, reason=why) from error
+            raise LoadError.of("unreadable", path=path, **system_reasons(error)) from error
         if stat.S_ISDIR(found.st_mode):
             if path.name not in _FILES:
                 continue
@@ -139,7 +138,7 @@ def _check_file(path: Path, size: int) -> None:
     try:
         pointer = size < 1024 and is_lfs_pointer(path)
     except OSError as error:
-        raise LoadError.of("unreadable", path=path, reason=error.strerror) from error
+        raise LoadError.of("unreadable", path=path, **system_reasons(error)) from error
     if pointer:
         raise LoadError.of("lfs_pointer", path=path)
 
@@ -149,7 +148,7 @@ def _files(folder: Path) -> Iterator[Path]:
     try:
         entries = list(folder.iterdir())
     except OSError as error:
-        raise LoadError.of("folder_unreadable", folder=folder, reason=error.strerror) from error
+        raise LoadError.of("folder_unreadable", folder=folder, **system_reasons(error)) from error
     for path in entries:
         if path.name.endswith(_READ):
             yield path

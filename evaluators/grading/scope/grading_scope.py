@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 
 from evaluators.grading.gradable_replies import GradableRun, Item
 from evaluators.grading.submission import InvalidRequest
-from model_registry.errors import BadFile
+from model_registry.errors import BadFile, system_reasons
 from model_registry.records import Reply
 
 FILE = "grading_scope.jsonl"
@@ -248,11 +248,12 @@ def _add_line(run: GradableRun, values: Mapping[str, object]) -> None:
                 line = line if file.read(1) == b"\n" else b"\n" + line  # after one that was cut
             file.write(line)
     except OSError as error:
+        why = system_reasons(error)
         raise InvalidRequest(
-            f"What is graded can't be kept in the folder of {run.name}: {error.strerror}. Allow "
-            "writing there, or declare it where the run was made: ohlora grades plan RUN.",
-            f"평가 범위를 저장하려면 실행 결과 폴더에 쓸 수 있게 하거나({error.strerror}), 결과를 "
-            "만든 컴퓨터에서 ohlora grades plan으로 정하세요.",
+            f"What is graded can't be kept in the folder of {run.name}: {why['reason']}. "
+            "Allow writing there, or declare it where the run was made: ohlora grades plan RUN.",
+            f"평가 범위를 저장하려면 실행 결과 폴더에 쓸 수 있게 하거나({why['reason_ko']}), "
+            "결과를 만든 컴퓨터에서 ohlora grades plan으로 정하세요.",
         ) from None
 
 
