@@ -19,6 +19,7 @@ from model_registry.errors import BadFile, UnknownName
 from model_registry.files.json_values import JsonDict
 from model_registry.files.toml_reader import TomlReader
 from model_registry.files.toml_source import parse_toml, read_source
+from model_registry.language import text
 from model_registry.licenses.license_uses import parse_use
 from model_registry.machine import DTYPES
 from model_registry.selection import Criteria, Override, parse_count
@@ -38,7 +39,9 @@ _CHOICES = {**CHOICES, "thinking": ("off", "on", "template"), "dtype": DTYPES}
 
 def study_names() -> list[str]:
     """The studies that come with the project."""
-    return sorted(path.stem for path in STUDIES.glob("*.toml") if path.stem != "template")
+    return sorted(
+        path.stem for path in STUDIES.glob("*.toml") if not path.stem.startswith("template")
+    )
 
 
 def study_path(name: str) -> Path:
@@ -55,8 +58,8 @@ def study_path(name: str) -> Path:
 
 
 def template() -> str:
-    """A commented study to start one's own from."""
-    return (STUDIES / "template.toml").read_text(encoding="utf-8")
+    """A study to start one's own from, its comments in the reader's language."""
+    return (STUDIES / text("template.toml", "template.ko.toml")).read_text(encoding="utf-8")
 
 
 def read_study(path: Path) -> Study:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -281,13 +283,21 @@ def test_a_plugin_file_that_does_not_import_names_its_line(ohlora: Ohlora, tmp_p
     assert "broken.py:2" in err.replace("\n", "")
 
 
-def test_the_template_is_a_study_that_can_be_read(ohlora: Ohlora, tmp_path: Path) -> None:
+def test_the_template_is_a_study_that_can_be_read_the_same_one_in_both_languages(
+    ohlora: Ohlora, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from benchmarks.study.study_files import read_study
 
-    code, out, _ = ohlora("studies", "--template")
-    assert code == 0
-    (tmp_path / "mine.toml").write_text(out)
-    assert read_study(tmp_path / "mine.toml").name == "my-study"
+    found, settings = [], []
+    for language in ("en", "ko"):
+        monkeypatch.setenv("OHLORA_LANG", language)
+        code, out, _ = ohlora("studies", "--template")
+        assert code == 0
+        (tmp_path / f"{language}.toml").write_text(out, encoding="utf-8")
+        found.append(dataclasses.replace(read_study(tmp_path / f"{language}.toml"), source=""))
+        settings.append(re.findall(r"^(?:# )?(\[*[\w.]+(?: =|\]+))", out, re.M))
+    assert found[0] == found[1] and found[0].name == "my-study"
+    assert settings[0] == settings[1], "those that are commented out too"
 
 
 def test_score_gives_a_document_with_a_row_for_each_reply(ohlora: Ohlora, tmp_path: Path) -> None:
