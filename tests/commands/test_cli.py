@@ -344,3 +344,19 @@ def test_a_quoted_tilde_is_the_home_folder_in_every_option_that_is_a_path(
     ]
     assert len(paths) > 10
     assert {str(path) for path in paths} == {str(tmp_path / "rows.csv")}
+
+
+def test_both_readmes_name_the_same_documents_and_only_commands_that_there_are(
+    ohlora: Ohlora,
+) -> None:
+    english, korean = (
+        (ROOT / name).read_text(encoding="utf-8").partition("<!-- folders")[0]
+        for name in ("README.md", "README.ko.md")
+    )
+    documents = [set(re.findall(r"\((docs/\w+\.md)\)", said)) for said in (english, korean)]
+    assert documents[0] == documents[1]
+    named = {said for each in (english, korean) for said in re.findall(r"ohlora ([a-z]+)", each)}
+    _, known, _ = ohlora("--help")
+    assert {name for name in named if not re.search(rf"^ +{name} ", known, re.M)} == set()
+    commands = [set(re.findall(r"ohlora ([a-z]+)", said)) for said in (english, korean)]
+    assert commands[0] <= commands[1]
