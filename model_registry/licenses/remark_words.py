@@ -1,4 +1,4 @@
-"""Remarks of the catalogs on licences and sizes, in the reader's language.
+"""Remarks of catalogs and contracts, in the reader's language.
 
 Catalogs hold them in English, as one-line remarks on a value. A remark that has no Korean, such as
 one of a catalog of one's own, is read as it was written.

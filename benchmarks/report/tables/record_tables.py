@@ -20,6 +20,7 @@ from benchmarks.report.tables.table_cells import (
 from benchmarks.results.head import CandidateRow
 from benchmarks.workloads.workload import workload_called
 from model_registry.language import text
+from model_registry.licenses.remark_words import remark_words
 from model_registry.messages.notes import all_words
 from model_registry.selection import Override
 from model_registry.statuses import status_called
@@ -136,7 +137,7 @@ def contract_table(evidence: Evidence) -> Table:
         Column(text("Field", "항목"), numeric=False, mono=True),
         Column(text("Value", "값"), numeric=False, mono=True),
     ]
-    fields = [(name, str(value)) for name, value in evidence.head.contract.items()]
+    fields = [(name, remark_words(str(value))) for name, value in evidence.head.contract.items()]
     fields.append(("varies", ", ".join(evidence.head.varies)))
     note = sentence("contract_hash")
     return make_table(columns, [[Cell(name), Cell(value)] for name, value in fields], note)
@@ -155,7 +156,7 @@ def measuring_table(evidence: Evidence) -> Table:
         Column(text("Cases", "케이스")),
     ]
     rows = [
-        [Cell(phase), Cell(method), Cell(str(count), "number", count)]
+        [Cell(phase), Cell(remark_words(method)), Cell(str(count), "number", count)]
         for phase, counts in methods.items()
         for method, count in counts.items()
     ]
