@@ -51,15 +51,6 @@ TINY = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    """No test reads or writes the user's measured cases and traces."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    coefficients._tables.cache_clear()
-    yield
-    coefficients._tables.cache_clear()
-
-
 @pytest.fixture(scope="module")
 def architecture():
     return Registry().candidate("llama1B").architecture

@@ -23,15 +23,6 @@ SMALL = {
 TUNE = Work(kind="lora", rank=16, batch=4, length=512)
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    """No test reads or writes the user's traces."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    coefficients._tables.cache_clear()
-    yield
-    coefficients._tables.cache_clear()
-
-
 @pytest.fixture(scope="module")
 def architecture():
     return Registry().candidate("llama1B").architecture
