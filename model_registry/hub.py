@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import os
 import socket
+from base64 import b64encode
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from model_registry.architectures.model_config import check_config
 from model_registry.candidate import Candidate
@@ -24,19 +28,58 @@ _NOT = ("*/*", "adapter_*", "consolidated*")
 
 
 def network_is_up(host: str | None = None, seconds: float = 3.0) -> bool:
-    """Whether the hub (HF_ENDPOINT's, if it is set) or a host can be reached. HF_HUB_OFFLINE=1
-    answers without trying."""
+    """Whether the hub (HF_ENDPOINT's, if it is set) or a host can be reached, through a proxy where
+    the environment names one. HF_HUB_OFFLINE=1 answers without trying."""
     from huggingface_hub import constants
 
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
         return False
     hub = urlsplit(constants.ENDPOINT if host is None else f"https://{host}")
     try:
-        port = hub.port or (80 if hub.scheme == "http" else 443)
-        socket.create_connection((hub.hostname, port), timeout=seconds).close()
-    except OSError:
+        proxy = _proxy_for(hub)
+        if proxy is None:
+            socket.create_connection(_address_of(hub), timeout=seconds).close()
+            return True
+        return _is_reached_through(proxy, hub, seconds)
+    except (OSError, HTTPException, ValueError):  # the last: an address that is none
         return False
-    return True
+
+
+def _address_of(url: SplitResult) -> tuple[str, int]:
+    return url.hostname or "", url.port or (80 if url.scheme == "http" else 443)
+
+
+def _proxy_for(hub: SplitResult) -> SplitResult | None:
+    """The proxy that HTTP(S)_PROXY or ALL_PROXY names for an address that NO_PROXY does not."""
+    named = getproxies()
+    proxy = named.get(hub.scheme) or named.get("all")
+    if not proxy or proxy_bypass(hub.netloc):
+        return None
+    return urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+
+
+def _is_reached_through(proxy: SplitResult, hub: SplitResult, seconds: float) -> bool:
+    """Whether a proxy finds the way; of one that does not speak HTTP only whether it is there.
+
+    Raises:
+        OSError, HTTPException: it is not there, or finds none.
+    """
+    if proxy.scheme not in ("http", "https"):
+        socket.create_connection((proxy.hostname, proxy.port or 1080), timeout=seconds).close()
+        return True
+    kind = HTTPSConnection if proxy.scheme == "https" else HTTPConnection
+    connection = kind(*_address_of(proxy), timeout=seconds)
+    login = f"{unquote(proxy.username or '')}:{unquote(proxy.password or '')}"
+    said = {"Proxy-Authorization": f"Basic {b64encode(login.encode()).decode()}"}
+    said = said if proxy.username else {}
+    with closing(connection):
+        if hub.scheme == "https":
+            connection.set_tunnel(*_address_of(hub), said)
+            connection.connect()
+            return True
+        connection.request("HEAD", hub.geturl(), headers=said)
+        status = connection.getresponse().status
+        return status < 500 and status != 407  # it could not; or it wants another login
 
 
 def cached_file(hub_id: str, name: str, revision: str | None) -> Path | None:

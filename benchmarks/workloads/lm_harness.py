@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.request import getproxies
 
 from benchmarks.study.contract import Contract
 from benchmarks.study.task_index import configurations, named_tasks, task_manager
@@ -171,16 +170,11 @@ def quietly(folder: Path | None = None) -> Iterator[None]:
     with where, Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
         os.dup2(nowhere.fileno(), 2)
         try:
-            with contextlib.nullcontext() if _hub_may_answer() else _offline():
+            with contextlib.nullcontext() if network_is_up() else _offline():
                 yield
         finally:
             os.dup2(kept, 2)
             os.close(kept)
-
-
-def _hub_may_answer() -> bool:
-    """Whether the hub can be reached, or a proxy may reach it: a connection of ours can't tell."""
-    return any(name in getproxies() for name in ("http", "https", "all")) or network_is_up()
 
 
 @contextlib.contextmanager

@@ -7,8 +7,11 @@ import json
 import os
 import shutil
 import threading
+from base64 import b64encode
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import huggingface_hub.constants
 import pytest
@@ -16,7 +19,7 @@ import pytest
 from model_registry.backends.open_backend import source_for
 from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError
-from model_registry.hub import cached_folder
+from model_registry.hub import cached_folder, network_is_up
 from model_registry.weights.loading import load, resolve_source
 from tests.support.tiny_models import FREE, make_tiny_model
 
@@ -181,3 +184,75 @@ def test_what_must_not_be_loaded_is_found_before_its_weights_are_fetched(hub):
         load(CANDIDATE, source="hub")
     assert caught.value.status == "needs_remote_code"
     assert "model.safetensors" not in hub.asked
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """Finds the way to hub.example and to no other host, for who logs in as me:p@ss."""
+
+    asked: ClassVar[list[str]] = []
+
+    def answer(self) -> None:
+        self.asked.append(f"{self.command} {self.path}")
+        login = b64encode(b"me:p@ss").decode()
+        if self.headers.get("Proxy-Authorization") != f"Basic {login}":
+            self.send_error(407)
+        else:
+            self.send_response(200 if "hub.example" in self.path else 502)
+            self.end_headers()
+
+    do_CONNECT = do_HEAD = answer
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def proxy(monkeypatch) -> Iterator[str]:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    Proxy.asked = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("variable", "endpoint", "asked"),
+    [
+        ("HTTPS_PROXY", "https://hub.example", "CONNECT hub.example:443"),
+        ("https_proxy", "https://hub.example:8443", "CONNECT hub.example:8443"),
+        ("ALL_PROXY", "https://hub.example", "CONNECT hub.example:443"),
+        ("http_proxy", "http://hub.example/mirror", "HEAD http://hub.example/mirror"),
+    ],
+)
+def test_the_hub_is_reached_through_the_proxy_that_the_environment_names(
+    proxy, monkeypatch, variable, endpoint, asked
+):
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", endpoint)
+    assert not network_is_up(seconds=0.5), "hub.example is nowhere"
+    monkeypatch.setenv(variable, f"http://me:p%40ss@{proxy}")
+    assert network_is_up(seconds=20)
+    assert Proxy.asked == [asked]
+
+
+def test_a_proxy_that_finds_no_way_or_wants_a_login_is_no_network(proxy, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:p%40ss@{proxy}")
+    monkeypatch.setenv("HTTP_PROXY", f"http://{proxy}")
+    for endpoint in ("https://elsewhere.example", "http://hub.example"):
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", endpoint)
+        assert not network_is_up(seconds=20)
+    assert len(Proxy.asked) == 2
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    assert not network_is_up("hub.example", seconds=20)
+
+
+def test_no_proxy_is_asked_for_a_hub_that_no_proxy_names(proxy, monkeypatch):
+    monkeypatch.setenv("http_proxy", f"http://me:p%40ss@{proxy}")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://{proxy}")
+    assert network_is_up(seconds=20)
+    assert Proxy.asked == []
