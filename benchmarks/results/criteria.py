@@ -154,14 +154,9 @@ def _validation_fall(case: Result) -> Number:
     return None if before is None or after is None else before - after
 
 
-def _leaderboard(name: str, run: Run) -> Number:
-    candidate = run.candidates.get(name)
-    return candidate.leaderboard if candidate else None
-
-
-def _tokens_per_100(name: str, run: Run) -> Number:
-    candidate = run.candidates.get(name)
-    return candidate.tokens_per_100_characters if candidate else None
+def _of_candidate(field: str) -> Callable[[str, Run], Number]:
+    """What the head of a run says of a candidate itself."""
+    return lambda name, run: getattr(run.candidates.get(name), field, None)
 
 
 def _human_grade(name: str, run: Run) -> Number:
@@ -188,9 +183,10 @@ def _scored(evaluator: str, label_en: str, label_ko: str, *, tuned: bool) -> Fig
 
 #: Every criterion that is not simply an evaluator's name. A study may declare any of these.
 CRITERIA: dict[str, Figure] = {
-    "leaderboard": Figure(_leaderboard, "leaderboard", "리더보드"),
+    "leaderboard": Figure(_of_candidate("leaderboard"), "leaderboard", "리더보드"),
     "tokens_per_100_characters": Figure(
-        _tokens_per_100, "tokens for 100 characters", "100자당 토큰", "tokens"
+        _of_candidate("tokens_per_100_characters"),
+        "tokens for 100 characters", "100자당 토큰", "tokens",
     ),
     "fine_tune_seconds": _measured(
         "fine-tune", lambda case: case.seconds.get("training"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,20 +26,18 @@ def grades_of(
     """
     # A run is known by its folder's name only, which another run may share.
     known = {(r.case, r.prompt, r.pass_, r.tuned, reply_hash(r.reply)) for r in replies}
-    grades = _stored(folder.resolve().name, store)
+    grades = stored_grades(folder.resolve().name, store)
     return [g for g in grades if (g.case, g.prompt, g.pass_, g.tuned, g.reply_hash) in known]
 
 
-def _stored(run: str, store: GradeStore | None) -> list[Grade]:
+def stored_grades(run: str, store: GradeStore | None = None) -> list[Grade]:
+    """All grades under a run's name; none where there is no database, which is not made."""
     if store is not None:
         return store.grades(run)
     if not has_database():
         return []
-    store = GradeStore.open()
-    try:
+    with closing(GradeStore.open()) as store:
         return store.grades(run)
-    finally:
-        store.close()
 
 
 def pooled_grades(grades: Sequence[Grade]) -> list[MeanGrade]:

@@ -7,7 +7,7 @@ that the study accepted on the record is accepted for every use.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from benchmarks.results.decision import Decision, decide
 from benchmarks.results.run import Run
@@ -36,16 +36,6 @@ class UnderUse:
     reserve: str | None
     not_allowed: tuple[str, ...]
     unmeasured: tuple[str, ...]
-
-    def to_json(self) -> JsonDict:
-        """The use as the document of `ohlora decide --json` has it."""
-        return {
-            "use": self.use,
-            "chosen": self.chosen,
-            "reserve": self.reserve,
-            "not_allowed": list(self.not_allowed),
-            "unmeasured": list(self.unmeasured),
-        }
 
 
 def under_each_use(run: Run) -> tuple[UnderUse, ...]:
@@ -99,7 +89,7 @@ def licence_document(run: Run) -> JsonDict:
             }
             for c in run.head.candidates
         ],
-        "uses": [each.to_json() for each in under_each_use(run)],
+        "uses": [asdict(each) for each in under_each_use(run)],
     }
 
 

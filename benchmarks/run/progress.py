@@ -38,15 +38,40 @@ def progress_bar(console: Console) -> Progress:
     )
 
 
-class RunProgress(Watcher):
-    """Watches a run for a person. Where output is no terminal, only the lines are written."""
+class CountingWatcher(Watcher):
+    """Counts the cases of a run, and writes a line for each that ended."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        self.number, self.total = 0, 0
+
+    def begin(self, cases: int, done: int) -> None:
+        self.number, self.total = done, cases
+
+    def more(self, cases: int) -> None:
+        self.total = max(self.total, self.number + cases)
+
+    def tell_end(self, result: Result, wall_seconds: float, where: str = "") -> None:
+        """One more case ended, in whatever way."""
+        self.number += 1
+        mark = "[green]✓[/]" if result.ok else "[red]✗[/]"
+        how = "" if result.ok else f"  [red]{result.status}[/]: {status_words(result.status)}"
+        self.console.print(
+            f"{mark} {self.number}/{self.total} {escape(result.case)}  {wall_seconds:.1f} s"
+            f"{how}{where}",
+            highlight=False,
+        )
+
+
+class RunProgress(CountingWatcher):
+    """Watches a run for a person. Where output is no terminal, only the lines are written."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
         self.bar = progress_bar(console)
         self.all: TaskID | None = None
         self.one: TaskID | None = None
-        self.name, self.number, self.total = "", 0, 0
+        self.name = ""
 
     def __enter__(self) -> RunProgress:
         self.bar.start()
@@ -56,8 +81,7 @@ class RunProgress(Watcher):
         self.bar.stop()
 
     def begin(self, cases: int, done: int) -> None:
-        """So many cases, so many of them done in an earlier run."""
-        self.number, self.total = done, cases
+        super().begin(cases, done)
         self.all = self.bar.add_task(text("cases", "케이스"), total=cases, completed=done)
         self.one = self.bar.add_task("", total=None)
         if done:
@@ -69,18 +93,15 @@ class RunProgress(Watcher):
             )
 
     def more(self, cases: int) -> None:
-        """So many more cases, in place of failed ones."""
-        self.total = max(self.total, self.number + cases)
+        super().more(cases)
         if self.all is not None:
             self.bar.update(self.all, total=self.total)
 
     def case_begins(self, case: Case) -> None:
-        """A case starts."""
         self.name = case.id
         self._show("load", 0, None)
 
     def event(self, event: Event) -> None:
-        """Something that the worker told."""
         if event[0] == "stage":
             self._show(str(event[1]), 0, None)
         elif event[0] == "progress" and self.one is not None:
@@ -98,16 +119,9 @@ class RunProgress(Watcher):
             )
 
     def case_ends(self, result: Result, wall_seconds: float) -> None:
-        """A case ended, in whatever way."""
-        self.number += 1
+        self.tell_end(result, wall_seconds)
         if self.all is not None:
             self.bar.update(self.all, completed=self.number)
-        mark = "[green]✓[/]" if result.ok else "[red]✗[/]"
-        how = "" if result.ok else f"  [red]{result.status}[/]: {status_words(result.status)}"
-        self.console.print(
-            f"{mark} {self.number}/{self.total} {escape(result.case)}  {wall_seconds:.1f} s{how}",
-            highlight=False,
-        )
 
 
 class Silent(Watcher):

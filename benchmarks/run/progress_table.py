@@ -11,12 +11,12 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.engines.engine import Event, Watcher
+from benchmarks.engines.engine import Event
 from benchmarks.run.case import Case
+from benchmarks.run.progress import CountingWatcher
 from benchmarks.workloads.phases import phase_words
 from model_registry.language import text
 from model_registry.records import Result
-from model_registry.statuses import status_words
 
 SHOWN = 30  # rows that are shown at once: those that run, then what comes next
 
@@ -35,13 +35,12 @@ class Row:
     seconds: float | None = None
 
 
-class ProgressTable(Watcher):
+class ProgressTable(CountingWatcher):
     """Watches a run of many cases at once. Where output is no terminal, only lines are written."""
 
     def __init__(self, console: Console) -> None:
-        self.console = console
+        super().__init__(console)
         self.rows: dict[str, Row] = {}
-        self.number, self.total = 0, 0
         self.why_waiting = ""
         self.live = Live(get_renderable=self.table, console=console, transient=True,
                          refresh_per_second=4)  # fmt: skip
@@ -53,31 +52,19 @@ class ProgressTable(Watcher):
     def __exit__(self, *_: object) -> None:
         self.live.stop()
 
-    def begin(self, cases: int, done: int) -> None:
-        """So many cases, so many of them done in an earlier run."""
-        self.number, self.total = done, cases
-
-    def more(self, cases: int) -> None:
-        """So many more cases, in place of failed ones."""
-        self.total = max(self.total, self.number + cases)
-
     def planned(self, cases: Sequence[Case]) -> None:
-        """These will be done."""
         self.rows |= {case.id: Row(case.id) for case in cases}
 
     def waiting(self, why: str) -> None:
-        """Nothing happens, for this reason; "" for that something does."""
         if why and why != self.why_waiting:
             said = text("waiting", "대기")
             self.console.print(f"[yellow]{said}[/]: {escape(why)}", highlight=False)
         self.why_waiting = why
 
     def case_begins(self, case: Case) -> None:
-        """A case starts (an engine of one machine says so)."""
         self.case_event(case.id, "", ("began",))
 
     def case_event(self, case: str, where: str, event: Event) -> None:
-        """Something that the worker of a case told."""
         row = self.rows.setdefault(case, Row(case))
         if row.state == "done":  # told before it ended, and heard after
             return
@@ -91,18 +78,11 @@ class ProgressTable(Watcher):
             row.phase = f"{row.phase.partition(' · ')[0]} · {event[1]}/{event[2]}"
 
     def case_ends(self, result: Result, wall_seconds: float) -> None:
-        """A case ended, in whatever way."""
-        self.number += 1
         row = self.rows.setdefault(result.case, Row(result.case))
         row.state, row.status, row.seconds = "done", result.status, wall_seconds
-        mark = "[green]✓[/]" if result.ok else "[red]✗[/]"
-        how = "" if result.ok else f"  [red]{result.status}[/]: {status_words(result.status)}"
         again = text(" (again)", " (재시도)") if row.attempts > 1 else ""
-        where = f"  [dim]{escape(row.where)}{again}[/]" if row.where else ""
-        self.console.print(
-            f"{mark} {self.number}/{self.total} {escape(result.case)}  {wall_seconds:.1f} s"
-            f"{how}{where}",
-            highlight=False,
+        self.tell_end(
+            result, wall_seconds, f"  [dim]{escape(row.where)}{again}[/]" if row.where else ""
         )
 
     def table(self) -> Table:

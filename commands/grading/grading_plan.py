@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.results.human_grades import stored_grades
 from commands.shared.console import print_columns, print_json
 from commands.shared.option_class import option
 from commands.shared.options import Json, one_of
@@ -21,9 +22,7 @@ from evaluators.grading.scope.grading_scope import (
     scope_of,
     take_back,
 )
-from evaluators.grading.store.database import has_database
-from evaluators.grading.store.grade_records import Grade, now
-from evaluators.grading.store.grade_store import GradeStore
+from evaluators.grading.store.grade_records import now
 from model_registry.language import text
 
 _STATES = tuple(state.replace("_", "-") for state in STATES)
@@ -90,7 +89,7 @@ def plan(options: PlanOptions) -> None:
     scope = scope_of(run)
     if changes := _changes(options, scope):
         scope = declare(run, checked_scope(run, {**asdict(scope), **changes}), now())
-    grades = _grades(run)
+    grades = stored_grades(run.name)  # for the time that a reply takes
     if options.as_json:
         print_json(scope_document(run, scope, grades))
         return
@@ -119,17 +118,6 @@ def _changes(options: PlanOptions, scope: GradingScope) -> dict[str, object]:
     if options.grader:
         changes |= {"graders": None, "names": options.grader}
     return changes
-
-
-def _grades(run: GradableRun) -> list[Grade]:
-    """Grades of this run, for the time that a reply takes; planning makes no database."""
-    if not has_database():
-        return []
-    store = GradeStore.open()
-    try:
-        return store.grades(run.name)
-    finally:
-        store.close()
 
 
 def _rows(run: GradableRun, scope: GradingScope, load: GradingLoad) -> list[tuple[str, str]]:
