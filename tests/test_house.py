@@ -244,6 +244,17 @@ def test_no_module_of_the_product_is_longer_than_three_hundred_lines() -> None:
     assert long == LONG
 
 
+def test_cuda_is_called_in_one_module() -> None:
+    def calls_cuda(path: Path) -> bool:
+        source = path.read_text(encoding="utf-8")
+        if "torch.cuda" not in source:
+            return False
+        nodes = ast.walk(ast.parse(source))
+        return any(ast.unparse(n) == "torch.cuda" for n in nodes if isinstance(n, ast.Attribute))
+
+    assert [name for name, path in modules().items() if calls_cuda(path)] == ["model_registry.cuda"]
+
+
 def test_no_two_modules_of_the_product_have_one_name() -> None:
     names = Counter(
         path.name
