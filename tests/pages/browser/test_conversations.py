@@ -140,7 +140,9 @@ def test_a_grade_is_kept_for_whoever_made_the_answer_whoever_is_chosen_by_now(
     grade_answer(tab, "최하")
     assert grades_in_chat(page, first) == [("메아리-산", 1)]
     say(tab, second, f"바다는 {second}")
-    tab.locator("#chat-history .grade").first.click()  # back to the earlier answer
+    tab.locator("#chat-history .grade").first.focus()  # back to the earlier answer
+    tab.keyboard.press("Enter")
+    assert tab.evaluate("document.activeElement.ariaPressed") == "true", "focus stays with it"
     assert tab.locator("#chat-history .graded .text").inner_text().startswith(f"산에서 {first}")
     assert tab.is_visible("#chat-history .graded:has([aria-pressed=true]) .mark")
     tab.wait_for_selector("#chat-grade-save:not(:has-text('저장됨'))")
