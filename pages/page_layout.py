@@ -168,6 +168,7 @@ def looks() -> dict[str, object]:
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_hover_dark="*primary_800",
         button_primary_border_color="*primary_700",
+        button_secondary_background_fill_hover_dark="*primary_700",
         body_text_color_subdued="*neutral_500",
         body_text_color_subdued_dark="*neutral_300",
         block_title_background_fill="none",

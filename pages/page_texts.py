@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
+from evaluators.grading.rubric import LEVELS
 from model_registry.licenses.license_uses import USE_WORDS
 
 #: Every text by key: English, Korean.
@@ -137,6 +138,7 @@ WORDS = {
     "invite_revoke": ("Revoke", "초대 취소"),
     "visible": ("What graders see when they have finished", "평가를 마친 사람이 볼 수 있는 것"),
     "visible_nothing": ("Nothing", "없음"),
+    **{f"grade_{level.value}": (level.english, level.name) for level in LEVELS},
     "visible_results": (
         "Results, and of the graders only themselves",
         "결과와 자기 평가 (다른 평가자는 제외)",
@@ -161,7 +163,8 @@ _PREFIX = "ohlora_text_"
 
 TRANSLATIONS = gr.I18n(
     en={_PREFIX + key: english for key, (english, _) in WORDS.items()},
-    ko={_PREFIX + key: korean for key, (_, korean) in WORDS.items()},
+    # What Gradio says when an answer is complete has no Korean of its own.
+    ko={_PREFIX + key: korean for key, (_, korean) in WORDS.items()} | {"common.complete": "완료"},
 )
 
 

@@ -25,7 +25,7 @@ function draw() {
     button.textContent = (KO ? column.ko : column.en) + (order?.key === column.key ? (order.down ? " ↓" : " ↑") : "");
     button.onclick = () => { order = { key: column.key, down: order?.key === column.key ? !order.down : Boolean(column.numeric) }; draw(); };
     cell.className = column.numeric ? "numeric" : "";
-    cell.append(button);
+    if (button.textContent.trim()) cell.append(button);  // a column of marks has no name to sort by
     head.append(cell);
   }
   const body = table.createTBody();

@@ -98,7 +98,7 @@ def _grade_row(context: PageContext, history: gr.HTML, candidate: gr.Dropdown) -
     """The five grades for an answer: the last one, or the one that was chosen."""
     with gr.Row(visible=False, elem_id="chat-grade") as row:
         choice = gr.Radio(
-            [(level.name, level.value) for level in LEVELS],
+            [(word(f"grade_{level.value}"), level.value) for level in LEVELS],
             label=word("grade_last"),
             elem_id="chat-grade-choice",
             scale=3,
