@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from statistics import median
 
@@ -76,20 +77,30 @@ def _length(pair: Pair) -> object:
     return pair.cell.length
 
 
-#: What is left out of the fit, by its name in the table.
-LEFT_OUT: dict[str, Callable[[Pair], object]] = {
-    "its architecture": _architecture,
-    "its length": _length,
+#: What is left out of the fit, by its name in the table; the last leaves out whatever has either.
+LEFT_OUT: dict[str, tuple[Callable[[Pair], object], ...]] = {
+    "its architecture": (_architecture,),
+    "its length": (_length,),
+    "its architecture and its length": (_architecture, _length),
 }
 
 
-def errors(pairs: Sequence[Pair], level: Callable[[Pair], object]) -> list[float]:
-    """Each pair's error, by a correction fitted without the pairs of its level."""
-    corrections = {
-        each: correction_of([pair for pair in pairs if level(pair) != each])
-        for each in {level(pair) for pair in pairs}
-    }
-    return [pair.error(corrections[level(pair)]) for pair in pairs]
+def errors(pairs: Sequence[Pair], *levels: Callable[[Pair], object]) -> list[float]:
+    """Each pair's error, by a correction fitted without any pair that shares a level with it."""
+
+    @cache
+    def correction_without(left_out: tuple[object, ...]) -> Correction:
+        return correction_of(
+            [
+                pair
+                for pair in pairs
+                if all(level(pair) != out for level, out in zip(levels, left_out, strict=True))
+            ]
+        )
+
+    return [
+        pair.error(correction_without(tuple(level(pair) for level in levels))) for pair in pairs
+    ]
 
 
 def summary(pairs: Sequence[Pair]) -> str:
@@ -98,8 +109,8 @@ def summary(pairs: Sequence[Pair]) -> str:
         "| fitted without | figures | median | worst | most too low |",
         "|---|---:|---:|---:|---:|",
     ]
-    for name, level in LEFT_OUT.items():
-        lines.append(f"| {name} | {_spread(errors(pairs, level))} |")
+    for name, levels in LEFT_OUT.items():
+        lines.append(f"| {name} | {_spread(errors(pairs, *levels))} |")
     uncorrected = [pair.error(NO_CORRECTION) for pair in pairs]
     return "\n".join([*lines, f"| everything (no correction) | {_spread(uncorrected)} |"])
 
@@ -111,8 +122,8 @@ def _spread(found: Sequence[float]) -> str:
 
 
 def by_level(pairs: Sequence[Pair]) -> str:
-    """The errors of each way, architecture and length, all held out by architecture."""
-    found = errors(pairs, _architecture)
+    """The errors of each way, architecture and length, all held out by architecture and length."""
+    found = errors(pairs, _architecture, _length)
     lines = [
         "| | figures | median | worst | most too low |",
         "|---|---:|---:|---:|---:|",
@@ -133,7 +144,7 @@ def picture(pairs: Sequence[Pair]) -> bytes:
     """Predicted against measured, a colour and a marker for each way, as PNG."""
     from matplotlib.figure import Figure
 
-    found = errors(pairs, _architecture)
+    found = errors(pairs, _architecture, _length)
     ways = list(dict.fromkeys(pair.what for pair in pairs))
 
     def plot(figure: Figure) -> None:
@@ -151,7 +162,7 @@ def picture(pairs: Sequence[Pair]) -> bytes:
         for edge in (-5, 10):
             right.axhline(edge, color=LIMIT, linewidth=0.8)
         right.axhline(0, color=FAINT, linewidth=0.8)
-        right.set(xlabel="measured (MiB)", ylabel="error (%), its architecture left out")
+        right.set(xlabel="measured (MiB)", ylabel="error (%), architecture and length left out")
         left.legend()
 
     return draw("fit", "Predicted against measured", "", (9.6, 4.2), plot).png
@@ -200,6 +211,7 @@ def write_correction(found: Correction, name: object) -> None:
         "machine": name,
         "cases": found.cases,
         "overhead_bytes": found.overhead_bytes,
+        "answering_bytes": found.answering_bytes,
         "tuning_bytes": found.tuning_bytes,
         "kept_share": round(found.kept_share, 3),
         "orpo_bytes": found.orpo_bytes,
@@ -218,7 +230,8 @@ def main() -> None:
     words = (
         f"Measured on: {facts.get('name')}, {facts.get('cores')} cores, CPU, fp32, one thread; "
         f"{len(measured())} cells, {failed} of them without a figure. The correction fitted on all "
-        f"of them: {found.overhead_bytes / 2**20:.0f} MiB for the process, and "
+        f"of them: {found.overhead_bytes / 2**20:.0f} MiB for the process, "
+        f"{found.answering_bytes / 2**20:.0f} MiB more for one that answers and "
         f"{found.tuning_bytes / 2**20:.0f} MiB more for one that tunes, "
         f"{found.orpo_bytes / 2**20:.0f} MiB beside where TRL does it, and "
         f"{found.kept_share:.2f} of what lies in pieces smaller than 1 MiB."

@@ -79,6 +79,7 @@ def tuned_by(settings: TuningSettings, work: Work) -> Work:
         targets=lora_targets(settings.lora_targets),
         checkpointing=settings.gradient_checkpointing,
         dora=settings.dora,
+        dropout=settings.lora_dropout > 0,
         optimizer=settings.optimizer,
         packed=settings.packing,
         accumulation=settings.gradient_accumulation,

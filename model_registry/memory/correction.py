@@ -153,6 +153,7 @@ def _shipped(device: str) -> Correction:
         row["orpo_bytes"],
         row["cases"],
         source,
+        row["answering_bytes"],
     )
 
 
@@ -169,9 +170,14 @@ def fitted(
     Medians, because one case with a disturbed measurement must not move all predictions. None is
     below zero: a process holds what its tensors take.
     """
-    plain = [m - e.predicted_bytes for e, m in pairs if not e.is_tuning]
-    overhead = max(0.0, _median(plain)) if len(plain) >= OF_A_KIND else unmeasured.overhead_bytes
+    loaded = [m - e.predicted_bytes for e, m in pairs if e.moment == "load"]
+    overhead = max(0.0, _median(loaded)) if len(loaded) >= OF_A_KIND else unmeasured.overhead_bytes
     found = replace(unmeasured, overhead_bytes=round(overhead), cases=len(pairs), source=source)
+    answered = [
+        m - e.predicted_bytes - overhead for e, m in pairs if not e.is_tuning and e.moment != "load"
+    ]
+    if len(answered) >= OF_A_KIND:
+        found = replace(found, answering_bytes=max(0, round(_median(answered))))
     tuned = [(e, m - e.predicted_bytes - overhead) for e, m in pairs if e.is_tuning]
     points = [(e.small_bytes, more) for e, more in tuned if e.kind != "orpo"]
     if len(points) >= OF_A_KIND:

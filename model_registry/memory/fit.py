@@ -24,6 +24,8 @@ _QUANTIZED = {"int8": 1.0, "nf4": 0.5 + 1 / 64 + 4 / (64 * 256), "gptq": 0.5 + 2
 _MOMENT_8BIT = 1 + 4 / 256
 #: Of what a layer keeps, about so much is as wide as its hidden states or less.
 _AS_WIDE_AS_HIDDEN = 0.6
+#: Pieces of a layer as wide as its keys: those and values as they come, and keys being turned.
+_KEY_PIECES = 4
 _ITEMSIZE = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -53,6 +55,7 @@ class Work:
     dora: bool = False  # of LoRA
     optimizer: str = "adamw"  # or one of bitsandbytes'
     padded: bool = True  # rows of a batch differ in length, so that each layer keeps a mask
+    dropout: bool = True  # of LoRA
     packed: bool = False  # several rows in one, kept apart by a mask whatever the batch
     accumulation: int = 1  # batches a step; gradients of the earlier ones wait for the last one's
     attention: str = "auto"
@@ -62,10 +65,11 @@ class Work:
 class Correction:
     """What a process takes beyond its tensors, fitted to measured cases.
 
-    Two sums are there however large the model is: `overhead_bytes` in any process (modules,
-    kernels), `tuning_bytes` in one that tunes, on top, and `orpo_bytes` beside those where TRL
-    does it. `kept_share` is what the C library's heap
-    holds in vain, of the pieces that lie in it (`Estimate.small_bytes`); larger ones it gives back.
+    Some sums are there however large the model is: `overhead_bytes` in any process that loads
+    (modules and the code of libraries), and on top `answering_bytes` in one that answers,
+    `tuning_bytes` in one that tunes, and `orpo_bytes` beside those where TRL does it. `kept_share`
+    is what the C library's heap holds in vain, of the pieces that lie in it
+    (`Estimate.small_bytes`); larger ones it gives back.
     """
 
     overhead_bytes: int = 0
@@ -74,6 +78,7 @@ class Correction:
     orpo_bytes: int = 0
     cases: int = 0
     source: str = ""
+    answering_bytes: int = 0
 
 
 NO_CORRECTION = Correction()
@@ -111,7 +116,10 @@ def predict(
     counts = skeleton_of(architecture)
     resident = {"weights": weight_bytes(counts, work)}
     if work.kind == "load":
-        estimate = Estimate(resident, 0, "load")
+        # A layer's masks of positions² are made anew: the last one's own is not written yet, when
+        # what it is made from and what is made are there.
+        making = 2 * counts["buffer_bytes"] // counts["layers"]
+        estimate = Estimate({**resident, "activations": making}, 0, "load")
     elif work.kind == "inference":
         estimate = _answering(architecture, counts, work, resident)
     else:
@@ -158,6 +166,11 @@ def features(batch: int, length: int, kept: float, rank: int) -> tuple[float, ..
     tokens = batch * length
     return (1, batch, tokens, tokens * length, batch * kept, rank, rank * tokens)
 
+
+#: Moments at which all layers still keep what they need.
+_ALL_KEPT = ("loss", "head", "last layer")
+#: What stands beside the windows in a trace.
+_NO_WINDOWS = ("trained", "moments", "chunked", "masked", "dropout")
 
 _CONSTANT, _ROWS, _TOKENS, _SQUARES, _LOGITS, _RANK, _RANK_TOKENS = range(7)
 
@@ -218,8 +231,10 @@ def _training(
     alive = _alive_logits(counts, batch * kept) if "chunked" in traces else batch * kept
     sizes = features(batch, work.length, alive / batch, rank)
     alike = (batch == 1 or not work.padded) and not work.packed
+    alike = alike and not _is_local(architecture, work.length)
     if alike and _only_masks(traces, _ITEMSIZE[work.dtype]):
         sizes = (*sizes[:_SQUARES], 0, *sizes[_SQUARES + 1 :])
+    absent = [traces[name] for name in _absent(work, alike) if name in traces]
     waiting = _waiting_bytes(counts, work, batch * kept - alive)
     if kind == "full" and alive < batch * kept:  # a chunk's gradient of the head joins the others'
         waiting += counts["vocabulary"] * counts["hidden"] * _ITEMSIZE[work.dtype]
@@ -230,25 +245,90 @@ def _training(
         "adapter": trained if kind == "lora" else 0,
         "optimiser": moments_bytes(moments, trained // itemsize, work),
     }
-    windows = {
-        name: _window(name, row, counts, work, sizes, waiting)
+    rows = {
+        name: _less(name, row, absent)
         for name, row in traces.items()
-        if name not in ("trained", "moments", "chunked", *_without_temporaries(work))
+        if name not in (*_NO_WINDOWS, *_without_temporaries(work))
     }
+    held = dict.fromkeys(_ALL_KEPT, waiting)
+    if "chunked" in traces and work.kind != "orpo":  # all hidden states, until the chunks are done
+        held["loss"] = held["head"] = waiting + _width(counts, work) * batch * work.length
+    forward = rows.get("loss", next(iter(rows.values())))
+    windows = {
+        name: _window(name, row, counts, work, sizes, forward["fixed"][_TOKENS])
+        for name, row in rows.items()
+    }
+    for name, more in held.items():
+        if name in windows:
+            windows[name]["activations"] += more
     if work.accumulation > 1:
         windows = {name: _with_gradients(held, trained) for name, held in windows.items()}
     moment = max(windows, key=lambda name: sum(windows[name].values()))
-    small = _small_share(counts, batch * work.length * _ITEMSIZE[work.dtype])
-    most = max(held["activations"] for held in windows.values())
-    return Estimate(
-        resident | windows[moment] | _unpacked(counts, work), round(small * most), moment
-    )
+    small = _small_bytes(forward, counts, work, sizes, _key_width(architecture))
+    return Estimate(resident | windows[moment] | _unpacked(counts, work), small, moment)
+
+
+def _absent(work: Work, alike: bool) -> list[str]:
+    """What was traced and is not there: a mask's and dropout's part of every token.
+
+    TRL takes dropout out of what it tunes by ORPO.
+    """
+    named = {"masked": alike, "dropout": work.kind == "orpo" or not work.dropout}
+    return [name for name, is_absent in named.items() if is_absent]
+
+
+def _is_local(architecture: Mapping[str, object], length: int) -> bool:
+    """Whether layers see a window only, which takes a mask even of rows of one length."""
+    window = architecture.get("sliding_window")
+    return isinstance(window, int) and length >= window
+
+
+def _less(
+    name: str, row: Mapping[str, Sequence[float]], absent: Sequence[Mapping[str, Sequence[float]]]
+) -> dict[str, list[float]]:
+    """A window's coefficients without what is absent: of all layers until the backward pass of
+    the first one, where only its own are left."""
+    found = {key: list(values) for key, values in row.items()}
+    for part in absent:
+        if name in _ALL_KEPT:
+            found["fixed"][_TOKENS] -= part["fixed"][_TOKENS]
+            found["per_layer"][_TOKENS] -= part["per_layer"][_TOKENS]
+        elif name == "first layer":
+            found["fixed"][_TOKENS] -= part["per_layer"][_TOKENS]
+    return found
 
 
 def _only_masks(traces: Mapping[str, Mapping[str, Sequence[float]]], itemsize: int) -> bool:
     """Whether all that grows with length² is a layer's copy of the mask, which rows of one length
     do without; models that keep their scores hold more of it."""
     return all(row["per_layer"][_SQUARES] <= 1.01 * itemsize for row in traces.values() if row)
+
+
+def _small_bytes(
+    row: Mapping[str, Sequence[float]],
+    counts: Mapping[str, int],
+    work: Work,
+    sizes: Sequence[float],
+    key_width: int,
+) -> int:
+    """What of all layers' activations goes through the C library's heap.
+
+    With checkpointing, too, though one layer's are alive at a time: the gradients that stay lie
+    between a layer's pieces, so that the next layer's find no room among them.
+    """
+    parts = _parts(row, counts["layers"], sizes)
+    each = sizes[_TOKENS] * _ITEMSIZE[work.dtype]  # of a piece that is one number wide
+    share = _small_share(counts, round(each))
+    thin = parts[_RANK_TOKENS] if each * (work.rank or 16) < MAPPED_FROM else 0.0
+    if not share and each * key_width < MAPPED_FROM:
+        thin += _KEY_PIECES * counts["layers"] * each * key_width
+    return max(0, round(share * parts[_TOKENS] + thin))
+
+
+def _key_width(architecture: Mapping[str, object]) -> int:
+    """Numbers in a token's keys, where heads share them; 0 where that is not said."""
+    heads, width = architecture.get("num_key_value_heads"), architecture.get("head_dim")
+    return heads * width if isinstance(heads, int) and isinstance(width, int) else 0
 
 
 def _small_share(counts: Mapping[str, int], width_bytes: int) -> float:
@@ -302,9 +382,14 @@ def _alive_logits(counts: Mapping[str, int], positions: int) -> int:
     return min(positions, chunk_rows(counts["vocabulary"]))
 
 
+def _width(counts: Mapping[str, int], work: Work) -> int:
+    """Bytes of one token's hidden state."""
+    return counts["hidden"] * _ITEMSIZE[work.dtype]
+
+
 def _waiting_bytes(counts: Mapping[str, int], work: Work, positions: int) -> int:
     """What positions beyond the chunk at hand hold: a hidden state and its gradient each."""
-    return 2 * positions * counts["hidden"] * _ITEMSIZE[work.dtype]
+    return 2 * positions * _width(counts, work)
 
 
 def _window(
@@ -313,26 +398,27 @@ def _window(
     counts: Mapping[str, int],
     work: Work,
     sizes: Sequence[float],
-    waiting: int,
+    loss_fixed: float,
 ) -> dict[str, int]:
     """What one moment holds beyond the resident, by what it is."""
     layers: float = counts["layers"]
     kept_inputs = 0.0
-    checkpointed = work.checkpointing and name in ("loss", "head", "last layer")
+    checkpointed = work.checkpointing and name in _ALL_KEPT
     parts = _parts(row, layers, sizes)
     if checkpointed:
         # Each layer keeps its input only; one layer at a time holds all of its own again.
         alone = 1 if name == "last layer" else 0
-        kept_inputs = layers * sizes[_TOKENS] * counts["hidden"] * _ITEMSIZE[work.dtype]
+        kept_inputs = layers * sizes[_TOKENS] * _width(counts, work)
         constant = parts[_CONSTANT]
         parts = _parts(row, alone, sizes)
+        # The first layer of an untouched model keeps less than the others, as no gradient goes
+        # beyond it: the trace's fixed part lacks that, and no layer lacks its input here.
+        kept_inputs += sizes[_TOKENS] * max(0.0, _width(counts, work) - loss_fixed)
         if not work.dora:  # whose constants are unpacked weights that a layer keeps, too
             parts[_CONSTANT] = constant
     gradients = parts[_CONSTANT] + parts[_RANK]
     logits = max(0.0, parts[_LOGITS])
     scratch = sum(parts) - gradients - logits + kept_inputs
-    if name in ("loss", "head", "last layer"):
-        scratch += waiting
     if gradients < 0:  # a rounding of the fit, no memory
         gradients, scratch = 0.0, scratch + gradients
     return {
@@ -356,6 +442,8 @@ def _corrected(estimate: Estimate, correction: Correction) -> Estimate:
     if correction is NO_CORRECTION:
         return estimate
     more = 0
+    if estimate.kind == "inference":
+        more = correction.answering_bytes
     if estimate.is_tuning:
         more = correction.tuning_bytes + round(correction.kept_share * estimate.small_bytes)
         more += correction.orpo_bytes if estimate.kind == "orpo" else 0

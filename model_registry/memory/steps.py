@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+from unittest.mock import patch
 
 import torch
 
@@ -40,9 +41,6 @@ class Shape:
             1, self.batch, tokens, tokens * self.length, self.batch * self.kept, self.rank,
             self.rank * tokens,
         )  # fmt: skip
-
-
-#: Enough sizes to solve for every feature; large enough that the same moment is the peak in all.
 
 
 class Inference:
@@ -86,6 +84,7 @@ class Training:
     dropout: float
     way: str | None = None  # to the model's two halves, where its loss is made in chunks
     dora: bool = False
+    masked: bool = True  # rows differ in length: with a mask, keys are repeated for grouped queries
 
     def trace(self, model: PreTrainedModel, shape: Shape) -> dict[str, int]:
         model = model.train() if self.kind == "full" else self._with_lora(model, shape.rank)
@@ -128,9 +127,10 @@ class Training:
         rows = 2 * shape.batch if self.kind == "orpo" else shape.batch
         ids = torch.zeros(rows, shape.length, dtype=torch.long)
         mask = torch.ones_like(ids)
-        mask[0, -1] = 0  # rows differ in length: without a mask, keys would not be repeated
+        if self.masked:
+            mask[0, -1] = 0
         tracker.enter("loss")
-        with marks(model, tracker):
+        with marks(model, tracker), _no_mask_where(not self.masked):
             loss = self._loss(model, ids, mask, shape)
         loss.backward()
         tracker.enter("step")
@@ -151,6 +151,16 @@ class Training:
             hidden = head.hidden(ids, mask).flatten(0, 1).index_select(0, places)
             told = log_probabilities(head, hidden, targets.flatten()).view_as(targets)
         return _odds_ratio_loss(told) if self.kind == "orpo" else -told.mean()
+
+
+@contextmanager
+def _no_mask_where(rows_are_alike: bool) -> Iterator[None]:
+    """transformers makes no mask for rows of one length; tensors without data can't tell it so."""
+    if not rows_are_alike:
+        yield
+        return
+    with patch("transformers.masking_utils._ignore_causal_mask_sdpa", return_value=True):
+        yield
 
 
 def _make_moments(trained: list[nn.Parameter], optimiser: torch.optim.Optimizer) -> None:

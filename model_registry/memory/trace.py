@@ -34,11 +34,16 @@ _OTHER_LAYERS = frozenset({"linear_attention", "conv", "mamba", "recurrent"})
 #: at whole chunks only, from two on (what one chunk needs is views of what is there).
 _IN_CHUNKS, _CHUNK = "linear_attention", 64
 
+#: Where `Shape.features` has length², times rows.
+_SQUARES = 3
+
 #: Model types that loop over tokens in Python: followed at a quarter of the length, in minutes.
 _RECURRENT = frozenset({"rwkv"})
 
+#: Enough sizes to solve for every feature; large enough that the same moment is the peak in all,
+#: and none of one row, whose views need no copies.
 TRAINED_AT = (
-    Shape(1, 32, 16, 16), Shape(4, 32, 16, 16), Shape(4, 64, 16, 16), Shape(4, 64, 48, 16),
+    Shape(2, 32, 16, 16), Shape(4, 32, 16, 16), Shape(4, 64, 16, 16), Shape(4, 64, 48, 16),
     Shape(2, 96, 24, 16), Shape(4, 64, 32, 48), Shape(2, 48, 32, 64),
 )  # fmt: skip
 ANSWERED_AT = (
@@ -153,7 +158,8 @@ def trace_architecture(
     Returns:
         For each window of the work, the coefficients of `Shape.features`, "fixed" and
         "per_layer", in bytes beyond what was resident when the step began; "trained" and
-        "moments" are the tuned weights and the optimiser's state, which are resident. "chunked" is
+        "moments" are the tuned weights and the optimiser's state, which are resident; "masked" and
+        "dropout" are what windows hold less without (`optional_parts`). "chunked" is
         there where the loss is made in chunks of positions, whose logits were followed in one.
 
     Raises:
@@ -164,13 +170,7 @@ def trace_architecture(
     work = (
         Inference() if kind == "inference" else Training(kind, device, targets, dropout, way, dora)
     )
-    shapes: Sequence[Shape] = ANSWERED_AT if kind == "inference" else TRAINED_AT
-    if _IN_CHUNKS in _kinds_of_layers(values):
-        shapes = [replace(s, length=-(-4 * s.length // _CHUNK) * _CHUNK) for s in shapes]
-    if kind == "full":  # no rank to solve for; one that never varies would share the constant
-        shapes = [replace(shape, rank=0) for shape in shapes[:5]]
-    if values.get("model_type") in _RECURRENT:
-        shapes = [replace(s, length=s.length // 4, kept=max(2, s.kept // 4)) for s in shapes]
+    shapes = sizes_of(values, kind)
     depths = depths_of(values)
     try:
         rows = {
@@ -192,7 +192,79 @@ def trace_architecture(
         window: _by_depth(features, {d: [row[window] for row in rows[d]] for d in depths})
         for window in rows[depths[0]][0]
     }
+    if isinstance(work, Training):
+        found |= optional_parts(values, work, kept, found, shapes[2])
     return found if kind == "inference" or way is None else {**found, "chunked": {}}
+
+
+def sizes_of(values: Mapping[str, object], kind: str) -> list[Shape]:
+    """The sizes at which a kind of work is followed."""
+    shapes = list(ANSWERED_AT if kind == "inference" else TRAINED_AT)
+    if _IN_CHUNKS in _kinds_of_layers(values):
+        shapes = [replace(s, length=-(-4 * s.length // _CHUNK) * _CHUNK) for s in shapes]
+    if kind == "full":  # no rank to solve for; one that never varies would share the constant
+        shapes = [replace(shape, rank=0) for shape in shapes[:5]]
+    if values.get("model_type") in _RECURRENT:
+        shapes = [replace(s, length=s.length // 4, kept=max(2, s.kept // 4)) for s in shapes]
+    return shapes
+
+
+def optional_parts(
+    values: Mapping[str, object],
+    work: Training,
+    dtype: torch.dtype,
+    found: Mapping[str, Mapping[str, Sequence[float]]],
+    shape: Shape,
+) -> dict[str, dict[str, list[float]]]:
+    """What LoRA's dropout and a padded batch's mask add to each token of a tune, in bytes.
+
+    One more step without each tells it. Dropout keeps its noise and an output for each layer,
+    where layers that read the same would share it; with a mask, transformers repeats keys and
+    values for grouped queries. The mask's own copies, length² of them, are not among it.
+
+    Args:
+        values: the architecture.
+        work: as it was followed, with both.
+        dtype: of the base model.
+        found: its coefficients.
+        shape: the size of the step.
+
+    Returns:
+        "masked" and, for LoRA, "dropout", with coefficients of tokens alone.
+    """
+    without = {"masked": replace(work, masked=False)}
+    if work.kind != "full":
+        without["dropout"] = replace(work, dropout=0.0)
+    depths = depths_of(values)
+    window = "head" if "head" in found else "loss"
+    sizes = {name: list(shape.features()) for name in without}
+    if found["loss"]["per_layer"][_SQUARES] <= 1.01 * dtype.itemsize:  # no scores, but masks
+        sizes["masked"][_SQUARES] = 0
+    parts = {}
+    for name, other in without.items():
+        few, many = (
+            _at(found[window], depth, sizes[name])
+            - other.trace(on_meta(at_depth(values, depth), dtype), shape)[window]
+            for depth in depths
+        )
+        each = (many - few) / (depths[1] - depths[0])
+        tokens = shape.batch * shape.length
+        parts[name] = {
+            "fixed": _of_tokens((few - depths[0] * each) / tokens),
+            "per_layer": _of_tokens(each / tokens),
+        }
+    return parts
+
+
+def _at(row: Mapping[str, Sequence[float]], depth: int, sizes: Sequence[float]) -> float:
+    """What coefficients say of a size at a depth."""
+    pairs = zip(row["fixed"], row["per_layer"], sizes, strict=True)
+    return sum((fixed + depth * each) * size for fixed, each, size in pairs)
+
+
+def _of_tokens(each: float) -> list[float]:
+    """Coefficients of `Shape.features`, of which tokens alone count."""
+    return [0.0, 0.0, round(each, 4), 0.0, 0.0, 0.0, 0.0]
 
 
 def _by_depth(features: np.ndarray, peaks: Mapping[int, list[int]]) -> dict[str, list[float]]:

@@ -68,3 +68,24 @@ def test_an_architecture_is_judged_by_what_was_fitted_on_the_others(monkeypatch)
     found = errors(pairs, lambda each: each.cell.architecture)
     assert found[:5] == pytest.approx([10.0] * 5)  # by opt's
     assert found[5:] == pytest.approx([-100 / 11] * 5)  # by llama's
+
+
+def test_with_both_left_out_nothing_of_either_is_fitted_on(monkeypatch):
+    """What shares an architecture or a length with the judged pair takes 50 more, the rest 10."""
+
+    def pair(architecture: str, length: int, more: int) -> Pair:
+        plain = Estimate({"weights": 90}, 0, "load", "load")
+        return Pair(Cell(architecture, "lora", length, 1, 16), "load", Work(), plain, 90 + more)
+
+    monkeypatch.setattr(
+        fit_accuracy,
+        "predict",
+        lambda values, work, correction: Estimate(
+            {"weights": 90, "machine": correction.overhead_bytes}, 0, "load"
+        ),
+    )
+    near = [pair("llama", 256, 50), pair("llama", 512, 50), pair("opt", 128, 50)] * 3
+    pairs = [pair("llama", 128, 10), *near, *(pair("opt", 256, 10) for _ in range(4))]
+    levels = (lambda p: p.cell.architecture, lambda p: p.cell.length)
+    assert errors(pairs, *levels)[0] == pytest.approx(0)
+    assert errors(pairs, levels[1])[0] > 0

@@ -174,6 +174,34 @@ def test_a_prediction_agrees_with_following_the_very_case(kind):
         assert predicted == pytest.approx(seen[window], rel=0.03, abs=20_000), window
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("masked", "dropout"), [(False, 0.05), (True, 0.0)])
+def test_what_a_mask_and_dropout_add_is_what_a_step_holds_less_without(masked, dropout):
+    import torch
+
+    from model_registry.memory import steps, trace
+
+    found = trace.trace_architecture(TINY, "lora")
+    shape = steps.Shape(3, 80, 20, 12)
+    way = way_of(TINY["model_type"])
+    other = steps.Training("lora", "cpu", "all-linear", dropout, way, masked=masked)
+    seen = other.trace(trace.on_meta(TINY, torch.float32), shape)["head"]
+    absent = found["dropout" if masked else "masked"]
+    sizes = list(shape.features())
+    if not masked:
+        sizes[3] = 0  # the mask's own copies
+    rows = zip(found["head"].items(), absent.items(), strict=True)
+    left = {
+        name: [a - b for a, b in zip(all_, less, strict=True)] for (name, all_), (_, less) in rows
+    }
+    told = sum(
+        (fixed + 3 * each) * size
+        for fixed, each, size in zip(left["fixed"], left["per_layer"], sizes, strict=True)
+    )
+    assert told == pytest.approx(seen, rel=0.03)
+    assert absent["per_layer"][2] > 0
+
+
 @pytest.mark.parametrize("kind", ["lora", "full"])
 def test_the_count_of_live_tensors_is_what_torch_really_holds(kind):
     """A trace without data and a real step, counted by the same tracker, are the same bytes."""
@@ -352,6 +380,15 @@ def test_a_correction_finds_its_sums_and_the_heap_s_share_again():
     assert found.kept_share == pytest.approx(0.5)
 
 
+def test_what_answering_takes_is_found_beside_what_every_process_takes():
+    pairs = made_up_pairs(27 * MIB, 40 * MIB)
+    answered = [
+        (replace(e, moment="prefill", kind="inference"), m + 9 * MIB) for e, m in pairs[::2]
+    ]
+    found = fitted([*pairs, *answered])
+    assert (found.overhead_bytes, found.answering_bytes) == (27 * MIB, 9 * MIB)
+
+
 def test_what_trl_takes_is_found_beside_what_every_tune_takes():
     pairs = made_up_pairs(27 * MIB, 40 * MIB)
     by_trl = [(replace(e, kind="orpo"), m + 95 * MIB) for e, m in pairs if e.is_tuning]
@@ -467,10 +504,13 @@ def test_a_corrected_prediction_shows_its_correction_as_a_term(architecture):
 def test_only_small_pieces_are_kept_by_the_c_library(architecture):
     """Hidden states of 2,048 numbers in float32: 128 rows of them are 1 MiB."""
     work = Work(kind="lora", rank=16, batch=1, length=128, dtype="float32", device="cpu")
-    assert predict(architecture, work).small_bytes == 0
+    at_1_mib = predict(architecture, work)  # keys are narrower, and what is as wide as the rank
+    assert 0 < at_1_mib.small_bytes < 0.25 * at_1_mib.terms["activations"]
     below = predict(architecture, replace(work, length=127))
     all_of_them = predict(architecture, replace(work, length=16))
     assert below.small_bytes == pytest.approx(0.6 * below.terms["activations"], rel=0.2)
+    checkpointed = predict(architecture, replace(work, length=127, checkpointing=True))
+    assert checkpointed.small_bytes == below.small_bytes  # every layer's go through the heap
     assert all_of_them.small_bytes == pytest.approx(all_of_them.terms["activations"], rel=0.2)
 
 
@@ -629,6 +669,32 @@ def given(monkeypatch, **windows: list[float]) -> None:
 
 
 TRAINED = {"trained": [0.0] * 7, "moments": [0.0] * 7}
+_TOKENS_OF = [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+
+
+def test_what_has_no_dropout_or_no_mask_holds_less_of_every_token(monkeypatch):
+    loss = [0.0, 0.0, 100.0, 0.0, 0.0, 0.0, 0.0]
+    parts = {"dropout": [40 * c for c in _TOKENS_OF], "masked": [7 * c for c in _TOKENS_OF]}
+    given(monkeypatch, **TRAINED, loss=loss, **parts)
+    work = Work(kind="lora", batch=3, length=40, rank=12)
+
+    def each(work: Work) -> float:
+        """Bytes a token and layer."""
+        return (predict({}, work).predicted_bytes - 2000) / 4 / 40 / work.batch
+
+    assert each(work) == 100
+    assert each(replace(work, dropout=False)) == 60
+    assert each(replace(work, padded=False)) == 93
+    assert each(replace(work, batch=1)) == 93
+    assert each(replace(work, kind="orpo")) == 2 * 60  # TRL takes dropout out
+
+
+def test_a_layer_that_sees_a_window_needs_its_mask_where_rows_are_longer(monkeypatch):
+    parts = {"masked": [7 * c for c in _TOKENS_OF]}
+    given(monkeypatch, **TRAINED, loss=[100 * c for c in _TOKENS_OF], **parts)
+    work = Work(kind="lora", batch=1, length=40)
+    short = predict({"sliding_window": 41}, work).predicted_bytes
+    assert predict({"sliding_window": 40}, work).predicted_bytes - short == 4 * 40 * 7
 
 
 @pytest.mark.parametrize("index", range(7))
@@ -647,7 +713,8 @@ def test_checkpointing_keeps_a_layer_s_input_until_its_turn_comes(monkeypatch, w
     each = [0.0, 0.0, 100.0, 0.0, 0.0, 0.0, 0.0]  # bytes a token and layer
     given(monkeypatch, **TRAINED, **{window: each})
     work = Work(kind="lora", batch=3, length=40, rank=12)
-    tokens, inputs = 120, 4 * 120 * 8 * 2  # layers × tokens × hidden × bytes of bf16
+    # four layers' inputs and the last one's output × tokens × hidden × bytes of bf16
+    tokens, inputs = 120, 5 * 120 * 8 * 2
     held = {"loss": inputs, "head": inputs, "last layer": inputs + 100 * tokens}
     plain = predict({}, work).predicted_bytes
     assert plain == 2000 + 4 * 100 * tokens
