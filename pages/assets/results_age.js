@@ -6,7 +6,7 @@ let waiting = 0;
 
 function ask() {
   const seen = !document.hidden && element.offsetParent;
-  if (seen) trigger("tick");
+  if (seen) trigger("tick", { index: 0 }); // the page takes no event without a place
   else wait();
 }
 

@@ -84,3 +84,28 @@ def test_a_sorted_table_folds_its_last_rows_and_not_those_of_before(browser: Any
     tab.click(".fold")
     assert tab.locator("td").all_inner_texts() == ["4", "3", "2", "1"]
     tab.close()
+
+
+def test_older_results_are_shown_at_once_and_newer_ones_come_by_themselves(
+    visit: Callable, picture: Callable, page: Page, size: str
+) -> None:
+    tab = visit(f"?tab=results&key={OWNER}")
+    tab.wait_for_selector("#results-decision tbody tr")
+    tab.wait_for_function("document.querySelector('#results-age p').textContent === ''")
+    earlier = tab.inner_text("#results-notice")
+    grade_a_screen(page, f"새벽 {size}")
+    tab.click("#results-refresh")
+    tab.wait_for_function("/기준 등급/.test(document.querySelector('#results-age p').textContent)")
+    assert "{time}" not in tab.inner_text("#results-age")
+    assert tab.inner_text("#results-notice") == earlier
+    picture(tab, "results-refreshing")
+    tab.wait_for_function("document.querySelector('#results-age p').textContent === ''")
+    assert tab.inner_text("#results-notice") != earlier
+
+
+def grade_a_screen(page: Page, name: str) -> None:
+    token = page.sit(name)
+    for _ in range(3):  # two are for practice
+        screen = page.value("grade_screen", token, "", -1)
+        grades = [{"grade": 4} for _ in screen["replies"]]
+        assert page.value("grade_submit", token, screen["screen"], grades, "", 2.0, "")["stored"]
