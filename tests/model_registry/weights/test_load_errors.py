@@ -28,8 +28,16 @@ def raised() -> dict[str, set[str]]:
                     func=ast.Attribute(value=ast.Name(id="LoadError"), attr="of"),
                     args=[ast.Constant(value=str(code))],
                 ):
-                    found.setdefault(code, set()).update(str(k.arg) for k in node.keywords)
+                    found.setdefault(code, set()).update(*map(values_of, node.keywords))
     return found
+
+
+def values_of(given: ast.keyword) -> set[str]:
+    """The names that a keyword gives: its own, or the two of what the system says."""
+    match given.value:
+        case ast.Call(func=ast.Name(id="system_reasons")) if given.arg is None:
+            return {"reason", "reason_ko"}
+    return {str(given.arg)}
 
 
 def test_every_load_error_that_is_raised_has_texts_and_every_text_is_raised() -> None:
