@@ -3,6 +3,9 @@
 `python -m benchmarks.selfchecks.fit_grid` measures what docs/fit_grid.jsonl has not yet, each cell
 in a process of its own: models of 20 to 40 M parameters with random weights and vocabularies of
 30,000 to 65,000. Every way meets every architecture, every length and every batch.
+
+With `--clean` it measures docs/fit_clean.jsonl: architectures of which nothing was known when the
+form of the correction was chosen, and on which no constant of it is ever fitted.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from rows.row import Row
 
 ROOT = Path(__file__).resolve().parents[2]
 RAW = ROOT / "docs" / "fit_grid.jsonl"
+CLEAN_RAW = ROOT / "docs" / "fit_clean.jsonl"
 
 LENGTHS = (128, 256, 512, 1024, 2048)
 BATCHES = (1, 2, 4)
@@ -72,6 +76,19 @@ ARCHITECTURES: dict[str, JsonDict] = {
              "tie_word_embeddings": False},
 }  # fmt: skip
 
+#: Judged only, never fitted on: what is left out of the choice of the correction's form, too.
+CLEAN_ARCHITECTURES: dict[str, JsonDict] = {
+    "cohere": {"vocab_size": 64000, **_GQA, "eos_token_id": 3},
+    "falcon": {"vocab_size": 65024, "hidden_size": 384, "num_hidden_layers": 5,
+               "num_attention_heads": 6, "max_position_embeddings": 4096},
+    "glm": {"vocab_size": 32000, **_GQA, "tie_word_embeddings": False, "pad_token_id": 0,
+            "eos_token_id": 2},
+    "gpt2": {"vocab_size": 50257, "n_embd": 384, "n_layer": 6, "n_head": 6, "n_positions": 4096},
+    "olmo2": {"vocab_size": 50304, **_GQA},
+}  # fmt: skip
+CLEAN_WAYS = ("lora", "nf4", "full", "checkpointing", "orpo")  # two for each, and answering
+_SHAPES = ARCHITECTURES | CLEAN_ARCHITECTURES
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -90,7 +107,7 @@ class Cell:
     @property
     def values(self) -> JsonDict:
         """The architecture, as a catalog holds it."""
-        return {"model_type": self.architecture, **ARCHITECTURES[self.architecture]}
+        return {"model_type": self.architecture, **_SHAPES[self.architecture]}
 
 
 def cells() -> list[Cell]:
@@ -99,14 +116,30 @@ def cells() -> list[Cell]:
     for a, architecture in enumerate(ARCHITECTURES):
         for w, way in enumerate(WAYS):
             length = LENGTHS[(a + 2 * w) % len(LENGTHS)]
-            batch = BATCHES[(a // 2 + w) % len(BATCHES)]
-            each = 2 * length if way == "orpo" else length  # a chosen and a rejected row
-            while batch > 1 and batch * each > _MOST_TOKENS:
-                batch //= 2
+            batch = _affordable(way, length, BATCHES[(a // 2 + w) % len(BATCHES)])
             found.append(Cell(architecture, way, length, batch, RANKS[(a + w) % len(RANKS)]))
     # Short ones first, and spread, so that a grid that was stopped has some of everything.
     spread = [found[n * 37 % len(found)] for n in range(len(found))]
     return sorted(spread, key=lambda cell: cell.batch * cell.length)
+
+
+def _affordable(way: str, length: int, batch: int) -> int:
+    each = 2 * length if way == "orpo" else length  # a chosen and a rejected row
+    while batch > 1 and batch * each > _MOST_TOKENS:
+        batch //= 2
+    return batch
+
+
+def clean_cells() -> list[Cell]:
+    """Two tunes and one answering of each clean architecture; each way at two lengths."""
+    names = list(CLEAN_ARCHITECTURES)
+    found = [Cell(name, "inference", LENGTHS[a], 1, RANKS[0]) for a, name in enumerate(names)]
+    for n in range(2 * len(names)):
+        way, rank = CLEAN_WAYS[n % len(CLEAN_WAYS)], RANKS[n % len(RANKS)]
+        length = LENGTHS[(2 * n + n // len(CLEAN_WAYS)) % len(LENGTHS)]
+        batch = _affordable(way, length, BATCHES[n % len(BATCHES)])
+        found.append(Cell(names[n // 2], way, length, batch, rank))
+    return sorted(found, key=lambda cell: cell.batch * cell.length)
 
 
 def case_of(cell: Cell, threads: int = 1) -> Case:
@@ -172,13 +205,15 @@ def main() -> None:
     """Measure what is left."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--raw", type=Path, default=RAW)
+    parser.add_argument("--clean", action="store_true", help="the architectures never fitted on")
+    parser.add_argument("--raw", type=Path)
     parser.add_argument("--part", default="1/1", help="1/2 and 2/2 may run at once")
     parser.add_argument("--longest-first", action="store_true")
     options = parser.parse_args()
     part, parts = map(int, options.part.split("/"))
-    todo = cells()[part - 1 :: parts]
-    measure(todo[::-1] if options.longest_first else todo, options.raw, options.threads)
+    grid, raw = (clean_cells(), CLEAN_RAW) if options.clean else (cells(), RAW)
+    todo = grid[part - 1 :: parts]
+    measure(todo[::-1] if options.longest_first else todo, options.raw or raw, options.threads)
 
 
 if __name__ == "__main__":
