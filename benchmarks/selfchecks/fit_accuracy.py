@@ -2,12 +2,14 @@
 
 `python -m benchmarks.selfchecks.fit_accuracy` reads docs/fit_grid.jsonl (see `fit_grid.py`), fits
 the correction and writes it, the tables of docs/fit.md and their picture. A figure is judged by a
-correction fitted without its architecture, and again without its length. What is not in the table
-of traces is followed first, which takes minutes.
+correction fitted without its architecture, and again without its length. With `--clean` it fits
+nothing: the shipped correction judges docs/fit_clean.jsonl. What is not in the table of traces is
+followed first, which takes minutes.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +19,16 @@ from statistics import median
 
 from benchmarks.report.pictures.drawing import FAINT, LIMIT, MARKERS, SERIES, draw
 from benchmarks.run.prediction import works
-from benchmarks.selfchecks.fit_grid import RAW, Cell, case_of, cells, measured
-from model_registry.memory.correction import fitted
+from benchmarks.selfchecks.fit_grid import (
+    CLEAN_RAW,
+    RAW,
+    Cell,
+    case_of,
+    cells,
+    clean_cells,
+    measured,
+)
+from model_registry.memory.correction import correction_for, fitted
 from model_registry.memory.fit import NO_CORRECTION, Correction, Estimate, Work, predict
 from model_registry.registry import Registry
 
@@ -135,6 +145,26 @@ def by_level(pairs: Sequence[Pair]) -> str:
     return "\n".join(lines)
 
 
+def clean_table(correction: Correction) -> str:
+    """Each figure of the clean cells beside its prediction, and all in one line, in Markdown."""
+    lines = [
+        "| cell | phase | measured (MiB) | predicted (MiB) | error |",
+        "|---|---|---:|---:|---:|",
+    ]
+    pairs = pairs_of(clean_cells(), CLEAN_RAW)
+    for pair in pairs:
+        error = pair.error(correction)
+        mib = pair.measured / 2**20
+        told = f"{mib:,.0f} | {mib * (1 + error / 100):,.0f} | {error:+.1f} %"
+        lines.append(f"| {pair.cell.name} | {pair.what} | {told} |")
+    for name, result in measured(CLEAN_RAW).items():
+        if not result.ok:
+            lines.append(f"| {name} | {result.status} | | | |")
+    found = [pair.error(correction) for pair in pairs]
+    heads = ["| figures | median | worst | most too low |", "|---:|---:|---:|---:|"]
+    return "\n".join([*heads, f"| {_spread(found)} |", "", *lines])
+
+
 def _in_order(level: str) -> tuple[int, str]:
     number = level.split(" ")[0]
     return (int(number) if number.isdecimal() else 0, level)
@@ -221,6 +251,18 @@ def write_correction(found: Correction, name: object) -> None:
 
 
 def main() -> None:
+    """Judge the grid, or what was never fitted on."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clean", action="store_true", help="what was never fitted on, alone")
+    if not parser.parse_args().clean:
+        _judge_grid()
+        return
+    text = clean_table(correction_for("", "cpu"))  # of no machine's own cases: as it is shipped
+    write_table(text, PAGE, "clean")
+    print(text)
+
+
+def _judge_grid() -> None:
     """Judge, and write the tables, the picture and the correction."""
     pairs = pairs_of(cells())
     facts = next(result.machine for result in measured().values() if result.machine)

@@ -117,9 +117,14 @@ def learning_rate(loaded: LoadedModel, contract: Contract) -> float:
 
 
 def dropout_of(model: PreTrainedModel) -> float | None:
-    """The dropout that LoRA really has in a model; None where it has no LoRA."""
-    configs = getattr(model, "peft_config", {})
-    return float(configs["default"].lora_dropout) if "default" in configs else None
+    """The dropout that LoRA really has in a model; None where it has no LoRA.
+
+    Its layers say it, not its configuration: TRL turns theirs off.
+    """
+    if "default" not in getattr(model, "peft_config", {}):
+        return None
+    noise = [m for name, m in model.named_modules() if name.endswith("lora_dropout.default")]
+    return max((float(getattr(layer, "p", 0.0)) for layer in noise), default=0.0)  # or Identity
 
 
 def make_trainable(model: PreTrainedModel, rank: int | None, contract: Contract) -> PreTrainedModel:

@@ -10,12 +10,15 @@ from benchmarks.selfchecks.fit_accuracy import Pair, errors
 from benchmarks.selfchecks.fit_grid import (
     ARCHITECTURES,
     BATCHES,
+    CLEAN_RAW,
+    CLEAN_WAYS,
     LENGTHS,
     RANKS,
     WAYS,
     Cell,
     case_of,
     cells,
+    clean_cells,
     measured,
 )
 from model_registry.memory.fit import Correction, Estimate, Work
@@ -41,6 +44,14 @@ def test_a_grid_that_was_stopped_has_some_of_everything():
 
 def test_what_is_measured_is_of_the_grid():
     assert set(measured()) <= {cell.name for cell in cells()}
+
+
+def test_the_clean_cells_are_of_architectures_that_nothing_is_fitted_on():
+    found = clean_cells()
+    assert {cell.architecture for cell in found}.isdisjoint(ARCHITECTURES)
+    assert {cell.way for cell in found} == {*CLEAN_WAYS, "inference"}
+    assert {cell.length for cell in found} == set(LENGTHS)
+    assert set(measured(CLEAN_RAW)) == {cell.name for cell in found}  # whatever came out
 
 
 @pytest.mark.parametrize("way", sorted(set(WAYS)))

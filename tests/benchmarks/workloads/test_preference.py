@@ -48,6 +48,7 @@ def test_orpo_makes_the_chosen_side_likelier_than_before(loaded, tmp_path, capfd
     )
     assert outcome.steps == 12 == len(log.losses)
     assert outcome.figures["loss_last"] < outcome.figures["loss_first"]
+    assert outcome.figures["lora_dropout"] == 0.0 < CONTRACT.lora_dropout  # TRL turns it off
     assert {"warm_up", "training"} <= set(log.phases)
     assert log.replies and log.replies[0].tuned == 4
     assert capfd.readouterr().out == ""  # a JSON document may be written there
