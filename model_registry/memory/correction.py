@@ -20,9 +20,10 @@ from model_registry.memory.fit import NO_CORRECTION, Correction, Estimate
 ENOUGH = 5
 #: Nor do fewer than these of a kind about that kind.
 OF_A_KIND = 3
-#: Counts up when a case on a CPU takes other memory than before, so that what was measured then is
-#: left out. 2: the C library gives back what is freed; a card's allocator has nothing of it.
-_FORM = 2
+#: Counts up when a case takes other memory than before, or another is predicted for it: what was
+#: measured then is kept beside the prediction of then, so that it is left out. 2: the C library
+#: gives back what is freed. 3: masks and dropout are counted apart.
+_FORM = 3
 #: Two cases tell a slope where their small pieces differ by so many bytes.
 _APART = 2**24
 _SHIPPED = Path(__file__).resolve().parent / "correction.json"
@@ -69,8 +70,8 @@ def correction_for(machine: str, device: str, path: Path | None = None) -> Corre
     """The correction of this machine, else the one that comes with the project for such a device.
 
     A graphics card's allocator gives what is asked for, so that there only measured cases correct.
-    A machine that has measured answering alone says nothing of tuning: what it has not measured
-    keeps the shipped figure, and the source says so.
+    A machine that has loaded models alone says nothing of answering or tuning: what it has not
+    measured keeps the shipped figure, and the source says so.
     """
     rows, older = _rows(machine, device, path or measured_path())
     shipped = _shipped(device)
@@ -90,19 +91,21 @@ def correction_for(machine: str, device: str, path: Path | None = None) -> Corre
 def _left_out(source: str, older: int) -> str:
     """The source, and that cases of this machine don't count, and why."""
     said = text(
-        f"{older} cases measured on this machine before are left out: processes kept what they "
-        "had freed then",
-        f"이 장비에서 전에 측정한 {older}개 케이스는 뺐습니다. 그때는 프로세스가 해제한 메모리를 "
-        "돌려주지 않았습니다",
+        f"{older} cases measured on this machine before are left out: an earlier version predicted "
+        "or measured them in another way",
+        f"이 장비에서 전에 측정한 {older}개 케이스는 뺐습니다. 이전 버전은 예측하거나 측정하는 "
+        "방식이 달랐습니다",
     )
     return f"{source}{text('; ', '. ')}{said}" if source else said
 
 
 def _measured(pairs: Sequence[tuple[Estimate, int]]) -> list[tuple[tuple[str, str], bool]]:
-    """Which of the two quantities these cases measure: what they are called, and whether."""
+    """Which of the three quantities these cases measure: what they are called, and whether."""
+    loaded = sum(estimate.moment == "load" for estimate, _ in pairs)
     tuned = sum(estimate.is_tuning for estimate, _ in pairs)
-    plain = len(pairs) - tuned
-    return [(("answering", "답변"), plain >= OF_A_KIND), (("tuning", "튜닝"), tuned >= OF_A_KIND)]
+    counts = {("loading", "로드"): loaded, ("answering", "답변"): len(pairs) - tuned - loaded,
+              ("tuning", "튜닝"): tuned}  # fmt: skip
+    return [(words, count >= OF_A_KIND) for words, count in counts.items()]
 
 
 def _rows(machine: str, device: str, path: Path) -> tuple[dict[str, JsonDict], int]:
@@ -117,7 +120,7 @@ def _rows(machine: str, device: str, path: Path) -> tuple[dict[str, JsonDict], i
         try:
             row = json.loads(line)
             if (row["machine"], row["device"]) == (machine, device):
-                if device == "cpu" and row.get("form") != _FORM:
+                if row.get("form") != _FORM:
                     older.add(str(row["case"]))
                     continue
                 _estimate(row["estimate"])
@@ -128,10 +131,8 @@ def _rows(machine: str, device: str, path: Path) -> tuple[dict[str, JsonDict], i
 
 
 def _estimate(row: JsonObject) -> Estimate:
-    """One of a row; older rows have neither the heap's pieces nor the kind of work."""
     terms = {name: int(count) for name, count in row["terms"].items()}
-    small, kind = int(row.get("small_bytes", 0)), str(row.get("kind", ""))
-    return Estimate(terms, small, str(row["moment"]), kind)
+    return Estimate(terms, int(row["small_bytes"]), str(row["moment"]), str(row["kind"]))
 
 
 def _shipped(device: str) -> Correction:

@@ -247,7 +247,7 @@ def test_what_can_not_be_counted_is_unknown_with_its_reason():
 
 def test_what_there_is_no_time_to_follow_is_refused_with_the_command_that_does():
     unknown = Candidate("one model", License("x", "yes"), architecture=TINY)
-    rows = fit_rows([unknown], card_budget("T4"), trace_seconds=0)
+    rows = fit_rows([unknown], card_budget("T4"), length=512, trace_seconds=0)
     assert {row.predicted_bytes for row in rows} == {None}
     assert all("`ohlora fit 'one model' --trace`" in str(row.to_json()["reason"]) for row in rows)
 
@@ -424,19 +424,6 @@ def test_a_machine_s_own_cases_are_kept_and_said(tmp_path):
     assert "this machine" not in correction.correction_for("other", "cpu", path).source
 
 
-def test_a_card_s_cases_of_before_the_heap_was_counted_still_correct_it(tmp_path):
-    """What the C library gives back touches a CPU's processes only."""
-    path = tmp_path / "measured.jsonl"
-    row = {
-        "machine": "box", "device": "cuda", "measured_bytes": 9 * MIB,
-        "estimate": {"terms": {"weights": 2 * MIB}, "scratch_bytes": 0, "moment": "load"},
-    }  # fmt: skip
-    path.write_text("".join(json.dumps(row | {"case": str(n)}) + "\n" for n in range(7)))
-    found = correction.correction_for("box", "cuda", path)
-    assert (found.overhead_bytes, found.cases) == (7 * MIB, 7)
-    assert found.source == "corrected by 7 cases measured on this machine"
-
-
 def test_cases_left_out_where_nothing_is_shipped_are_a_sentence_of_their_own(tmp_path, monkeypatch):
     monkeypatch.setattr(correction, "_SHIPPED", tmp_path / "none.json")
     path = tmp_path / "measured.jsonl"
@@ -451,20 +438,20 @@ def test_a_process_is_never_said_to_take_less_than_its_tensors():
     assert fitted(made_up_pairs(0, -40 * MIB, 0.5)).tuning_bytes == 0
 
 
-def test_cases_measured_when_processes_kept_what_they_freed_are_left_out_and_said(tmp_path):
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_cases_beside_the_prediction_of_an_earlier_version_are_left_out_and_said(tmp_path, device):
     path = tmp_path / "measured.jsonl"
-    row = {
-        "machine": "box", "device": "cpu", "measured_bytes": 9,
-        "estimate": {"terms": {"weights": 1}, "scratch_bytes": 0, "moment": "load"},
-    }  # fmt: skip
-    path.write_text("".join(json.dumps(row | {"case": str(n)}) + "\n" for n in range(7)))
-    found = correction.correction_for("box", "cpu", path)
-    shipped = correction.correction_for("other", "cpu", path)
+    for number, (estimate, measured) in enumerate(made_up_pairs(27 * MIB, 40 * MIB)):
+        correction.remember("box", device, f"case {number}", estimate, measured, path)
+    now, before_dropout_was_counted_apart = f'"form": {correction._FORM}', '"form": 2'
+    path.write_text(path.read_text().replace(now, before_dropout_was_counted_apart))
+    found = correction.correction_for("box", device, path)
+    shipped = correction.correction_for("other", device, path)
     assert replace(found, source="") == replace(shipped, source="")
-    assert "7 cases measured on this machine before are left out" in found.source
+    assert "6 cases measured on this machine before are left out" in found.source
 
 
-@pytest.mark.parametrize("kind", ["answering", "tuning"])
+@pytest.mark.parametrize("kind", ["loading", "tuning"])
 def test_what_a_machine_has_not_measured_keeps_the_shipped_figure(tmp_path, kind):
     path = tmp_path / "measured.jsonl"
     wanted = kind == "tuning"
@@ -474,14 +461,14 @@ def test_what_a_machine_has_not_measured_keeps_the_shipped_figure(tmp_path, kind
         correction.remember("box", "cpu", f"case {number}", estimate, bytes_, path)
     shipped = correction.correction_for("other", "cpu", path)
     found = correction.correction_for("box", "cpu", path)
-    if kind == "answering":
+    if kind == "loading":
         assert found.overhead_bytes == 27 * MIB
         assert (found.tuning_bytes, found.kept_share) == (shipped.tuning_bytes, shipped.kept_share)
-        assert "tuning: corrected by" in found.source
+        assert "; answering, tuning: corrected by" in found.source
     else:
         assert found.overhead_bytes == shipped.overhead_bytes > 0
         assert found.kept_share == pytest.approx(0.5)
-        assert "answering: corrected by" in found.source
+        assert "; loading, answering: corrected by" in found.source
     assert "6 cases measured on this machine" in found.source
 
 
@@ -546,7 +533,7 @@ def test_a_process_gives_back_what_torch_frees():
 def test_the_document_has_the_promised_keys(architecture):
     candidate = Candidate("one", License("x", "yes"), architecture=architecture)
     budget = card_budget("12GB")
-    rows = fit_rows([candidate], budget)
+    rows = fit_rows([candidate], budget, length=512)
     document_ = json.loads(json.dumps(document(budget, rows, Correction())))
     assert document_["budget_bytes"] == 12 * GIB
     promised = {"name", "workload", "rank", "quantization", "predicted_bytes", "fits",
