@@ -26,6 +26,7 @@ from benchmarks.results.run import Run
 from benchmarks.results.shown_rows import decision_rows
 from benchmarks.results.uses import licence_account
 from evaluators.grading.grade_export import export_grades
+from evaluators.grading.scope import grading_scope
 from evaluators.grading.statistics.grade_summary import summary_of
 from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import OhloraError
@@ -33,7 +34,14 @@ from model_registry.files.json_values import JsonDict
 from model_registry.language import read_by
 
 #: The files of a run that its results are made of.
-FILES = ("run.json", "results.jsonl", "replies.jsonl", "scores.jsonl", "losses.jsonl")
+FILES = (
+    "run.json",
+    "results.jsonl",
+    "replies.jsonl",
+    "scores.jsonl",
+    "losses.jsonl",
+    grading_scope.FILE,
+)
 
 #: Of the system's priorities, 0 being usual and 19 the last.
 _LATER = 5

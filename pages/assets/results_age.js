@@ -1,27 +1,32 @@
 // How old the results shown are, in the visitor's own time, while newer ones are being made; asks
-// for those, but only where somebody can see it.
+// for those, and for the chosen run's where another's are shown, but only where somebody can see it.
 
 const line = element.querySelector("p");
 let waiting = 0;
 
-function ask() {
-  const seen = !document.hidden && element.offsetParent;
-  if (seen) trigger("tick", { index: 0 }); // the page takes no event without a place
-  else wait();
+function pause() {
+  const { run, again } = props.value || {};
+  const chosen = document.querySelector("#results-run input");
+  return run && chosen?.value && run !== chosen.value ? 0.3 : again;
 }
 
-function wait() {
+function ask(times) {
+  const asks = pause() && !document.hidden && element.offsetParent;
+  if (asks) trigger("tick", { index: 0 }); // the page takes no event without a place
+  wait(asks ? Math.min(2 * times, 16) : 1); // longer and longer where no answer comes
+}
+
+function wait(times) {
   clearTimeout(waiting);
-  waiting = setTimeout(ask, 1000 * props.value.again);
+  waiting = setTimeout(ask, 1000 * (pause() || 1) * times, times);
 }
 
 function draw() {
-  clearTimeout(waiting);
   const age = props.value || {};
   const clock = new Date(1000 * age.read_at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   const told = age.told ? age.told.replace("{time}", clock) : "";
   if (line.textContent !== told) line.textContent = told;  // the same words are not read out again
-  if (age.again) wait();
+  wait(1);
 }
 
 watch("value", draw);

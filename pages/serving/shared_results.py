@@ -30,6 +30,8 @@ PAUSE = 8.0
 #: The pause is at least so many times as long as the computation took: graders come first.
 LEISURE = 4
 
+_LOG = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class KeptResults:
@@ -51,12 +53,12 @@ class KeptResults:
 class Look:
     """What a visitor is given: the last results, and whether newer ones are being made.
 
-    `failure` says why the last try to make newer ones gave none.
+    `failed`: the last try to make newer ones gave none; the log says why.
     """
 
     kept: KeptResults
     refreshing: bool = False
-    failure: OhloraError | None = None
+    failed: bool = False
 
 
 class SharedResults:
@@ -70,7 +72,7 @@ class SharedResults:
     def __init__(self, *, apart: bool = True, pause: float = PAUSE) -> None:
         self._apart, self._pause = apart, pause
         self._kept: dict[Path, KeptResults] = {}
-        self._failures: dict[Path, OhloraError] = {}
+        self._failed: set[Path] = set()
         self._not_before: dict[Path, float] = {}
         self._making: dict[Path, asyncio.Task[KeptResults]] = {}
         self._one_at_a_time = asyncio.Lock()
@@ -87,7 +89,7 @@ class SharedResults:
             return Look(kept)
         making = self._making.get(folder) or self._begin(folder, store)
         if kept:
-            return Look(kept, refreshing=True, failure=self._failures.get(folder))
+            return Look(kept, refreshing=True, failed=folder in self._failed)
         # One visitor who leaves ends it for nobody else.
         return Look(await asyncio.shield(making))
 
@@ -109,11 +111,13 @@ class SharedResults:
             async with self._one_at_a_time:
                 begun = time.monotonic()
                 self._kept[folder] = await self._compute(folder, store)
-            self._failures.pop(folder, None)
+            self._failed.discard(folder)
         except Exception as error:
             if folder not in self._kept:
                 raise
-            self._failures[folder] = _told(error)
+            self._failed.add(folder)
+            why = None if isinstance(error, OhloraError) else error
+            _LOG.error("the results of %s could not be computed: %s", folder, error, exc_info=why)
         finally:
             del self._making[folder]
         took = time.monotonic() - begun
@@ -135,14 +139,6 @@ class SharedResults:
                 for each in ("grades.csv", "summary.json")
             ]
             return KeptResults(state, read_at, document, *paths)
-
-
-def _told(error: Exception) -> OhloraError:
-    """What visitors are told of a failure; what went wrong inside is for the log."""
-    if isinstance(error, OhloraError):
-        return error
-    logging.getLogger(__name__).error("results could not be computed", exc_info=error)
-    return OhloraError("the server's log says why.", "서버 기록을 확인해 주세요.")
 
 
 async def _in_a_process(folder: Path, store: str, files: Path) -> JsonDict:

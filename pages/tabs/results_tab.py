@@ -23,6 +23,8 @@ from benchmarks.results.shown_rows import (
 )
 from evaluators.grading.statistics.agreement import Agreement
 from evaluators.grading.statistics.reason_words import reason_words
+from evaluators.grading.store.database import Busy
+from model_registry.errors import OhloraError
 from model_registry.files.json_values import JsonDict
 from model_registry.language import read_by, text
 from pages.page_context import (
@@ -49,7 +51,7 @@ from pages.results_columns import (
 )
 from pages.serving.shared_results import Look
 
-#: What results_age.js draws: the words, when the results were read, when to ask again.
+#: What results_age.js draws: whose results are shown, since when, and when to ask again.
 Age = dict[str, object]
 
 #: Seconds after which the browser asks whether newer results are there.
@@ -101,16 +103,18 @@ def results_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
 
     async def newer_results(run: str, seen: Age | None, request: gr.Request) -> tuple[object, ...]:
         with errors_as_messages(request):
-            if wait := await still_the_last(context, run, seen or {}):
+            shown: Age = seen if seen and seen.get("run") == run else {}
+            if shown and (wait := await still_the_last(context, run, shown)):
                 return *(gr.skip() for _ in outputs[1:]), wait
-            return await show_results(context, run, request, asked=False)
+            return await show_results(context, run, request, asked=bool(shown.get("asked")))
 
     given: dict[str, Any] = {"queue": False, "show_progress": "minimal", "preprocess": False}
     refresh.click(results, run, outputs, api_name="results", **given)
-    for event in (tab.select, run.input):
-        event(results_in_passing, run, outputs, api_visibility="private", **given)
-    silent = {**given, "show_progress": "hidden"}
-    age.tick(newer_results, [run, age], outputs, api_visibility="private", **silent)
+    private = {**given, "api_visibility": "private"}
+    tab.select(results_in_passing, run, outputs, **private)
+    # What is chosen while another run's results are still to come isn't lost.
+    run.input(results_in_passing, run, outputs, trigger_mode="always_last", **private)
+    age.tick(newer_results, [run, age], outputs, **{**private, "show_progress": "hidden"})
     return run
 
 
@@ -156,10 +160,15 @@ async def show_results(
     # One way through the threads: fifty graders stand there, too.
     allowed = await to_thread.run_sync(_allowed, context, request, run or "", asked)
     folder, why_not, everything = allowed
+    age: Age = {"run": run, "asked": asked}
     if why_not:
-        told = why_not[korean]
-        return told, gr.Column(visible=False), [], {}, {}, *[[]] * 6, "", None, None, [], {}
-    look = await context.results.of(folder, context.grading.store)
+        return _shut(why_not[korean], age)
+    try:
+        look = await context.results.of(folder, context.grading.store)
+    except Busy:
+        raise
+    except OhloraError as error:  # another run's would stay there
+        return _shut((korean and error.korean) or str(error), age)
     kept = look.kept
     mine = page_visitor(request).id
     language = "ko" if korean else "en"
@@ -180,8 +189,13 @@ async def show_results(
             str(kept.grades_csv) if everything else None,
             str(kept.summary_json) if everything else None,
             grade_rows(summary),
-            _age(look, summary["grades"], korean),
+            {**age, **_age(look, summary["grades"])},
         )
+
+
+def _shut(told: str, age: Age) -> tuple[object, ...]:
+    """Nothing of any run, and why."""
+    return told, gr.Column(visible=False), [], {}, {}, *[[]] * 6, "", None, None, [], age
 
 
 async def still_the_last(context: PageContext, run: str, seen: Age) -> Age | None:
@@ -192,23 +206,24 @@ async def still_the_last(context: PageContext, run: str, seen: Age) -> Age | Non
     return None
 
 
-def _age(look: Look, grades: int, korean: bool) -> Age:
+def _age(look: Look, grades: int) -> Age:
     """When results were read that are not the newest, and when to ask for newer ones.
 
     The browser puts the time in, which is the visitor's own; nothing where they are the newest.
     """
     if not look.refreshing:
         return {}
-    if look.failure is None:
+    if not look.failed:
         told = text(
             f"As of {{time}}, {grades:,} grades; being refreshed.",
             f"{{time}} 기준 등급 {grades:,}개의 결과예요. 새 결과를 계산하고 있어요.",
         )
     else:
-        why = (korean and look.failure.korean) or str(look.failure)
         told = text(
-            f"As of {{time}}, {grades:,} grades; they could not be refreshed: {why}",
-            f"{{time}} 기준 등급 {grades:,}개의 결과예요. 새로 계산하지 못했어요: {why}",
+            f"As of {{time}}, {grades:,} grades; they could not be refreshed. "
+            "The server's log says why.",
+            f"{{time}} 기준 등급 {grades:,}개의 결과예요. 새로 계산하지 못했어요. 서버 기록을 "
+            "확인해 주세요.",
         )
     read_at = look.kept.read_at
     return {"told": told, "read_at": read_at, "asked_at": time.time(), "again": ASK_AGAIN}

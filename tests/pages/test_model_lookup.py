@@ -173,10 +173,10 @@ def test_results_say_for_which_use_the_decision_holds_and_what_another_would_cha
     context: PageContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
-    *_, said, _, _, _ = finish(show_results(context, "run", visitor()))
+    *_, said, _, _, _, _ = finish(show_results(context, "run", visitor()))
     assert "It holds for: in a service of one's own." in said
     assert "would be chosen; not allowed: alpha-2.6b, beta-1.3b" in said
-    *_, korean, _, _, _ = finish(show_results(context, "run", visitor(language="ko")))
+    *_, korean, _, _, _, _ = finish(show_results(context, "run", visitor(language="ko")))
     assert "이 결정의 용도" in korean
-    *_, nothing, _, _, _ = finish(show_results(context, "run", visitor("key=guess")))
+    *_, nothing, _, _, _, _ = finish(show_results(context, "run", visitor("key=guess")))
     assert nothing == ""

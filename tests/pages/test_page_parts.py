@@ -7,10 +7,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from benchmarks.results.folder import RunFolder
@@ -51,7 +53,7 @@ from pages.tabs.compare_tab import Pair, answered, keep_vote, next_question
 from pages.tabs.conversation import edited_messages, keep_grade, plain_messages, stream_answer
 from pages.tabs.grade_tab import grading_visitor
 from pages.tabs.markdown_nodes import markdown_nodes
-from pages.tabs.results_tab import run_to_show, show_results
+from pages.tabs.results_tab import results_tab, run_to_show, show_results
 from tests.pages.event_loops import finish
 from tests.support import report_fixtures
 from tests.support.grading_fixtures import CANDIDATES, PROMPTS, make_run
@@ -131,6 +133,48 @@ def test_a_look_at_the_results_leaves_no_folder_behind(
         assert Path(as_csv).is_file() and Path(as_json).is_file()
     assert list((tmp_path / "temporary").iterdir()) == []
     assert len(list((tmp_path / "served").rglob("*.csv"))) == 1
+
+
+def handler(context: PageContext, name: str) -> Any:
+    """One of the Results tab's handlers, as Gradio has it."""
+    with gr.Blocks() as page, gr.Tab() as tab:
+        results_tab(context, tab)
+    (found,) = (fn for fn in page.fns.values() if fn.name == name and fn.targets[0][1] != "select")
+    return found
+
+
+def test_results_of_a_run_that_is_no_longer_chosen_are_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
+    store = GradeStore.open(f"sqlite:///{tmp_path / 'grades.db'}")
+    runs = {name: make_run(tmp_path / name) for name in ("run", "other")}
+    grading = GradingSession(lambda: store, runs, owner_key="key")
+    context = PageContext(grading, Models(Registry()), results=SharedResults(apart=False))
+    owner = a_request("key=key")
+    *_, age = finish(show_results(context, "run", owner))
+    assert age["run"] == "run"
+    choose = handler(context, "results_in_passing")
+    assert choose.trigger_mode == "always_last", "the second of two quick choices counts"
+    *_, age = finish(handler(context, "newer_results").fn("other", age, owner))
+    assert age["run"] == "other", "though nothing is new in it"
+    (runs["run"] / "results.jsonl").write_text("no json\n{}\n")
+    context = replace(context, results=SharedResults(apart=False))
+    notice, shown, *_, age = finish(handler(context, choose.name).fn("run", owner))
+    assert "results.jsonl" in notice and not shown.visible and age["run"] == "run"
+
+
+def test_an_owner_who_grades_and_has_asked_keeps_the_results_that_come(
+    context: PageContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
+    _, token = context.grading.join("민지", owner=True)
+    owner = a_request(f"key=key&grader={token}")
+    _, waits, *_ = finish(show_results(context, "run", owner, asked=False))
+    assert not waits.visible
+    *_, age = finish(show_results(context, "run", owner, asked=True))
+    _, shown, *_ = finish(handler(context, "newer_results").fn("run", age, owner))
+    assert shown.visible
 
 
 def test_results_open_with_the_run_of_the_address(context: PageContext) -> None:

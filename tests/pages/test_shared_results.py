@@ -84,7 +84,7 @@ def grades_in(look: Look) -> int:
 
 async def refreshed(shared: SharedResults, run: Path, store: GradeStore) -> Look:
     """What is shown once nothing newer is being made."""
-    while (look := await shared.of(run, store)).refreshing and not look.failure:
+    while (look := await shared.of(run, store)).refreshing and not look.failed:
         await asyncio.sleep(0.01)
     return look
 
@@ -102,10 +102,11 @@ def test_results_are_kept_until_a_grade_or_a_file_is_new(
         assert grades_in(await refreshed(shared, run, store)) == 1
         await refreshed(shared, run, store)
         assert len(computed) == 2
-        with (run / "scores.jsonl").open("a") as scores:
-            scores.write("\n")
-        await refreshed(shared, run, store)
-        assert len(computed) == 3
+        for number, name in enumerate(("scores.jsonl", "grading_scope.jsonl"), start=3):
+            with (run / name).open("a") as file:
+                file.write("\n")
+            await refreshed(shared, run, store)
+            assert len(computed) == number, name
 
     finish(look_and_change())
 
@@ -155,11 +156,17 @@ def test_a_visitor_never_waits_for_a_refresh_and_two_never_run_at_once(
                 assert shared.is_unchanged(one, look.kept.read_at)
         gate.open.set()
         for one in runs:
-            assert grades_in(await refreshed(shared, one, store)) == 5
-            assert not shared.is_unchanged(one, look.kept.read_at)
+            newest = await refreshed(shared, one, store)
+            assert grades_in(newest) == 5
+            assert not shared.is_unchanged(one, newest.kept.read_at), "nothing is being made"
+            grade(store, one, f"{one.name} later")
+            assert (await shared.of(one, store)).refreshing
+            assert shared.is_unchanged(one, newest.kept.read_at)
+            assert grades_in(await refreshed(shared, one, store)) == 6
+            assert not shared.is_unchanged(one, newest.kept.read_at), "newer ones are there"
 
     finish(look_while_newer_results_are_made())
-    assert len(gate.times) <= 2 + 2 * 2, "ten grades are no ten computations"
+    assert len(gate.times) <= 2 + 2 * 2 + 2, "ten grades are no ten computations"
 
 
 def test_a_grade_shows_up_after_the_pause_and_not_before(
@@ -177,7 +184,9 @@ def test_a_grade_shows_up_after_the_pause_and_not_before(
     assert 0.7 <= begin - end < 3
 
 
-def test_what_can_t_be_refreshed_stays_with_the_reason(run: Path, store: GradeStore) -> None:
+def test_what_can_t_be_refreshed_stays_and_the_log_has_the_reason(
+    run: Path, store: GradeStore, caplog: pytest.LogCaptureFixture
+) -> None:
     shared = SharedResults(apart=False, pause=0)
 
     async def damage() -> tuple[Look, Look]:
@@ -192,8 +201,8 @@ def test_what_can_t_be_refreshed_stays_with_the_reason(run: Path, store: GradeSt
         return failed, mended
 
     failed, mended = finish(damage())
-    assert "results.jsonl" in str(failed.failure)
-    assert mended.failure is None
+    assert failed.failed and "results.jsonl" in caplog.text
+    assert not mended.failed
 
 
 def test_the_first_look_of_a_damaged_run_is_an_error(run: Path, store: GradeStore) -> None:
@@ -237,7 +246,7 @@ def test_another_process_computes_the_same_and_one_that_is_killed_has_a_successo
     first, second = finish(kill_twice())
     assert first.kept.document == here.document
     assert first.kept.grades_csv.read_bytes() == here.grades_csv.read_bytes()
-    assert (grades_in(second), second.failure) == (2, None)
+    assert (grades_in(second), second.failed) == (2, False)
 
 
 async def kill_worker() -> None:

@@ -86,6 +86,36 @@ def test_a_sorted_table_folds_its_last_rows_and_not_those_of_before(browser: Any
     tab.close()
 
 
+@pytest.mark.parametrize(
+    ("value", "chosen", "asked"),
+    [
+        ({"run": "가", "again": 0.1, "told": "{time}"}, "가", True),
+        ({"run": "나"}, "가", True),
+        ({"run": "가"}, "가", False),
+        ({}, "가", False),
+    ],
+)
+def test_newer_results_and_those_of_the_chosen_run_are_asked_for_until_they_come(
+    browser: Any, value: dict, chosen: str, asked: bool
+) -> None:
+    tab = browser.new_page()
+    tab.set_content('<div id="results-run"><input></div><div id="age"><p></p></div>')
+    tab.fill("input", chosen)
+    tab.evaluate(
+        "(value) => { const element = document.querySelector('#age'), props = { value };"
+        "const watch = () => null, trigger = () => { window.asked = (window.asked || 0) + 1; };"
+        + (ROOT / "pages/assets/results_age.js").read_text("utf-8")
+        + "}",
+        value,
+    )
+    if asked:  # nobody answers: once is not enough
+        tab.wait_for_function("window.asked > 1", timeout=20_000)
+    else:
+        tab.wait_for_timeout(1200)
+        assert not tab.evaluate("window.asked")
+    tab.close()
+
+
 def test_older_results_are_shown_at_once_and_newer_ones_come_by_themselves(
     visit: Callable, picture: Callable, page: Page, size: str
 ) -> None:
