@@ -144,9 +144,12 @@ def _mean_of_cases(name: str, run: Run, workload: str, of: Callable[[Result], Nu
 
 def _fine_tune_bytes(name: str, run: Run) -> Number:
     """The largest rank's peak; missing where that rank failed or is not done yet."""
-    cases = list(run.compared(name, "fine-tune").values())
-    last = cases[-1] if cases else None
-    return last.peak_bytes("training") if last and last.ok else None
+    planned = [case.setting for case in run.head.cases if case.candidate == name]
+    ranks = {each.work: each.rank or 0 for each in planned}  # a variant's own work says no rank
+    cases = run.compared(name, "fine-tune")
+    largest = sorted(cases, key=lambda work: ranks.get(work, work.rank or 0))[-1:]
+    found = cases[largest[0]] if largest else None
+    return found.peak_bytes("training") if found and found.ok else None
 
 
 def _validation_fall(case: Result) -> Number:

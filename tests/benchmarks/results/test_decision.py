@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from statistics import fmean
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from benchmarks.results.criteria import CRITERIA, Figure, samples_of, value_of
 from benchmarks.results.decision import decide
 from benchmarks.results.folder import RunFolder
+from benchmarks.results.head import PlannedCase
 from benchmarks.results.run import Run
+from benchmarks.results.setting import Setting
 from model_registry.errors import OhloraError
 from model_registry.records import Result, ScoreRow, append_rows, to_json
 from tests.support.report_fixtures import CANDIDATES, MIB, QUALITY, make_run
@@ -95,6 +98,20 @@ def test_values_are_computed_from_the_rows_of_the_run(records):
     for criterion, value in expected.items():
         found = value_of(criterion, "beta-1.3b", records)
         assert found is None if value is None else found == pytest.approx(value), criterion
+
+
+def test_fine_tuning_memory_is_the_largest_rank_s_in_whichever_order_variants_are_declared(records):
+    tunes = records.of("beta-1.3b", "fine-tune")[::-1]  # the largest rank first
+    largest = tunes[0].peak_bytes("training")
+    assert largest != tunes[-1].peak_bytes("training")
+    named = [
+        replace(each, settings={**each.settings, "variant": f"r {each.settings['rank']}"})
+        for each in tunes
+    ]
+    cases = [PlannedCase("beta-1.3b", "fine-tune", Setting.of(each.settings)) for each in named]
+    head = replace(records.head, cases=tuple(cases))
+    run = replace(records, head=head, results=tuple(named))
+    assert value_of("fine_tune_bytes", "beta-1.3b", run) == largest
 
 
 def test_a_rank_that_failed_is_missing_and_not_averaged_away(records):
