@@ -13,6 +13,7 @@ from benchmarks.study.plan import Options, Plan
 from benchmarks.study.replaying_plan import replaying_plan
 from benchmarks.study.study import Study
 from benchmarks.study.study_rows import data_path, rows_of_study
+from benchmarks.study.task_plan import adapter_folder
 from evaluators.checks.persona import read_facts
 from evaluators.instructions.instruction_declarations import declared_in
 from model_registry import machine
@@ -89,7 +90,7 @@ def _asking(
         case = Case(candidate, "ask", contract, task, {}, options.limits)
         cases.append(replace(case, plugins=registry.files))
         if candidate.backend == "transformers":
-            cases += _tuned_cases(case, options.ranks or study.work.ranks, out)
+            cases += _tuned_cases(case, options, study.work.ranks, out)
     if local:
         notes = [*planning.weights_notes(options, source, contract.scale), *notes]
     if len(local) < len(candidates):
@@ -101,11 +102,10 @@ def _asking(
     )
 
 
-def _tuned_cases(case: Case, ranks: Iterable[int], out: Path) -> list[Case]:
+def _tuned_cases(case: Case, options: Options, ranks: Iterable[int], out: Path) -> list[Case]:
     """The same candidate tuned: its replies to the same questions come with the tune."""
-    adapters = out / "adapters" / case.candidate.name
     return [
-        replace(case, workload="fine-tune", settings={"rank": rank},
-                keep=str(adapters / f"r{rank}"))
-        for rank in dict.fromkeys(ranks)
+        replace(case, workload="fine-tune", settings=options.rank_settings(rank),
+                keep=adapter_folder(out, case.candidate, rank))
+        for rank in dict.fromkeys(options.ranks or ranks)
     ]  # fmt: skip

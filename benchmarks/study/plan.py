@@ -77,6 +77,11 @@ class Options:
             if problem := out_of_range("rank", rank):
                 raise OhloraError(f"{problem[0]}.", f"{problem[1]}.")
 
+    def rank_settings(self, rank: int) -> dict[str, object]:
+        """The settings of a case that is tuned at a rank, or asked after that tune."""
+        quantized = self.quantization != "none"
+        return {"rank": rank} | ({"quantization": self.quantization} if quantized else {})
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -144,9 +149,6 @@ def make_tuning_plan(study: Study, registry: Registry, options: Options, out: Pa
     source = _really(source, candidates)
     candidates, differences = read_again(candidates) if source == "hub" else (candidates, [])
     study = study if options.data is None else study.with_other_data()
-    if options.quantization != "none":
-        study = replace(study, work=study.work.on_quantized(options.quantization, options.ranks))
-        options = replace(options, ranks=())
     where = options.data or data_path(study.data.path)
     rows = read_data(where, options.turns or study.data.turns)
     task, data_notes = rows_of_study(study, rows, given=options.data is not None)
@@ -154,8 +156,9 @@ def make_tuning_plan(study: Study, registry: Registry, options: Options, out: Pa
     asked = tasks_asked(study.work, options.tasks, options.tasks_folder)
     contract = _contract(study, source, device, options, candidates, task)
     contract = replace(contract, task_hashes=asked.hashes())
-    cases = _cases(study, candidates, contract, task, ranks, options.limits, out)
-    cases += task_cases(asked, candidates, contract, ranks, options.limits, out)
+    tunes = {rank: options.rank_settings(rank) for rank in ranks}
+    cases = _cases(study, candidates, contract, task, tunes, options.limits, out)
+    cases += task_cases(asked, candidates, contract, tunes, options.limits, out)
     notes = [*weights_notes(options, source, contract.scale, stands_in), *data_notes]
     notes += named_notes(study, selection) if options.candidates else []
     notes += [*leaderboard_notes(study, candidates), *asked.notes(contract)]
@@ -221,7 +224,8 @@ def _contract(
     policy |= options.tuning
     if any(is_mixture(declared_architecture(candidate)) for candidate in candidates):
         policy["lora_dropout"] = 0.0  # experts can have none, and all are to have the same
-    if study.work.variants or study.work.if_it_fails or study.work.quantizations:
+    quantized = options.quantization != "none"
+    if quantized or study.work.variants or study.work.if_it_fails or study.work.quantizations:
         policy["varies"] = (*Contract().varies, "variant", "quantization")
     return Contract(
         weights=source,
@@ -238,7 +242,7 @@ def _cases(
     candidates: Sequence[Candidate],
     contract: Contract,
     task: Task,
-    ranks: Sequence[int],
+    tunes: Mapping[int, dict[str, object]],
     limits: Limits,
     out: Path,
 ) -> tuple[Case, ...]:
@@ -247,8 +251,8 @@ def _cases(
     for candidate in candidates:
         if study.work.inference:
             cases += _answering(candidate, study.work, contract, task, limits)
-        for rank in dict.fromkeys(ranks):
-            case = Case(candidate, "fine-tune", contract, task, {"rank": rank}, limits)
+        for rank, settings in tunes.items():
+            case = Case(candidate, "fine-tune", contract, task, settings, limits)
             cases.append(replace(case, keep=adapter_folder(out, candidate, rank)))
         for variant in study.work.variants:
             if not variant.only or candidate.name in variant.only:

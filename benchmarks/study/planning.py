@@ -29,9 +29,31 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
     make = make_asking_plan if study.work.ask else make_tuning_plan
     plan = make(study, registry, options, out)
     _refuse_of_pairs(plan)
+    if options.quantization != "none":
+        _refuse_unquantized(plan, options)
     if plan.contract.patience and plan.study.work.tunes and not plan.task.valid:
         raise no_valid_rows(plan.study.name)
     return plan
+
+
+def _refuse_unquantized(plan: Plan, options: Options) -> None:
+    """Refuse a quantisation of the bases that would change no tune, or only some."""
+    name = plan.study.name
+    if any(workload_called(workload).tunes for workload in plan.study.work.further):
+        raise OhloraError(
+            f"The study {name} prefers pairs, and ORPO is tuned on plain weights only: leave "
+            "--quantization out.",
+            f"{name} 스터디에는 ORPO가 있습니다. ORPO는 양자화한 가중치에서 튜닝할 수 "
+            "없으니 --quantization을 빼세요.",
+        )
+    ranks = [(case.settings, case.settings.get("rank")) for case in plan.cases]
+    if not any(rank and settings == options.rank_settings(rank) for settings, rank in ranks):
+        raise OhloraError(
+            f"--quantization is of the bases that are tuned at ranks, and no case of the study "
+            f"{name} is: name them, as in --ranks 16, or leave it out.",
+            f"--quantization은 랭크별로 튜닝할 모델에 씁니다. {name} 스터디에는 그런 케이스가 "
+            "없으니 --ranks 16처럼 랭크를 정하거나 --quantization을 빼세요.",
+        )
 
 
 def _refuse_of_pairs(plan: Plan) -> None:

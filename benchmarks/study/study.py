@@ -67,14 +67,6 @@ class Work:
     tasks: tuple[str, ...] = ()  # of lm-evaluation-harness, before a tune and after it
     tasks_folder: str | None = None  # that holds tasks of one's own
 
-    def on_quantized(self, method: str, ranks: tuple[int, ...]) -> Work:
-        """The same with its ranks, or others, tuned on bases quantised so: as variants."""
-        tuned = [
-            Variant(f"{method} r{rank}", rank=rank, quantization=method)
-            for rank in dict.fromkeys(ranks or self.ranks)
-        ]
-        return replace(self, ranks=(), variants=(*self.variants, *tuned))
-
     @property
     def tunes(self) -> bool:
         """Whether anything is tuned, so that there must be rows to learn from."""

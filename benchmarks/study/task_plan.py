@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,24 +73,24 @@ def task_cases(
     asked: AskedTasks,
     candidates: Sequence[Candidate],
     contract: Contract,
-    ranks: Sequence[int],
+    tunes: Mapping[int, dict[str, object]],
     limits: Limits,
     out: Path,
 ) -> tuple[Case, ...]:
-    """A case for each candidate and task, and one more for each rank that it is tuned at."""
+    """A case for each candidate and task, and one more for each of its tunes, by rank."""
     folder = str(asked.folder) if asked.folder else None
     return tuple(
         Case(
             candidate,
             "benchmark",
             contract,
-            settings={"task": task} if rank is None else {"rank": rank, "task": task},
+            settings={**settings, "task": task},
             limits=limits,
             adapter=None if rank is None else adapter_folder(out, candidate, rank),
             tasks_folder=folder,
             tasks_places=asked.places,
         )
         for candidate in candidates
-        for rank in (None, *dict.fromkeys(ranks))
+        for rank, settings in ((None, {}), *tunes.items())
         for task in asked.hash_of
     )

@@ -11,11 +11,13 @@ import pytest
 
 import ohlora_cli
 from benchmarks.study.contract import Contract
-from benchmarks.study.study_files import parse_study
+from benchmarks.study.planning import make_plan
+from benchmarks.study.study_files import parse_study, read_study, study_path
 from benchmarks.study.tuning_settings import TuningSettings
 from commands.fitting import FitOptions
 from commands.runs import RunOptions
 from commands.tuning import TuneOptions
+from model_registry.registry import Registry
 
 #: Each lever with a value that is not its default. A new field of `TuningSettings` belongs here.
 LEVERS = {
@@ -66,6 +68,20 @@ def test_a_command_takes_rank_and_quantisation_of_the_base(command):
     options = asked(command, rank, "8", "--quantization", "nf4")
     assert options.quantization == "nf4"
     assert str(getattr(options, rank.removeprefix("--"))) == "8"
+
+
+def test_what_run_is_asked_for_is_what_its_cases_are_done_with(tmp_path):
+    said = ["--weights", "bundled", "--device", "cpu", "--ranks", "8,4", "--quantization", "nf4"]
+    for lever, value in LEVERS.items():
+        said += [option_of(lever)] if value is True else [option_of(lever), str(value)]
+    options = asked("run", *said).for_plan()
+    plan = make_plan(read_study(study_path("korean-small")), Registry(), options, tmp_path)
+    tunes = [case for case in plan.cases if case.workload == "fine-tune"]
+    assert {(case.settings["rank"], case.settings["quantization"]) for case in tunes} == {
+        (8, "nf4"), (4, "nf4"),
+    }  # fmt: skip
+    for case in tunes:
+        assert {lever: getattr(case.contract, lever) for lever in LEVERS} == LEVERS
 
 
 @pytest.mark.parametrize("lever", LEVERS)

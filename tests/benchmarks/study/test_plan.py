@@ -10,10 +10,12 @@ import pytest
 
 from benchmarks.run.case import Case, Limits, Task
 from benchmarks.run.prediction import works
+from benchmarks.study import plan as plan_module
 from benchmarks.study.contract import Contract, differences, lora_targets
 from benchmarks.study.plan import Options
 from benchmarks.study.planning import make_plan
 from benchmarks.study.study_files import parse_study, read_study, study_path
+from benchmarks.study.task_plan import AskedTasks
 from model_registry.errors import BadFile, OhloraError, UnknownName
 from model_registry.files.names import name_problem
 from model_registry.memory.fit import is_quick, predict
@@ -378,10 +380,45 @@ def test_ranks_are_tuned_on_quantised_bases_where_that_is_asked_for(tmp_path):
     study = write_study(tmp_path, tmp_path / "model", names=("one",))
     plan = plan_study(study, tmp_path / "out", quantization="nf4", ranks=(8, 16))
     tunes = [case for case in plan.cases if case.workload == "fine-tune"]
-    assert [(c.settings["rank"], c.settings["quantization"]) for c in tunes] == [
-        (8, "nf4"), (16, "nf4"),
+    assert [case.settings for case in tunes] == [
+        {"rank": 8, "quantization": "nf4"}, {"rank": 16, "quantization": "nf4"},
     ]  # fmt: skip
+    assert [Path(str(case.keep)).name for case in tunes] == ["r8", "r16"]
     assert "quantization" in plan.contract.varies
+
+
+def test_tasks_are_asked_again_on_the_quantised_base_that_was_tuned(tmp_path, monkeypatch):
+    monkeypatch.setattr(plan_module, "tasks_asked", lambda *_: AskedTasks({"copa": "hash"}))
+    study = write_study(tmp_path, tmp_path / "model", names=("one",))
+    plan = plan_study(study, tmp_path / "out", quantization="nf4", ranks=(8,))
+    before, after = [case for case in plan.cases if case.workload == "benchmark"]
+    assert (before.settings, before.adapter) == ({"task": "copa"}, None)
+    assert after.settings == {"rank": 8, "quantization": "nf4", "task": "copa"}
+    assert after.adapter in [case.keep for case in plan.cases]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("lightweighting", "no case of the study lightweighting is: name them, as in --ranks 16"),
+        ("quantisation", "no case of the study quantisation is"),
+        ("deepseek", "no case of the study deepseek is"),
+        ("diagrams", "ORPO is tuned on plain weights only: leave --quantization out"),
+    ],
+)
+def test_a_quantisation_that_would_change_no_case_or_only_some_is_refused(tmp_path, name, why):
+    options = Options(weights="bundled", device="cpu", quantization="nf4")
+    with pytest.raises(OhloraError, match=why):
+        make_plan(read_study(study_path(name)), Registry(), options, tmp_path)
+
+
+def test_local_models_of_a_study_that_asks_backends_are_tuned_on_quantised_bases(tmp_path):
+    options = Options(weights="bundled", device="cpu", quantization="nf4",
+                      candidates=("bundled-llama-2.5m",))  # fmt: skip
+    plan = make_plan(read_study(study_path("backends")), Registry(), options, tmp_path)
+    assert [case.id for case in plan.cases] == [
+        "bundled-llama-2.5m/ask", "bundled-llama-2.5m/fine-tune/quantization=nf4/rank=16",
+    ]  # fmt: skip
 
 
 def test_patience_without_valid_rows_is_refused_before_anything_is_tuned(tmp_path):
