@@ -44,8 +44,7 @@ class PageContext:
         """
         who = page_visitor(request)
         known = who.login or self.grading.knows(who)
-        visit = str(part_of_request(request, "session_hash") or "")
-        return self.slots.held_by(who.id if known else visit)
+        return self.slots.held_by(who.id if known else visit_of(request))
 
 
 def part_of_request(request: gr.Request | None, name: str) -> Any:
@@ -55,6 +54,11 @@ def part_of_request(request: gr.Request | None, name: str) -> Any:
     of the web framework for the rest. Outside of an event there is none at all.
     """
     return getattr(request, name, None)
+
+
+def visit_of(request: gr.Request | None) -> str:
+    """The open page that a request comes from; empty where it names none."""
+    return str(part_of_request(request, "session_hash") or "")
 
 
 def prefers_korean(request: gr.Request | None) -> bool:

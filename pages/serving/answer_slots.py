@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from evaluators.grading.submission import InvalidRequest
@@ -21,6 +21,7 @@ class AnswerSlots:
     def __init__(self, most: int = MOST_EACH) -> None:
         self._most = most
         self._under_way: Counter[str] = Counter()
+        self._latest: dict[str, object] = {}
         self._lock = threading.Lock()
 
     @property
@@ -49,3 +50,16 @@ class AnswerSlots:
                 self._under_way[visitor] -= 1
                 if not self._under_way[visitor]:
                     del self._under_way[visitor]
+
+    @contextmanager
+    def latest(self, visit: str) -> Iterator[Callable[[], bool]]:
+        """Whether an answer is still the latest that began in this visit's conversation: an earlier
+        one that another client than the page lets run on has to end. No visit is none's."""
+        mine = object()
+        self._latest[visit] = mine
+        try:
+            yield lambda: not visit or self._latest.get(visit) is mine
+        finally:
+            with self._lock:
+                if self._latest.get(visit) is mine:
+                    del self._latest[visit]

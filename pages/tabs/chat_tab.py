@@ -12,12 +12,16 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from gradio.events import Dependency
 
 from evaluators.grading.rubric import LEVELS
 from evaluators.grading.submission import LONGEST_NOTE, InvalidRequest
-from model_registry.backends.backend import GenerationSettings
-from pages.page_context import PageContext, errors_as_messages, prefers_korean, refuse_while_grading
+from pages.page_context import (
+    PageContext,
+    errors_as_messages,
+    prefers_korean,
+    refuse_while_grading,
+    visit_of,
+)
 from pages.page_texts import word
 from pages.tabs.conversation import (
     LONGEST_MESSAGE,
@@ -119,12 +123,11 @@ def _grade_row(context: PageContext, history: gr.HTML, candidate: gr.Dropdown) -
     for event in (choice.input, save.click, note.submit):
         event(chat_grade, given, save, queue=False, api_name="chat_grade", show_progress="hidden")
 
-    def pick() -> tuple[object, ...]:
-        return gr.Radio(value=None), "", gr.Button(word("save_grade"))
-
-    # Which one was chosen is marked in the conversation itself, where everybody sees it.
-    chosen = [choice, note, save]
-    history.pick(pick, None, chosen, queue=False, show_progress="hidden", api_visibility="private")
+    # Which one was chosen is marked in the conversation itself, where everybody sees it. What was
+    # said of another goes at once, in the browser: a click in the same moment would keep it.
+    own: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    history.pick(None, None, [choice, note], js='() => [null, ""]', **own)
+    history.pick(lambda: gr.Button(word("save_grade")), None, save, **own)
     return GradeParts(row, choice, note, save)
 
 
@@ -139,88 +142,71 @@ def _wire(
     grades: GradeParts,
 ) -> None:
     """Which event calls what."""
-    asked = [parts.history, parts.candidate, *parts.settings]
     state = [send, stop, grades.row, grades.save, grades.choice, grades.note]
-
-    def answered(
-        messages: Messages, candidate: str, system: str, how: GenerationSettings, entry: object,
-        request: gr.Request,
-    ) -> Generator[tuple[object, ...], None, None]:  # fmt: skip
-        """What the page shows as an answer grows: conversation, `entry`, and the state."""
-        refuse_while_grading(context, request, *asked_texts(messages), system or "")
-        with context.slot(request):
-            korean = prefers_korean(request)
-            answer = stream_answer(context, candidate, messages, system, how, korean=korean)
-            for number, shown in enumerate(answer):
-                yield shown, entry, *(_skipped if number else running())
 
     def chat(
         message: str, history: Messages, candidate: str, system: str, temperature: float,
-        top_p: float, max_new_tokens: int, seed: int, request: gr.Request,
+        top_p: float, max_new_tokens: int, seed: object, event: gr.EventData, request: gr.Request,
     ) -> Generator[tuple[object, ...], None, None]:  # fmt: skip
+        """What the page shows as an answer grows: conversation, message, seed, and the state."""
         with errors_as_messages(request):
-            messages = [*plain_messages(history), question(message)]
+            box = seed_box = gr.skip()
+            if event.target is again:
+                messages = _unanswered(history)
+                # Another seed, or sampling would say the very same again.
+                seed_box = seed = _next_seed(seed)
+            elif event.target is parts.history:
+                messages = edited_messages(history, event._data)
+            else:
+                messages, box = [*plain_messages(history), question(message)], ""
             how = generation_settings(temperature, top_p, max_new_tokens, seed)
-            yield from answered(messages, candidate, system, how, "", request)
+            refuse_while_grading(context, request, *asked_texts(messages), system or "")
+            with context.slot(request), context.slots.latest(visit_of(request)) as is_latest:
+                korean = prefers_korean(request)
+                answer = stream_answer(context, candidate, messages, system, how, korean=korean)
+                for number, shown in enumerate(answer):
+                    if not is_latest():
+                        return
+                    # The boxes change as it begins: what is typed meanwhile is the visitor's.
+                    yield shown, *(_skipped if number else (box, seed_box, *running()))
 
-    def chat_again(
-        history: Messages, candidate: str, system: str, temperature: float,
-        top_p: float, max_new_tokens: int, seed: int, request: gr.Request,
-    ) -> Generator[tuple[object, ...], None, None]:  # fmt: skip
-        with errors_as_messages(request):
-            messages = plain_messages(history)
-            while messages and messages[-1]["role"] == "assistant":
-                messages.pop()
-            if not messages:
-                raise InvalidRequest(
-                    "There is nothing to answer yet.", "다시 생성할 답변이 없어요."
-                )
-            # Another seed, or sampling would say the very same again.
-            how = generation_settings(temperature, top_p, max_new_tokens, _next_seed(seed))
-            yield from answered(messages, candidate, system, how, how.seed, request)
-
-    def chat_edit(
-        history: Messages, candidate: str, system: str, temperature: float, top_p: float,
-        max_new_tokens: int, seed: int, edited: gr.EventData, request: gr.Request,
-    ) -> Generator[tuple[object, ...], None, None]:  # fmt: skip
-        with errors_as_messages(request):
-            messages = edited_messages(history, edited._data)
-            how = generation_settings(temperature, top_p, max_new_tokens, seed)
-            yield from answered(messages, candidate, system, how, gr.skip(), request)
-
-    # One place in line for all answers: it is shown to whoever waits.
-    queued: dict[str, Any] = {
-        "concurrency_limit": MOST_AT_ONCE,
-        "concurrency_id": "models",
-        "show_progress": "minimal",
-        "show_progress_on": parts.history,
-        "preprocess": False,  # our own checks speak more clearly to other clients
-    }
     began: dict[str, Any] = {
         "queue": False,
         "show_progress": "hidden",
         "api_visibility": "private",
     }
-    answers: list[Dependency] = []
-    for event, name in ((parts.message.submit, "chat"), (send.click, "")):
-        visible: dict[str, Any] = {"api_name": name} if name else {"api_visibility": "private"}
-        shown = [parts.history, parts.message, *state]
-        answers.append(event(chat, [parts.message, *asked], shown, **queued, **visible))
-    answers.append(
-        parts.history.edit(
-            chat_edit,
-            asked,
-            [parts.history, parts.message, *state],
-            **queued,
-            api_visibility="private",
-        )
+    # One event, so that while an answer grows nothing else begins one in the same conversation.
+    answer = gr.on(
+        [parts.message.submit, send.click, parts.history.edit, again.click],
+        chat,
+        [parts.message, parts.history, parts.candidate, *parts.settings],
+        [parts.history, parts.message, parts.settings[-1], *state],
+        # One place in line for all answers: it is shown to whoever waits.
+        concurrency_limit=MOST_AT_ONCE,
+        concurrency_id="models",
+        show_progress="minimal",
+        show_progress_on=parts.history,
+        preprocess=False,  # our own checks speak more clearly to other clients
+        trigger_mode="once",
+        api_name="chat",
     )
-    shown = [parts.history, parts.settings[-1], *state]
-    answers.append(again.click(chat_again, asked, shown, **queued, api_name="chat_again"))
-    for answer in answers:
-        answer.then(idle, parts.history, state, **began)
-    stop.click(idle, parts.history, state, cancels=list(answers), **began)
-    clear.click(cleared, None, [parts.history, *state], cancels=list(answers), **began)
+    answer.then(idle, parts.history, state, **began)
+    stop.click(idle, parts.history, state, cancels=[answer], **began)
+    clear.click(cleared, None, [parts.history, *state], cancels=[answer], **began)
+
+
+def _unanswered(history: Messages) -> Messages:
+    """The conversation without its last answer, to be answered anew.
+
+    Raises:
+        Refused: nothing was asked.
+    """
+    messages = plain_messages(history)
+    while messages and messages[-1]["role"] == "assistant":
+        messages.pop()
+    if not messages:
+        raise InvalidRequest("There is nothing to answer yet.", "다시 생성할 답변이 없어요.")
+    return messages
 
 
 def _next_seed(seed: object) -> object:
@@ -230,7 +216,7 @@ def _next_seed(seed: object) -> object:
     return seed + 1
 
 
-_skipped = tuple(gr.skip() for _ in range(6))
+_skipped = tuple(gr.skip() for _ in range(8))
 
 
 def running() -> tuple[object, ...]:

@@ -16,6 +16,7 @@ from evaluators.grading.store.grade_records import Grade, Grader, reply_hash
 from evaluators.grading.submission import LONGEST_NOTE, InvalidRequest, text
 from model_registry.backends.backend import Answer, GenerationSettings
 from pages.page_context import PageContext, page_visitor, part_of_request
+from pages.page_texts import WORDS
 from pages.serving.answer_provenance import AnswerProvenance, read_provenance
 from pages.tabs.conversation_view import Message, reply_message
 
@@ -116,9 +117,10 @@ def generation_settings(
             or not isinstance(value, int | float)
             or not low <= value <= high
         ):
+            english, korean = (label.partition(" (")[0] for label in WORDS[name])
             raise InvalidRequest(
-                f"{name} must be a number from {low:g} to {high:g}.",
-                f"{name} 값은 {low:g}에서 {high:g} 사이의 수여야 해요.",
+                f"{english} must be a number from {low:g} to {high:g}.",
+                f"{korean}: {low:g}에서 {high:g} 사이의 수여야 해요.",
             )
         return value
 

@@ -6,7 +6,7 @@ import itertools
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +14,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from gradio.blocks import BlockFunction
 
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
@@ -49,8 +50,15 @@ from pages.serving.page_models import Models, is_at_hand, on_gpu
 from pages.serving.shared_results import SharedResults
 from pages.tabs import conversation
 from pages.tabs.candidates_tab import economy, tables
+from pages.tabs.chat_tab import chat_tab
 from pages.tabs.compare_tab import Pair, answered, keep_vote, next_question
-from pages.tabs.conversation import edited_messages, keep_grade, plain_messages, stream_answer
+from pages.tabs.conversation import (
+    edited_messages,
+    generation_settings,
+    keep_grade,
+    plain_messages,
+    stream_answer,
+)
 from pages.tabs.grade_tab import grading_visitor
 from pages.tabs.markdown_nodes import markdown_nodes
 from pages.tabs.results_tab import results_tab, run_to_show, show_results
@@ -103,6 +111,52 @@ def test_answers_of_one_visitor_count_once_for_the_pauses(context: PageContext) 
     with context.slots.held_by("a"), context.slots.held_by("a"), context.slots.held_by("b"):
         assert context.slots.visitors == 2
     assert context.slots.visitors == 0
+
+
+def the_tab(context: PageContext, build: Callable[[PageContext, Any], None]) -> gr.Blocks:
+    with gr.Blocks() as page:
+        build(context, None)
+    return page
+
+
+def handler(page: gr.Blocks, name: str) -> BlockFunction:
+    return next(fn for fn in page.fns.values() if fn.api_name == name)
+
+
+def asked_in_chat(fn: BlockFunction, message: str) -> Iterator[tuple[Any, ...]]:
+    settings = (message, [], "메아리-산", "", 0.0, 1.0, 60, 0)
+    return fn.fn(*settings, gr.EventData(None, None), a_request())  # type: ignore[misc,union-attr]
+
+
+def test_whatever_asks_in_the_chat_is_one_event_that_waits_for_its_answer(
+    context: PageContext,
+) -> None:
+    chat = handler(the_tab(context, chat_tab), "chat")
+    assert [event for _, event in chat.targets] == ["submit", "click", "edit", "click"]
+    assert chat.trigger_mode == "once"
+
+
+def test_what_is_typed_while_an_answer_grows_stays_in_its_box(context: PageContext) -> None:
+    first, *later = asked_in_chat(handler(the_tab(context, chat_tab), "chat"), "안녕")
+    assert first[1] == "" and len(later) > 1
+    assert {str(shown[1:]) for shown in later} == {str((gr.skip(),) * 8)}
+
+
+def test_a_second_answer_of_the_same_visit_ends_the_first(context: PageContext) -> None:
+    chat = handler(the_tab(context, chat_tab), "chat")
+    first, second = (asked_in_chat(chat, asked) for asked in ("천천히 하나", "둘"))
+    next(first), next(first), next(second)
+    assert list(first) == []
+    (*_, said) = second
+    assert said[0][-1]["content"].startswith("산에서 둘")
+    assert context.models.busy == 0
+
+
+def test_a_setting_out_of_bounds_is_named_as_the_page_names_it() -> None:
+    with pytest.raises(InvalidRequest) as told:
+        generation_settings(0, 1, 10**9, 0)
+    assert told.value.korean == "최대 생성 토큰 수: 1에서 1024 사이의 수여야 해요."
+    assert str(told.value) == "Most new tokens must be a number from 1 to 1024."
 
 
 @pytest.mark.parametrize("korean", [False, True])
