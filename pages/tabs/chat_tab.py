@@ -24,7 +24,6 @@ from pages.page_context import (
 )
 from pages.page_texts import word
 from pages.tabs.conversation import (
-    LONGEST_MESSAGE,
     Messages,
     asked_texts,
     edited_messages,
@@ -35,8 +34,7 @@ from pages.tabs.conversation import (
     question,
     stream_answer,
 )
-from pages.tabs.conversation_view import conversation_view
-from pages.tabs.prompt_box import prompt_box
+from pages.tabs.conversation_view import LONGEST_MESSAGE, conversation_view, prompt_box
 
 #: Answers made at the same time; whoever comes later sees their place in line.
 MOST_AT_ONCE = 8

@@ -8,36 +8,20 @@ shows the names, and turns of one conversation are no independent comparisons.
 
 from __future__ import annotations
 
-import random
-import secrets
-import time
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from evaluators.grading.masking import Mask
-from evaluators.grading.store.grade_records import Vote
-from evaluators.grading.submission import InvalidRequest
-from model_registry.backends.backend import GenerationSettings
-from pages.page_context import (
-    PageContext,
-    address_of,
-    errors_as_messages,
-    prefers_korean,
-    refuse_while_grading,
-)
+from pages.page_context import PageContext, errors_as_messages, prefers_korean
 from pages.page_table import AS_TEXT
 from pages.page_texts import word
-from pages.tabs.conversation import MOST_TURNS, NO_ANSWER, growing, person_of, question
-from pages.tabs.conversation_view import Message, conversation_view, reply_message
-from pages.tabs.prompt_box import prompt_box
-
-#: How both candidates answer: alive enough that no reply repeats one from the Chat tab.
-TEMPERATURE = 0.7
-MOST_TOKENS = 160
+from pages.tabs.candidate_pair import Pair, answered, keep_vote, next_question
+from pages.tabs.conversation import NO_ANSWER
+from pages.tabs.conversation_view import Message, conversation_view, prompt_box, reply_message
+from pages.tabs.markdown_nodes import drawn_text
 
 #: The four votes: what is stored, and the button's text.
 BUTTONS = (
@@ -46,38 +30,6 @@ BUTTONS = (
     ("both_bad", "both_bad"),
     ("right", "b_better"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class PairTurn:
-    """One question and what both sides said to it."""
-
-    prompt: str
-    left: str
-    right: str
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two candidates in a conversation that waits for a verdict. Kept on the server: the names must
-    not travel."""
-
-    left: str
-    right: str
-    how: GenerationSettings
-    id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
-    turns: tuple[PairTurn, ...] = ()
-    shown_at: float = 0.0  # the last replies
-    voted: bool = False
-
-    def messages(self, side: str) -> list[dict[str, str]]:
-        """The conversation of the "left" or the "right" one so far."""
-        said = [(t.prompt, t.left if side == "left" else t.right) for t in self.turns]
-        return [
-            {"role": role, "content": content}
-            for turn in said
-            for role, content in zip(("user", "assistant"), turn, strict=True)
-        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,36 +82,40 @@ def _wire(context: PageContext, parts: CompareParts, ask: gr.Button, clear: gr.B
                 *({"role": "assistant", "side": side, "waiting": True} for side in "ab"),
             ]
             yield "", *_shown(context, pair, korean=korean, waiting=waiting)
-            pair = answered(context, pair, asked)
-            yield "", *_shown(context, pair, korean=korean)
+            pair = yield from answered(context, pair, asked)
+            yield gr.skip(), *_shown(context, pair, korean=korean)
 
     def restore(pair: object, request: gr.Request) -> tuple[object, ...]:
-        known = pair if isinstance(pair, Pair) else None
+        known = pair if isinstance(pair, Pair) and pair.turns else None
         return _shown(context, known, korean=prefers_korean(request))
 
-    def vote(choice: str, pair: Pair | None, request: gr.Request) -> tuple[object, ...]:
+    def vote(
+        choice: str, pair: Pair | None, seen: object, request: gr.Request
+    ) -> tuple[object, ...]:
         with errors_as_messages(request):
-            pair = keep_vote(context, choice, pair, request)
-        return _shown(context, pair, korean=prefers_korean(request), choice=choice)
+            pair = keep_vote(context, choice, pair, _mark(seen), request)
+        return _shown(context, pair, korean=prefers_korean(request))
 
     def start_anew() -> tuple[object, ...]:
         return _shown(context, None, korean=False)
 
-    asked: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "compare"}
-    given, gets = [parts.prompt, parts.pair], [parts.prompt, *shown]
     at_once: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
-    asked |= {"show_progress_on": parts.view}
-    asking: list[Any] = [
-        parts.prompt.submit(compare, given, gets, api_name="compare", **asked),
-        ask.click(compare, given, gets, api_visibility="private", **asked),
-    ]
-    for one in asking:
-        one.failure(restore, parts.pair, shown, **at_once, api_visibility="private")
-    clear.click(start_anew, None, shown, cancels=asking, **at_once, api_visibility="private")
+    asking = gr.on(
+        [parts.prompt.submit, ask.click],
+        compare,
+        [parts.prompt, parts.pair],
+        [parts.prompt, *shown],
+        concurrency_limit=2,
+        concurrency_id="compare",
+        show_progress_on=parts.view,
+        trigger_mode="once",
+        api_name="compare",
+    )
+    asking.failure(restore, parts.pair, shown, **at_once, api_visibility="private")
+    clear.click(start_anew, None, shown, cancels=[asking], **at_once, api_visibility="private")
     for button, (choice, _) in zip(parts.votes, BUTTONS, strict=True):
-        button.click(
-            vote, [gr.State(choice), parts.pair], shown, **at_once, api_name=f"vote_{choice}"
-        )
+        given = [gr.State(choice), parts.pair, parts.view]
+        button.click(vote, given, shown, **at_once, api_name=f"vote_{choice}")
 
 
 def _shown(
@@ -168,13 +124,13 @@ def _shown(
     *,
     korean: bool,
     waiting: list[Message] | None = None,
-    choice: str = "",
 ) -> tuple[object, ...]:
     """Pair, conversation, the four buttons and the outcome."""
     messages = _messages(context, pair, korean) if pair else []
-    open_ = bool(messages) and not waiting and not (pair and pair.voted)
+    voted = pair.voted if pair else ""
+    open_ = bool(messages) and not waiting and not voted
     buttons = [
-        gr.Button(interactive=open_, variant="primary" if mine == choice else "secondary")
+        gr.Button(interactive=open_, variant="primary" if mine == voted else "secondary")
         for mine, _ in BUTTONS
     ]
     return pair, [*messages, *(waiting or [])], *buttons, _outcome(pair, korean)
@@ -184,14 +140,31 @@ def _messages(context: PageContext, pair: Pair, korean: bool) -> list[Message]:
     """The conversation as it is shown: until the verdict without names, whatever replies say."""
     mask = Mask(context.models.names)
     messages: list[Message] = []
-    for turn in pair.turns:
+    for number, turn in enumerate(pair.turns, 1):
         messages.append({"role": "user", "content": turn.prompt})
         for side, said, name in (("a", turn.left, pair.left), ("b", turn.right, pair.right)):
-            content = (said if pair.voted else mask(said)) or NO_ANSWER[korean]
-            messages.append(
-                reply_message(content, side=side, **({"name": name} if pair.voted else {}))
-            )
+            more = {"side": side, "mark": f"{pair.id}.{number}"}
+            if pair.voted:
+                reply = reply_message(said or NO_ANSWER[korean], name=name, **more)
+            else:
+                reply = _masked(said or NO_ANSWER[korean], mask, **more)
+            messages.append(reply)
     return messages
+
+
+def _masked(said: str, mask: Mask, **more: object) -> Message:
+    """A reply without names, as plain text where its Markdown would put one together again."""
+    reply = reply_message(mask(said), **more)
+    text = drawn_text(reply["nodes"])
+    if mask(text) == text:
+        return reply
+    return {"role": "assistant", "content": mask(text).strip(), **more}
+
+
+def _mark(seen: object) -> str:
+    """The mark of the conversation that a browser shows; none where it waits for replies."""
+    last = seen[-1] if isinstance(seen, list) and seen else {}
+    return str(last.get("mark", "")) if isinstance(last, dict) else ""
 
 
 def _outcome(pair: Pair | None, korean: bool) -> str:
@@ -203,90 +176,3 @@ def _outcome(pair: Pair | None, korean: bool) -> str:
         if korean
         else f"Kept. {names}. Your next message goes to two newly drawn candidates."
     )
-
-
-def next_question(
-    context: PageContext, prompt: object, pair: object, request: gr.Request
-) -> tuple[Pair, str]:
-    """The pair that is asked next, a new one after a verdict, and the checked question.
-
-    Raises:
-        Refused: no question, one that is being graded, too many, or fewer than two candidates.
-    """
-    asked = question(prompt)["content"]
-    going_on = isinstance(pair, Pair) and not pair.voted
-    before = pair.turns if isinstance(pair, Pair) and going_on else ()
-    # Alone and together: a prompt under grading may be asked in pieces.
-    refuse_while_grading(context, request, *(turn.prompt for turn in before), asked)
-    if 2 * len(before) >= MOST_TURNS:
-        raise InvalidRequest(
-            "This conversation is too long. Give a verdict or start a new one.",
-            "대화가 너무 길어요. 판정하거나 새로 시작하세요.",
-        )
-    if isinstance(pair, Pair) and going_on:
-        return pair, asked
-    names = comparable(context, request)
-    if len(names) < 2:
-        raise InvalidRequest(
-            "Comparing needs two candidates that chat and can answer here: `make bundled`.",
-            "비교하려면 여기서 대화할 수 있는 후보가 둘 있어야 해요: `make bundled`.",
-        )
-    left, right = random.SystemRandom().sample(names, 2)
-    seed = secrets.randbelow(2**31)
-    return Pair(left, right, GenerationSettings(MOST_TOKENS, TEMPERATURE, 0.95, seed)), asked
-
-
-def comparable(context: PageContext, request: gr.Request | None) -> list[str]:
-    """Who may be drawn: the candidates of the run on show that can answer here, else those that
-    chat. A model made for diagrams would only lose."""
-    here = context.models.names
-    if context.grading.run_names:
-        asked = address_of(request).get("run", "")
-        run = context.grading.run(asked if asked in context.grading.run_names else "")
-        of_run = [name for name in here if name in run.candidates]
-        if len(of_run) > 1:
-            return of_run
-    return context.models.chatting
-
-
-def answered(context: PageContext, pair: Pair, asked: str) -> Pair:
-    """The pair with what both say to a question, each after its own conversation."""
-    said = {}
-    # In an order that says nothing about the sides.
-    for side, name in sorted((("left", pair.left), ("right", pair.right)), key=lambda one: one[1]):
-        messages = [*pair.messages(side), {"role": "user", "content": asked}]
-        with closing(context.models.stream(name, messages, pair.how)) as pieces:
-            said[side] = ([*growing(pieces)] or [""])[-1].strip()
-    turns = (*pair.turns, PairTurn(asked, said["left"], said["right"]))
-    return replace(pair, turns=turns, shown_at=time.time())
-
-
-def keep_vote(context: PageContext, choice: str, pair: object, request: gr.Request) -> Pair:
-    """Keep the verdict on a conversation and give its pair back, closed; voted on twice, the first
-    vote stays. Of several turns the row holds all texts, and `settings` each turn apart.
-
-    Raises:
-        Refused: there is no conversation to vote on.
-    """
-    if not isinstance(pair, Pair) or not pair.turns:
-        raise InvalidRequest("Ask both first.", "두 후보에게 먼저 물어보세요.")
-    how, turns = pair.how, [asdict(turn) for turn in pair.turns]
-    vote = Vote(
-        key=pair.id,
-        grader=person_of(context, request).id,
-        prompt="\n\n".join(turn["prompt"] for turn in turns),
-        left=pair.left,
-        right=pair.right,
-        left_reply="\n\n".join(turn["left"] for turn in turns),
-        right_reply="\n\n".join(turn["right"] for turn in turns),
-        choice=choice,
-        settings={
-            "temperature": how.temperature,
-            "top_p": how.top_p,
-            "seed": how.seed,
-            **({"turns": turns} if len(turns) > 1 else {}),
-        },
-        seconds=round(time.time() - pair.shown_at, 1),
-    )
-    context.grading.store.add_votes([vote])
-    return replace(pair, voted=True)

@@ -18,9 +18,8 @@ from model_registry.backends.backend import Answer, GenerationSettings
 from pages.page_context import PageContext, page_visitor, part_of_request
 from pages.page_texts import WORDS
 from pages.serving.answer_provenance import AnswerProvenance, read_provenance
-from pages.tabs.conversation_view import Message, reply_message
+from pages.tabs.conversation_view import LONGEST_MESSAGE, Message, reply_message
 
-LONGEST_MESSAGE = 4000
 MOST_TURNS = 60
 
 #: Seconds between two updates of one visitor's page, times the visitors who are being answered; the

@@ -14,11 +14,13 @@ import gradio as gr
 
 from model_registry.files.json_values import JsonDict
 from pages.page_table import HERE
-from pages.page_texts import WORDS
+from pages.page_texts import WORDS, word
 from pages.tabs.markdown_nodes import markdown_nodes
 
 #: One message, as the view takes it.
 Message: TypeAlias = JsonDict
+
+LONGEST_MESSAGE = 4000
 
 #: The texts of a conversation, in both languages.
 _TEXTS = (
@@ -50,3 +52,17 @@ def reply_message(content: str, **more: object) -> Message:
         "nodes": markdown_nodes(content),
         **more,
     }
+
+
+def prompt_box(elem_id: str, hint: str) -> gr.Textbox:
+    """A box without label; `hint` is the key of the text that an empty one shows."""
+    return gr.Textbox(
+        label=word(hint),
+        show_label=False,
+        container=False,
+        placeholder=word(hint),
+        max_length=LONGEST_MESSAGE,
+        scale=5,
+        min_width=120,
+        elem_id=elem_id,
+    )

@@ -19,6 +19,8 @@ Node: TypeAlias = "str | int | list[Node]"
 #: The headings of a reply stand below that of its message, which is an h3.
 _ABOVE = 3
 
+_INLINE = ("strong", "em", "s", "code")
+
 _PARSER = (
     MarkdownIt("commonmark", {"html": False, "breaks": True})
     .enable(["table", "strikethrough"])
@@ -30,6 +32,18 @@ def markdown_nodes(reply: str) -> list[Node]:
     """The nodes of a reply; of tags there are p, h4-h6, ul, ol, li, blockquote, pre, code, hr,
     table, thead, tbody, tr, th, td, strong, em, s and br."""
     return _children(_with_levels(_PARSER.parse(reply)))
+
+
+def drawn_text(nodes: Sequence[Node]) -> str:
+    """What is read where these nodes are drawn, a line for each block."""
+    text = ""
+    for node in nodes:
+        if isinstance(node, str):
+            text += node
+        elif isinstance(node, list):
+            inner = drawn_text(node[1:])
+            text += inner if node[0] in _INLINE or inner.endswith("\n") else inner + "\n"
+    return text
 
 
 def _children(tokens: Sequence[Token]) -> list[Node]:

@@ -26,12 +26,14 @@ from benchmarks.results.shown_rows import (
     rating_rows,
 )
 from evaluators.grading.grading_session import GradingSession
+from evaluators.grading.masking import Mask
 from evaluators.grading.rater_identity import Visitor
 from evaluators.grading.statistics.grade_summary import summarize, summary_of
 from evaluators.grading.store.grade_records import Grader, Vote
 from evaluators.grading.store.grade_store import GradeStore
 from evaluators.grading.submission import InvalidRequest
 from model_registry.backends.backend import Answer, GenerationSettings
+from model_registry.backends.remote.failures import AskError
 from model_registry.candidate import Candidate, License
 from model_registry.errors import UnknownName
 from model_registry.records import append_rows
@@ -48,10 +50,11 @@ from pages.page_context import (
 )
 from pages.serving.page_models import Models, is_at_hand, on_gpu
 from pages.serving.shared_results import SharedResults
-from pages.tabs import conversation
+from pages.tabs import candidate_pair, conversation
+from pages.tabs.candidate_pair import Pair, answered, keep_vote, next_question
 from pages.tabs.candidates_tab import economy, tables
 from pages.tabs.chat_tab import chat_tab
-from pages.tabs.compare_tab import Pair, answered, keep_vote, next_question
+from pages.tabs.compare_tab import compare_tab
 from pages.tabs.conversation import (
     edited_messages,
     generation_settings,
@@ -327,19 +330,81 @@ def test_a_question_is_edited_and_what_followed_it_goes_but_no_grade(context: Pa
 
 
 def ask_pair(context: PageContext, asked: str = "바다", pair: object = None) -> Pair:
-    return answered(context, *next_question(context, asked, pair, a_request()))
+    work = answered(context, *next_question(context, asked, pair, a_request()))
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
 
 
 def test_a_pair_is_two_candidates_with_one_seed_and_one_vote(context: PageContext) -> None:
     pair = ask_pair(context)
     assert pair.left != pair.right
-    voted = keep_vote(context, "left", pair, a_request())
-    assert voted.voted and voted.id == pair.id
-    keep_vote(context, "right", pair, a_request())  # a second click
+    voted = keep_vote(context, "left", pair, pair.mark, a_request())
+    assert voted.voted == "left" and voted.id == pair.id
+    # A second click, in the same moment and later: what is shown as kept is what was kept.
+    for known in (pair, voted):
+        assert keep_vote(context, "right", known, pair.mark, a_request()).voted == "left"
     (vote,) = context.grading.store.votes()
     assert (vote.choice, vote.left, vote.right) == ("left", pair.left, pair.right)
     assert set(vote.settings) == {"temperature", "top_p", "seed"}
     assert ask_pair(context, "또", voted).id != pair.id, "names are known: others are drawn"
+
+
+def test_a_vote_is_for_the_conversation_that_was_seen(context: PageContext) -> None:
+    seen = ask_pair(context)
+    for other in (ask_pair(context, "또", seen), ask_pair(context)):
+        with pytest.raises(InvalidRequest, match="changed meanwhile"):
+            keep_vote(context, "left", other, seen.mark, a_request())
+    assert context.grading.store.votes() == []
+
+
+def fails(*_: Any) -> Generator[str, None, Answer]:
+    yield "처음"
+    raise AskError(
+        "unreachable", "runs/x holds no answer of 메아리-산", "메아리-산의 답변이 없습니다"
+    )
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "One of the two"), ("ko", "두 후보 중")])
+def test_a_candidate_that_fails_is_named_in_the_log_only_and_its_new_pair_is_dropped(
+    context: PageContext, monkeypatch: pytest.MonkeyPatch, caplog: Any, language: str, told: str
+) -> None:
+    page = the_tab(context, compare_tab)
+    monkeypatch.setattr(context.models, "stream", fails)
+    work = handler(page, "compare").fn("하나", None, a_request(f"lang={language}"))  # type: ignore[misc]
+    begun = next(work)
+    with pytest.raises(gr.Error, match=told) as error:
+        next(work)
+    assert "메아리" not in str(error.value) and "메아리-산" in caplog.text
+    restore = next(fn for fn in page.fns.values() if fn.name == "restore")
+    assert restore.fn(begun[1], a_request())[0] is None  # type: ignore[misc]
+
+
+def test_both_are_asked_by_one_event_that_can_be_stopped_and_leaves_the_box_alone(
+    context: PageContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidate_pair, "BREATH", 0.0)
+    compare = handler(the_tab(context, compare_tab), "compare")
+    assert [event for _, event in compare.targets] == ["submit", "click"]
+    work = compare.fn("천천히", None, a_request())  # type: ignore[misc]
+    first, second = next(work), next(work)
+    assert first[0] == "" and second == (gr.skip(),) * 8 and context.models.busy == 1
+    work.close()
+    assert context.models.busy == 0
+    *_, last = compare.fn("하나", None, a_request())  # type: ignore[misc]
+    assert last[0] == gr.skip()
+
+
+@pytest.mark.parametrize("said", ["저는 Ge**mm**a 예요", "저는 Q`wen`2", "저는 *메아*리-산이에요"])
+def test_a_name_that_markdown_would_put_together_is_masked(context: PageContext, said: str) -> None:
+    from pages.tabs.compare_tab import _masked
+
+    shown = _masked(said, Mask(context.models.names))
+    assert shown == {"role": "assistant", "content": shown["content"]}
+    assert shown["content"].startswith("저는 ▇▇▇")
+    assert "nodes" in _masked("- **굵게**\n- 저는 Gemma", Mask())
 
 
 def test_a_conversation_of_two_keeps_its_sides_and_gives_each_its_own_history(
@@ -360,7 +425,7 @@ def test_a_conversation_of_two_keeps_its_sides_and_gives_each_its_own_history(
         first, second = [said for who, said, _ in heard if who == name]
         own = [m["content"] for m in pair.messages(side)]
         assert first == ["하나"] and second == own[:3] and own[2] == "둘"
-    keep_vote(context, "right", pair, a_request())
+    keep_vote(context, "right", pair, pair.mark, a_request())
     (vote,) = context.grading.store.votes()
     assert vote.prompt == "하나\n\n둘"
     assert [turn["left"] for turn in vote.settings["turns"]] == [t.left for t in pair.turns]  # type: ignore[attr-defined]
@@ -448,7 +513,7 @@ def test_sides_are_drawn_at_random(context: PageContext) -> None:
 def test_a_pair_can_not_be_made_up(context: PageContext) -> None:
     for made_up in (None, {}, "pair", Pair):
         with pytest.raises(InvalidRequest):
-            keep_vote(context, "left", made_up, a_request())
+            keep_vote(context, "left", made_up, "", a_request())
 
 
 def test_a_prompt_under_grading_is_refused_until_one_has_finished(context: PageContext) -> None:

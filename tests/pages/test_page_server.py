@@ -132,8 +132,8 @@ def test_results_open_to_the_owner_and_to_nobody_with_a_wrong_key(page: Page) ->
         ("candidates", ["all", "any", "any", "big", 20, [], [], "any"], "numbers"),
         ("candidates", ["all", "any", "any", 0, 20, "chat", [], "any"], "list"),
         ("chat_grade", [[], "메아리-산", 5, ""], "answer first"),
-        ("vote_left", ["left", None], "Ask both first"),
-        ("vote_left", ["left", {"id": "x", "left": "a"}], "Ask both first"),
+        ("vote_left", ["left", None, []], "Ask both first"),
+        ("vote_left", ["left", {"id": "x", "left": "a"}, []], "Ask both first"),
     ],
 )
 def test_wrong_input_gets_a_clear_error(
