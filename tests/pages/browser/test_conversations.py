@@ -75,7 +75,7 @@ def test_a_chat_in_composed_korean_is_answered_graded_and_repeated(
     tab.wait_for_function("document.querySelectorAll('#chat-history .message').length === 0")
 
 
-def test_an_answer_is_stopped_in_the_middle(visit: Callable) -> None:
+def test_an_answer_takes_no_other_beside_it_and_is_stopped_in_the_middle(visit: Callable) -> None:
     tab = visit("?tab=chat")
     talk_to(tab, "메아리-산")
     tab.fill(MESSAGE, "천천히 이야기해 줘")
@@ -83,6 +83,12 @@ def test_an_answer_is_stopped_in_the_middle(visit: Callable) -> None:
     tab.wait_for_selector("#chat-history .message:has-text('산에서')")
     around = "getComputedStyle(document.querySelector('#chat-history .html-container')).opacity"
     assert tab.evaluate(around) == "1", "what grows is read, not faded"
+    tab.fill(MESSAGE, "그다음 질문")
+    tab.keyboard.press("Enter")
+    tab.evaluate("document.querySelector('#chat-again').click()")
+    tab.wait_for_timeout(700)
+    assert len(bubbles(tab)) == 2 and bubbles(tab)[0] == "천천히 이야기해 줘"
+    assert tab.input_value(MESSAGE) == "그다음 질문"
     tab.click("#chat-stop")
     tab.wait_for_selector("#chat-send", state="visible")
     tab.wait_for_timeout(500)
@@ -153,6 +159,22 @@ def test_a_grade_is_kept_for_whoever_made_the_answer_whoever_is_chosen_by_now(
     assert kept.settings == {
         "system": "", "temperature": 0.0, "top_p": 1.0, "max_new_tokens": 120, "seed": 0,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("size", ["desktop"], indirect=True)
+def test_a_note_stays_with_its_answer_however_late_the_server_is(visit: Callable) -> None:
+    tab, note = visit("?tab=chat"), "#chat-grade-note textarea, #chat-grade-note input"
+    talk_to(tab, "메아리-산")
+    for asked in ("하나", "둘"):
+        say(tab, asked, f"산에서 {asked}")
+        tab.wait_for_selector("#chat-grade-choice label")
+    tab.fill(note, "둘에 대한 메모")
+    held: list[Any] = []
+    tab.route("**/gradio_api/run/**", held.append)
+    tab.locator("#chat-history .grade").first.click()
+    tab.wait_for_function("where => !document.querySelector(where).value", arg=note, timeout=3000)
+    for one in held:
+        one.continue_()
 
 
 def test_an_answer_that_was_stopped_is_graded_for_whoever_made_it(
