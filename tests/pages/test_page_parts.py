@@ -116,13 +116,13 @@ def test_answers_of_one_visitor_count_once_for_the_pauses(context: PageContext) 
     assert context.slots.visitors == 0
 
 
-def the_tab(context: PageContext, build: Callable[[PageContext, Any], None]) -> gr.Blocks:
-    with gr.Blocks() as page:
-        build(context, None)
+def the_tab(context: PageContext, build: Callable[[PageContext, gr.Tab], object]) -> gr.Blocks:
+    with gr.Blocks() as page, gr.Tab() as tab:
+        build(context, tab)
     return page
 
 
-def handler(page: gr.Blocks, name: str) -> BlockFunction:
+def endpoint(page: gr.Blocks, name: str) -> BlockFunction:
     return next(fn for fn in page.fns.values() if fn.api_name == name)
 
 
@@ -134,19 +134,19 @@ def asked_in_chat(fn: BlockFunction, message: str) -> Iterator[tuple[Any, ...]]:
 def test_whatever_asks_in_the_chat_is_one_event_that_waits_for_its_answer(
     context: PageContext,
 ) -> None:
-    chat = handler(the_tab(context, chat_tab), "chat")
+    chat = endpoint(the_tab(context, chat_tab), "chat")
     assert [event for _, event in chat.targets] == ["submit", "click", "edit", "click"]
     assert chat.trigger_mode == "once"
 
 
 def test_what_is_typed_while_an_answer_grows_stays_in_its_box(context: PageContext) -> None:
-    first, *later = asked_in_chat(handler(the_tab(context, chat_tab), "chat"), "안녕")
+    first, *later = asked_in_chat(endpoint(the_tab(context, chat_tab), "chat"), "안녕")
     assert first[1] == "" and len(later) > 1
     assert {str(shown[1:]) for shown in later} == {str((gr.skip(),) * 8)}
 
 
 def test_a_second_answer_of_the_same_visit_ends_the_first(context: PageContext) -> None:
-    chat = handler(the_tab(context, chat_tab), "chat")
+    chat = endpoint(the_tab(context, chat_tab), "chat")
     first, second = (asked_in_chat(chat, asked) for asked in ("천천히 하나", "둘"))
     next(first), next(first), next(second)
     assert list(first) == []
@@ -194,9 +194,8 @@ def test_a_look_at_the_results_leaves_no_folder_behind(
 
 def handler(context: PageContext, name: str) -> Any:
     """One of the Results tab's handlers, as Gradio has it."""
-    with gr.Blocks() as page, gr.Tab() as tab:
-        results_tab(context, tab)
-    (found,) = (fn for fn in page.fns.values() if fn.name == name and fn.targets[0][1] != "select")
+    fns = the_tab(context, results_tab).fns.values()
+    (found,) = (fn for fn in fns if fn.name == name and fn.targets[0][1] != "select")
     return found
 
 
@@ -373,7 +372,7 @@ def test_a_candidate_that_fails_is_named_in_the_log_only_and_its_new_pair_is_dro
 ) -> None:
     page = the_tab(context, compare_tab)
     monkeypatch.setattr(context.models, "stream", fails)
-    work = handler(page, "compare").fn("하나", None, a_request(f"lang={language}"))  # type: ignore[misc]
+    work = endpoint(page, "compare").fn("하나", None, a_request(f"lang={language}"))  # type: ignore[misc]
     begun = next(work)
     with pytest.raises(gr.Error, match=told) as error:
         next(work)
@@ -386,7 +385,7 @@ def test_both_are_asked_by_one_event_that_can_be_stopped_and_leaves_the_box_alon
     context: PageContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(candidate_pair, "BREATH", 0.0)
-    compare = handler(the_tab(context, compare_tab), "compare")
+    compare = endpoint(the_tab(context, compare_tab), "compare")
     assert [event for _, event in compare.targets] == ["submit", "click"]
     work = compare.fn("천천히", None, a_request())  # type: ignore[misc]
     first, second = next(work), next(work)
