@@ -102,10 +102,13 @@ def _check_one(key: str, value: object, whose: str) -> None:
         return
     least, most = limits(key)
     if not least <= whole <= most:
-        shown = str(whole) if abs(whole) < 1 << 64 else "a number of more than 64 bits"
+        shown, shown_ko = (str(whole), str(whole)) if abs(whole) < 1 << 64 else (
+            "a number of more than 64 bits", "64비트를 넘는 수"
+        )  # fmt: skip
         raise LoadError.of(
-            "value_out_of_range", whose=whose, key=key, shown=shown, least=least, most=most
-        )
+            "value_out_of_range",
+            whose=whose, key=key, shown=shown, shown_ko=shown_ko, least=least, most=most,
+        )  # fmt: skip
 
 
 def limits(key: str) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from model_registry.backends.answering_rows import AnsweringRows, Reader
@@ -188,8 +189,9 @@ class _Work:
             self._slots // len(self.seats), at_once, *(s.limit - len(s.made) for s in self.seats)
         )
         count = min(self._drafted, room - 1)
-        drafts = [drafted(seat.made, count) for seat in self.seats] if count > 0 else [[]]
-        return drafts if all(drafts) else [[]] * len(self.seats)
+        found = (drafted(seat.made, count) for seat in self.seats if count > 0)
+        drafts = list(takewhile(bool, found))  # no further than the first that says all new
+        return drafts if len(drafts) == len(self.seats) else [[]] * len(self.seats)
 
     def _add(self, seats: Sequence[_Seat], logits: torch.Tensor) -> list[int]:
         """Draw a token for each; the places of those that have not ended."""

@@ -104,6 +104,8 @@ class _Together:
                 raise TypeError("the rows of this model can't be taken apart")
             ids = [prompt.ids for prompt in self._prompts]
             with self._backend.turns.taken():
+                if self.halted:  # while others had their turns
+                    ids = []
                 made = generate_continuously(
                     loaded, reader, ids, self._settings, each_step=self._step
                 )

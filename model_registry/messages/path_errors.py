@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from model_registry.errors import LoadError, NoSuchFolder
+from model_registry.errors import LoadError, NoSuchFolder, system_reasons
 from model_registry.files.small_json import read_json_object
 from model_registry.weights.folder_check import ADAPTER, is_model
 
@@ -40,7 +40,7 @@ def not_a_model(path: Path) -> LoadError:
     try:
         return _no_model_folder(path) if path.is_dir() else _no_model_file(path)
     except OSError as error:
-        return LoadError.of("path_unreadable", path=path, reason=error.strerror)
+        return LoadError.of("path_unreadable", path=path, **system_reasons(error))
 
 
 def _no_model_file(path: Path) -> LoadError:

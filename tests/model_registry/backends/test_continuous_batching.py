@@ -116,6 +116,20 @@ def test_a_draft_that_is_wrong_in_the_middle_changes_no_token(kind, monkeypatch)
     assert (count["drafted"] > 0) == (kind != "qwen3_5_text")
 
 
+def test_drafts_are_looked_for_no_further_than_the_first_answer_without_one(monkeypatch):
+    looked: list[int] = []
+
+    def all_new(said: list[int], tokens: int) -> list[int]:
+        looked.append(len(said))
+        return []
+
+    loaded = random_model("llama", {})
+    settings = [GenerationSettings(max_new_tokens=6)] * 3
+    monkeypatch.setattr(continuous_batching, "drafted", all_new)
+    generate_continuously(loaded, reader_of(loaded.model, 0), _PROMPTS[:3], settings, stop=False)
+    assert looked == [1, 2, 3, 4]
+
+
 def test_what_goes_round_is_drafted_round_and_round():
     assert drafted([9, 8, 1, 2, 1, 2, 1, 2], 5) == [1, 2, 1, 2, 1]
     assert drafted([4, 5, 6, 7, 8, 4, 5, 6], 3) == [7, 8, 4]

@@ -237,6 +237,19 @@ def test_the_count_of_live_tensors_is_what_torch_really_holds(kind):
     assert len(windows) == 5
 
 
+def test_every_shipped_tune_says_what_a_mask_and_lora_s_dropout_add_to_it():
+    table = json.loads(coefficients.TABLE.read_text(encoding="utf-8"))
+    lacking = {
+        f"{key} {name}": sorted(parts - set(traces))
+        for key, row in table.items()
+        for name, traces in row.items()
+        if isinstance(traces, dict)  # not the reason why there is none
+        and (parts := {"lora": {"masked", "dropout"}, "full": {"masked"}}.get(name.split("/")[0]))
+        and not parts <= set(traces)
+    }
+    assert lacking == {}
+
+
 def test_what_can_not_be_counted_is_unknown_with_its_reason():
     moe = Registry().candidate("deepseek-moe-16b-chat")
     row = fit_row(moe, Work(), card_budget("T4"))

@@ -17,10 +17,14 @@ ROOT = Path(__file__).resolve().parents[3]
 TABLE = tomllib.loads((ROOT / "model_registry/load_errors.toml").read_text(encoding="utf-8"))
 
 
+#: Words of one language for a value of both; the rest has the same name, or one that ends in `_ko`.
+MEANT = {"later": "when", "more": "count"}
+
+
 @cache
-def raised() -> dict[str, set[str]]:
-    """The values that are given with each code, by the source."""
-    found: dict[str, set[str]] = {}
+def raised() -> dict[str, dict[str, set[str]]]:
+    """The values that each place in the source gives with a code."""
+    found: dict[str, dict[str, set[str]]] = {}
     for path in (ROOT / "model_registry").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
@@ -28,7 +32,8 @@ def raised() -> dict[str, set[str]]:
                     func=ast.Attribute(value=ast.Name(id="LoadError"), attr="of"),
                     args=[ast.Constant(value=str(code))],
                 ):
-                    found.setdefault(code, set()).update(*map(values_of, node.keywords))
+                    given = set().union(*map(values_of, node.keywords))
+                    found.setdefault(code, {})[f"{path}:{node.lineno}"] = given
     return found
 
 
@@ -44,11 +49,24 @@ def test_every_load_error_that_is_raised_has_texts_and_every_text_is_raised() ->
     assert set(raised()) == set(TABLE)
 
 
+def named(template: str) -> set[str]:
+    """The values that a text takes."""
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+
+
 @pytest.mark.parametrize("code", TABLE)
-def test_a_load_error_s_texts_take_just_the_values_that_it_is_given(code: str) -> None:
-    texts = (TABLE[code]["en"], TABLE[code]["ko"])
-    named = {name for text in texts for _, name, _, _ in string.Formatter().parse(text) if name}
-    assert named == raised()[code]
+def test_every_place_that_raises_a_load_error_gives_just_what_its_texts_take(code: str) -> None:
+    taken = named(TABLE[code]["en"]) | named(TABLE[code]["ko"])
+    assert raised()[code] == dict.fromkeys(raised()[code], taken)
+
+
+@pytest.mark.parametrize("code", TABLE)
+def test_a_load_error_says_as_much_in_korean_as_in_english(code: str) -> None:
+    english, korean = (
+        {MEANT.get(name, name.removesuffix("_ko")) for name in named(TABLE[code][language])}
+        for language in ("en", "ko")
+    )
+    assert korean == english
 
 
 def test_a_load_error_is_told_in_both_languages_with_the_status_of_its_case() -> None:
