@@ -108,6 +108,19 @@ WORDS = {
     "strengths": ("Strengths from pairs", "쌍 비교로 본 실력"),
     "diagram_request": ("What should the diagram show?", "무엇을 그릴까요?"),
     "diagram_draw": ("Draw", "그리기"),
+    "diagram_hint": (
+        "A flow chart with its steps, a neural network with its layers, or a number of nodes",
+        "단계를 나열한 순서도, 층별 노드 수를 적은 신경망, 또는 노드 수를 적어 주세요",
+    ),
+    "diagram_example_1": (
+        "Flow chart: log in, fill the cart, pay, done",
+        "로그인, 장바구니, 결제, 완료 순서로 순서도를 그려 줘",
+    ),
+    "diagram_example_2": (
+        "A neural network with 3 input nodes, 5 nodes in the hidden layer, and 2 output nodes.",
+        "입력 3개, 은닉층 5개, 출력 2개인 신경망",
+    ),
+    "diagram_example_3": ("5 nodes one after the other", "노드 다섯 개를 차례로 이어 줘"),
     "diagram_count": ("Diagrams to make", "만들 다이어그램 수"),
     "diagram_keep": ("Best ones to show", "보여 줄 다이어그램 수"),
     **{

@@ -26,6 +26,16 @@ _WORDINGS = [
     )
 ]
 _STEPS_COUNTED = re.compile(r"(\d+)[- ]step\b|(\d+) steps|(\d+)\s*단계")
+#: Steps named in a row, as people list them: with commas, "…하고", "…한 다음".
+_IN_ORDER = re.compile(
+    r"^(?:순서도|흐름도|(?:draw )?(?:an? )?flow ?chart)(?: of| for)?\s*:?\s+(?P<first>.+)"
+    r"|^(?P<last>.+?)(?:의|인)?\s*(?:순서로|순으로|순서대로|순서의|순서도|흐름도)"
+)
+_NEXT = re.compile(
+    r"\s*,\s*(?:and (?:then )?|then )?| and then | and "
+    r"|(?:한|은|운|인)?\s*(?:그다음|다음|뒤|후)(?:에|으로)?(?:\s+|$)|(?<=[가-힣])고\s+(?:나서\s+)?"
+)
+_NO_STEP = re.compile(r"\d|노드|상자|화살표|단계|부터|node|arrow|step")  # it says something else
 _CHART = re.compile(r"flow ?chart|process|diagram|순서도|흐름도|과정|절차|다이어그램")
 
 
@@ -43,6 +53,16 @@ def read_chart(said: str) -> tuple[int, ...]:
     items = re.split(_ARROW, said)
     if len(items) > 2 and all(item.strip() for item in items):
         return tuple(len(_BESIDE.split(item)) for item in items)
+    if named := _steps_in_order(said):
+        return (1,) * named
     counted = _STEPS_COUNTED.search(said) if _CHART.search(said) else None
     count = int(next(filter(None, counted.groups()))) if counted else 0
     return (1,) * count if 3 <= count <= MOST_STEPS else ()
+
+
+def _steps_in_order(said: str) -> int:
+    """How many steps a flow chart's request lists in a row; 0 where fewer than two."""
+    found = _IN_ORDER.search(said)
+    listed = (found["first"] or found["last"]) if found else ""
+    steps = [step for step in _NEXT.split(listed) if step.strip(" .")]
+    return len(steps) if 2 <= len(steps) <= MOST_STEPS and not _NO_STEP.search(listed) else 0

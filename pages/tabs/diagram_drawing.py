@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -31,8 +32,8 @@ _NOT_TAUGHT = InvalidRequest(
     "5개와 4개, 출력 2개), convolutional networks (합성곱층 3개, 밀집층 1개), flow charts "
     "(수집 → 정리 → 분석 → 보고), and 4 to 8 nodes one after the other (노드 5개).",
     "이 모델이 알아듣지 못하는 요청이에요. 그릴 수 있는 것은 신경망(예: 입력 3개, 은닉층 "
-    "5개와 4개, 출력 2개), CNN(예: 합성곱층 3개, 밀집층 1개), 순서도(예: 수집 → 정리 → "
-    "분석 → 보고), 차례로 이은 노드 4~8개(예: 노드 5개)예요.",
+    "5개와 4개, 출력 2개), CNN(예: 합성곱층 3개, 밀집층 1개), 순서도(예: 로그인, "
+    "장바구니, 결제, 완료 순서도), 차례로 이은 노드 4~8개(예: 노드 5개)예요.",
 )
 
 
@@ -71,7 +72,7 @@ class Commission:
     def told(self) -> str:
         """What the visitor must know about how the request was taken; "" where it is as it was."""
         if not self.said:
-            return _NOT_TAUGHT.shown
+            return _why_not(self.request, self.asked) or _NOT_TAUGHT.shown
         if self.request not in self.said:
             return language.text(
                 f"This model is asked in words that it was taught, such as: “{self.said[0]}”",
@@ -85,6 +86,22 @@ class Commission:
                 "없어요.",
             )
         return ""
+
+
+def _why_not(request: str, asked: Asked) -> str:
+    """What is the matter with a flow chart that can't be drawn; "" of anything else."""
+    steps = asked.layer_count
+    if steps and set(asked.layers) == {1}:
+        return language.text(
+            f"That is {steps} steps in a row: this model draws 4 to 8.",
+            f"차례로 이은 단계가 {steps}개인데, 이 모델은 4~8개만 그릴 수 있어요.",
+        )
+    if re.search(r"부터\s.*까지", request):
+        return language.text(
+            "Only the first and the last step are named: name those between, too.",
+            "시작과 끝만 있고 중간 단계가 없어요. 예: 로그인, 장바구니, 결제, 완료 순서도.",
+        )
+    return ""
 
 
 def trained(models: Models) -> set[str]:

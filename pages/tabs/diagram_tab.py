@@ -44,6 +44,7 @@ def diagram_tab(context: PageContext, tab: gr.Tab) -> gr.Textbox:
         request = gr.Textbox(
             value=EXAMPLES[0],
             label=word("diagram_request"),
+            placeholder=word("diagram_hint"),
             lines=2,
             max_length=LONGEST_REQUEST,
             scale=4,
@@ -53,6 +54,14 @@ def diagram_tab(context: PageContext, tab: gr.Tab) -> gr.Textbox:
             word("diagram_draw"), variant="primary", elem_id="diagram-draw", min_width=84, scale=0
         )
         stop = gr.Button(word("stop"), elem_id="diagram-stop", min_width=84, scale=0, visible=False)
+    with gr.Row(elem_id="diagram-examples"):
+        for number in (1, 2, 3):
+            example_button = gr.Button(
+                word(f"diagram_example_{number}"), size="sm", elem_id=f"diagram-example-{number}"
+            )
+            example_button.click(
+                None, None, request, js=_FILL % number, queue=False, api_visibility="private"
+            )
     with gr.Row():
         candidate = gr.Dropdown(
             names,
@@ -135,6 +144,8 @@ new MutationObserver(groups).observe(document.getElementById("tab-diagram"), all
 """
 #: A button that goes leaves the focus behind.
 _FOCUS = '(...all) => { document.getElementById("diagram-draw").focus(); return all; }'
+#: What an example's button says goes into the box, in the language that the browser shows.
+_FILL = "() => document.getElementById('diagram-example-%d').innerText.trim()"
 
 
 def example(request: gr.Request) -> object:

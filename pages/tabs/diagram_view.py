@@ -48,7 +48,11 @@ class Progress:
     def told(self) -> str:
         """Such as "3 of 6 drawn · about 4 s left"."""
         of, left = len(self.answers), self.seconds_left
-        told = text(f"{self.made} of {of} drawn", f"{of}개 중 {self.made}개를 그렸어요")
+        told = (
+            text(f"Drawing {of} together", f"{of}개를 함께 그리는 중이에요")
+            if self.made == 0 and of > 1 and all(answer.text for answer in self.answers)
+            else text(f"{self.made} of {of} drawn", f"{of}개 중 {self.made}개를 그렸어요")
+        )
         if left is None or self.made == of:
             return told
         # Coarse where it is far off: it is read out whenever it changes.
@@ -66,6 +70,8 @@ def ranking_told(ranking: Ranking, parsed: Sequence[ParsedReply], stopped_of: in
 
     `stopped_of` is how many had been asked for where the drawing was stopped, else 0.
     """
+    if stopped_of and not parsed:
+        return [text("Stopped. Nothing is drawn yet.", "멈췄어요. 아직 그린 다이어그램이 없어요.")]
     made, kept = len(parsed), sum(reply.format_kept for reply in parsed)
     told = []
     if stopped_of:

@@ -76,6 +76,11 @@ def test_what_a_generated_request_states_is_what_its_diagram_has():
         ("합성곱층 2개와 밀집층 1개인 CNN, 풀링 없음", (1, 1, 1, 1)),
         ("데이터 수집 → 전처리 → 학습 → 평가", (1, 1, 1, 1)),
         ("5단계 순서도", (1, 1, 1, 1, 1)),
+        ("로그인, 장바구니, 결제, 완료 순서로 순서도를 그려 줘", (1, 1, 1, 1)),
+        ("로그인하고 고르고 장바구니에 담고 결제하는 순서도", (1, 1, 1, 1)),
+        ("로그인한 다음 고른 후 장바구니에 담은 뒤 결제하는 흐름도", (1, 1, 1, 1)),
+        ("순서도: 로그인, 장바구니, 결제, 완료", (1, 1, 1, 1)),
+        ("Flow chart: log in, fill the cart, pay, done", (1, 1, 1, 1)),
         ("3 inputs, two hidden layers of 5, 2 outputs", (3, 5, 5, 2)),
         (
             "It has 4 nodes in the input layer, 6 nodes in each of 2 hidden layers and 1 node in "

@@ -92,6 +92,7 @@ def test_stopping_reaches_the_drawing_that_goes_on():
 def test_the_time_left_follows_from_the_nodes_written():
     half, whole = PartialAnswer(REPLY[: REPLY.index("[3,")]), PartialAnswer(REPLY, ended=True)
     assert Progress([half, half], 2.0, 4).seconds_left == pytest.approx(2.0)
+    assert Progress([half, half], 2.0, 4).told() == "Drawing 2 together · about 2 s left"
     assert Progress([half, half], 2.0, None).seconds_left is None, "nobody knows how many"
     assert Progress([whole, half], 3.0, None).seconds_left == pytest.approx(1.0)
     assert Progress([whole, PartialAnswer()], 40.0, 4).told() == "1 of 2 drawn · about 40 s left"
@@ -111,6 +112,31 @@ def test_korean_that_the_model_was_never_taught_is_refused_with_what_can_be_aske
     assert refused.said == () and "입력 3개, 은닉층" in status and not column.visible
     other = commission(models, "bundled-llama-2.5m", asked, 3)
     assert other.said == (asked,), "a model that speaks Korean is asked"
+
+
+@pytest.mark.parametrize(
+    "asked, why",
+    [
+        ("로그인부터 결제까지의 순서도", "중간 단계가 없어요"),
+        ("로그인하고 장바구니에 담고 결제하는 순서도", "단계가 3개"),
+    ],
+)
+def test_a_flow_chart_that_can_not_be_drawn_is_refused_with_what_is_the_matter(models, asked, why):
+    refused = commission(models, "diagram-1m", asked, 3)
+    status, *_ = Drawing(refused, 3, Session(), korean=True).refused()
+    assert why in status
+
+
+def test_steps_listed_in_korean_are_drawn(models):
+    asked = "로그인, 장바구니, 결제, 완료 순서로 순서도를 그려 줘"
+    assert "정리 → 정렬 순서로" in commission(models, "diagram-1m", asked, 3).said[0]
+
+
+def test_stopping_before_anything_is_drawn_says_only_that():
+    made = drawing(3, korean=True)
+    made.look([PartialAnswer("[[1,")] * 3)
+    status, *_ = made.done()
+    assert "멈췄어요. 아직 그린 다이어그램이 없어요." in status and status.count("<p") == 1
 
 
 def test_korean_is_put_in_words_that_the_model_was_taught_and_that_is_said(models):
