@@ -72,6 +72,8 @@ def _decide_run(folder: RunFolder, options: DecideOptions) -> None:
     out.print(escape(decision.ranking.reason), highlight=False)
     for line in licence_account(run, decision):
         print(line)
+    if decision.use is None:
+        print(text("--use says what for.", "--use로 용도를 지정할 수 있습니다."))
 
 
 def _decide_table(table: Path, options: DecideOptions) -> None:

@@ -102,8 +102,8 @@ def _holds(run: Run, decision: Decision) -> Iterator[str]:
     use, chosen = decision.use, decision.ranking.chosen
     if use is None:
         yield text(
-            "Licences were asked to be free; --use says what for.",
-            "라이선스는 자유 이용 여부로 걸렀습니다. --use로 용도를 지정할 수 있습니다.",
+            "Licences were asked to be free, whatever for.",
+            "용도를 정하지 않고 라이선스가 자유 이용인지만 보고 걸렀습니다.",
         )
     else:
         yield text(f"It holds for: {use_words(use)}.", f"이 결정의 용도: {use_words(use)}.")

@@ -19,7 +19,7 @@ function draw() {
 
 function scatter(points) {
   if (!points.length) return [quiet(pick(props.none))];
-  const W = 520, H = 300, L = 44, B = 40, T = 12, R = 16;
+  const W = 520, H = 300, L = 58, B = 40, T = 12, R = 16;
   const most = Math.max(...points.map((p) => p.seconds)) * 1.12 || 1;
   const [low, high] = props.value.graded ? [1, 5] : [0, 1];
   const x = (s) => L + ((W - L - R) * s) / most;
@@ -32,6 +32,8 @@ function scatter(points) {
     plot.append(svg("text", { x: x(s), y: H - B + 18, "text-anchor": "middle" }, s.toPrecision(2)));
   }
   plot.append(svg("text", { x: (L + W - R) / 2, y: H - 4, "text-anchor": "middle" }, pick(props.axis)));
+  const middle = T + (H - T - B) / 2;
+  plot.append(svg("text", { x: 12, y: middle, transform: `rotate(-90 12 ${middle})`, "text-anchor": "middle" }, pick(props.sides)[Number(Boolean(props.value.graded))]));
   for (const point of points) {
     const right = x(point.seconds) > W * 0.68;
     plot.append(svg("circle", { cx: x(point.seconds), cy: y(point.good), r: 6 }));

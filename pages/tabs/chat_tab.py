@@ -60,6 +60,13 @@ class GradeParts:
     save: gr.Button
 
 
+#: Of another answer at temperature 0: English, Korean.
+_SAME_AGAIN = (
+    "At temperature 0 the answer stays the same: raise it in the settings.",
+    "온도가 0이면 같은 답이 나와요. 설정에서 온도를 올려 보세요.",
+)
+
+
 def chat_tab(context: PageContext, _: gr.Tab) -> None:
     """Build the tab."""
     names = context.models.names
@@ -153,6 +160,8 @@ def _wire(
                 messages = _unanswered(history)
                 # Another seed, or sampling would say the very same again.
                 seed_box = seed = _next_seed(seed)
+                if temperature == 0:
+                    gr.Info(_SAME_AGAIN[prefers_korean(request)])
             elif event.target is parts.history:
                 messages = edited_messages(history, event._data)
             else:
