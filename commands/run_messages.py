@@ -12,12 +12,14 @@ from rich.markup import escape
 
 from benchmarks.report.decision_section import answer_of
 from benchmarks.report.evidence import Evidence
+from benchmarks.report.report_texts import banner
 from benchmarks.report.terminal_tables import run_table
 from benchmarks.report.write_report import write_report
 from benchmarks.results.folder import RunFolder, was_interrupted
 from benchmarks.study.plan import Plan
 from commands.shared.console import err, out
 from model_registry.errors import OhloraError
+from model_registry.hub import cached_folder, network_is_up
 from model_registry.language import text
 from model_registry.messages.notes import Note
 from model_registry.records import Result
@@ -105,12 +107,13 @@ def tell_failures(results: Sequence[Result], again: str) -> None:
     """Print what failed, and what was ended from outside and is still to be done.
 
     Raises:
-        typer.Exit: with 1, where something is to be done.
+        typer.Exit: with 1, where something is to be done or no case succeeded.
     """
-
     unfinished = [result for result in results if was_interrupted(result)]
     failed = [result for result in results if not result.ok and result not in unfinished]
     if failed:
+        if len(failed) == len(results):
+            out.print(f"[red]{escape(_nothing_succeeded(failed))}[/]", highlight=False)
         _print_yellow(
             text(
                 f"failed, and rows: {len(failed)} of {len(results)} cases: {_words(failed)}",
@@ -131,7 +134,38 @@ def tell_failures(results: Sequence[Result], again: str) -> None:
             text("To finish them:", "마저 하려면:"),
             again,
         )
+    if unfinished or len(failed) == len(results):
         raise typer.Exit(1)
+
+
+def check_hub(plan: Plan) -> None:
+    """Refuse what can only fail: the hub can't be reached, and everything would come from it.
+
+    Raises:
+        OhloraError: nothing of it is in the hub's cache, either.
+    """
+    if plan.contract.weights != "hub" or not plan.candidates:
+        return
+    local = (c.path or c.backend != "transformers" or cached_folder(c) for c in plan.candidates)
+    if not any(local) and not network_is_up():
+        raise OhloraError(*_HUB_NOT_REACHED)
+
+
+_HUB_NOT_REACHED = (
+    "The hub can't be reached: check the network (and unset HF_HUB_OFFLINE), or take "
+    "--weights bundled, which needs none.",
+    "허브에 연결할 수 없습니다. 네트워크를 확인하고 HF_HUB_OFFLINE을 해제하거나, 네트워크가 "
+    "필요 없는 --weights bundled를 쓰세요.",
+)
+
+
+def _nothing_succeeded(failed: Sequence[Result]) -> str:
+    """Why, where all failed alike; else of the first."""
+    first = failed[0]
+    why = first.shown or first.status
+    if {result.status for result in failed} == {"unreachable"} and not network_is_up():
+        why = text(*_HUB_NOT_REACHED)
+    return text(f"No case succeeded. {why}", f"성공한 케이스가 없습니다. {why}")
 
 
 def _words(results: Sequence[Result]) -> str:
@@ -158,4 +192,6 @@ def tell_decision(folder: RunFolder) -> None:
         out.print(f"[bold green]{text('chosen', '선택')}: {escape(ranking.chosen or none)}[/]")
         out.print(f"{text('reserve', '예비')}: {escape(ranking.reserve or none)}")
         out.print(escape(ranking.reason), highlight=False)
+    if (warning := banner(evidence.head)) is not None:
+        out.print(f"[yellow]{escape('. '.join(warning))}[/]", highlight=False)
     out.print(f"{text('report', '보고서')}: {paths.html}", highlight=False, soft_wrap=True)

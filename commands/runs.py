@@ -22,6 +22,7 @@ from benchmarks.study.row_lengths import within_length
 from benchmarks.study.study_files import read_study, study_path
 from commands.run_messages import (
     announce,
+    check_hub,
     command_again,
     confirm_download,
     say_how_to_go_on,
@@ -183,6 +184,8 @@ def run(options: RunOptions) -> None:
     asked = options.for_plan()
     plan = make_plan(study, registry(), asked, folder.path)
     announce(plan, folder.path)
+    if options.engine == "local" and not folder.exists():
+        check_hub(plan)
     if plan.download_bytes and not options.yes:
         confirm_download()
     fitted = within_length(plan)

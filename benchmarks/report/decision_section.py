@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isclose
 
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.report_texts import sentence, stand_in
@@ -106,7 +107,8 @@ def _by_normalization(decision: Decision) -> str:
 def _by_weights(decision: Decision) -> Iterator[str]:
     ranking, criteria = decision.ranking, decision.plan.criteria
     flip = ranking.flip
-    if flip is not None and flip.winner != ranking.chosen:
+    tied = flip is not None and isclose(flip.from_share, flip.to_share, abs_tol=1e-9)
+    if flip is not None and flip.winner != ranking.chosen and not tied:
         english, korean = unit_label(criteria, flip.name)
         yield sentence("another_weight", flip=flip, english=english, korean=korean)
     for name, winner in ranking.without.items():

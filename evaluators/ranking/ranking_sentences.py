@@ -7,6 +7,7 @@ depends on how it is read.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isclose
 from typing import TYPE_CHECKING
 
 from model_registry.messages.notes import Note
@@ -95,6 +96,8 @@ def reason_sentences(
         name = ranked[0].name
         return f"{name} is the only candidate left.", f"{name} — 남은 후보가 이것뿐입니다."
     first, second = ranked[0], ranked[1]
+    if (equal := _equal(ranked)) is not None:
+        return equal
     led_en, led_ko = _led_by(criteria, ranked)
     fragile_en, fragile_ko = _fragility(criteria, flip, without)
     english = (
@@ -106,6 +109,21 @@ def reason_sentences(
         f"({led_ko}); 가중치를 무작위로 바꿔도 {first.win_share:.0%}에서 1위이고, {fragile_ko}."
     )
     return english, korean
+
+
+def _equal(ranked: Sequence[RankedRow]) -> tuple[str, str] | None:
+    """That the first ones have one score, where they have."""
+    first = ranked[0]
+    same = [row.name for row in ranked if isclose(row.score or 0, first.score or 0, abs_tol=1e-9)]
+    if len(same) == 1:
+        return None
+    named = ", ".join(same)
+    return (
+        f"{named} are equal: each scores {first.score:.2f}. Their order says nothing of which is "
+        "better.",
+        f"{named} — 종합 점수가 {first.score:.2f}(으)로 모두 같습니다. 순서는 우열을 뜻하지 "
+        "않습니다.",
+    )
 
 
 def _led_by(criteria: Sequence[Criterion], rows: Sequence[RankedRow]) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isclose
 
 from evaluators.ranking.ranking_sentences import unit_label
 from evaluators.ranking.robustness import WeightChange
@@ -115,6 +116,9 @@ def _flip_words(table: DecisionTable, flip: WeightChange | None) -> str:
             "어느 한 비중을 바꿔도 1위는 그대로",
         )
     english, korean = unit_label(table.criteria, flip.name)
+    if isclose(flip.from_share, flip.to_share, abs_tol=1e-9):
+        return text(f"the first are equal: any change of the weight of {english} tells them apart",
+                    f"1위가 동점: {korean} 비중을 조금만 바꿔도 갈림")  # fmt: skip
     shares = f"{flip.from_share:.1%} → {flip.to_share:.1%}"
     return text(f"{flip.winner} wins at weight of {english} {shares}",
                 f"{korean} 비중 {shares}에서 1위는 {flip.winner}")  # fmt: skip

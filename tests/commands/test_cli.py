@@ -70,6 +70,15 @@ def test_wrong_usage_is_exit_status_2(ohlora: Ohlora, arguments: tuple[str, ...]
     assert "Traceback" not in err
 
 
+def test_candidates_of_one_score_are_said_to_be_equal(ohlora: Ohlora, tmp_path: Path) -> None:
+    table = tmp_path / "tie.csv"
+    table.write_text("name,accuracy,speed,license\na,1,0,mit\nb,0,1,mit\n", encoding="utf-8")
+    code, said, _ = ohlora("decide", "--table", table, "--high", "accuracy", "--high", "speed")
+    assert code == 0
+    assert "are equal: each scores 0.50" in said
+    assert "50.0% → 50.0%" not in said
+
+
 def test_a_table_of_one_s_own_is_decided_and_its_sensitivity_told(ohlora: Ohlora) -> None:
     table = ROOT / "datasets" / "published" / "published.csv"
     code, out, err = ohlora("decide", "--table", table)

@@ -69,6 +69,24 @@ def test_what_failed_by_itself_is_no_reason_to_fail_and_how_to_retry_is_said(run
     assert "failed" not in "\n".join(lines[1:]).replace("--retry-failed", "")
 
 
+def test_where_no_case_succeeded_the_end_says_why_and_the_run_fails(run, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    everything = ("/inference", "/fine-tune/rank=2", "/fine-tune/rank=4")
+    cases = {who + what: "unreachable" for who in ("one", "two") for what in everything}
+    code, lines = run(ends=cases)
+    assert code == 1
+    assert "No case succeeded. The hub can't be reached" in " ".join(lines)
+    assert pasted(lines[-1])[-1] == "--retry-failed"
+
+
+def test_a_hub_out_of_reach_is_told_before_any_case(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    code, lines = run("korean-small", "--weights", "hub", "--yes", "--out", "r", "--device", "cpu")
+    assert code == 1
+    assert "--weights bundled" in lines[-1]
+    assert not (tmp_path / "r").exists()
+
+
 def test_a_run_without_out_names_its_folder_in_the_command_to_go_on(run, tmp_path):
     study = str(tmp_path / "study" / "study.toml")
     code, lines = run(study, "--weights=path", "--device=cpu", ends={"two/inference": "killed"})
