@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from commands.shared.console import print_columns, print_json
+import typer
+from rich.markup import escape
+
+from commands.shared.console import err, print_columns, print_json
 from commands.shared.economy_words import DataRows, economy_by_name, per_100_cell
 from commands.shared.licence_words import tell_licences, use_cells
 from commands.shared.option_class import argument, option
 from commands.shared.options import Base, CatalogName, CureName, Json, Use
 from commands.shared.user_registry import registry
 from model_registry.candidate import Candidate
+from model_registry.errors import OhloraError
 from model_registry.language import text
 from model_registry.licenses.license_uses import document_of, free_in_korean
 from model_registry.licenses.provenance import Source, group_words
+from model_registry.licenses.remark_words import remark_words
 from model_registry.naming.candidate_check import counted
 from model_registry.naming.catalog_entry import add_to_catalog
 from model_registry.naming.resolve import find_candidate
@@ -91,23 +96,32 @@ class AddOptions:
 
 def add(options: AddOptions) -> None:
     """Look models up, count them, and append them to a catalog."""
-    known = registry()
-    found = [
-        counted(find_candidate(name, known, base=options.base, cure=options.cure))
-        for name in options.names
-    ]
-    add_to_catalog(options.catalog, found)
+    known, found, failed = registry(), list[Candidate](), list[OhloraError]()
+    for name in options.names:
+        try:
+            found.append(counted(find_candidate(name, known, base=options.base, cure=options.cure)))
+        except OhloraError as error:
+            failed.append(error)
+    if not found and len(failed) == 1:
+        raise failed[0]
+    if found:
+        add_to_catalog(options.catalog, found)
     for candidate in found:
-        note = f" ({candidate.parameters_note})" if candidate.parameters_note else ""
-        said = f"{candidate.name}: {candidate.size()}{note}, {candidate.license.name}"
-        print(said)
+        remark = remark_words(candidate.parameters_note)
+        note = f" ({remark})" if remark else ""
+        print(f"{candidate.name}: {candidate.size()}{note}, {candidate.license.name}")
     where = options.catalog
-    print(
-        text(
-            f"Written to {where}. --catalog {where} takes them.",
-            f"{where}에 적었습니다. --catalog {where}로 사용합니다.",
+    if found:
+        print(
+            text(
+                f"Written to {where}. --catalog {where} takes them.",
+                f"{where}에 적었습니다. --catalog {where}로 사용합니다.",
+            )
         )
-    )
+    for error in failed:
+        err.print(f"{text('Not added', '추가하지 못함')}: {escape(error.shown)}", highlight=False)
+    if failed:
+        raise typer.Exit(1)
 
 
 def _selection_document(

@@ -133,7 +133,9 @@ def _model(folder: Path, device: str, dtype: torch.dtype, cure: str | None) -> P
         LoadError: weights are missing, which transformers would fill with noise.
     """
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # of loading and saving: they would mix into what is printed
     quantized = quantization_of_folder(folder)
     if quantized is not None:
         return load_quantized(folder, quantized, device, dtype)

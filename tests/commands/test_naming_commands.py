@@ -93,9 +93,24 @@ def test_named_models_are_added_to_a_catalog_and_listed_from_it(hub, ohlora, mod
     assert code == 0 and "2 accepted" in said
 
 
+def test_of_several_names_those_that_are_there_are_added_and_the_others_told(
+    hub, ohlora, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("OHLORA_LANG", "ko")
+    path = tmp_path / "my.toml"
+    code, said, error = ohlora(
+        "candidates", "add", "someone/none", "someone/tiny", "--catalog", path
+    )
+    assert code == 1
+    assert "someone/none" in error and "someone/none" not in said
+    assert "someone/tiny: " in said and "meta 장치에서 센 값" in said
+    assert "someone/tiny" in path.read_text(encoding="utf-8")
+
+
 def test_a_hub_model_answers_on_the_command_line(hub, ohlora):
     code, _, error = ohlora("ask", "someone/tiny", "안녕?", "--max-new-tokens", "4")
     assert code == 0, error
+    assert "Loading weights" not in error
 
 
 def test_the_page_offers_a_folder_that_its_owner_names(model):
