@@ -22,12 +22,14 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV) (once, some minutes)"
+	@echo "installing into $(VENV) (once, about 2-7 minutes)"
+	@echo "  1/2 torch, the largest part …"
 	@if [ -e /proc/driver/nvidia/version ]; then \
 	  $(PIP) install '$(TORCH),!=$(TORCH_VERSION)+cpu'; \
 	else \
 	  $(PIP) install '$(TORCH)+cpu' 2>/dev/null || $(PIP) install '$(TORCH)'; \
 	fi
+	@echo "  2/2 the other libraries …"
 	@$(PIP) install -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
 

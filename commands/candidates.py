@@ -118,8 +118,8 @@ def add(options: AddOptions) -> None:
                 f"{where}에 적었습니다. --catalog {where}로 사용합니다.",
             )
         )
-    for error in failed:
-        err.print(f"{text('Not added', '추가하지 못함')}: {escape(error.shown)}", highlight=False)
+    for missed in failed:
+        err.print(f"{text('Not added', '추가하지 못함')}: {escape(missed.shown)}", highlight=False)
     if failed:
         raise typer.Exit(1)
 
