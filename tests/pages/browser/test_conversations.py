@@ -170,7 +170,7 @@ def test_a_note_stays_with_its_answer_however_late_the_server_is(visit: Callable
         tab.wait_for_selector("#chat-grade-choice label")
     tab.fill(note, "둘에 대한 메모")
     held: list[Any] = []
-    tab.route("**/gradio_api/run/**", held.append)
+    tab.route("**/gradio_api/run/**", lambda route: held.append(route))
     tab.locator("#chat-history .grade").first.click()
     tab.wait_for_function("where => !document.querySelector(where).value", arg=note, timeout=3000)
     for one in held:
