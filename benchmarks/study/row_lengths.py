@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.study.plan import Plan
+from benchmarks.workloads.optimisation import no_valid_rows
 from benchmarks.workloads.training_rows import EncodedRows, encode_rows, none_left
 from benchmarks.workloads.workload import workload_called
 from model_registry.candidate import Candidate
@@ -34,6 +35,7 @@ def within_length(plan: Plan) -> Plan:
     Raises:
         BadTrainingRow: a row would teach something wrong, is too long and that is
             refused, or none is left.
+        OhloraError: with a patience no valid row is left.
     """
     if plan.lengths_checked:
         return plan
@@ -109,6 +111,8 @@ def _without(plan: Plan, dropped: dict[str, set[int]]) -> Plan:
     )
     if not train:
         raise none_left(len(plan.task.train), plan.contract.max_length)
+    if plan.contract.patience and not valid:
+        raise no_valid_rows(f"{plan.study.name} (max_length {plan.contract.max_length})")
     task = replace(plan.task, train=train, valid=valid)
     contract = replace(plan.contract, data=task.hash())
     cases = tuple(

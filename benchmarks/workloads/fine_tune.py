@@ -73,14 +73,14 @@ def work(case: Case, opened: Opened, log: WorkLog) -> Outcome:
         warm_up(model, steps[: contract.warm_up])
     with log.phase("training"):
         rate = learning_rate(loaded, contract)
-        losses = train_steps(model, steps, rate, contract, log, held_out)
+        losses, kept = train_steps(model, steps, rate, contract, log, held_out)
     for step, loss in enumerate(losses, start=1):
         log.loss(Loss(case.id, step, loss))
 
     loaded.model = model.eval()
     with log.phase("validation_after"):
         after = validation_loss(model, held_out, contract)
-    for step, loss_value in ((0, before), (len(losses), after)):
+    for step, loss_value in ((0, before), (kept, after)):
         if loss_value is not None:
             log.loss(Loss(case.id, step, loss_value, "valid"))
     if case.keep and rank is not None:
@@ -97,7 +97,7 @@ def work(case: Case, opened: Opened, log: WorkLog) -> Outcome:
         ),
         figures={
             "loss_first": losses[0],
-            "loss_last": losses[-1],
+            "loss_last": losses[kept - 1],
             "validation_loss_before": before,
             "validation_loss_after": after,
             "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
@@ -198,7 +198,7 @@ def train_steps(
     contract: Contract,
     log: WorkLog,
     valid: Sequence[EncodedRow] = (),
-) -> list[float]:
+) -> tuple[list[float], int]:
     """One optimiser step a batch, or a group of them: AdamW, gradients clipped by their norm.
 
     Without other settings these are the defaults of transformers' Trainer, whose loss curve ours
@@ -208,7 +208,8 @@ def train_steps(
     loss of the `valid` rows is, too, and may end it.
 
     Returns:
-        The loss of each step, before that step's update.
+        The loss of each step, before that step's update; and the step whose weights the model
+        has: the last, or with a patience that of the best epoch's end.
 
     Raises:
         NanLoss: a loss is no number; the first of them is named.
@@ -226,9 +227,9 @@ def train_steps(
             check_losses(model, losses, rate)
             if not contract.patience:
                 continue
-            if stopping.is_over(_valid_loss(model, valid, contract, rate, done)):
+            if stopping.is_over(_valid_loss(model, valid, contract, rate, done), done):
                 break
-    return losses
+    return losses, stopping.best_step or len(losses)
 
 
 def _valid_loss(

@@ -205,19 +205,21 @@ class EarlyStopping:
     def __init__(self, parameters: Sequence[torch.nn.Parameter], patience: int) -> None:
         self._parameters, self._patience = parameters, patience
         self._losses: list[float] = []
+        self.best_step = 0  # the last of the best epoch; 0 before there is one
         self._folder = tempfile.TemporaryDirectory()
 
     @property
     def _best(self) -> Path:
         return Path(self._folder.name) / "best.safetensors"
 
-    def is_over(self, loss: float) -> bool:
-        """Whether the tune ends with the epoch that has this valid loss."""
+    def is_over(self, loss: float, step: int) -> bool:
+        """Whether the tune ends with the epoch that has this valid loss and ends with this step."""
         from safetensors.torch import save_file
 
         if not self._losses or loss < min(self._losses):
             kept = {str(n): p.detach().contiguous() for n, p in enumerate(self._parameters)}
             save_file(kept, self._best)
+            self.best_step = step
         self._losses.append(loss)
         return is_patience_over(self._losses, self._patience)
 

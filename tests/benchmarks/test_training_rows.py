@@ -17,7 +17,7 @@ from benchmarks.study.row_lengths import within_length
 from benchmarks.workloads.log import MemoryLog
 from benchmarks.workloads.training_rows import encode_rows
 from model_registry.candidate import PromptPolicy
-from model_registry.errors import BadFile, BadTrainingRow
+from model_registry.errors import BadFile, BadTrainingRow, OhloraError
 from model_registry.prompting.tokenization import IGNORED, end_token_id
 from model_registry.weights import pretrained
 from model_registry.weights.loading import load
@@ -147,6 +147,20 @@ def test_a_row_too_long_for_one_candidate_is_dropped_for_all(study, tmp_path, mo
     assert fitted.contract.data != plan.contract.data
     assert "left out: 1 train rows of more than 100 tokens" in [note.words for note in fitted.notes]
     assert within_length(fitted) is fitted
+
+
+def test_a_patience_whose_valid_rows_are_all_dropped_is_refused_before_anything_is_tuned(
+    study, tmp_path
+) -> None:
+    file = next(tmp_path.rglob("valid.jsonl"))
+    long = json.loads(file.read_text(encoding="utf-8").splitlines()[0])
+    rows = [json.dumps(long | {"prompt": f"{n}?"}, ensure_ascii=False) for n in range(3)]
+    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    levers = {"max_length": 100, "too_long": "drop"}
+    plan = plan_study(study, tmp_path / "out", tuning=levers | {"patience": 2})
+    with pytest.raises(OhloraError, match=r"small \(max_length 100\) has no valid rows"):
+        within_length(plan)
+    assert not within_length(plan_study(study, tmp_path / "out", tuning=levers)).task.valid
 
 
 def test_a_candidate_without_a_tokenizer_keeps_its_status_for_later(study, tmp_path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,15 @@ def test_a_study_takes_every_lever_and_its_contract_tells_it_apart(lever):
     study = parse_study(f"{STUDY}[contract]\n{lever} = {json.dumps(value)}\n", Path("mine.toml"))
     assert study.policy == {lever: value}
     assert Contract(**study.policy).hash != Contract().hash
+
+
+@pytest.mark.parametrize("template", ["template.toml", "template.ko.toml"])
+def test_the_template_of_a_study_names_every_lever_with_its_default(template):
+    source = study_path("korean-small").with_name(template).read_text(encoding="utf-8")
+    written = source.partition("[contract]\n")[2].partition("\n[")[0].replace("# dtype", "dtype")
+    named = tomllib.loads(written)
+    told = {field.name: field.default for field in fields(TuningSettings)}
+    assert {name: named.get(name) for name in told} == told
 
 
 @pytest.mark.parametrize("lever", [*LEVERS, "rank", "quantization"])

@@ -54,7 +54,8 @@ def variants_table(evidence: Evidence) -> Table | None:
         for name in evidence.candidates
         for tune in variants_of(evidence, name)
     ]
-    note = sentence("first_variant")
+    ends_early = evidence.run.head.contract.get("patience")
+    note = sentence("first_variant_with_patience" if ends_early else "first_variant")
     return make_table(columns, rows, note)
 
 

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmarks.engines import fork_server
+from benchmarks.engines.forking import end_group
 from benchmarks.engines.local import LocalEngine, Spawning, Starter
 from benchmarks.run.case import Case, Limits
 from model_registry.errors import first_line
@@ -140,6 +141,8 @@ def _do_probe(item: Item, probe: Probe, device: str, seconds: float) -> Row:
     finally:
         process.kill()
         process.join()
+        if process.pid is not None:
+            end_group(process.pid)  # such as a command that it was waiting for
         pipe.close()
     started = row.found.pop("started_at", None)
     if started is not None:

@@ -88,7 +88,8 @@ Side = Callable[[Job, "PreTrainedModel", list[Batch], StepClock], None]
 def ours(job: Job, model: PreTrainedModel, batches: list[Batch], clock: StepClock) -> None:
     """The product's own loop."""
     give_back_what_is_freed()
-    clock.step_losses = train_steps(model, batches, job.contract.learning_rate, job.contract, clock)
+    rate = job.contract.learning_rate
+    clock.step_losses, _ = train_steps(model, batches, rate, job.contract, clock)
 
 
 def plain(job: Job, model: PreTrainedModel, batches: list[Batch], clock: StepClock) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -36,6 +37,16 @@ def test_each_variant_is_told_as_a_share_of_the_first(evidence):
     assert after["Tuning time of the first"] == "0.25"
     assert after["Tuning peak of the first"] == "0.25"
     assert after["Tuning time a step (s)"] == "4"
+
+
+def test_the_note_says_that_steps_are_equal_only_where_no_patience_ends_them(evidence):
+    run = evidence.run
+    patient = replace(run.head, contract={**run.head.contract, "patience": 2})
+    notes = [
+        str(variants_table(each).note).replace("\n", " ")
+        for each in (evidence, replace(evidence, run=replace(run, head=patient)))
+    ]
+    assert ["number of steps" in note for note in notes] == [True, False]
 
 
 def test_variants_stand_in_the_order_of_the_study(evidence):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -58,6 +59,19 @@ def linger() -> dict[str, int]:
     return {}
 
 
+def die_over_a_command(pid: str) -> dict[str, int]:
+    command = subprocess.Popen(["sleep", "60"])
+    Path(pid).write_text(str(command.pid))
+    return die()
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
 def die() -> dict[str, int]:
     os.kill(os.getpid(), signal.SIGKILL)
     return {}
@@ -81,6 +95,17 @@ def test_an_item_over_its_own_time_is_a_timeout_and_one_over_the_campaign_s_is_d
     item = Item("group/slow", 0.2, Probe(linger))
     assert do(item, "cpu", 60).status == "timeout"
     assert do(Item("group/slow", 60, Probe(linger)), "cpu", 0.2).status == "cut"
+
+
+@pytest.mark.slow
+def test_a_fresh_interpreter_that_ends_takes_the_command_that_it_waited_for_with_it(tmp_path):
+    probe = Probe(die_over_a_command, {"pid": str(tmp_path / "pid")}, "spawn")
+    assert do(Item("group/commands", 60, probe), "cpu", 60).status == "error"
+    command = int((tmp_path / "pid").read_text())
+    end = time.monotonic() + 10
+    while is_running(command) and time.monotonic() < end:  # its new parent has to see the end
+        time.sleep(0.1)
+    assert not is_running(command)
 
 
 def test_a_case_of_the_product_is_an_item(engine, small_case):

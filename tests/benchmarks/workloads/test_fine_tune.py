@@ -21,6 +21,7 @@ from benchmarks.workloads.fine_tune import (
 )
 from benchmarks.workloads.log import MemoryLog
 from benchmarks.workloads.optimisation import NanLoss
+from benchmarks.workloads.workload import Outcome
 from model_registry.errors import BadTrainingRow
 from model_registry.prompting.tokenization import IGNORED, EncodedRow, encode_row
 from model_registry.records import Reply
@@ -460,22 +461,26 @@ def test_losses_are_read_once_an_epoch(loaded, monkeypatch):
     contract = replace(CONTRACT, epochs=3, batch_size=2, gradient_accumulation=2, max_steps=5)
     model = add_lora(loaded.model, 4, contract)
     batches = training_batches(encoded(loaded)[:7], contract, 0, "cpu")
-    assert len(train_steps(model, batches, 1e-3, contract, MemoryLog())) == 5
+    losses, kept = train_steps(model, batches, 1e-3, contract, MemoryLog())
+    assert len(losses) == kept == 5
     assert reads == [2, 2, 1]
 
 
 def test_patience_ends_a_measured_tune_and_brings_its_best_epoch_back(tiny_model, monkeypatch):
-    def tuned(contract: Contract) -> tuple[int, list[torch.Tensor]]:
+    def tuned(contract: Contract) -> tuple[Outcome, MemoryLog, list[torch.Tensor]]:
         loaded = load(tiny_candidate(tiny_model))
-        outcome, _ = tune(loaded, contract, valid=ROWS[:2])
-        return outcome.steps, [p.clone() for p in loaded.model.parameters() if p.requires_grad]
+        outcome, log = tune(loaded, contract, valid=ROWS[:2])
+        return outcome, log, [p.clone() for p in loaded.model.parameters() if p.requires_grad]
 
     same = replace(CONTRACT, epochs=2, schedule="constant")
-    steps, best = tuned(same)
+    two_epochs, _, best = tuned(same)
+    steps = two_epochs.steps
     losses = iter([9.0, 3.0, 2.0, 2.5, 2.0, 9.0])  # before the tune, of each epoch, and after it
     monkeypatch.setattr(fine_tune, "validation_loss", lambda *_: next(losses))
-    ended, kept = tuned(replace(same, epochs=9, patience=2))
-    assert (ended, next(losses, None)) == (2 * steps, None)
+    ended, log, kept = tuned(replace(same, epochs=9, patience=2))
+    assert (ended.steps, next(losses, None)) == (2 * steps, None)
+    assert [each.step for each in log.losses if each.split == "valid"] == [0, steps]
+    assert ended.figures["loss_last"] == losses_of(log)[steps - 1] != losses_of(log)[-1]
     assert all(torch.equal(one, other) for one, other in zip(best, kept, strict=True))
 
 
