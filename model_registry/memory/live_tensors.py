@@ -1,8 +1,9 @@
 """Counts the bytes of the tensors that are alive, of real ones or of ones without data.
 
 Fake tensors have shapes and storages but no memory: the very code of a model runs on them in
-seconds, however large it is. Attention is followed as the fused kernels do it, which keep no
-scores: tensors without data would be given the slow way, which keeps length² of them a head.
+seconds, however large it is. Attention is followed as torch does it on tensors with data: where
+there is a fused kernel for a call, no scores are kept; tensors without data would always be given
+the plain way, which keeps length² of them a head.
 Fake CUDA tensors would need a CUDA build, so that a card's dropout, which keeps one byte a value
 instead of a whole value, is imitated too.
 """
@@ -144,6 +145,30 @@ class _FusedAttention(torch.autograd.Function):
         return (*(torch.empty_like(tensor) for tensor in context.saved_tensors[:3]), None)
 
 
+def has_fused_kernel(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None = None,
+    dropout: float = 0.0,
+    grouped: bool = False,
+) -> bool:
+    """Whether torch has a kernel that keeps no scores for this attention.
+
+    Heads are not broadcast by one: keys and values of fewer heads than the queries' need `grouped`
+    (torch's `enable_gqa`), or to be expanded to as many. Found with torch 2.13 on a CPU, and taken
+    for a card, too, where cuDNN's kernel may broadcast heads and flash attention takes dropout.
+    """
+    if query.dim() != 4 or query.shape[-1] != value.shape[-1] or dropout:
+        return False
+    if mask is not None and mask.requires_grad:
+        return False
+    if any(tensor.stride(-1) != 1 for tensor in (query, key, value)):
+        return False
+    alike = query.shape[0] == key.shape[0] and key.shape[:2] == value.shape[:2]
+    return alike and (grouped or query.shape[1] == key.shape[1])
+
+
 @contextmanager
 def _fused_attention() -> Iterator[None]:
     plain = torch.nn.functional.scaled_dot_product_attention
@@ -155,10 +180,20 @@ def _fused_attention() -> Iterator[None]:
         attn_mask: Tensor | None = None,
         dropout_p: float = 0.0,
         is_causal: bool = False,
-        **options: bool,
+        scale: float | None = None,
+        enable_gqa: bool = False,
     ) -> Tensor:
-        if query.dim() != 4 or query.shape[-1] != value.shape[-1] or dropout_p:
-            return plain(query, key, value, attn_mask, dropout_p, is_causal, **options)
+        if not has_fused_kernel(query, key, value, attn_mask, dropout_p, enable_gqa):
+            return plain(
+                query,
+                key,
+                value,
+                attn_mask,
+                dropout_p,
+                is_causal,
+                scale=scale,
+                enable_gqa=enable_gqa,
+            )
         out: Tensor = _FusedAttention.apply(query, key, value, attn_mask)
         return out
 
