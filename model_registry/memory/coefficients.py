@@ -33,7 +33,7 @@ LIGHT_TRACED = (
 )  # fmt: skip
 
 #: Counts up when a step is done in another way, so that what was traced of the old one is left.
-_FORM = 5
+_FORM = 6
 
 Traced = tuple[tuple[str, str, str], ...]
 #: Architectures by their key; each has its model type, its counts and its traces by their key.

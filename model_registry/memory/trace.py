@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Depths that are traced: what the second has more than the first is what two layers take.
 DEPTHS = (2, 4)
+#: What model types call the number of their layers.
+_DEPTH_NAMES = frozenset({"num_hidden_layers", "num_layers", "n_layer", "n_layers"})
 #: Kinds of layers that hold other things than attention does: such a model is traced where
 #: every kind has its share.
 _OTHER_LAYERS = frozenset({"linear_attention", "conv", "mamba", "recurrent"})
@@ -102,10 +104,8 @@ def on_meta(values: Mapping[str, object], dtype: torch.dtype) -> PreTrainedModel
 def at_depth(values: JsonObject, layers: int) -> JsonDict:
     """The same architecture with fewer layers."""
     values = dict(values)
-    if "num_layers" in values:
-        values["num_layers"] = layers
-    if "num_hidden_layers" in values:
-        values["num_hidden_layers"] = layers
+    for name in _DEPTH_NAMES & values.keys():
+        values[name] = layers
     if "attention_types" in values:  # gpt_neo: [[pattern, times], …] must give as many layers
         pattern = values["attention_types"][0][0]
         values["attention_types"] = [[pattern, layers // len(pattern)]]
