@@ -53,7 +53,7 @@ def nodes_as_asked(reply: Reply, parsed: ParsedReply) -> Score:
     """1 where the diagram has exactly the number of nodes asked for, else 0.
 
     Range: 0 or 1; high is better. None where the request does not tell how many.
-    Source: the nodes of the reference, where there is one; else the layers that the request names.
+    Source: the nodes of the reference, where it has any; else the layers that the request names.
     Limits: counts nodes; whether they are joined as asked for is not looked at.
     """
     asked = _asked(reply).nodes
@@ -68,7 +68,7 @@ def as_asked(reply: Reply, parsed: ParsedReply) -> Score:
 
     Range: 0 to 1; high is better. 1 where all are as asked, else at most 0.5. None where the
     request states no number.
-    Source: the reference, where there is one; else what `diagrams.requests.request_reading` reads.
+    Source: the reference, where it has nodes; else what `diagrams.requests.request_reading` reads.
     Limits: it counts; words, colours and forms that were asked for are not looked at.
     """
     found = faithfulness(parsed.diagram, _asked(reply))
@@ -77,10 +77,10 @@ def as_asked(reply: Reply, parsed: ParsedReply) -> Score:
 
 
 def _asked(reply: Reply) -> Asked:
-    """What was asked for: the reference tells it, or the prompt as far as it is understood."""
-    if reply.reference:
-        return Asked.like(parse(reply.reference).diagram)
-    return read_request(reply.prompt)
+    """What was asked for: a reference that is a diagram tells it, else the prompt as far as it is
+    understood."""
+    shown = parse(reply.reference or "").diagram
+    return Asked.like(shown) if shown.nodes else read_request(reply.prompt)
 
 
 def geometry(reply: Reply, parsed: ParsedReply) -> Score:

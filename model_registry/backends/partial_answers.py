@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from queue import Queue
 
 from model_registry.backends.answering_rows import reader_of
-from model_registry.backends.backend import Backend
+from model_registry.backends.backend import Answer, Backend
 from model_registry.backends.continuous_batching import generate_continuously
 from model_registry.backends.local_answer import encode_for_answer, to_answer, within_context
 from model_registry.backends.transformers_local import Question, TransformersBackend, batching_of
@@ -42,13 +42,28 @@ def partial_answers(backend: Backend, questions: Sequence[Question], enough: Eno
     return _in_turn(backend, questions, enough)
 
 
+def text_so_far(pieces: Generator[str, None, Answer]) -> Iterator[str]:
+    """The answer, longer with each piece. What was shown of it may turn out to be thinking, so that
+    the last one counts."""
+    shown = ""
+    while True:
+        try:
+            shown += next(pieces)
+        except StopIteration as end:
+            # A borrowed GPU hands no value on.
+            if end.value is not None and end.value.text != shown.strip():
+                yield end.value.text
+            return
+        yield shown
+
+
 def _in_turn(backend: Backend, questions: Sequence[Question], enough: Enough) -> Growing:
     made = [PartialAnswer()] * len(questions)
     looked = time.monotonic()
     for number, question in enumerate(questions):
         with closing(backend.stream(question.messages, question.settings)) as pieces:
-            for piece in pieces:
-                made[number] = PartialAnswer(made[number].text + piece)
+            for so_far in text_so_far(pieces):
+                made[number] = PartialAnswer(so_far)
                 if time.monotonic() - looked < EVERY:
                     continue
                 if enough(made[number].text):

@@ -3,7 +3,6 @@
 
 const SPOKEN = {
   "Reset to default value": "기본값으로 되돌리기",
-  "chatbot conversation": "대화",
   "Empty value": "비어 있음",
   "Remove item": "항목 빼기",
   Clear: "지우기",
@@ -11,8 +10,6 @@ const SPOKEN = {
   Close: "닫기",
   Copied: "복사됨",
   Copy: "복사",
-  "Copy conversation": "대화 복사",
-  "Copy message": "메시지 복사",
   Download: "내려받기",
   "View full screen": "전체 화면",
   Stop: "멈추기",

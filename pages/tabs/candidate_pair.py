@@ -15,9 +15,10 @@ import gradio as gr
 from evaluators.grading.store.grade_records import Vote
 from evaluators.grading.submission import InvalidRequest
 from model_registry.backends.backend import GenerationSettings
+from model_registry.backends.partial_answers import text_so_far
 from model_registry.errors import OhloraError
 from pages.page_context import PageContext, address_of, refuse_while_grading
-from pages.tabs.conversation import MOST_TURNS, growing, person_of, question
+from pages.tabs.conversation import MOST_TURNS, person_of, question
 
 #: How both candidates answer: alive enough that no reply repeats one from the Chat tab.
 TEMPERATURE = 0.7
@@ -126,7 +127,7 @@ def answered(
             messages = [*pair.messages(side), {"role": "user", "content": asked}]
             said[side] = ""
             with closing(context.models.stream(name, messages, pair.how)) as pieces:
-                for said[side] in growing(pieces):
+                for said[side] in text_so_far(pieces):
                     if time.monotonic() >= due:
                         yield _unchanged
                         due = time.monotonic() + BREATH

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, replace
 from typing import Any
@@ -14,7 +14,8 @@ import gradio as gr
 from evaluators.grading.rater_identity import grader_id
 from evaluators.grading.store.grade_records import Grade, Grader, reply_hash
 from evaluators.grading.submission import LONGEST_NOTE, InvalidRequest, text
-from model_registry.backends.backend import Answer, GenerationSettings
+from model_registry.backends.backend import GenerationSettings
+from model_registry.backends.partial_answers import text_so_far
 from pages.page_context import PageContext, page_visitor, part_of_request
 from pages.page_texts import WORDS
 from pages.serving.answer_provenance import AnswerProvenance, read_provenance
@@ -57,7 +58,7 @@ def stream_answer(
     with closing(context.models.stream(candidate, [*asked, *plain], how)) as pieces:
         gathers = context.models.gathers(candidate)
         for answer in paced(
-            growing(pieces), lambda: EVERY * context.slots.visitors, gathers=gathers
+            text_so_far(pieces), lambda: EVERY * context.slots.visitors, gathers=gathers
         ):
             yield [*shown, _answer(answer, provenance, korean)]
 
@@ -76,21 +77,6 @@ def paced(answers: Iterator[str], pause: Callable[[], float], *, gathers: bool) 
             if gathers:
                 time.sleep(pause())
     yield answer
-
-
-def growing(pieces: Generator[str, None, Answer]) -> Iterator[str]:
-    """The answer, longer with each piece. What was shown of it may turn out to be thinking, so that
-    the last one counts."""
-    shown = ""
-    while True:
-        try:
-            shown += next(pieces)
-        except StopIteration as end:
-            # A borrowed GPU hands no value on.
-            if end.value is not None and end.value.text != shown.strip():
-                yield end.value.text
-            return
-        yield shown
 
 
 def _answer(answer: str, provenance: AnswerProvenance, korean: bool) -> Message:

@@ -88,18 +88,18 @@ def diagram_tab(context: PageContext, tab: gr.Tab) -> gr.Textbox:
             if not wanted.said:
                 yield drawing.refused()
                 return
-            yield drawing.begun()
-            with (
-                context.slot(request),
-                closing(
-                    context.models.partial_answers(candidate, drawing.questions(how), is_closed)
-                ) as all,
-            ):
-                for answers in all:
-                    if (view := drawing.look(answers)) is not None:
-                        yield view
-                    if drawing.session.halt.asked:
-                        break
+            made = context.models.partial_answers(candidate, drawing.questions(how), is_closed)
+            with context.slot(request), closing(made) as growing:
+                yield drawing.begun()
+                try:
+                    for answers in growing:
+                        if (view := drawing.look(answers)) is not None:
+                            yield view
+                        if drawing.session.halt.asked:
+                            break
+                except Exception:
+                    yield drawing.done()
+                    raise
             yield drawing.done()
 
     drawn = gr.on(

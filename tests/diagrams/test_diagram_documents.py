@@ -15,6 +15,7 @@ from diagrams.documents import (
     recommend_document,
     score_document,
 )
+from diagrams.requests.diagram_requests import prompt_for
 from evaluators.checks import diagram_reply
 from evaluators.checks.diagram_reply import asks_for_diagram
 from evaluators.evaluator_registry import OwnFile, judge_replies
@@ -132,6 +133,13 @@ def test_a_reply_without_a_diagram_fails_the_format_and_has_no_readability():
     scores = judged("I can't draw.", reference=REPLY)
     assert scores["diagram_format_kept"] == scores["diagram_nodes_as_asked"] == 0.0
     assert scores["diagram_geometry"] is scores["diagram_readability"] is None
+
+
+def test_a_reference_that_is_no_diagram_asks_for_none_and_the_prompt_counts():
+    assert judged(REPLY, reference="no diagram")["diagram_as_asked"] is None
+    prompt = prompt_for("A chain of 4 nodes")
+    assert judged(REPLY, prompt, reference="no diagram") == judged(REPLY, prompt)
+    assert judged(REPLY, prompt)["diagram_nodes_as_asked"] == 1.0
 
 
 def test_a_prompt_that_asks_for_no_diagram_is_not_judged():

@@ -2,15 +2,22 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
+from collections.abc import Iterator
+from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 
 from diagrams.requests.request_reading import read_request
+from evaluators.grading.grading_session import GradingSession
+from evaluators.grading.store.grade_store import GradeStore
 from evaluators.grading.submission import InvalidRequest
 from model_registry.backends.partial_answers import PartialAnswer
+from model_registry.errors import OhloraError
+from pages.page_context import PageContext
 from pages.serving.page_models import Models
 from pages.tabs.diagram_drawing import MOST_SHOWN, Commission, Drawing, Session, commission
-from pages.tabs.diagram_tab import _halt, _keep_scores, _settings
+from pages.tabs.diagram_tab import _halt, _keep_scores, _settings, diagram_tab
 from pages.tabs.diagram_view import Progress
 from tests.support.diagram_fixtures import REPLY
 
@@ -174,6 +181,39 @@ def test_two_clicks_at_once_keep_both_scores():
     _keep_scores(Asking(), session, 5, None)  # its session comes after the second click
     _, session = _keep_scores(Asking(), session, 5, 1)
     assert [score for _, score in session.scored] == [5.0, 1.0]
+
+
+def drawing_by(made: Iterator[list[PartialAnswer]]) -> Iterator[tuple]:
+    """What the tab shows while a model writes `made`."""
+    context = PageContext(GradingSession(lambda: GradeStore.open("sqlite://"), {}), Models())
+    context.models.partial_answers = lambda *_: made
+    with gr.Blocks() as page, gr.Tab() as tab:
+        diagram_tab(context, tab)
+    (draw,) = (fn.fn for fn in page.fns.values() if fn.name == "diagram")
+    visitor = SimpleNamespace(headers={"accept-language": "ko"}, session_hash="s")
+    return draw(ASKED, "bundled-llama-2.5m", 3, 3, 0.5, Session(), visitor), context, visitor
+
+
+def test_what_was_drawn_before_a_model_failed_can_be_scored() -> None:
+    def fails() -> Iterator[list[PartialAnswer]]:
+        yield [PartialAnswer(REPLY, ended=True), PartialAnswer(), PartialAnswer()]
+        raise OhloraError("no memory", "메모리 부족")
+
+    views, *_ = drawing_by(fails())
+    seen: list[tuple] = []
+    with pytest.raises(gr.Error, match="메모리 부족"):
+        for view in views:
+            seen.append(view)
+    status, _, picture, score, *_, session, stop = seen[-1]
+    assert "멈췄어요: 3개 중 1개" in status and "<svg" in picture and score.visible
+    assert len(session.shown) == 1 and not stop.visible
+    assert not re.search("니다[.)<]", status), "one register"
+
+
+def test_a_visitor_who_is_refused_a_place_keeps_what_is_shown() -> None:
+    views, context, visitor = drawing_by(iter(()))
+    with context.slot(visitor), context.slot(visitor), pytest.raises(gr.Error, match="답하고"):
+        next(views)
 
 
 def test_three_scores_give_the_next_ranking_a_taste():

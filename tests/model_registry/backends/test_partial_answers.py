@@ -51,6 +51,16 @@ class InTurn:
         """Nothing is held."""
 
 
+def test_what_turns_out_to_have_been_thinking_is_no_part_of_an_answer():
+    class Thinks(InTurn):
+        def stream(self, messages, settings) -> Generator[str, None, Answer]:
+            yield from ("a plan\n", "[[1, 2]]")
+            return Answer("[[1, 2]]", None, "stop", thinking="a plan")
+
+    *_, last = partial_answers(Thinks(), QUESTIONS[:1], lambda text: False)
+    assert last == [PartialAnswer("[[1, 2]]", ended=True)]
+
+
 def test_made_together_they_end_as_they_would_alone(backend):
     *growing, last = partial_answers(backend, QUESTIONS, lambda text: False)
     alone = [answer_one(backend.loaded, q.messages, q.settings).text for q in QUESTIONS]

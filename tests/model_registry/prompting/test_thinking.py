@@ -262,10 +262,10 @@ def test_tags_that_a_server_sends_along_are_taken_off(form):
 
 
 def test_the_page_ends_with_the_answer_though_it_began_with_thinking():
-    from pages.tabs.conversation import growing
+    from model_registry.backends.partial_answers import text_so_far
 
     def pieces():
         yield "인사다"
         return Answer(ANSWER, 9, "stop")
 
-    assert list(growing(pieces()))[-1] == ANSWER
+    assert list(text_so_far(pieces()))[-1] == ANSWER
