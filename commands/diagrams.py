@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +22,7 @@ from diagrams.documents import (
     score_document,
 )
 from model_registry.files.output import check_folder
-from model_registry.language import text
+from model_registry.language import for_files, text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +64,8 @@ class DiagramDrawOptions(DiagramOptions):
 def draw(options: DiagramDrawOptions) -> None:
     """One picture for each text, on a fresh canvas."""
     check_folder(options.out_dir)
-    document = draw_document(
-        options.sources(),
-        options.out_dir,
-        options.kind,
-    )
+    with for_files() if options.as_json else nullcontext():
+        document = draw_document(options.sources(), options.out_dir, options.kind)
     if options.as_json:
         print_json(document)
         return
@@ -130,7 +128,8 @@ def recommend(options: DiagramRecommendOptions) -> None:
     """By readability, the taste of whoever scored some, and what was asked for."""
     sources = options.sources()
     taste = read_scored(options.scored) if options.scored else ()
-    document = recommend_document(sources, options.keep, taste, options.readability_weight)
+    with for_files() if options.as_json else nullcontext():
+        document = recommend_document(sources, options.keep, taste, options.readability_weight)
     if options.as_json:
         print_json(document)
         return

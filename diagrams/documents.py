@@ -17,6 +17,7 @@ from diagrams.scoring.readability import readability
 from diagrams.scoring.recommend import READABILITY_WEIGHT, recommend
 from diagrams.scoring.taste import ScoredDiagram
 from model_registry.errors import BadFile, OhloraError, UnknownName
+from model_registry.language import for_files, read_by
 from rows.columns import find
 from rows.record import Record
 from rows.table import read_table
@@ -151,6 +152,7 @@ class RecommendDocument(TypedDict):
     weights: dict[str, float]
 
 
+@for_files()
 def parse_document(sources: Sequence[Source]) -> dict[str, list[dict[str, object]]]:
     """{"rows": [{"source", "format_kept", "complete", "nodes", "left_out", "problems"}]}."""
     return {"rows": [_parsed_row(source) for source in sources]}
@@ -168,6 +170,7 @@ def _parsed_row(source: Source) -> dict[str, object]:
     }
 
 
+@for_files()
 def score_document(sources: Sequence[Source]) -> ScoreDocument:
     """One row for each source, and how many keep the format.
 
@@ -218,11 +221,17 @@ def draw_document(
     out.mkdir(parents=True, exist_ok=True)
     rows = [_draw_row(source, out, kind, place) for place, source in enumerate(sources, start=1)]
     if not any(row["file"] for row in rows):
-        problems = "; ".join(f"{row['source']}: {row['problems'][-1]}" for row in rows[:3])
+        english, korean = (_last_problems(sources[:3], out, kind, ko) for ko in (False, True))
         raise OhloraError(
-            f"Nothing could be drawn. {problems}", f"그릴 수 있는 것이 없습니다. {problems}"
+            f"Nothing could be drawn. {english}", f"그릴 수 있는 것이 없습니다. {korean}"
         )
     return {"rows": rows}
+
+
+def _last_problems(sources: Sequence[Source], out: Path, kind: str, korean: bool) -> str:
+    with read_by(korean):
+        rows = [_draw_row(source, out, kind, 0) for source in sources]
+    return "; ".join(f"{row['source']}: {row['problems'][-1]}" for row in rows)
 
 
 def _draw_row(source: Source, out: Path, kind: str, place: int) -> DrawnRow:
@@ -238,7 +247,7 @@ def _draw_row(source: Source, out: Path, kind: str, place: int) -> DrawnRow:
             path.write_bytes(content)
             file = str(path)
         except DiagramRefused as refused:
-            problems = [*problems, str(refused)]
+            problems = [*problems, refused.shown]
     return {"source": source.name, "file": file, "problems": problems}
 
 

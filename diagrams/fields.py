@@ -13,6 +13,7 @@ from functools import cache
 
 from diagrams.diagram import Colour, Node
 from model_registry.files.json_values import JsonDict, JsonObject
+from model_registry.language import text
 
 FIELDS_WITHOUT_SIZE = 8  # of the older form; the asked-for one has ten
 #: What the older form leaves out, by shape.
@@ -95,24 +96,24 @@ def numbers_pointed_to(field: Field) -> tuple[int, ...] | None:
     return tuple(dict.fromkeys(part for part in parts if part is not None))
 
 
-def shape_of(text: str) -> str | None:
+def shape_of(said: str) -> str | None:
     """The shape that a word names; None where it names none that we draw."""
-    if any(name in text for name in ("round rect", "rounded", "round sq", "roundrect", "둥근")):
+    if any(name in said for name in ("round rect", "rounded", "round sq", "roundrect", "둥근")):
         return "round rectangle"
-    if any(name in text for name in ("circle", "ellipse", "oval", "원")) or text == "round":
+    if any(name in said for name in ("circle", "ellipse", "oval", "원")) or said == "round":
         return "circle"
-    if any(name in text for name in ("rect", "square", "box", "사각")):
+    if any(name in said for name in ("rect", "square", "box", "사각")):
         return "rectangle"
     return None
 
 
-def line_of(text: str) -> str | None:
+def line_of(said: str) -> str | None:
     """The line shape that a word names; None where it names none that we draw."""
-    if any(name in text for name in ("dash", "dot", "점선")):
+    if any(name in said for name in ("dash", "dot", "점선")):
         return "dashed line"
-    if any(name in text for name in ("arrow", "화살")):
+    if any(name in said for name in ("arrow", "화살")):
         return "solid arrow"
-    return "solid line" if any(name in text for name in ("solid", "line", "실선")) else None
+    return "solid line" if any(name in said for name in ("solid", "line", "실선")) else None
 
 
 def colours_are_numbers(fields: list[Field], with_size: bool) -> bool:
@@ -133,10 +134,16 @@ def read_node(fields: list[Field], with_size: bool) -> tuple[Node, list[str]] | 
     for (name, kind), field in zip(form, fields, strict=False):
         value = kind(field)
         if value is None:
-            return WrongField(f"{str(field) or 'nothing'} is no {name}")
+            return WrongField(
+                text(
+                    f"{str(field) or 'nothing'} is no {name}",
+                    f"{_KOREAN[name]}이(가) 아닙니다: {str(field) or '빈칸'}",
+                )
+            )
         values[name] = value
     if len(values) < len(form):
-        return WrongField(f"the {form[len(values)][0]} is missing")
+        name = form[len(values)][0]
+        return WrongField(text(f"the {name} is missing", f"{_KOREAN[name]}이(가) 없습니다"))
     return _node(values)
 
 
@@ -154,13 +161,39 @@ _FORM: tuple[tuple[str, Callable[[Field], object]], ...] = (
 )
 
 
+_KOREAN = {
+    "node number": "노드 번호",
+    "X": "X",
+    "Y": "Y",
+    "shape": "모양",
+    "width": "너비",
+    "height": "높이",
+    "line shape": "선 모양",
+    "background colour": "배경색",
+    "line colour": "선 색",
+    "list of nodes it points to": "가리키는 노드 목록",
+}
+
+
 def _node(values: JsonObject) -> tuple[Node, list[str]]:
     said, number = [], values["node number"]
     shape, line = shape_of(values["shape"]), line_of(values["line shape"])
     if shape is None:
-        said.append(f"node {number}: shape {values['shape'][:30]} is drawn as a rectangle")
+        word = values["shape"][:30]
+        said.append(
+            text(
+                f"node {number}: shape {word} is drawn as a rectangle",
+                f"노드 {number}: 모양 {word}은(는) 사각형으로 그립니다",
+            )
+        )
     if line is None:
-        said.append(f"node {number}: line {values['line shape'][:30]} is drawn as a solid line")
+        word = values["line shape"][:30]
+        said.append(
+            text(
+                f"node {number}: line {word} is drawn as a solid line",
+                f"노드 {number}: 선 {word}은(는) 실선으로 그립니다",
+            )
+        )
     shape = shape or "rectangle"
     node = Node(
         number=number,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from diagrams.diagram import MAX_NODES, Diagram, Node
 from diagrams.fields import FIELDS_WITHOUT_SIZE, Field, WrongField, colours_are_numbers, read_node
+from model_registry import language
 
 KEPT_NODES = 3  # a reply keeps the format if it has that many whole nodes
 MAX_TEXT = 1_000_000  # characters that are read
@@ -58,14 +59,23 @@ class ParsedReply:
     @property
     def problems(self) -> list[str]:
         """Everything that is wrong with the text, in words."""
-        told = [f"line {out.line} left out: {out.reason}" for out in self.left_out]
+        say = language.text
+        told = [
+            say(f"line {out.line} left out: {out.reason}", f"{out.line}번째 줄 제외: {out.reason}")
+            for out in self.left_out
+        ]
         told += self.odd
         if not self.diagram.nodes:
-            told.append("no node was found")
+            told.append(say("no node was found", "노드가 없습니다"))
         elif not self.complete:
-            told.append("the text ends before the list is closed")
+            told.append(
+                say("the text ends before the list is closed", "목록이 닫히기 전에 글이 끝납니다")
+            )
         if self.too_many:
-            told.append(f"more than {MAX_NODES:,} nodes: refused")
+            most = f"{MAX_NODES:,}"
+            told.append(
+                say(f"more than {most} nodes: refused", f"노드가 {most}개보다 많아 그리지 않습니다")
+            )
         return told
 
 
@@ -259,11 +269,15 @@ def _take(group: _Group, line: int, text: str, reading: _Reading) -> None:
     found = asked if other is None or isinstance(other, WrongField) else other
     if isinstance(found, WrongField):
         cut = not group.closed and group.end >= len(text)
-        _leave_out(reading, group, line, text, "cut off" if cut else found.reason)
+        reason = language.text("cut off", "중간에 끊김") if cut else found.reason
+        _leave_out(reading, group, line, text, reason)
         return
     node, odd = found
     if node.number in reading.nodes:
-        _leave_out(reading, group, line, text, f"node {node.number} was there already")
+        reason = language.text(
+            f"node {node.number} was there already", f"노드 {node.number}은(는) 이미 있습니다"
+        )
+        _leave_out(reading, group, line, text, reason)
         return
     if len(reading.nodes) >= MAX_NODES:
         reading.too_many = True

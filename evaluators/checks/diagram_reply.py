@@ -34,7 +34,8 @@ def _judged(check: Callable[[Reply, ParsedReply], Score]) -> Callable[[Reply], S
             return NOT_ASKED
         if reply.finish_reason == "error":
             return Score(None, "the reply was not made")
-        return check(reply, parse(reply.reply, reply.prompt))
+        with for_files():
+            return check(reply, parse(reply.reply, reply.prompt))
 
     return judge
 
@@ -72,8 +73,7 @@ def as_asked(reply: Reply, parsed: ParsedReply) -> Score:
     Limits: it counts; words, colours and forms that were asked for are not looked at.
     """
     found = faithfulness(parsed.diagram, _asked(reply))
-    with for_files():
-        return Score(found.value, found.told())
+    return Score(found.value, found.told())
 
 
 def _asked(reply: Reply) -> Asked:

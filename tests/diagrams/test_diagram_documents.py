@@ -15,11 +15,13 @@ from diagrams.documents import (
     recommend_document,
     score_document,
 )
+from diagrams.parse import parse
 from diagrams.requests.diagram_requests import prompt_for
 from evaluators.checks import diagram_reply
 from evaluators.checks.diagram_reply import asks_for_diagram
 from evaluators.evaluator_registry import OwnFile, judge_replies
 from model_registry.errors import BadFile, OhloraError, UnknownName
+from model_registry.language import read_by
 from model_registry.records import Reply
 from tests.support.diagram_fixtures import REPLY
 
@@ -104,6 +106,20 @@ def test_the_recommend_document_names_the_best_and_what_is_repeated():
     assert {out["source"] for out in document["left_out"]} == {"b", "c"}
     assert document["weights"] == {"readability": 0.5, "taste": 0.5}
     assert document["best"][0]["taste"] is None and document["notes"]
+
+
+def test_what_is_wrong_is_said_in_both_languages_and_files_keep_one(tmp_path):
+    source = Source("가.txt", '[1, 100, "네모", 3]')
+    for korean in (False, True):
+        with read_by(korean), pytest.raises(OhloraError) as refused:
+            draw_document([source], tmp_path)
+        assert "가.txt: no node was found" in str(refused.value)
+        assert "가.txt: 노드가 없습니다" in refused.value.korean
+        with read_by(korean):
+            (row,) = parse_document([source])["rows"]
+        assert row["problems"] == ["line 1 left out: 네모 is no Y", "no node was found"]
+    with read_by(korean=True):
+        assert parse(source.reply).problems[0] == "1번째 줄 제외: Y이(가) 아닙니다: 네모"
 
 
 def test_scored_diagrams_are_read_and_a_bad_row_is_named(tmp_path):
