@@ -4,6 +4,7 @@ import re
 from base64 import b64decode
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -183,8 +184,8 @@ def test_two_clicks_at_once_keep_both_scores():
     assert [score for _, score in session.scored] == [5.0, 1.0]
 
 
-def drawing_by(made: Iterator[list[PartialAnswer]]) -> Iterator[tuple]:
-    """What the tab shows while a model writes `made`."""
+def drawing_by(made: Iterator[list[PartialAnswer]]) -> tuple[Iterator[tuple], PageContext, Any]:
+    """What the tab shows while a model writes `made`, and to whom."""
     context = PageContext(GradingSession(lambda: GradeStore.open("sqlite://"), {}), Models())
     context.models.partial_answers = lambda *_: made
     with gr.Blocks() as page, gr.Tab() as tab:
