@@ -12,15 +12,8 @@ import typer
 from commands.shared.console import out, print_columns, print_json
 from commands.shared.option_class import argument, option
 from commands.shared.options import Json, choice, ranged
-from diagrams.documents import (
-    Source,
-    draw_document,
-    parse_document,
-    read_scored,
-    read_sources,
-    recommend_document,
-    score_document,
-)
+from diagrams.documents import draw_document, parse_document, recommend_document, score_document
+from diagrams.source_texts import Source, read_scored, read_sources
 from model_registry.files.output import check_folder
 from model_registry.language import for_files, text
 

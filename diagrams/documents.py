@@ -3,105 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TypedDict
 
 from diagrams.diagram import DiagramRefused
 from diagrams.draw import png, svg
 from diagrams.parse import ParsedReply, parse
-from diagrams.requests.request_reading import Asked, read_request
 from diagrams.scoring.faithfulness import FaithfulnessDocument, faithfulness
 from diagrams.scoring.geometry import measure
 from diagrams.scoring.readability import readability
 from diagrams.scoring.recommend import READABILITY_WEIGHT, recommend
 from diagrams.scoring.taste import ScoredDiagram
-from model_registry.errors import BadFile, OhloraError, UnknownName
+from diagrams.source_texts import Source
+from model_registry.errors import OhloraError
 from model_registry.language import for_files, read_by
-from rows.columns import find
-from rows.record import Record
-from rows.table import read_table
 
 PICTURES = ("png", "svg")
-MAX_FILE = 100_000_000  # bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One text that may hold a diagram, and where it stands."""
-
-    name: str  # the file, with the row's number where it is a table
-    reply: str
-    prompt: str | None = None
-
-    @property
-    def asked(self) -> Asked:
-        """What was asked for, as far as the prompt tells."""
-        return read_request(self.prompt or "")
-
-
-def read_sources(
-    paths: Sequence[Path],
-    reply_column: str | None = None,
-    prompt_column: str | None = None,
-    request: str | None = None,
-) -> list[Source]:
-    """The texts of files: each whole, or one a row of a table; `request` is the prompt of others.
-
-    Raises:
-        BadFile: a file can't be read.
-        UnknownName: a CSV file has no such column.
-    """
-    sources: list[Source] = []
-    for path in paths:
-        column = reply_column or _reply_column(path)
-        if column is None:
-            sources.append(Source(str(path), _read(path)))
-        else:
-            sources += _rows(path, column, prompt_column)
-    return [source if source.prompt else replace(source, prompt=request) for source in sources]
-
-
-def _reply_column(path: Path) -> str | None:
-    """The column of replies of a table, by its usual names; None for a file that is no table."""
-    if path.suffix.lower() not in (".csv", ".tsv", ".xlsx", ".parquet"):
-        return None
-    columns = read_table(path).columns
-    found = find("reply", columns)
-    if found is None:
-        raise UnknownName(f"column of {path}", "reply", columns)
-    return found
-
-
-def _read(path: Path) -> str:
-    try:
-        if path.stat().st_size > MAX_FILE:
-            raise BadFile(
-                path, None, f"is larger than {MAX_FILE:,} bytes", f"{MAX_FILE:,}바이트보다 큽니다"
-            )
-        return path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise BadFile.unreadable(path, error) from error
-
-
-def _records(path: Path, *columns: str | None) -> tuple[Record, ...]:
-    """The rows of a table that has these columns."""
-    table = read_table(path)
-    for column in columns:
-        if column is not None and column not in table.columns:
-            raise UnknownName(f"column of {path}", column, table.columns)
-    return table.records
-
-
-def _rows(path: Path, reply_column: str, prompt_column: str | None) -> list[Source]:
-    return [
-        Source(
-            f"{path}:{number}",
-            str(record.cells.get(reply_column) or ""),
-            (str(record.cells.get(prompt_column) or "") or None) if prompt_column else None,
-        )
-        for number, record in enumerate(_records(path, reply_column, prompt_column), start=1)
-    ]
 
 
 class ScoredRow(TypedDict):
@@ -221,16 +139,14 @@ def draw_document(
     out.mkdir(parents=True, exist_ok=True)
     rows = [_draw_row(source, out, kind, place) for place, source in enumerate(sources, start=1)]
     if not any(row["file"] for row in rows):
-        english, korean = (_last_problems(sources[:3], out, kind, ko) for ko in (False, True))
-        raise OhloraError(
-            f"Nothing could be drawn. {english}", f"그릴 수 있는 것이 없습니다. {korean}"
-        )
+        english, korean = (_last_problems(sources[:3], ko) for ko in (False, True))
+        raise OhloraError(f"Nothing could be drawn. {english}", f"그릴 수 없습니다. {korean}")
     return {"rows": rows}
 
 
-def _last_problems(sources: Sequence[Source], out: Path, kind: str, korean: bool) -> str:
+def _last_problems(sources: Sequence[Source], korean: bool) -> str:
     with read_by(korean):
-        rows = [_draw_row(source, out, kind, 0) for source in sources]
+        rows = [_draw_row(source, Path(), "svg", 0) for source in sources]  # there is none to draw
     return "; ".join(f"{row['source']}: {row['problems'][-1]}" for row in rows)
 
 
@@ -239,9 +155,8 @@ def _draw_row(source: Source, out: Path, kind: str, place: int) -> DrawnRow:
     problems, file = parsed.problems, None
     if parsed.diagram.nodes and not parsed.too_many:
         # The number keeps two files of one name in different folders apart.
-        path = (
-            out / f"{place:03d}-{Path(source.name.rpartition(':')[0] or source.name).stem}.{kind}"
-        )
+        stem = Path(source.name.rpartition(":")[0] or source.name).stem
+        path = out / f"{place:03d}-{stem}.{kind}"
         try:
             content = svg(parsed.diagram).encode() if kind == "svg" else png(parsed.diagram)
             path.write_bytes(content)
@@ -258,8 +173,8 @@ def recommend_document(
     readability_weight: float = READABILITY_WEIGHT,
 ) -> RecommendDocument:
     """{"best": [{"source", "final", "readability", "taste", "faithfulness"}], "left_out", …}."""
-    diagrams = [parse(source.reply, source.prompt).diagram for source in sources]
-    asked = [source.asked for source in sources]
+    diagrams = [parse(one.reply, one.prompt).diagram for one in sources]
+    asked = [one.asked for one in sources]
     ranking = recommend(diagrams, keep, scored, readability_weight, asked=asked)
     return {
         "best": [
@@ -279,28 +194,3 @@ def recommend_document(
         "notes": list(ranking.notes),
         "weights": {"readability": readability_weight, "taste": 1 - readability_weight},
     }
-
-
-def read_scored(path: Path) -> list[ScoredDiagram]:
-    """A user's scored diagrams: a CSV file with the columns `diagram` and `score` (0 to 5).
-
-    Raises:
-        BadFile: a row has no diagram or no such score.
-        UnknownName: a column is missing.
-    """
-    scored: list[ScoredDiagram] = []
-    for record in _records(path, "diagram", "score"):
-        diagram = parse(str(record.cells["diagram"] or "")).diagram
-        try:
-            score = float(record.cells["score"] or "")
-        except ValueError:
-            score = -1.0
-        if not diagram.nodes or not 0 <= score <= 5:
-            raise BadFile(
-                path,
-                record.line,
-                "needs a diagram with nodes and a score from 0 to 5",
-                "노드가 있는 다이어그램과 0~5점의 점수가 필요합니다",
-            )
-        scored.append((diagram, score))
-    return scored

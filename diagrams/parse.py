@@ -68,14 +68,10 @@ class ParsedReply:
         if not self.diagram.nodes:
             told.append(say("no node was found", "노드가 없습니다"))
         elif not self.complete:
-            told.append(
-                say("the text ends before the list is closed", "목록이 닫히기 전에 글이 끝납니다")
-            )
+            told.append(say("the text ends before the list is closed", "목록이 닫히지 않았습니다"))
         if self.too_many:
             most = f"{MAX_NODES:,}"
-            told.append(
-                say(f"more than {most} nodes: refused", f"노드가 {most}개보다 많아 그리지 않습니다")
-            )
+            told.append(say(f"more than {most} nodes: refused", f"노드가 {most}개보다 많습니다"))
         return told
 
 
@@ -274,10 +270,8 @@ def _take(group: _Group, line: int, text: str, reading: _Reading) -> None:
         return
     node, odd = found
     if node.number in reading.nodes:
-        reason = language.text(
-            f"node {node.number} was there already", f"노드 {node.number}은(는) 이미 있습니다"
-        )
-        _leave_out(reading, group, line, text, reason)
+        same = f"node {node.number} was there already", f"노드 {node.number}은(는) 이미 있습니다"
+        _leave_out(reading, group, line, text, language.text(*same))
         return
     if len(reading.nodes) >= MAX_NODES:
         reading.too_many = True

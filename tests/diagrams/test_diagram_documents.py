@@ -6,17 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from diagrams.documents import (
-    Source,
-    draw_document,
-    parse_document,
-    read_scored,
-    read_sources,
-    recommend_document,
-    score_document,
-)
+from diagrams.documents import draw_document, parse_document, recommend_document, score_document
 from diagrams.parse import parse
 from diagrams.requests.diagram_requests import prompt_for
+from diagrams.source_texts import Source, read_scored, read_sources
 from evaluators.checks import diagram_reply
 from evaluators.checks.diagram_reply import asks_for_diagram
 from evaluators.evaluator_registry import OwnFile, judge_replies

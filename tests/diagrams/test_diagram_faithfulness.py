@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from diagrams.diagram import Diagram
-from diagrams.documents import Source, read_sources, recommend_document, score_document
+from diagrams.documents import recommend_document, score_document
 from diagrams.requests.diagram_layout import Layer, Style, all_to_all, readable
 from diagrams.requests.request_reading import Asked, read_request
 from diagrams.scoring.faithfulness import faithfulness
 from diagrams.scoring.recommend import recommend
+from diagrams.source_texts import Source, read_sources
 from model_registry.language import read_by
 from tests.support.diagram_fixtures import diagram, node
 
