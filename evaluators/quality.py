@@ -22,6 +22,7 @@ from evaluators.checks.relevance import ECHO, RELEVANCE, TAKES_UP
 from evaluators.checks.repetition import LOOP, REPETITION, SAID_AGAIN, VOCABULARY
 from evaluators.checks.text_integrity import BROKEN_TEXT
 from evaluators.evaluator import Composite, Evaluator
+from evaluators.korean_text import normal
 from evaluators.learnt_weights import learnt_weights
 from evaluators.prompt_register import asks_for_an_account, register_of, wants_korean
 from model_registry.hookspecs import hookimpl
@@ -179,7 +180,7 @@ def merits(reply: Reply, values: Mapping[str, float | None], profile: str) -> di
             "plain": 1 - known("markup", 0.0),
             "level": level,
             "spoken": spoken if korean else 1.0,
-            "feeling": float(bool(FEELING.search(reply.reply))),
+            "feeling": float(bool(FEELING.search(normal(reply.reply)))),
         }
     return shared | {
         "topic": known("takes_up", UNKNOWN),
@@ -201,7 +202,7 @@ def faults(reply: Reply, values: Mapping[str, float | None], profile: str) -> di
         "broken": min(1.0, BROKEN_TIMES * (values["broken_text"] or 0.0)),
         "thin": _thin(reply, values) if profile == "exam" else 0.0,
         "echo": values["echo"] or 0.0,
-        "leak": float(bool(LEAK.search(reply.reply))),
+        "leak": float(bool(LEAK.search(normal(reply.reply)))),
         "duplicate": values["near_duplicate"] or 0.0,
         "cut": 0.0 if stopped is None else 1 - stopped,
         "continues": values["continues_prompt"] or 0.0,

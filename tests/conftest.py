@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import ohlora_cli
 from benchmarks.engines.local import LocalEngine
@@ -26,6 +27,12 @@ from benchmarks.study.contract import Contract
 from model_registry.candidate import Candidate
 from rows.row import Row
 from tests.support.tiny_models import make_tiny_model, tiny_candidate
+
+# The same texts in every run, so that a change is what fails; others with
+# `--hypothesis-profile=explore`.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("explore", settings.get_profile("default"))
+settings.load_profile("same")
 
 ROWS = tuple(Row(f"질문 {n}번이야?", f"답변은 {n}이야.") for n in range(8))
 

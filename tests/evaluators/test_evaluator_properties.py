@@ -7,7 +7,7 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from evaluators.evaluator import Evaluator
@@ -81,6 +81,7 @@ def test_any_text_is_judged(
 
 @pytest.mark.parametrize("name", sorted(set(BUILT_INS) - {"compression"}))
 @given(text=st.one_of(KOREAN, st.text(st.characters(exclude_categories=("Cs",)), max_size=50)))
+@example(text="가자")  # an ending that shows feeling
 @settings(max_examples=40, deadline=None)
 def test_composed_and_decomposed_text_score_alike(name: str, text: str) -> None:
     composed, decomposed = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
