@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 
 # Before torch is imported anywhere: tiny models are slower on two threads, and no test may look
@@ -27,6 +28,12 @@ from benchmarks.study.contract import Contract
 from model_registry.candidate import Candidate
 from rows.row import Row
 from tests.support.tiny_models import make_tiny_model, tiny_candidate
+
+# Under nohup, or in the background of a script, these are ignored by us and by all that we start,
+# and what a command does at them is tested: a handler that does nothing ends with us.
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 # The same texts in every run, so that a change is what fails; others with
 # `--hypothesis-profile=explore`.

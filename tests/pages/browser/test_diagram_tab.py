@@ -39,7 +39,7 @@ def draw(tab: Any) -> None:
     # Stop may come and go between two looks: what stays is waited for, a status made anew.
     tab.evaluate("document.querySelectorAll('#diagram-status p').forEach(p => p.dataset.old = '')")
     tab.click("#diagram-draw")
-    ranked = "#diagram-status p:not([data-old]):has-text('형식을 지켰어요')"
+    ranked = "#diagram-status p:not([data-old]):text-matches('형식을 지켰어요|kept the format')"
     tab.wait_for_selector(ranked, timeout=120_000)
     tab.wait_for_selector("#diagram-stop", state="detached")
 
