@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.results.decision import decision_of
+from benchmarks.results.decision import Decision, decision_of
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.rater_rows import (
     GradedRun,
@@ -31,7 +31,7 @@ from evaluators.grading.statistics.grade_summary import summary_of
 from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import OhloraError
 from model_registry.files.json_values import JsonDict
-from model_registry.language import read_by
+from model_registry.language import read_by, text
 
 #: The files of a run that its results are made of.
 FILES = (
@@ -60,7 +60,7 @@ def state_of(folder: Path, store: GradeStore) -> tuple[object, ...]:
 
 
 def results_document(folder: Path, store: GradeStore | str, files: Path) -> JsonDict:
-    """The decision's rows and its uses in both languages, and the summary of the grades.
+    """The decision with its rows and uses in both languages, and the summary of the grades.
 
     `store` may be named by its address. The grades and the summary are written into `files` too,
     as grades.csv and summary.json.
@@ -94,10 +94,11 @@ def _document(folder: Path, store: GradeStore, files: Path) -> JsonDict:
     decision, _ = decision_of(run)
     graded = GradedRun.of(run)
     evidence, plan = graded.evidence, graded.plan()
-    rows, uses, raters = {}, {}, {}
+    rows, decided, uses, raters = {}, {}, {}, {}
     for name, korean in LANGUAGES.items():
         with read_by(korean=korean):
             rows[name] = decision_rows(run, decision)
+            decided[name] = _words_of(decision) if decision else decision_of(run)[1]
             uses[name] = "\n".join(licence_account(run, decision)) if decision else ""
             raters[name] = {
                 "raters": rater_rows(evidence),
@@ -117,8 +118,21 @@ def _document(folder: Path, store: GradeStore, files: Path) -> JsonDict:
     export_grades(store, files / "grades.csv", folder.resolve().name)
     return {
         "decision": rows,
+        "decided": decided,
         "use": uses,
         "raters": raters,
         "summary": summary,
         "graded": bool(run.mean_grades),
     }
+
+
+def _words_of(decision: Decision) -> str:
+    """Who is chosen, who is the reserve, and why, on a line each."""
+    ranking, none = decision.ranking, text("none", "없음")
+    return "\n".join(
+        (
+            f"{text('Chosen', '선택')}: {ranking.chosen or none}",
+            f"{text('Reserve', '예비')}: {ranking.reserve or none}",
+            ranking.reason,
+        )
+    )

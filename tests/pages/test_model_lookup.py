@@ -173,10 +173,37 @@ def test_results_say_for_which_use_the_decision_holds_and_what_another_would_cha
     context: PageContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
-    *_, said, _, _, _, _ = finish(show_results(context, "run", visitor()))
+    said = finish(show_results(context, "run", visitor())).use
     assert "It holds for: in a service of one's own." in said
     assert "would be chosen; not allowed: alpha-2.6b, beta-1.3b" in said
-    *_, korean, _, _, _, _ = finish(show_results(context, "run", visitor(language="ko")))
+    korean = finish(show_results(context, "run", visitor(language="ko"))).use
     assert "이 결정의 용도" in korean
-    *_, nothing, _, _, _, _ = finish(show_results(context, "run", visitor("key=guess")))
+    nothing = finish(show_results(context, "run", visitor("key=guess"))).use
     assert nothing == ""
+
+
+def test_results_begin_with_who_is_chosen_and_who_is_the_reserve_and_why(
+    context: PageContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
+    told, korean = (
+        finish(show_results(context, "run", visitor(language=language))).notice.split("\n")
+        for language in ("en", "ko")
+    )
+    assert told[0].startswith("Chosen: ")
+    assert told[1].startswith("Reserve: ")
+    assert told[2], "why"
+    assert korean[0].startswith("선택: ")
+    assert korean[0].removeprefix("선택: ") == told[0].removeprefix("Chosen: ")
+
+
+def test_results_of_stand_in_weights_say_so_before_anything_else(
+    context: PageContext, run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
+    head = json.loads(run.head_path.read_text(encoding="utf-8"))
+    for weights, warned in (("bundled", True), ("hub", False)):
+        run.head_path.write_text(json.dumps(head | {"weights": weights}), encoding="utf-8")
+        told = finish(show_results(context, "run", visitor())).notice
+        assert told.startswith("Chosen: ") is not warned
+        assert ("stand" in told.split("\n")[0].lower()) is warned

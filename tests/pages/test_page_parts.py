@@ -186,8 +186,8 @@ def test_a_look_at_the_results_leaves_no_folder_behind(
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
     (tmp_path / "temporary").mkdir()
     for _ in range(3):
-        *_, as_csv, as_json, _, _ = finish(show_results(context, "run", a_request("key=key")))
-        assert Path(as_csv).is_file() and Path(as_json).is_file()
+        shown = finish(show_results(context, "run", a_request("key=key")))
+        assert Path(shown.as_csv).is_file() and Path(shown.as_json).is_file()
     assert list((tmp_path / "temporary").iterdir()) == []
     assert len(list((tmp_path / "served").rglob("*.csv"))) == 1
 
@@ -208,7 +208,7 @@ def test_results_of_a_run_that_is_no_longer_chosen_are_replaced(
     grading = GradingSession(lambda: store, runs, owner_key="key")
     context = PageContext(grading, Models(Registry()), results=SharedResults(apart=False))
     owner = a_request("key=key")
-    *_, age = finish(show_results(context, "run", owner))
+    age = finish(show_results(context, "run", owner)).age
     assert age["run"] == "run"
     choose = handler(context, "results_in_passing")
     assert choose.trigger_mode == "always_last", "the second of two quick choices counts"
@@ -226,9 +226,9 @@ def test_an_owner_who_grades_and_has_asked_keeps_the_results_that_come(
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
     _, token = context.grading.join("민지", owner=True)
     owner = a_request(f"key=key&grader={token}")
-    _, waits, *_ = finish(show_results(context, "run", owner, asked=False))
-    assert not waits.visible
-    *_, age = finish(show_results(context, "run", owner, asked=True))
+    waits = finish(show_results(context, "run", owner, asked=False))
+    assert not waits.shown.visible
+    age = finish(show_results(context, "run", owner, asked=True)).age
     _, shown, *_ = finish(handler(context, "newer_results").fn("run", age, owner))
     assert shown.visible
 
