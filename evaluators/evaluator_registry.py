@@ -19,6 +19,7 @@ from evaluators.evaluator import Composite, EachReply, EachText, Evaluator, Made
 from evaluators.time_limit import TookTooLong, at_most, patience
 from model_registry.errors import DuplicateName
 from model_registry.hookspecs import hookimpl
+from model_registry.language import text
 from model_registry.plugins import call_each, plugin_manager, third_party_code
 from model_registry.prompting.thinking import without_thinking
 from model_registry.records import Reply, Score, ScoreRow, reply_hash
@@ -73,6 +74,14 @@ def built_in_evaluators() -> dict[str, Made]:
         for made in vars(module).values()
         if isinstance(made, Made)
     }
+
+
+def evaluator_words(name: str) -> str:
+    """An evaluator's name for people; a third-party one's without its underscores."""
+    evaluator = built_in_evaluators().get(name)
+    if evaluator is None or not evaluator.label_en:
+        return text(name.replace("_", " "), name)
+    return text(evaluator.label_en, evaluator.label_ko)
 
 
 def evaluator_manager(

@@ -67,8 +67,8 @@ def picture(kind: str, title: str, elem_id: str) -> gr.HTML:
         none={"en": NOTHING[0], "ko": NOTHING[1]},
         axis={"en": "seconds of a reply", "ko": "답변 하나의 시간(초)"},
         sides={
-            "en": ["share of right answers", "mean grade"],
-            "ko": ["정답 비율", "평균 등급"],
+            "en": ["quality before the tune", "mean grade"],
+            "ko": ["튜닝 전 품질", "평균 등급"],
         },
         levels=[{"en": level.english, "ko": level.name} for level in LEVELS],
         elem_id=elem_id,

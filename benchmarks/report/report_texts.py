@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.results.head import RunHead
-from evaluators.evaluator_registry import built_in_evaluators
 from model_registry.language import read_texts, text
 from model_registry.records import GRADES
 
@@ -15,14 +14,6 @@ _SENTENCES = read_texts(Path(__file__).with_name("report_texts.toml"))
 def sentence(code: str, **values: object) -> str:
     """A sentence of `report_texts.toml` in the reader's language, its values filled in."""
     return text(*_SENTENCES[code]).format(**values)
-
-
-def evaluator_words(name: str) -> str:
-    """An evaluator's name for people; a third-party one's without its underscores."""
-    evaluator = built_in_evaluators().get(name)
-    if evaluator is None or not evaluator.label_en:
-        return text(name.replace("_", " "), name)
-    return text(evaluator.label_en, evaluator.label_ko)
 
 
 def grade_words(mean: float) -> str:

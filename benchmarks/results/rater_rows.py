@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.results.run import Run
 from benchmarks.results.shown_rows import Rows
+from evaluators.evaluator_registry import built_in_evaluators, evaluator_words
 from evaluators.grading.gradable_replies import GradableRun, gradable_run, read_run
 from evaluators.grading.scope.grading_scope import scope_of, within
 from evaluators.grading.statistics.next_grades import GradingPlan, grading_plan
@@ -65,7 +66,7 @@ def rater_rows(evidence: GradeEvidence) -> Rows:
     """Every rater that is no person: whether it may stand beside people, and why not."""
     return [
         {
-            "rater": report.rater,
+            "rater": _rater_words(report.rater),
             "verdict": report.verdict.words,
             "alpha": _figure(report.alpha),
             "spearman": _figure(report.spearman),
@@ -74,6 +75,11 @@ def rater_rows(evidence: GradeEvidence) -> Rows:
         }
         for report in evidence.raters
     ]
+
+
+def _rater_words(rater: str) -> str:
+    """One of our evaluators in the reader's language; a model, or somebody's own, by its name."""
+    return evaluator_words(rater) if rater in built_in_evaluators() else rater
 
 
 def _figure(found: Interval) -> str | None:

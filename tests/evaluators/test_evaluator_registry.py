@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.report.report_texts import evaluator_words
 from evaluators import checks
 from evaluators.evaluator import Evaluator, ScopedEvaluator
 from evaluators.evaluator_docs import BEGIN, END, page_with_entries
 from evaluators.evaluator_registry import (
     built_in_evaluators,
     built_in_modules,
+    evaluator_words,
     judge_replies,
     load_evaluators,
 )

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.pictures.cost_pictures import candidates_along_y
 from benchmarks.report.pictures.drawing import FAINT, LIMIT, WIDTH, Picture, colour, draw, shade
-from benchmarks.report.report_texts import evaluator_words, sentence
+from benchmarks.report.report_texts import sentence
 from benchmarks.report.tables.detail_tables import (
     QUALITY,
     directions,
     evaluators_of,
 )
 from benchmarks.results.case_figures import Means, mean_before_and_after, mean_scores, spread_of
+from evaluators.evaluator_registry import evaluator_words
 from model_registry.language import text
 
 PANELS = 8  # evaluators in the picture; the table has all

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.report_texts import evaluator_words, sentence
+from benchmarks.report.report_texts import sentence
 from benchmarks.report.tables.main_table import case_cell, name_cell, parameters
 from benchmarks.report.tables.table_cells import (
     Cell,
@@ -19,7 +19,7 @@ from benchmarks.report.tables.table_cells import (
 )
 from benchmarks.results.case_figures import mean_scores, step_seconds
 from benchmarks.results.run import quantization
-from evaluators.evaluator_registry import load_evaluators
+from evaluators.evaluator_registry import evaluator_words, load_evaluators
 from evaluators.grading.statistics.rater_scores import JUDGE
 from evaluators.ranking.criterion_table import shares_of_weight
 from model_registry.language import text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,15 @@ def test_a_judge_is_told_to_have_earned_its_place_and_another_to_be_saturated(
         kind, llama = rater_rows(graded.evidence)
     assert llama["verdict"].startswith("사람을 대신할 수 있음")
     assert kind["verdict"].startswith("포화")
+
+
+def test_an_evaluator_of_ours_is_named_in_the_reader_s_language_a_judge_as_it_is(
+    graded: GradedRun,
+) -> None:
+    kind, llama = graded.evidence.raters
+    evidence = replace(graded.evidence, raters=(replace(kind, rater="quality"), llama))
+    with read_by(korean=True):
+        assert [row["rater"] for row in rater_rows(evidence)] == ["품질", "judge:llama"]
 
 
 def test_means_and_pairs_are_joined_and_narrower(graded: GradedRun) -> None:
