@@ -46,6 +46,9 @@ from model_registry.prompting.token_economy import Economy
 _SHOWN = {"load", "inference", "inference nf4", "lora r16", "lora r32", "lora r64",
           "lora r16 nf4", "full", "orpo r16"}  # fmt: skip
 
+#: What a column is of, in Korean; LoRA and ORPO are called so there, too.
+_KOREAN = {"load": "불러오기", "inference": "추론", "full": "전체 튜닝"}
+
 #: Seconds for which `fit` follows what the table has not, about 15 s each, without being asked to.
 #: What was followed is kept, so that the next call goes on with the rest.
 _TRACED_FOR = 60.0
@@ -190,7 +193,13 @@ def _print_table(rows: Sequence[FitRow], tuned: Work) -> None:
         == ("lora", tuned.rank, tuned.quantization)
     }  # fmt: skip
     kept = [i for i, name in enumerate(table[0]) if i == 0 or name in _SHOWN or name in asked]
-    print_columns([[line[i] for i in kept] for line in table], right=range(1, len(kept)))
+    head, *lines = [[line[i] for i in kept] for line in table]
+    print_columns([list(map(_in_words, head)), *lines], right=range(1, len(kept)))
+
+
+def _in_words(name: str) -> str:
+    kind, *levers = name.split()
+    return text(name, " ".join([_KOREAN.get(kind, kind), *levers]))
 
 
 def _print_changes(rows: Sequence[FitRow], tuned: Work) -> None:
@@ -199,7 +208,9 @@ def _print_changes(rows: Sequence[FitRow], tuned: Work) -> None:
         if row.work.quantization != tuned.quantization:
             continue
         if row.reason and row.work.kind in ("load", "lora"):
-            out.print(f"  {escape(row.name)} {row.work.kind}: {escape(row.reason.words)}")
+            out.print(
+                f"  {escape(row.name)} {_in_words(row.work.kind)}: {escape(row.reason.words)}"
+            )
         elif row.smallest_change and (row.work.kind, row.work.rank) == ("lora", tuned.rank or 16):
             out.print(
                 f"  {escape(row.name)} lora r{row.work.rank} → {escape(row.smallest_change)}",

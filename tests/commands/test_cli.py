@@ -173,6 +173,17 @@ def test_the_texts_are_korean_where_the_locale_is() -> None:
     assert "조건에 맞는 후보를 나열합니다" in done.stdout
 
 
+def test_a_korean_terminal_names_the_columns_of_fit_in_korean(
+    ohlora: Ohlora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OHLORA_LANG", "ko")
+    code, out, _ = ohlora("fit", "--catalog", "bundled", "--gpu", "12GB")
+    head = re.split(" {2,}", out.splitlines()[0].strip())
+    assert code == 0
+    assert head[:4] == ["후보 (GiB)", "불러오기", "추론", "추론 nf4"]
+    assert "전체 튜닝" in head
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
