@@ -10,10 +10,13 @@ from contextlib import _GeneratorContextManager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+from model_registry.messages.polite_endings import polite
+
 Both = tuple[str, str]  # one text in English and in Korean
 Said = str | Both  # words of a plugin, which may know one language only
 
 _reader: ContextVar[bool | None] = ContextVar("reader", default=None)
+_on_page: ContextVar[bool] = ContextVar("on_page", default=False)
 
 
 @contextmanager
@@ -24,6 +27,17 @@ def read_by(korean: bool) -> Iterator[None]:
         yield
     finally:
         _reader.reset(before)
+
+
+@contextmanager
+def read_on_page(korean: bool) -> Iterator[None]:
+    """Use a page visitor's language, and Korean as the page speaks it: in 해요체."""
+    before = _on_page.set(True)
+    try:
+        with read_by(korean):
+            yield
+    finally:
+        _on_page.reset(before)
 
 
 def for_files() -> _GeneratorContextManager[None]:
@@ -49,8 +63,13 @@ def is_korean() -> bool:
 
 
 def text(english: str, korean: str) -> str:
-    """The one of two texts that the user reads; both stand side by side where used."""
-    return korean if is_korean() else english
+    """The one of two texts that the user reads; both stand side by side where used.
+
+    The Korean one is written in 합니다체; on a page it is given in 해요체.
+    """
+    if not is_korean():
+        return english
+    return polite(korean) if _on_page.get() else korean
 
 
 def read_texts(path: Path) -> dict[str, tuple[str, str]]:

@@ -17,6 +17,7 @@ from evaluators.grading.rater_identity import Visitor
 from evaluators.grading.store.database import Busy
 from evaluators.grading.submission import InvalidRequest, text
 from model_registry.errors import OhloraError
+from model_registry.language import read_on_page
 from pages.serving.answer_slots import AnswerSlots
 from pages.serving.page_shell import language_of
 from pages.serving.request_filter import PASSES
@@ -177,7 +178,8 @@ def errors_as_messages(request: gr.Request | None, *, escape: bool = True) -> It
         message = told if prefers_korean(request) else str(error)
         raise _told(message, request) from None
     except OhloraError as error:
-        message = (prefers_korean(request) and error.korean) or str(error)
+        with read_on_page(prefers_korean(request)):
+            message = error.shown
         raise _told(html.escape(message) if escape else message, request) from None
     except gr.Error:
         raise

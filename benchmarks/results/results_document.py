@@ -31,7 +31,7 @@ from evaluators.grading.statistics.grade_summary import summary_of
 from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import OhloraError
 from model_registry.files.json_values import JsonDict
-from model_registry.language import read_by, text
+from model_registry.language import read_on_page, text
 
 #: The files of a run that its results are made of.
 FILES = (
@@ -96,7 +96,7 @@ def _document(folder: Path, store: GradeStore, files: Path) -> JsonDict:
     evidence, plan = graded.evidence, graded.plan()
     rows, decided, uses, raters = {}, {}, {}, {}
     for name, korean in LANGUAGES.items():
-        with read_by(korean=korean):
+        with read_on_page(korean=korean):
             rows[name] = decision_rows(run, decision)
             decided[name] = _words_of(decision) if decision else decision_of(run)[1]
             uses[name] = "\n".join(licence_account(run, decision)) if decision else ""

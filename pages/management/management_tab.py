@@ -26,7 +26,7 @@ from evaluators.grading.management.invitations import invite
 from evaluators.grading.store.management_store import LEVELS
 from evaluators.grading.submission import InvalidRequest, text
 from model_registry.errors import UnknownName
-from model_registry.language import read_by
+from model_registry.language import read_on_page
 from pages.management import management_rows as rows
 from pages.page_context import (
     PageContext,
@@ -169,7 +169,7 @@ def management_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
 @contextmanager
 def _managing(context: PageContext, request: gr.Request) -> Iterator[None]:
     """Errors as messages in the manager's language, and nothing for anybody else."""
-    with errors_as_messages(request), read_by(korean=prefers_korean(request)):
+    with errors_as_messages(request), read_on_page(korean=prefers_korean(request)):
         if not is_owner(context, request):
             raise InvalidRequest(
                 "This is for the manager. Open the manager's link that the terminal shows.",

@@ -11,7 +11,7 @@ from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
 from evaluators.grading.submission import InvalidRequest
 from model_registry.errors import OhloraError
-from model_registry.language import read_by
+from model_registry.language import read_on_page
 from model_registry.licenses.license_uses import USES
 from model_registry.selection import Criteria, Selection, select
 from pages.page_context import (
@@ -115,7 +115,7 @@ def candidates_tab(context: PageContext, tab: gr.Tab) -> gr.Column:
         catalog: str, license: str, language: str, min_billion: float, max_billion: float,
         with_traits: list[str], without_traits: list[str], use: str, request: gr.Request,
     ) -> tuple[Rows, Rows]:  # fmt: skip
-        with errors_as_messages(request), read_by(korean=prefers_korean(request)):
+        with errors_as_messages(request), read_on_page(korean=prefers_korean(request)):
             found = _select(
                 context,
                 catalog,

@@ -18,7 +18,7 @@ from model_registry import language
 from model_registry.backends.backend import GenerationSettings
 from model_registry.backends.partial_answers import PartialAnswer
 from model_registry.backends.transformers_local import Question
-from model_registry.language import read_by
+from model_registry.language import read_on_page
 from pages.serving.page_models import Models
 from pages.tabs.diagram_view import Progress, lines, picture, ranking_told
 
@@ -152,7 +152,7 @@ class Drawing:
 
     def refused(self) -> tuple[object, ...]:
         """Why nothing is drawn, and what can be asked for."""
-        with read_by(self._korean):
+        with read_on_page(self._korean):
             return self._view(lines(self._wanted.told()), self._slots([]), going_on=False)
 
     def look(self, answers: list[PartialAnswer]) -> tuple[object, ...] | None:
@@ -178,7 +178,7 @@ class Drawing:
         parsed = [parse(reply, prompt_for(self._wanted.request)) for reply in written]
         liked = [(reply.diagram, score) for reply, score in self.session.scored]
         asked = [self._wanted.asked] * len(parsed)
-        with read_by(self._korean):
+        with read_on_page(self._korean):
             ranking = recommend(
                 [reply.diagram for reply in parsed], self._wanted.keep, liked, asked=asked
             )
@@ -196,7 +196,7 @@ class Drawing:
     def _progress(self) -> str:
         self._told_at = time.monotonic()
         seconds = self._told_at - self._begun
-        with read_by(self._korean):
+        with read_on_page(self._korean):
             progress = Progress(self._answers, seconds, self._wanted.asked.nodes)
             return lines(self._wanted.told(), progress.told())
 

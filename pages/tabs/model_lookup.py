@@ -8,7 +8,7 @@ from __future__ import annotations
 import gradio as gr
 
 from evaluators.grading.submission import InvalidRequest, text
-from model_registry.language import read_by
+from model_registry.language import read_on_page
 from model_registry.memory.fit_report import CARDS, card_budget
 from model_registry.naming.candidate_check import verdict_words
 from model_registry.naming.look_up import LookedUp, look_up
@@ -93,7 +93,7 @@ def show_model(
     named, size = text(name or "", "name", LONGEST_NAME).strip(), text(card or HERE, "card", 40)
     if not named:
         raise InvalidRequest("Name a model first.", "먼저 모델 이름을 적어 주세요.")
-    with read_by(korean=prefers_korean(request)):
+    with read_on_page(korean=prefers_korean(request)):
         if size != HERE:
             card_budget(size)  # a wrong card is told before the hub is asked
         found = look_up(named, context.models.registry, gpu=None if size == HERE else size)

@@ -22,7 +22,7 @@ from benchmarks.results.shown_rows import (
 )
 from evaluators.grading.store.database import Busy
 from model_registry.errors import OhloraError
-from model_registry.language import read_by, text
+from model_registry.language import read_on_page, text
 from pages.page_context import (
     PageContext,
     address_of,
@@ -162,13 +162,14 @@ async def show_results(
     except Busy:
         raise
     except OhloraError as error:  # another run's would stay there
-        return _shut((korean and error.korean) or str(error), age)
+        with read_on_page(korean):
+            return _shut(error.shown, age)
     kept = look.kept
     mine = page_visitor(request).id
     language = "ko" if korean else "en"
     rows, summary = kept.document["decision"][language], kept.document["summary"]
     raters = kept.document["raters"][language]
-    with read_by(korean=korean):
+    with read_on_page(korean=korean):
         return ResultsShown(
             notice=notice_words(kept.document, allowed.folder, language),
             shown=gr.Column(visible=True),

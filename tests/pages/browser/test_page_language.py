@@ -21,6 +21,8 @@ NAMES = re.compile(
 )
 WORD = re.compile(r"[A-Za-z]{3,}")
 HANGUL = re.compile("[가-힣]")
+#: Words as the command line and reports end them; a page speaks otherwise.
+FORMAL = re.compile(r"(?!고맙)[가-힣]+[습입합됩]니다")
 
 
 def seen_texts(tab: Any) -> list[str]:
@@ -90,6 +92,7 @@ def test_every_tab_is_of_one_language_without_barriers_and_narrow_enough(
             )
             tab.wait_for_timeout(500)
             found += [(name, language, one) for one in foreign(seen_texts(tab), language)]
+            found += [(name, language, one) for one in FORMAL.findall(tab.inner_text("body"))]
             for scheme in ("light", "dark"):
                 tab.evaluate("(dark) => document.body.classList.toggle('dark', dark)",
                              scheme == "dark")  # fmt: skip
