@@ -98,7 +98,7 @@ def _document(folder: Path, store: GradeStore, files: Path) -> JsonDict:
     for name, korean in LANGUAGES.items():
         with read_on_page(korean=korean):
             rows[name] = decision_rows(run, decision)
-            decided[name] = _words_of(decision) if decision else decision_of(run)[1]
+            decided[name] = _words_of(decision) if decision else ""
             uses[name] = "\n".join(licence_account(run, decision)) if decision else ""
             raters[name] = {
                 "raters": rater_rows(evidence),
