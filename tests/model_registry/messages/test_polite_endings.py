@@ -10,7 +10,7 @@ import pytest
 from model_registry.language import read_by, read_on_page, text
 from model_registry.messages.polite_endings import polite
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ROOMS = ("model_registry", "rows", "diagrams", "evaluators", "benchmarks", "pages")
 
 
