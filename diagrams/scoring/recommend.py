@@ -122,7 +122,7 @@ def _notes(
         notes.append(
             text(
                 f"{given - different} of {given} diagrams are repeated or can't be drawn.",
-                f"다이어그램 {given}개 중 {given - different}개는 반복되었거나 그릴 수 없음.",
+                f"다이어그램 {given}개 중 {given - different}개는 반복되었거나 그릴 수 없습니다.",
             )
         )
     cold = cold_start(scored)
@@ -130,10 +130,10 @@ def _notes(
         without = (
             text(
                 "Readability and what was asked for decide.",
-                "가독성과 요청 일치로 순위 결정.",
+                "가독성과 요청 일치로 순위를 정합니다.",
             )
             if checked
-            else text("Readability decides alone.", "가독성만으로 순위 결정.")
+            else text("Readability decides alone.", "가독성만으로 순위를 정합니다.")
         )
         notes.append(f"{cold} {without}")
     return tuple(notes)

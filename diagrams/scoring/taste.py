@@ -40,7 +40,8 @@ def cold_start(scored: Sequence[ScoredDiagram]) -> str | None:
         return None
     return text(
         f"Your taste is not known yet: {len(scored)} of at least {FEWEST} diagrams are scored.",
-        f"취향을 반영하려면 점수를 매긴 다이어그램 {FEWEST}개 이상 필요(지금 {len(scored)}개).",
+        f"취향을 반영하려면 다이어그램 {FEWEST}개 이상에 점수를 매겨야 합니다"
+        f"(지금 {len(scored)}개).",
     )
 
 
