@@ -238,8 +238,9 @@ class _Handler(BaseHTTPRequestHandler):
         for place in range(first, last, _PIECE):
             until = min(last, place + _PIECE)
             piece = begin[place:until].ljust(until - place, b"\0")
-            self.wfile.write(piece)
+            # Counted before it goes: whoever has read it may look at the count at once.
             self.hub.sent[name] = self.hub.sent.get(name, 0) + len(piece)
+            self.wfile.write(piece)
 
     def begin(self, status: int, repo: Repo, name: str, headers: Mapping[str, str]) -> None:
         self.send_response(status)
