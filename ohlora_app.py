@@ -1,4 +1,4 @@
-"""The page: chat with candidates, grade their replies blind, compare, choose. Start it with
+"""The page: chat with candidates, grade their replies blind, compare, choose.
 
 python ohlora_app.py [--run DIR] [--host H] [--port P] [--share] [--auth USER:PASSWORD]
 """

@@ -1,4 +1,4 @@
-"""The loop of a tune for good: all rows, resumable after a kill.
+"""The training loop of the final LoRA tune: all rows, resumable after a kill.
 
 The same loop pieces as the measured workload, so that what was measured is what is done. After
 each epoch adapter, optimiser and place are written; a killed tune goes on from there.

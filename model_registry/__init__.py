@@ -1,1 +1,1 @@
-"""Candidates that can answer, and how to get their answers."""
+"""Candidates and how they answer; shared by all: statuses and cures, errors, records, plugins."""

@@ -76,7 +76,7 @@ def _maps() -> list[str]:
 
 
 @contextmanager
-def unopened() -> Iterator[None]:
+def left_uninitialised() -> Iterator[None]:
     """Let libraries be imported that ask which cards there are, and open none.
 
     bitsandbytes asks torch for their capability when it is imported, which initialises CUDA: no

@@ -1,4 +1,4 @@
-"""The page's texts in English and Korean; Gradio shows the browser's language."""
+"""The texts of the page's frame and tabs in both languages; the Grade tab's are in assets/desk."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ _ENDING = re.compile(
 _PARTICLE = re.compile(r"(?<=[가-힣])(?:은|는|이|가|을|를)$")
 
 
-def said(text: str) -> str:
+def without_endings(text: str) -> str:
     """A text as `normalised`, also without particles and the ending of its last word: 반말 and
     존댓말 ask the same (수도는 어디야, 수도가 어디인가요)."""
     words = [word for word in re.split(r"[\W_]+", nfc(text).casefold()) if word]
@@ -65,10 +65,12 @@ def matching_rows(rows: Sequence[Row], others: Sequence[Row]) -> list[int | None
     """For each of `rows` the place in `others` of one that asks the same, or None.
 
     Two rows ask the same where their earlier turns are equal and their prompts say the same
-    (`said`), or hold the same numbers and at least `SIMILAR` of their 3-grams in common.
+    (`without_endings`), or hold the same numbers and at least `SIMILAR` of their 3-grams in common.
     """
     mine, theirs = ([(_context(row), normalised(row.prompt)) for row in g] for g in (rows, others))
-    spoken, heard = ([(_context(row), said(row.prompt)) for row in g] for g in (rows, others))
+    spoken, heard = (
+        [(_context(row), without_endings(row.prompt)) for row in g] for g in (rows, others)
+    )
     equal = {key: place for place, key in reversed(list(enumerate(heard)))}
     found = [equal.get(key) for key in spoken]
     near = _NearIndex(theirs)

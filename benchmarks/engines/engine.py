@@ -14,7 +14,7 @@ Event = tuple[Any, ...]  # what a worker tells: see `benchmarks.run.worker`
 Listener = Callable[[Event], None]
 
 
-def unheard(event: Event) -> None:
+def ignore_event(event: Event) -> None:
     """A listener that looks away."""
 
 
@@ -70,7 +70,7 @@ class Engine(ABC):
         return 0.0
 
     @abstractmethod
-    def run(self, case: Case, listen: Listener = unheard) -> CaseOutcome:
+    def run(self, case: Case, listen: Listener = ignore_event) -> CaseOutcome:
         """Run one case, passing its events to `listen`; returns however it ends."""
 
     def run_all(

@@ -14,7 +14,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 
 from benchmarks.engines import fork_server
-from benchmarks.engines.engine import CaseOutcome, Engine, Listener, unheard
+from benchmarks.engines.engine import CaseOutcome, Engine, Listener, ignore_event
 from benchmarks.engines.forking import become_worker, end_group, sweep
 from benchmarks.engines.worker_watch import Process, WorkerWatch
 from benchmarks.run.case import Case
@@ -46,7 +46,7 @@ class LocalEngine(Engine):
         self._starter(device)
         return time.perf_counter() - begin
 
-    def run(self, case: Case, listen: Listener = unheard) -> CaseOutcome:
+    def run(self, case: Case, listen: Listener = ignore_event) -> CaseOutcome:
         """Do one case; returns however it ends.
 
         Args:

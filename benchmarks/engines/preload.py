@@ -1,4 +1,4 @@
-"""Imported once by the fork server: torch, transformers, peft and modelling code.
+"""What the fork server imports once for all cases: torch, transformers, peft, modelling code.
 
 Importing must never touch CUDA: a forked child could not use it any more. `touched_cuda` is how
 the server proves that this held; peft imports bitsandbytes, which asks which cards there are.
@@ -19,7 +19,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 for name in ("bitsandbytes", "torchao", "torch.utils._pytree"):
     logging.getLogger(name).setLevel(logging.ERROR)
 
-with warnings.catch_warnings(action="ignore"), cuda.unopened():
+with warnings.catch_warnings(action="ignore"), cuda.left_uninitialised():
     import peft  # noqa: F401
     import torch  # noqa: F401
     import transformers

@@ -29,7 +29,7 @@ import ray
 import ray.exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from benchmarks.engines.engine import CaseOutcome, Engine, Event, Listener, Watcher, unheard
+from benchmarks.engines.engine import CaseOutcome, Engine, Event, Listener, Watcher, ignore_event
 from benchmarks.engines.fork_server import NotReady, ServerDied
 from benchmarks.engines.placement import (
     WAIT_SECONDS,
@@ -111,7 +111,7 @@ class RayEngine(Engine):
         self.start()
         return live_machines()
 
-    def run(self, case: Case, listen: Listener = unheard) -> CaseOutcome:
+    def run(self, case: Case, listen: Listener = ignore_event) -> CaseOutcome:
         """Do one case; returns however it ends."""
         _, outcome = next(self.run_all([case], _Listening(listen)))
         return outcome

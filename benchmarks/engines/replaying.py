@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.engines.engine import CaseOutcome, Engine, Listener, unheard
+from benchmarks.engines.engine import CaseOutcome, Engine, Listener, ignore_event
 from benchmarks.run.case import Case
 from benchmarks.workloads import asking
 from benchmarks.workloads.log import MemoryLog
@@ -25,7 +25,7 @@ class ReplayEngine(Engine):
     """Gives recorded cases again, in this process."""
 
     @for_files()
-    def run(self, case: Case, listen: Listener = unheard) -> CaseOutcome:
+    def run(self, case: Case, listen: Listener = ignore_event) -> CaseOutcome:
         """Give one recorded case again; one that failed then fails now."""
         begin = time.perf_counter()
         log = MemoryLog()

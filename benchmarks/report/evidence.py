@@ -10,9 +10,9 @@ from benchmarks.report.report_texts import stand_in
 from benchmarks.results.criteria import scores_of, value_of
 from benchmarks.results.decision import Decision, decision_of
 from benchmarks.results.folder import RunFolder
-from benchmarks.results.head import CandidateRow, RunHead
 from benchmarks.results.rater_rows import GradedRun
 from benchmarks.results.run import Run
+from benchmarks.results.run_head import CandidateRow, RunHead
 from evaluators.grading.store.grade_store import GradeStore
 from evaluators.ranking.criterion_table import Criterion
 from evaluators.ranking.ranking_result import RankedRow

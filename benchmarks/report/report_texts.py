@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.results.head import RunHead
+from benchmarks.results.run_head import RunHead
 from model_registry.language import read_texts, text
 from model_registry.records import GRADES
 

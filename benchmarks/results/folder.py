@@ -11,7 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.results.damaged_files import mend_rows, set_aside
-from benchmarks.results.head import CandidateRow, PlannedCase, RejectedCandidate, RowCounts, RunHead
+from benchmarks.results.run_head import (
+    CandidateRow,
+    PlannedCase,
+    RejectedCandidate,
+    RowCounts,
+    RunHead,
+)
 from benchmarks.run.case import Case
 from benchmarks.study.contract import differences
 from benchmarks.study.plan import Plan

@@ -14,7 +14,7 @@ from benchmarks.results.run import Run
 from benchmarks.results.shown_rows import Rows
 from evaluators.evaluator_registry import built_in_evaluators, evaluator_words
 from evaluators.grading.gradable_replies import GradableRun, gradable_run, read_run
-from evaluators.grading.scope.grading_scope import scope_of, within
+from evaluators.grading.scope.grading_scope import graded_part, scope_of
 from evaluators.grading.statistics.next_grades import GradingPlan, grading_plan
 from evaluators.grading.statistics.prediction_powered import PoweredMean
 from evaluators.grading.statistics.rater_scores import RaterScores, rater_scores, scores_of_run
@@ -58,7 +58,7 @@ class GradedRun:
 
     def plan(self, count: int = OFFERED) -> GradingPlan:
         """What to grade next of what is in the scope."""
-        asked = within(self.run, scope_of(self.run))
+        asked = graded_part(self.run, scope_of(self.run))
         return grading_plan(asked, self.grades, self.scores, count=count)
 
 

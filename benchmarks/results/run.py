@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.results.folder import RunFolder
-from benchmarks.results.head import CandidateRow, PlannedCase, RunHead
 from benchmarks.results.human_grades import grades_of, pooled_grades
+from benchmarks.results.run_head import CandidateRow, PlannedCase, RunHead
 from benchmarks.results.setting import PLAIN, Setting
 from benchmarks.study.contract import differences
 from benchmarks.study.study import Study

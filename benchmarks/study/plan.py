@@ -27,7 +27,7 @@ from model_registry.files.json_values import JsonDict
 from model_registry.files.ranges import out_of_range
 from model_registry.hub import cached_folder
 from model_registry.messages.notes import Note
-from model_registry.naming.read_again import read_again
+from model_registry.naming.catalog_verification import read_again
 from model_registry.registry import Registry
 from model_registry.selection import Selection
 from model_registry.weights.loading import resolve_source

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from benchmarks.results.folder import RunFolder
-from benchmarks.results.head import RunHead
+from benchmarks.results.run_head import RunHead
 from benchmarks.run.case import Case, Task
 from benchmarks.study import plan as planning
 from benchmarks.study.contract import Contract

@@ -1,4 +1,4 @@
-"""What a tune can be told: one record for studies, `ohlora run`, `ohlora tune` and `ohlora fit`."""
+"""Every option of a tune (LoRA, optimiser, schedule, batch), the same wherever one is set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The optimiser, its learning rate, losses that are no number, and what a model needs before."""
+"""Optimiser, learning-rate schedule, NaN losses; the options are in study/tuning_settings.py."""
 
 from __future__ import annotations
 

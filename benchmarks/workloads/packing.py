@@ -1,4 +1,4 @@
-"""Several rows end to end in one, none of which sees another: fewer steps, hardly any padding.
+"""Sequence packing with block-diagonal attention: fewer steps, hardly any padding.
 
 Positions begin anew with each row, from which transformers makes a block-diagonal mask. What
 carries a state from token to token (RWKV, linear attention) would let rows leak into one another:

@@ -1,1 +1,1 @@
-"""The built-in evaluators, one file each: adding one is adding a file."""
+"""The built-in evaluators, which score any reply, one file each: adding one is adding a file."""

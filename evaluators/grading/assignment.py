@@ -15,7 +15,7 @@ from dataclasses import replace
 from evaluators.grading.gradable_replies import GradableRun, Item, identify
 from evaluators.grading.rubric import PRACTICE
 from evaluators.grading.scope.allotment import allot, has_room
-from evaluators.grading.scope.grading_scope import GradingScope, lot, scope_of, within
+from evaluators.grading.scope.grading_scope import GradingScope, draw_order, graded_part, scope_of
 from evaluators.grading.statistics.next_grades import grading_plan
 from evaluators.grading.statistics.rater_scores import scores_of_run
 from evaluators.grading.store.grade_records import PlannedScreens, Screen, Shown, reply_hash
@@ -83,7 +83,7 @@ def _most_telling_first(
 
 
 def _seed(*parts: str) -> int:
-    return int.from_bytes(lot(*parts)[:8], "big")
+    return int.from_bytes(draw_order(*parts)[:8], "big")
 
 
 def _split(run: GradableRun, item: Item, rng: random.Random) -> list[Item]:
@@ -153,7 +153,7 @@ def screens_of(
     that are no longer in the scope, unless they are `done`.
     """
     scope = scope or scope_of(run)
-    asked = within(run, scope)
+    asked = graded_part(run, scope)
     kept = store.screens(grader, run.name)
     if awaits_more(store, asked, scope, grader, kept, done):
         telling = _telling(store, asked)
@@ -191,7 +191,7 @@ def still_asked(
     screens: Iterable[Screen], run: GradableRun, scope: GradingScope, done: Collection[str]
 ) -> list[Screen]:
     """Of screens that were planned once those that are in the scope, or `done` and in the run."""
-    asked = within(run, scope)
+    asked = graded_part(run, scope)
     return [
         screen
         for screen in screens

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from evaluators.grading.assignment import awaits_more, screens_of, still_asked
 from evaluators.grading.gradable_replies import GradableRun
-from evaluators.grading.scope.grading_scope import GradingScope, scope_of, within
+from evaluators.grading.scope.grading_scope import GradingScope, graded_part, scope_of
 from evaluators.grading.statistics.agreement import grader_reports
 from evaluators.grading.store.grade_records import Grade, Grader, Screen, grades_that_count
 from evaluators.grading.store.grade_store import GradeStore
@@ -73,7 +73,7 @@ def has_finished(store: GradeStore, run: GradableRun, grader: Grader) -> bool:
     history = store.grades(run.name, grader=grader.id, history=True)
     done = {grade.screen or "" for grade in history}
     work = GraderProgress(still_asked(kept, run, scope, done), history)
-    asked = within(run, scope)
+    asked = graded_part(run, scope)
     return work.finished and not awaits_more(store, asked, scope, grader.id, kept, done)
 
 

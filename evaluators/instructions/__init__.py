@@ -1,1 +1,1 @@
-"""Instructions that a program can check: how they are declared, and whether a reply keeps them."""
+"""Instructions declared with a prompt (length, words, form), and whether a reply keeps them."""

@@ -1,4 +1,4 @@
-"""What a rater that is no person is worth beside people: agreement, saturation, the test.
+"""Agreement of LLM judges and automatic scores with human graders, saturation, the test.
 
 A model's grades are shown beside people's only once it has earned that. A composite of 0 to 1 is
 put on the five grades by its order: it gives each grade as often as people did.

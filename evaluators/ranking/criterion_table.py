@@ -1,4 +1,4 @@
-"""Criteria and the table of their values, normalised for a ranking."""
+"""The table of criteria values, normalised for a ranking; results/criteria.py declares criteria."""
 
 from __future__ import annotations
 

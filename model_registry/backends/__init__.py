@@ -1,4 +1,4 @@
-"""The built-in backends, registered through the same hook as plugins."""
+"""The built-in backends: one is a file and its `register` line in `__init__.py`, as in a plugin."""
 
 from __future__ import annotations
 

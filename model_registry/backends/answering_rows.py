@@ -1,4 +1,4 @@
-"""The rows of a batch that is being answered: what the model has read of each, row by row.
+"""The KV cache of continuous batching: sequences join and leave while others are under way.
 
 Rows are added while others are under way, and leave when they end. That needs a memory that can be
 taken apart by rows: the caches of attention, whole or of a sliding window, the states of linear

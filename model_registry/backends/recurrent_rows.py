@@ -1,4 +1,4 @@
-"""The rows of a batch of RWKV that is being answered: what it has read of each is a state."""
+"""The recurrent states of RWKV in continuous batching, one for each sequence."""
 
 from __future__ import annotations
 

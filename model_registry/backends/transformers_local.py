@@ -1,5 +1,4 @@
-"""Backend for a model in this process, one prompt at a time by transformers' `generate`,
-many by continuous batching.
+"""Backend for a model in this process: transformers' `generate`, or continuous batching.
 
 The same functions make the replies of the page, of the benchmarks and of the report, so that
 nobody measures one thing and grades another.

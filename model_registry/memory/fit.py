@@ -90,7 +90,7 @@ class Estimate:
 
     terms: Mapping[str, int]
     small_bytes: int  # activations of a step in pieces that a C library's heap holds
-    moment: str  # of the peak: load, prefill, decode, or a window of `traced_steps`
+    moment: str  # of the peak: load, prefill, decode, or a window of steps.py
     kind: str = ""  # of work
 
     @property
@@ -162,7 +162,7 @@ def weight_bytes(counts: Mapping[str, int], work: Work) -> int:
 
 
 def features(batch: int, length: int, kept: float, rank: int) -> tuple[float, ...]:
-    """What memory is linear in, as `traced_steps.Shape.features`."""
+    """What memory is linear in, as `steps.Shape.features`."""
     tokens = batch * length
     return (1, batch, tokens, tokens * length, batch * kept, rank, rank * tokens)
 

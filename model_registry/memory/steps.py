@@ -1,4 +1,4 @@
-"""The steps whose memory is followed: answering, and a second optimiser step of a tune.
+"""The inference and training steps whose memory is traced: the second optimiser step of a tune.
 
 They are the workloads' own steps, written so that a tracker sees which moment a peak belongs to.
 """

@@ -1,1 +1,1 @@
-"""The program's messages, as codes with their texts in English and Korean."""
+"""The program's messages as codes, in English and Korean; a page and a report have their own."""

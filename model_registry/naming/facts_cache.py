@@ -45,7 +45,9 @@ def hub_facts(reference: HubReference, *, refresh: bool = False) -> ModelFacts:
     if kept is not None and not refresh and _is_fresh(reference, kept):
         return _facts(kept)
     try:
-        facts = hub_client.within(hub_client.SECONDS, reference.name, lambda: _asked(reference))
+        facts = hub_client.within_seconds(
+            hub_client.SECONDS, reference.name, lambda: _asked(reference)
+        )
     except Exception as error:
         line = hub_error(reference.name, error)
         if not (isinstance(line, LoadError) and line.status == "unreachable"):
@@ -87,7 +89,7 @@ def tokenizer_folder(reference: HubReference) -> Path:
         return hub_client.fetch(repository, hub_client.TOKENIZER_FILES, hub_client.MOST_TOKENIZER)
 
     try:
-        folder = hub_client.within(4 * hub_client.SECONDS, reference.name, work)
+        folder = hub_client.within_seconds(4 * hub_client.SECONDS, reference.name, work)
     except Exception as error:
         there = _snapshot(reference)
         if there is not None and facts_of_files(reference.name, there).tokenizer_files:

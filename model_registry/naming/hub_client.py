@@ -56,7 +56,7 @@ class Repository:
     files: dict[str, int | None]
 
 
-def within(seconds: float, whose: str, work: Callable[[], T]) -> T:
+def within_seconds(seconds: float, whose: str, work: Callable[[], T]) -> T:
     """What `work` gives, waited for no longer than this.
 
     Raises:

@@ -43,14 +43,14 @@ def replace_linears(model: PreTrainedModel, method: str, device: str) -> None:
             if _can_quantize(child, method, device):
                 setattr(parent, name, _quantized_layer(child, method, device))
     model.to(device)  # type: ignore[arg-type]  # wrapped untyped
-    settle(model)
+    disable_unfit_kernels(model)
     # peft asks for these names; for torch, what a module holds are tensors and modules.
     model.is_loaded_in_4bit = method == "nf4"  # type: ignore[assignment]
     model.is_loaded_in_8bit = method == "int8"  # type: ignore[assignment]
     model.config.quantization_config = _config(method, model.dtype, _plain_linears(model))
 
 
-def settle(model: PreTrainedModel) -> None:
+def disable_unfit_kernels(model: PreTrainedModel) -> None:
     """Prepare quantised layers for their device; call once after quantising or loading."""
     for layer in filter(_is_nf4, model.modules()):
         if layer.out_features % _KERNEL_ROWS:

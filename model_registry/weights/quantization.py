@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from model_registry.errors import LoadError, OhloraError
 from model_registry.files.folder_lock import NAME as LOCK
 from model_registry.weights.bitsandbytes_layers import (
+    disable_unfit_kernels,
     extra_tensors,
     replace_linears,
-    settle,
     undo_fast_layout,
     unreadable,
 )
@@ -219,7 +219,7 @@ def load_quantized(folder: Path, method: str, device: str, dtype: torch.dtype) -
     )  # fmt: skip
     if (problem := unreadable(model)) is not None:
         raise LoadError.of("quantised_unreadable_on_cpu", folder=folder, problem=problem)
-    settle(model)
+    disable_unfit_kernels(model)
     # What turned the file's tensors into quantised ones can't be undone (transformers 5.23): it
     # would refuse to write the model again. None has it write them as they are.
     model._weight_conversions = None  # type: ignore[assignment]  # none of transformers' annotations

@@ -55,7 +55,7 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Commission:
+class DrawingRequest:
     """What is drawn: the request as it was read, and as the candidate is asked."""
 
     request: str
@@ -109,7 +109,7 @@ def trained(models: Models) -> set[str]:
     return {c.name for c in models.registry.candidates() if "diagram" in c.traits}
 
 
-def commission(models: Models, candidate: str, given: str, keep: int) -> Commission:
+def drawing_request(models: Models, candidate: str, given: str, keep: int) -> DrawingRequest:
     """The request as it is read, in words that the candidate knows.
 
     Raises:
@@ -120,15 +120,15 @@ def commission(models: Models, candidate: str, given: str, keep: int) -> Commiss
         raise InvalidRequest("Say what to draw first.", "먼저 무엇을 그릴지 적어 주세요.")
     asked = read_request(request)
     if str(candidate) not in trained(models):
-        return Commission(request, asked, (request,), keep)
+        return DrawingRequest(request, asked, (request,), keep)
     korean = any("가" <= letter <= "힣" for letter in request)
-    return Commission(request, asked, asked.wordings or (() if korean else (request,)), keep)
+    return DrawingRequest(request, asked, asked.wordings or (() if korean else (request,)), keep)
 
 
 class Drawing:
     """The diagrams of one commission while they are made, and what the page shows of them."""
 
-    def __init__(self, wanted: Commission, count: int, session: Session, korean: bool) -> None:
+    def __init__(self, wanted: DrawingRequest, count: int, session: Session, korean: bool) -> None:
         self._wanted, self._korean = wanted, korean
         self._begun = self._told_at = time.monotonic()
         self._answers = [PartialAnswer()] * count

@@ -22,7 +22,7 @@ from pages.tabs.diagram_drawing import (
     MOST_SHOWN,
     Drawing,
     Session,
-    commission,
+    drawing_request,
     trained,
 )
 from pages.tabs.diagram_view import lines
@@ -82,7 +82,7 @@ def diagram_tab(context: PageContext, tab: gr.Tab) -> gr.Textbox:
     ) -> Generator[tuple[object, ...], None, None]:  # fmt: skip
         with errors_as_messages(request):
             how = _settings(count, keep, temperature)
-            wanted = commission(context.models, candidate, request_text, int(keep))
+            wanted = drawing_request(context.models, candidate, request_text, int(keep))
             refuse_while_grading(context, request, *wanted.texts)
             drawing = Drawing(wanted, int(count), session, prefers_korean(request))
             if not wanted.said:

@@ -17,7 +17,7 @@ from model_registry.backends.partial_answers import PartialAnswer
 from model_registry.errors import OhloraError
 from pages.page_context import PageContext
 from pages.serving.page_models import Models
-from pages.tabs.diagram_drawing import MOST_SHOWN, Commission, Drawing, Session, commission
+from pages.tabs.diagram_drawing import MOST_SHOWN, Drawing, DrawingRequest, Session, drawing_request
 from pages.tabs.diagram_tab import _halt, _keep_scores, _settings, diagram_tab
 from pages.tabs.diagram_view import Progress
 from tests.support.diagram_fixtures import REPLY
@@ -29,7 +29,7 @@ LARGER = f"{REPLY[:-1]},\n{REPLY.splitlines()[-1].replace('[4, 800, 300', '[5, 8
 
 
 def drawing(count: int, asked: str = ASKED, *, keep: int = 3, korean: bool = False, **given):
-    wanted = Commission(asked, read_request(asked), (asked,), keep)
+    wanted = DrawingRequest(asked, read_request(asked), (asked,), keep)
     return Drawing(wanted, count, given.get("session", Session()), korean)
 
 
@@ -115,10 +115,10 @@ def models() -> Models:
     "asked", ["고양이를 그려 줘", "노드 여섯 개인 트리", "노드 6개와 화살표 9개"]
 )
 def test_korean_that_the_model_was_never_taught_is_refused_with_what_can_be_asked(models, asked):
-    refused = commission(models, "diagram-1m", asked, 3)
+    refused = drawing_request(models, "diagram-1m", asked, 3)
     status, column, *_ = Drawing(refused, 3, Session(), korean=True).refused()
     assert refused.said == () and "입력 3개, 은닉층" in status and not column.visible
-    other = commission(models, "bundled-llama-2.5m", asked, 3)
+    other = drawing_request(models, "bundled-llama-2.5m", asked, 3)
     assert other.said == (asked,), "a model that speaks Korean is asked"
 
 
@@ -130,14 +130,14 @@ def test_korean_that_the_model_was_never_taught_is_refused_with_what_can_be_aske
     ],
 )
 def test_a_flow_chart_that_can_not_be_drawn_is_refused_with_what_is_the_matter(models, asked, why):
-    refused = commission(models, "diagram-1m", asked, 3)
+    refused = drawing_request(models, "diagram-1m", asked, 3)
     status, *_ = Drawing(refused, 3, Session(), korean=True).refused()
     assert why in status
 
 
 def test_steps_listed_in_korean_are_drawn(models):
     asked = "로그인, 장바구니, 결제, 완료 순서로 순서도를 그려 줘"
-    assert "정리 → 정렬 순서로" in commission(models, "diagram-1m", asked, 3).said[0]
+    assert "정리 → 정렬 순서로" in drawing_request(models, "diagram-1m", asked, 3).said[0]
 
 
 def test_stopping_before_anything_is_drawn_says_only_that():
@@ -148,14 +148,14 @@ def test_stopping_before_anything_is_drawn_says_only_that():
 
 
 def test_korean_is_put_in_words_that_the_model_was_taught_and_that_is_said(models):
-    wanted = commission(models, "diagram-1m", "노드 다섯 개를 차례로 이어 줘", 3)
+    wanted = drawing_request(models, "diagram-1m", "노드 다섯 개를 차례로 이어 줘", 3)
     assert wanted.asked.nodes == 5 and "엑셀 파일" in wanted.said[0]
     assert wanted.said[0] in wanted.told()
     assert all(wanted.said[0] in one for one in wanted.texts[2:]), "and may not be graded blind"
 
 
 def test_english_that_is_not_understood_is_asked_as_it_is_and_marked(models):
-    wanted = commission(models, "diagram-1m", "A family tree", 3)
+    wanted = drawing_request(models, "diagram-1m", "A family tree", 3)
     assert wanted.said == ("A family tree",) and "can't be checked" in wanted.told()
 
 

@@ -21,8 +21,8 @@ from benchmarks.report.tables.table_cells import (
 from benchmarks.results.case_figures import summary_of_scores
 from benchmarks.results.comparisons.task_scores import PREFIX
 from benchmarks.results.criteria import CRITERIA, failure_of
-from benchmarks.results.head import CandidateRow
 from benchmarks.results.run import TuningMethod, quantization
+from benchmarks.results.run_head import CandidateRow
 from evaluators.ranking.criterion_table import Criterion
 from model_registry.language import text
 from model_registry.records import Result

@@ -17,7 +17,7 @@ from benchmarks.report.tables.table_cells import (
     missing,
     number,
 )
-from benchmarks.results.head import CandidateRow
+from benchmarks.results.run_head import CandidateRow
 from benchmarks.workloads.workload import workload_called
 from model_registry.language import text
 from model_registry.licenses.remark_words import remark_words

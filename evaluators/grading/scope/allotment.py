@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from evaluators.grading.gradable_replies import GradableRun, Item
-from evaluators.grading.scope.grading_scope import GradingScope, lot, prompts_a_grader
+from evaluators.grading.scope.grading_scope import GradingScope, draw_order, prompts_a_grader
 from evaluators.grading.store.grade_records import PlannedScreens, Screen
 from model_registry.records import Reply
 
@@ -91,6 +91,6 @@ def _least_given(
         key=lambda item: (
             item.prompt not in begun,
             len(have.get(item.prompt, ())),
-            lot(grader, item.prompt),
+            draw_order(grader, item.prompt),
         ),
     )

@@ -11,9 +11,9 @@ from evaluators.grading.assignment import MOST_REPLIES, repeats_among
 from evaluators.grading.gradable_replies import GradableRun
 from evaluators.grading.scope.grading_scope import (
     GradingScope,
+    graded_part,
     prompts_a_grader,
     ranks_of,
-    within,
 )
 from evaluators.grading.store.grade_records import Grade
 
@@ -58,7 +58,7 @@ def load_of(run: GradableRun, scope: GradingScope, grades: Iterable[Grade]) -> G
         scope: what is graded.
         grades: of this run or of others, for the time that a reply takes.
     """
-    asked = within(run, scope)
+    asked = graded_part(run, scope)
     cards = [len(run.alike(item.replies)) for item in asked.items]
     screens = sum(math.ceil(count / MOST_REPLIES) for count in cards)
     share = prompts_a_grader(scope, len(cards)) / len(cards) if cards else 0

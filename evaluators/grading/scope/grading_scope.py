@@ -257,7 +257,7 @@ def _add_line(run: GradableRun, values: Mapping[str, object]) -> None:
         ) from None
 
 
-def within(run: GradableRun, scope: GradingScope) -> GradableRun:
+def graded_part(run: GradableRun, scope: GradingScope) -> GradableRun:
     """The part of a run that is graded, prompts in the run's order; made once for each scope."""
     if scope not in run.parts:
         run.parts[scope] = run.part(_drawn(run, scope))
@@ -273,7 +273,7 @@ def _drawn(run: GradableRun, scope: GradingScope) -> list[Item]:
     items = list(_items_of(run, scope))
     if scope.prompts is None or scope.prompts >= len(items):
         return items
-    drawn = sorted(items, key=lambda item: lot(run.name, item.prompt))[: scope.prompts]
+    drawn = sorted(items, key=lambda item: draw_order(run.name, item.prompt))[: scope.prompts]
     kept = {item.prompt for item in drawn}
     return [item for item in items if item.prompt in kept]
 
@@ -285,7 +285,7 @@ def _items_of(run: GradableRun, scope: GradingScope) -> Iterator[Item]:
             yield Item(item.prompt, replies)
 
 
-def lot(*parts: str) -> bytes:
+def draw_order(*parts: str) -> bytes:
     """A place by chance, the same every time: of equals none comes first for its place."""
     return hashlib.sha256("\0".join(parts).encode()).digest()
 

@@ -15,7 +15,7 @@ from functools import partial
 from statistics import fmean
 
 from evaluators.grading.gradable_replies import GradableRun
-from evaluators.grading.scope.grading_scope import lot
+from evaluators.grading.scope.grading_scope import draw_order
 from evaluators.grading.statistics.comparison import (
     differences_by_prompt,
     grades_by_prompt,
@@ -102,7 +102,7 @@ def grading_plan(
     there = {item.prompt: {label(reply) for reply in item.replies} for item in run.items}
     screens = grades_by_screen(grades)
     contrast = Contrast.of(
-        sorted((p for p in there if {a, b} <= there[p]), key=partial(lot, run.name)),
+        sorted((p for p in there if {a, b} <= there[p]), key=partial(draw_order, run.name)),
         differences_by_prompt(screens, a, b),
         scores.apart(a, b),
     )

@@ -90,7 +90,7 @@ def test_where_the_management_library_is_silent_things_take_their_course(monkeyp
     monkeypatch.setattr(cuda, "has_driver", lambda: True)
     monkeypatch.setattr(pynvml, "nvmlInit", refuse)
     before = torch.cuda.get_device_capability
-    with cuda.unopened():
+    with cuda.left_uninitialised():
         assert torch.cuda.get_device_capability is before
 
 

@@ -10,7 +10,7 @@ from benchmarks.report.evidence import Evidence
 from benchmarks.report.tables.main_table import main_table, parameters, size
 from benchmarks.report.tables.record_tables import cases_table
 from benchmarks.report.tables.table_cells import Cell, Table
-from benchmarks.results.head import CandidateRow
+from benchmarks.results.run_head import CandidateRow
 from model_registry.records import Result, append_rows, to_json
 from tests.support.report_fixtures import CANDIDATES, make_run
 

@@ -17,8 +17,8 @@ from benchmarks.report.tables.memory_tables import prediction_table
 from benchmarks.report.tables.quantisation_ledger import ledger_table
 from benchmarks.report.write_report import write_report
 from benchmarks.results.folder import RunFolder, was_interrupted
-from benchmarks.results.head import RunHead
 from benchmarks.results.run import Run
+from benchmarks.results.run_head import RunHead
 from model_registry.errors import OhloraError
 from model_registry.records import Peak, Result, ScoreRow, append_rows, to_json
 from model_registry.statuses import STATUSES, Status

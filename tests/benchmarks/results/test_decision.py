@@ -11,8 +11,8 @@ import pytest
 from benchmarks.results.criteria import CRITERIA, Figure, samples_of, value_of
 from benchmarks.results.decision import decide
 from benchmarks.results.folder import RunFolder
-from benchmarks.results.head import PlannedCase
 from benchmarks.results.run import Run
+from benchmarks.results.run_head import PlannedCase
 from benchmarks.results.setting import Setting
 from model_registry.errors import OhloraError
 from model_registry.records import Result, ScoreRow, append_rows, to_json

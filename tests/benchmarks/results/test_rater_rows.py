@@ -11,7 +11,6 @@ import pytest
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.tables.detail_tables import evaluators_table
 from benchmarks.report.tables.grade_tables import joined_table, raters_table
-from benchmarks.results.head import RunHead
 from benchmarks.results.rater_rows import (
     GradedRun,
     joined_rows,
@@ -20,6 +19,7 @@ from benchmarks.results.rater_rows import (
     rater_rows,
 )
 from benchmarks.results.run import Run
+from benchmarks.results.run_head import RunHead
 from evaluators.grading.gradable_replies import read_run
 from evaluators.grading.store.grade_records import Grade, reply_hash
 from model_registry.language import read_by

@@ -20,8 +20,8 @@ from benchmarks.results.comparisons.task_scores import (
     tasks_of,
 )
 from benchmarks.results.criteria import failure_of, samples_of, value_of
-from benchmarks.results.head import CandidateRow, PlannedCase, RunHead
 from benchmarks.results.run import Run
+from benchmarks.results.run_head import CandidateRow, PlannedCase, RunHead
 from benchmarks.results.setting import Setting
 from benchmarks.study.participants import leaderboard_notes
 from benchmarks.study.study_files import read_study, study_path

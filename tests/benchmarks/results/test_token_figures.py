@@ -17,8 +17,8 @@ from benchmarks.report.terminal_tables import run_table
 from benchmarks.results.criteria import value_of
 from benchmarks.results.decision import decide
 from benchmarks.results.folder import RunFolder, head_of
-from benchmarks.results.head import RunHead
 from benchmarks.results.run import Run
+from benchmarks.results.run_head import RunHead
 from benchmarks.results.shown_rows import decision_rows
 from benchmarks.study.row_lengths import within_length
 from model_registry.messages.notes import Note

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.results.folder import RunFolder
-from benchmarks.results.head import RunHead
+from benchmarks.results.run_head import RunHead
 from benchmarks.run.runner import judge_run, run_plan
 from benchmarks.study.study_files import parse_study, read_study, study_names, study_path
 from benchmarks.study.study_rows import data_path

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.engines.engine import CaseOutcome, Engine, Listener, unheard
+from benchmarks.engines.engine import CaseOutcome, Engine, Listener, ignore_event
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.markdown import to_markdown
 from benchmarks.results.folder import RunFolder
@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[3]
 class InThisProcess(Engine):
     """Does cases here, where a test's own workload is known."""
 
-    def run(self, case: Case, listen: Listener = unheard) -> CaseOutcome:
+    def run(self, case: Case, listen: Listener = ignore_event) -> CaseOutcome:
         return CaseOutcome(run_case(case, CaseLog(listen, "cpu")))
 
 

@@ -25,7 +25,7 @@ from model_registry.naming.resolve import candidate_in
 from model_registry.registry import Registry
 from model_registry.weights import gptq, quantization
 from model_registry.weights.adapter import load_tuned
-from model_registry.weights.bitsandbytes_layers import settle, unreadable
+from model_registry.weights.bitsandbytes_layers import disable_unfit_kernels, unreadable
 from model_registry.weights.export import _merged
 from model_registry.weights.export import export as write_merged
 from model_registry.weights.gptq import group_size, is_gptq, save_gptq
@@ -336,7 +336,7 @@ def test_gradients_pass_packed_layers_even_after_an_answer_was_made():
 def test_a_model_without_packed_layers_is_left_alone(tiny_model):
     model = load(tiny_candidate(tiny_model)).model
     keep_gradients(model)
-    settle(model)
+    disable_unfit_kernels(model)
     assert quantization._classes(model) == {"torch.Linear": 15}
 
 

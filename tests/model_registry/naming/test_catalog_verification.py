@@ -7,9 +7,9 @@ from datetime import date
 import pytest
 
 from model_registry.errors import LoadError
-from model_registry.naming import read_again as module
+from model_registry.naming import catalog_verification as module
+from model_registry.naming.catalog_verification import compared, read_again
 from model_registry.naming.model_facts import Card, ModelFacts
-from model_registry.naming.read_again import compared, read_again
 from model_registry.registry import Registry
 from model_registry.weights.weight_files import Tensor
 

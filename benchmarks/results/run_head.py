@@ -1,4 +1,4 @@
-"""`run.json`, typed: what a run was asked to do. Its keys are read here only."""
+"""The schema of `run.json`, typed: what a run was asked to do. Its keys are read here only."""
 
 from __future__ import annotations
 
