@@ -102,9 +102,11 @@ class Page(gr.Blocks):
 def build_page(context: PageContext) -> gr.Blocks:
     """All tabs in one page."""
     page = Page(title="Oh-LoRA", analytics_enabled=False, delete_cache=(3600, 86_400))
-    words = (HERE / "gradio_words.js").read_text(encoding="utf-8")
+    scripts = "".join(
+        (HERE / name).read_text(encoding="utf-8") for name in ("gradio_words.js", "event_errors.js")
+    )
     with page:
-        gr.HTML(_TITLE % word("subtitle"), elem_id="title", js_on_load=_SWITCH + words)
+        gr.HTML(_TITLE % word("subtitle"), elem_id="title", js_on_load=_SWITCH + scripts)
         if os.environ.get("OAUTH_CLIENT_ID"):  # a Space with hf_oauth
             gr.LoginButton(size="sm")
         made: JsonDict = {}  # what a tab gives to be filled when the page opens
