@@ -21,11 +21,9 @@ from benchmarks.results.run_head import (
 from benchmarks.run.case import Case
 from benchmarks.study.contract import differences
 from benchmarks.study.plan import Plan
-from benchmarks.study.study_files import parse_study
 from evaluators.instructions.instruction_declarations import Declared, prompt_key
 from model_registry.errors import BadFile, OhloraError
 from model_registry.files.folder_lock import FolderLock
-from model_registry.files.json_values import JsonDict
 from model_registry.files.whole_file import write_whole
 from model_registry.records import (
     Loss,
@@ -86,7 +84,7 @@ class RunFolder:
                 self.head_path, None, f"not JSON ({error})", f"JSON이 아닙니다({error})"
             ) from error
         try:
-            return RunHead.from_json(row, self._variants(row))
+            return RunHead.from_json(row)
         except KeyError as error:
             raise BadFile(
                 self.head_path,
@@ -101,16 +99,6 @@ class RunFolder:
                 f"not the head of a run ({error})",
                 f"실행 결과의 머리 파일이 아닙니다({error})",
             ) from error
-
-    def _variants(self, row: JsonDict) -> list[str]:
-        """The names that the study of an older run gives its variants; its ids don't tell."""
-        if not any(isinstance(case, str) for case in row["cases"]):
-            return []
-        try:
-            study = parse_study(str(row.get("study_source", "")), self.head_path)
-        except OhloraError:
-            return []
-        return [variant.name for variant in study.work.variants]
 
     @contextmanager
     def kept(self) -> Iterator[None]:
