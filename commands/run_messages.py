@@ -95,12 +95,12 @@ def say_how_to_go_on(what: str, again: str) -> None:
     err.print(f"{escape(what)} {kept}\n  {escape(again)}", highlight=False, soft_wrap=True)
 
 
-def command_again(path: Path, option: str = "--resume") -> str:
+def command_again(path: Path) -> str:
     """The command that goes on with this run, to be pasted."""
     given = [part for part in sys.argv[1:] if part not in ("--resume", "--retry-failed")]
     if not any(part == "--out" or part.startswith("--out=") for part in given):
         given += ["--out", str(path)]
-    return shlex.join(["ohlora", *given, option])
+    return shlex.join(["ohlora", *given, "--resume"])
 
 
 def tell_failures(results: Sequence[Result], again: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.report.report_texts import banner
 from benchmarks.results.folder import RunFolder
-from benchmarks.results.shown_rows import Rows
+from benchmarks.results.shown_rows import Rows, is_separated
 from evaluators.grading.statistics.agreement import Agreement
 from evaluators.grading.statistics.reason_words import reason_words
 from model_registry.files.json_values import JsonDict
@@ -29,7 +29,7 @@ def notice_words(document: JsonDict, folder: Path, language: str) -> str:
 
 def _state(summary: Mapping[str, Any], korean: bool) -> list[str]:
     agreed = Agreement(**summary["agreement"])
-    close = [d for d in summary["differences"] if d["p_holm"] is None or d["p_holm"] >= 0.05]
+    close = [d for d in summary["differences"] if not is_separated(d)]
     slope, p = summary["position"]["slope"], summary["position"]["p"]
     biased = p is not None and p < 0.05
     people, count = summary["graders"], summary["grades"]

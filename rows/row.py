@@ -101,11 +101,9 @@ def merged(parts: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
     return tuple(found.values())
 
 
-def left_out(
-    reason: str, line: int | None = None, split: str = "", detail: str = "", count: int = 1
-) -> LeftOut:
+def left_out(reason: str, line: int | None, split: str = "", detail: str = "") -> LeftOut:
     """One that was left out at a line."""
-    return LeftOut(reason, count, split, () if line is None else (line,), detail)
+    return LeftOut(reason, 1, split, () if line is None else (line,), detail)
 
 
 def _texts(row: Row) -> list[str]:

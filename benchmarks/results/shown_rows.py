@@ -168,17 +168,18 @@ def difference_rows(summary: JsonObject) -> Rows:
 
 def _urgency(pair: JsonObject, best: str) -> tuple[bool, bool, bool, float]:
     more = math.inf if pair["more"] is None else pair["more"]
-    return best not in (pair["a"], pair["b"]), not _is_open(pair), _is_separated(pair), more
+    return best not in (pair["a"], pair["b"]), not _is_open(pair), is_separated(pair), more
 
 
-def _is_separated(pair: JsonObject) -> bool:
+def is_separated(pair: JsonObject) -> bool:
+    """Whether a difference is significant after Holm's correction."""
     return pair["p_holm"] is not None and bool(pair["p_holm"] < SIGNIFICANT)
 
 
 def _is_open(pair: JsonObject) -> bool:
     """Whether a pair is not separated and could be, with at most as many prompts again."""
     return (
-        not _is_separated(pair)
+        not is_separated(pair)
         and pair["more"] is not None
         and pair["more"] <= pair["prompts"] * FEASIBLE
     )

@@ -184,9 +184,9 @@ def _batches(
     return iter(batches)
 
 
-def held_out_pairs(count: int = HELD_OUT) -> list[Pair]:
+def held_out_pairs() -> list[Pair]:
     """Requests that the model is never trained on."""
-    return make_pairs(count, HELD_OUT_SEED)
+    return make_pairs(HELD_OUT, HELD_OUT_SEED)
 
 
 def load_from(folder: Path) -> LoadedModel:

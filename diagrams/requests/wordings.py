@@ -97,8 +97,8 @@ RESULTS_KO = ("그래프", "보고서", "이메일", "순위표", "예측값", "
 Flow = Callable[[list[str], list[list[str]], list[str], Random], str]
 
 
-def _then(steps: list[list[str]], parallel: str = " in parallel with ") -> str:
-    return ", then ".join(parallel.join(step) for step in steps)
+def _then(steps: list[list[str]]) -> str:
+    return ", then ".join(" in parallel with ".join(step) for step in steps)
 
 
 FLOW: tuple[Flow, ...] = (

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from diagrams.diagram import Diagram, DiagramRefused, check_drawable
 from diagrams.requests.request_reading import Asked
 from diagrams.scoring.faithfulness import Faithfulness, faithfulness
-from diagrams.scoring.readability import WEIGHTS, readability
+from diagrams.scoring.readability import readability
 from diagrams.scoring.taste import ScoredDiagram, cold_start, predicted_taste
 from model_registry.errors import OhloraError
 from model_registry.language import text
@@ -46,7 +45,6 @@ def recommend(
     keep: int,
     scored: Sequence[ScoredDiagram] = (),
     readability_weight: float = READABILITY_WEIGHT,
-    weights: Path = WEIGHTS,
     asked: Sequence[Asked] = (),
 ) -> Ranking:
     """The best `keep` of these diagrams.
@@ -59,7 +57,6 @@ def recommend(
         keep: how many, at least 1.
         scored: (diagram, score 0 to 5) of this user.
         readability_weight: 0 to 1; taste has the rest.
-        weights: the folder of the trained networks.
         asked: what was asked for with each; none, where it isn't known.
 
     Raises:
@@ -74,8 +71,8 @@ def recommend(
     left_out = _without_rank(diagrams)
     places = [place for place in range(len(diagrams)) if place not in left_out]
     shown = [diagrams[place] for place in places]
-    read = readability(shown, weights)
-    liked = predicted_taste(shown, scored, weights) if readability_weight < 1 else None
+    read = readability(shown)
+    liked = predicted_taste(shown, scored) if readability_weight < 1 else None
     ranked = []
     for n, place in enumerate(places):
         taste = liked[n] if liked else None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,7 +45,7 @@ def cold_start(scored: Sequence[ScoredDiagram]) -> str | None:
 
 
 def predicted_taste(
-    diagrams: Sequence[Diagram], scored: Sequence[ScoredDiagram], weights: Path = WEIGHTS
+    diagrams: Sequence[Diagram], scored: Sequence[ScoredDiagram]
 ) -> list[float] | None:
     """The score 0 to 5 that this user is likely to give to each; None at a cold start.
 
@@ -64,7 +63,7 @@ def predicted_taste(
     if cold_start(scored) or not diagrams:
         return None if cold_start(scored) else []
     scores = np.array([score for _, score in scored])
-    described = description([diagram for diagram, _ in scored] + list(diagrams), weights)
+    described = description([diagram for diagram, _ in scored] + list(diagrams))
     known, new = described[: len(scored)], described[len(scored) :]
     weight = relevance(known, scores)
     means: list[float] = nearest_mean(known * weight, scores, new * weight).tolist()
@@ -111,7 +110,7 @@ def nearest_mean(known: Array, scores: Array, new: Array, neighbours: int = NEIG
     return mean
 
 
-def description(diagrams: Sequence[Diagram], weights: Path = WEIGHTS) -> Array:
+def description(diagrams: Sequence[Diagram]) -> Array:
     """Shape (diagrams, features): latent and appearance, each in units of its usual spread.
 
     Raises:
@@ -120,13 +119,13 @@ def description(diagrams: Sequence[Diagram], weights: Path = WEIGHTS) -> Array:
     """
     for diagram in diagrams:
         check_drawable(diagram)  # before a size of 0 is taken the logarithm of
-    spread = _encoder(weights / ENCODER_FILE).looks_spread.double().numpy()
-    return np.concatenate([latent(diagrams, weights), appearance_matrix(diagrams) / spread], axis=1)
+    spread = _encoder().looks_spread.double().numpy()
+    return np.concatenate([latent(diagrams), appearance_matrix(diagrams) / spread], axis=1)
 
 
-def latent(diagrams: Sequence[Diagram], weights: Path = WEIGHTS) -> Array:
+def latent(diagrams: Sequence[Diagram]) -> Array:
     """The auto-encoder's description of each picture, shape (diagrams, numbers)."""
-    network = _encoder(weights / ENCODER_FILE)
+    network = _encoder()
     # Imports torch; a clear error about missing weights needs none of it.
     from diagrams.scoring.networks import latents
 
@@ -134,7 +133,8 @@ def latent(diagrams: Sequence[Diagram], weights: Path = WEIGHTS) -> Array:
 
 
 @cache
-def _encoder(path: Path) -> AutoEncoder:
+def _encoder() -> AutoEncoder:
+    path = WEIGHTS / ENCODER_FILE
     if not path.exists():
         raise WeightsMissing(path)
     # Imports torch; a clear error about missing weights needs none of it.

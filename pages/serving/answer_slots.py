@@ -18,8 +18,7 @@ class AnswerSlots:
     """Counts the answers under way by visitor; one more than allowed is refused at once, so that
     what a single visitor heaps up in the queue is gone from it in no time."""
 
-    def __init__(self, most: int = MOST_EACH) -> None:
-        self._most = most
+    def __init__(self) -> None:
         self._under_way: Counter[str] = Counter()
         self._latest: dict[str, object] = {}
         self._lock = threading.Lock()
@@ -37,7 +36,7 @@ class AnswerSlots:
             Refused: as many as are allowed are under way.
         """
         with self._lock:
-            if self._under_way[visitor] >= self._most:
+            if self._under_way[visitor] >= MOST_EACH:
                 raise InvalidRequest(
                     "Your last question is still being answered. Ask again when it is done.",
                     "앞선 질문에 아직 답하고 있어요. 끝난 뒤에 다시 보내 주세요.",

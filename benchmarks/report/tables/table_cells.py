@@ -148,17 +148,17 @@ def fixed(number: float | None, digits: int) -> str:
     return f"{number:,.{digits}f}".replace(",", "\u202f").replace("-", "\u2212")
 
 
-def number(value: float | None, otherwise: Cell, *, share: float | None = None) -> Cell:
+def number(value: float | None, otherwise: Cell) -> Cell:
     """A cell for a number that its column will write, or `otherwise` where there is none."""
     if value is None:
         return otherwise
-    return Cell("", "number", float(value), share=share)
+    return Cell("", "number", float(value))
 
 
-def percent(value: float | None, otherwise: Cell | None = None) -> Cell:
+def percent(value: float | None) -> Cell:
     """A share as a whole percentage with a bar behind it."""
     if value is None:
-        return otherwise or missing("—")
+        return missing("—")
     return Cell(share_text(value), "number", value, share=value)
 
 

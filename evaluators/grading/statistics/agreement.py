@@ -51,16 +51,6 @@ def reply_key(grade: Grade) -> tuple[str, str, str, int | None, str]:
     return (grade.case, grade.prompt, grade.pass_, grade.tuned, grade.reply_hash)
 
 
-def alpha_of(units: Sequence[Sequence[int]]) -> float | None:
-    """Krippendorff's ordinal alpha of units, each the grades (1–5) that one reply was given.
-
-    Units with fewer than two grades don't count. None where alpha is undefined: nothing to
-    compare, or all grades alike. Formula: Krippendorff, Content Analysis (2018), chapter 12.
-    """
-    counts = _counts(units)
-    return _alpha(_coincidences(counts).sum(axis=0)) if len(counts) else None
-
-
 def _counts(units: Sequence[Sequence[int]]) -> np.ndarray:
     """(units × 5): how often each grade was given; units with one grade are left out."""
     rows = [np.bincount(np.asarray(u) - 1, minlength=_VALUES) for u in units if len(u) > 1]
@@ -111,7 +101,12 @@ def agreement(grades: Iterable[Grade], *, draws: int = 1000, seed: int = 0) -> A
 def alpha_with_interval(
     prompts: Iterable[Sequence[Sequence[int]]], *, draws: int = 1000, seed: int = 0
 ) -> tuple[float | None, float | None, float | None]:
-    """Ordinal alpha of the units of each prompt, and a bootstrap interval over whole prompts."""
+    """Krippendorff's ordinal alpha of units, and a bootstrap interval over whole prompts.
+
+    A unit holds the grades (1–5) that one reply was given; with fewer than two it doesn't count.
+    None where alpha is undefined: nothing to compare, or all grades alike. Formula: Krippendorff,
+    Content Analysis (2018), chapter 12.
+    """
     clusters = [counts for units in prompts if len(counts := _counts(units))]
     if not clusters:
         return None, None, None

@@ -58,11 +58,6 @@ class Difference:
     more: int | None
     reason: str = ""
 
-    @property
-    def separated(self) -> bool:
-        """Whether the difference is significant after Holm's correction."""
-        return self.p_holm is not None and self.p_holm < 0.05
-
 
 def interval(
     values: Sequence[float], *, confidence: float = 0.95, draws: int = 4000, seed: int = 0

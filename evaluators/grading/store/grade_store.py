@@ -236,13 +236,12 @@ class GradeStore:
         run: str | None = None,
         *,
         grader: str | None = None,
-        screen: str | None = None,
         history: bool = False,
     ) -> list[Grade]:
         """Grades in the order they were given: those that count, or all with `history`."""
         table = schema.grades
         query = select(table).order_by(table.c.id)
-        for column, wanted in (("run", run), ("grader", grader), ("screen", screen)):
+        for column, wanted in (("run", run), ("grader", grader)):
             if wanted is not None:
                 query = query.where(table.c[column] == wanted)
         found = [grade_of(row) for row in self._rows(query)]

@@ -8,6 +8,8 @@ from model_registry.backends.remote.request_fields import is_too_long
 from model_registry.errors import LoadError
 from model_registry.language import Both
 
+_LONGEST_SAID = 300  # characters of a server's words
+
 
 class AskError(LoadError):
     """A backend gave no answer, or lost it on the way.
@@ -115,7 +117,7 @@ def error_of_web_page(endpoint: Endpoint) -> AskError:
     )
 
 
-def one_line(said: str, longest: int = 300) -> str:
+def one_line(said: str) -> str:
     """A server's words in one line that fits a table."""
     line = " ".join(said.split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"
+    return line if len(line) <= _LONGEST_SAID else line[: _LONGEST_SAID - 1] + "…"

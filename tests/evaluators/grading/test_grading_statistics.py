@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test
 
-from evaluators.grading.statistics.agreement import agreement, alpha_of, grader_reports
+from evaluators.grading.statistics.agreement import (
+    agreement,
+    alpha_with_interval,
+    grader_reports,
+)
 from evaluators.grading.statistics.bradley_terry import (
     PairwiseComparison,
     bradley_terry_ratings,
@@ -58,6 +62,11 @@ def a_grade(
         "screen": f"{grader} {prompt}",
     }
     return Grade(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def alpha_of(units: list[list[int]]) -> float | None:
+    """Of replies to one prompt."""
+    return alpha_with_interval([units])[0]
 
 
 def test_alpha_is_krippendorffs_own() -> None:
@@ -208,13 +217,13 @@ def test_a_clear_difference_is_separated_and_needs_no_more_prompts() -> None:
     ]
     (row,) = differences(grades)
     assert (row.a, row.b, row.more) == ("good", "bad", 0)
-    assert row.separated
+    assert row.p_holm < 0.05
     assert row.low < row.mean < row.high
 
 
 def test_two_alike_are_not_separated_and_the_reason_is_told() -> None:
     (row,) = differences([a_grade(n, 3, p) for p in range(10) for n in "ab"])
-    assert (row.mean, row.more, row.separated) == (0, None, False)
+    assert (row.mean, row.more, row.p_holm) == (0, None, 1)
     assert row.reason == "no difference so far"
 
 
