@@ -11,20 +11,19 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.run.measure import measured, resident_bytes
+from benchmarks.selfchecks.campaign.step_peers import Side, StepClock, ours, trl
 from benchmarks.study.contract import Contract
-from benchmarks.workloads.fine_tune import add_lora, train_steps, training_batches
-from benchmarks.workloads.log import MemoryLog
+from benchmarks.workloads.answer_loss import Batch
+from benchmarks.workloads.fine_tune import add_lora, training_batches
 from model_registry.candidate import Candidate, License
-from model_registry.files.json_values import JsonDict
 from model_registry.files.shipped_data import DATASETS
 from model_registry.memory.allocator import give_back_what_is_freed
 from model_registry.prompting.tokenization import EncodedRow, encode_all
@@ -33,7 +32,7 @@ from model_registry.weights.loading import load
 from rows.reading import read_data
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
 _LLAMA_110M = {
     "model_type": "llama", "vocab_size": 32000, "hidden_size": 768, "intermediate_size": 2048,
@@ -60,7 +59,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class Taken:
     """What one side took: seconds a step in each turn, and its memory while training."""
 
     step_seconds: tuple[float, ...]
@@ -93,17 +92,17 @@ class TurnTaker:
             self.wait()
 
 
-class _TurnLog(MemoryLog):
-    """Our loop tells each step as progress: that is where it takes turns."""
+class _TurnClock(StepClock):
+    """Takes turns where a side tells that a step is done."""
 
     turns: TurnTaker
 
-    def progress(self, done: int, total: int) -> None:
+    def tick(self) -> None:
         self.turns.step_is_done()
 
 
-def prepare(job: Job) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, list[EncodedRow]]:
-    """(tokenizer, model with LoRA, encoded rows): the same on both sides."""
+def prepare(job: Job) -> tuple[PreTrainedModel, list[Batch]]:
+    """The model with LoRA and its batches: the same on both sides."""
     import torch
 
     torch.set_num_threads(job.contract.threads)
@@ -116,7 +115,9 @@ def prepare(job: Job) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, list[En
         if job.wide
         else encode_all(candidate.prompting, loaded.tokenizer, train)
     )
-    return loaded.tokenizer, add_lora(loaded.model, job.rank, job.contract), rows
+    pad_id = loaded.tokenizer.pad_token_id
+    batches = training_batches(rows, job.contract, pad_id, "cpu")[: job.steps]
+    return add_lora(loaded.model, job.rank, job.contract), batches
 
 
 def _wide_rows(seed: int) -> list[EncodedRow]:
@@ -131,79 +132,7 @@ def _wide_rows(seed: int) -> list[EncodedRow]:
     return rows
 
 
-def train_ours(job: Job, turns: TurnTaker) -> None:
-    """The loop of benchmarks.workloads.fine_tune."""
-
-    give_back_what_is_freed()
-    tokenizer, model, rows = prepare(job)
-    batches = training_batches(rows, job.contract, tokenizer.pad_token_id, "cpu")
-    log = _TurnLog()
-    log.turns = turns
-    turns.wait()
-    train_steps(model, batches[: job.steps], job.contract.learning_rate, job.contract, log)
-
-
-def train_trl(job: Job, turns: TurnTaker) -> None:
-    """TRL's SFTTrainer over the rows in the order in which our batches hold them."""
-    from datasets import Dataset  # type: ignore[attr-defined]  # the library, not our folder
-    from transformers import TrainerCallback
-    from trl import SFTConfig, SFTTrainer
-
-    tokenizer, model, rows = prepare(job)
-    by_ids = {row.input_ids: row for row in rows}
-    batches = training_batches(rows, job.contract, tokenizer.pad_token_id, "cpu")[: job.steps]
-    ordered = [
-        by_ids[tuple(ids[mask.bool()].tolist())]
-        for batch in batches
-        for ids, mask in zip(batch.input_ids, batch.attention_mask, strict=True)
-    ]
-
-    class TakeTurns(TrainerCallback):
-        """Waits and hands over where our loop does: after each step."""
-
-        def on_train_begin(self, *_: object, **__: object) -> None:
-            turns.wait()
-
-        def on_step_end(self, *_: object, **__: object) -> None:
-            turns.step_is_done()
-
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = SFTTrainer(
-            model=model,
-            args=SFTConfig(**trl_settings(job.contract, folder)),
-            train_dataset=Dataset.from_list(
-                [{"input_ids": list(r.input_ids), "labels": list(r.labels)} for r in ordered]
-            ),
-            processing_class=tokenizer,
-            callbacks=[TakeTurns()],
-        )
-        trainer.train()
-
-
-def trl_settings(contract: Contract, folder: str) -> JsonDict:
-    """What TRL is told so that it makes the steps that the contract asks for."""
-    return {
-        "output_dir": folder,
-        "num_train_epochs": 1,
-        "per_device_train_batch_size": contract.batch_size,
-        "learning_rate": contract.learning_rate,
-        "lr_scheduler_type": "linear",
-        "max_grad_norm": contract.max_grad_norm,
-        "weight_decay": 0.0,
-        "train_sampling_strategy": "sequential",
-        "logging_steps": 1,  # ours keeps every step's loss too
-        "max_length": None,  # nothing is cut on either side
-        "bf16": False,  # the model is in the precision that is compared; nothing is cast
-        "gradient_checkpointing": False,
-        "use_cpu": contract.device == "cpu",
-        "report_to": "none",
-        "save_strategy": "no",
-        "disable_tqdm": True,
-        "seed": contract.seed,
-    }
-
-
-SIDES: dict[str, Callable[[Job, TurnTaker], None]] = {"ours": train_ours, "TRL": train_trl}
+SIDES: dict[str, Side] = {"ours": ours, "TRL": trl}
 
 
 def _side_main(name: str, job: Job, turn_steps: int, pipe: Connection) -> None:
@@ -222,11 +151,17 @@ def _side_main(name: str, job: Job, turn_steps: int, pipe: Connection) -> None:
     libraries = resident_bytes() or 0
     # The trainer prints every step's loss as a dict: a terminal full of them is not what was asked.
     with measured("cpu") as measurement, contextlib.redirect_stdout(io.StringIO()):
-        SIDES[name](job, TurnTaker(pipe, turn_steps))
+        if name == "ours":
+            give_back_what_is_freed()  # before anything is loaded, as in a worker
+        model, batches = prepare(job)
+        clock = _TurnClock()
+        clock.turns = TurnTaker(pipe, turn_steps)
+        clock.turns.wait()
+        SIDES[name](job.contract, model, batches, clock)
     pipe.send((measurement.peak, libraries))
 
 
-def compare(job: Job, turns: int) -> dict[str, Side]:
+def compare(job: Job, turns: int) -> dict[str, Taken]:
     """Both sides in turns; the first turn warms up and is not counted."""
     context = multiprocessing.get_context("spawn")
     turn_steps = job.steps // (turns + 1)
@@ -251,13 +186,13 @@ def compare(job: Job, turns: int) -> dict[str, Side]:
     for name, pipe in pipes.items():
         pipe.send("end")
         peak, libraries = pipe.recv()
-        sides[name] = Side(tuple(seconds[name]), peak, libraries)
+        sides[name] = Taken(tuple(seconds[name]), peak, libraries)
     for process in processes:
         process.join()
     return sides
 
 
-def table(sides: dict[str, Side]) -> str:
+def table(sides: dict[str, Taken]) -> str:
     """The figures of both sides and the ratios."""
     ours, trl = sides["ours"], sides["TRL"]
     by_turn = [a / b for a, b in zip(ours.step_seconds, trl.step_seconds, strict=True)]

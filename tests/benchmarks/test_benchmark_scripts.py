@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from benchmarks.selfchecks import batch_against_single, step_against_trl
-from benchmarks.selfchecks.step_against_trl import Side, TurnTaker
+from benchmarks.selfchecks.step_against_trl import Taken, TurnTaker
 from model_registry.records import Peak
 from model_registry.weights.loading import LoadedModel, load
 from tests.support.tiny_models import tiny_candidate
@@ -66,9 +66,9 @@ def test_two_sides_take_turns():
 
 
 def test_the_table_has_both_ratios():
-    def side(milliseconds: float, mebibytes: int) -> Side:
+    def side(milliseconds: float, mebibytes: int) -> Taken:
         peak = Peak(None, None, mebibytes * 2**20, None, "VmHWM")
-        return Side((milliseconds / 1000,) * 3, peak, 100 * 2**20)
+        return Taken((milliseconds / 1000,) * 3, peak, 100 * 2**20)
 
     table = step_against_trl.table({"ours": side(600, 900), "TRL": side(800, 1100)})
     assert table.splitlines()[3].split() == ["ratio", "0.750", "0.818", "0.800"]

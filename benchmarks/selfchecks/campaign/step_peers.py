@@ -12,14 +12,14 @@ import importlib.util
 import io
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.run.measure import measured, wait_for
-from benchmarks.selfchecks.step_against_trl import trl_settings
 from benchmarks.study.contract import Contract
 from benchmarks.workloads.answer_loss import Batch
 from benchmarks.workloads.fine_tune import add_lora, train_steps, training_batches
@@ -82,22 +82,25 @@ class StepClock(MemoryLog):
         self.times.append(time.perf_counter())
 
 
-Side = Callable[[Job, "PreTrainedModel", list[Batch], StepClock], None]
+Side = Callable[[Contract, "PreTrainedModel", list[Batch], StepClock], None]
 
 
-def ours(job: Job, model: PreTrainedModel, batches: list[Batch], clock: StepClock) -> None:
+def ours(
+    contract: Contract, model: PreTrainedModel, batches: list[Batch], clock: StepClock
+) -> None:
     """The product's own loop."""
     give_back_what_is_freed()
-    rate = job.contract.learning_rate
-    clock.step_losses, _ = train_steps(model, batches, rate, job.contract, clock)
+    clock.step_losses, _ = train_steps(model, batches, contract.learning_rate, contract, clock)
 
 
-def plain(job: Job, model: PreTrainedModel, batches: list[Batch], clock: StepClock) -> None:
+def plain(
+    contract: Contract, model: PreTrainedModel, batches: list[Batch], clock: StepClock
+) -> None:
     """transformers' loss, torch's AdamW, the learning rate falling to 0."""
     import torch
 
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=job.contract.learning_rate, weight_decay=0.0)
+    optimiser = torch.optim.AdamW(parameters, lr=contract.learning_rate, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: 1 - s / len(batches))
     for batch in batches:
         loss = model(
@@ -113,9 +116,14 @@ def plain(job: Job, model: PreTrainedModel, batches: list[Batch], clock: StepClo
 
 
 def trl(
-    job: Job, model: PreTrainedModel, batches: list[Batch], clock: StepClock, *, liger: bool = False
+    contract: Contract,
+    model: PreTrainedModel,
+    batches: list[Batch],
+    clock: StepClock,
+    *,
+    liger: bool = False,
 ) -> None:
-    """TRL's SFTTrainer, with Liger's kernels where `liger`."""
+    """TRL's SFTTrainer over the rows in the order of our batches, with Liger's where `liger`."""
     import datasets
     from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
@@ -126,14 +134,19 @@ def trl(
         def on_step_end(self, *_: object, **__: object) -> None:
             clock.tick()
 
-    ids = [row.tolist() for batch in batches for row in batch.input_ids]
     rows = datasets.Dataset.from_list(  # type: ignore[attr-defined]  # the library, not our folder
-        [{"input_ids": row, "labels": row} for row in ids]
+        [
+            {"input_ids": ids[mask.bool()].tolist(), "labels": labels[mask.bool()].tolist()}
+            for batch in batches
+            for ids, mask, labels in zip(
+                batch.input_ids, batch.attention_mask, batch.labels, strict=True
+            )
+        ]
     )
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         trainer = SFTTrainer(
             model=model,
-            args=SFTConfig(**trl_settings(job.contract, folder), use_liger_kernel=liger),
+            args=SFTConfig(**trl_settings(contract, folder), use_liger_kernel=liger),
             train_dataset=rows,
             processing_class=_tokenizer(),
             callbacks=[Tick()],
@@ -143,11 +156,27 @@ def trl(
     clock.step_losses = [entry["loss"] for entry in history if "loss" in entry]
 
 
-def trl_with_liger(
-    job: Job, model: PreTrainedModel, batches: list[Batch], clock: StepClock
-) -> None:
-    """TRL's SFTTrainer over Liger's kernels."""
-    trl(job, model, batches, clock, liger=True)
+def trl_settings(contract: Contract, folder: str) -> JsonDict:
+    """What TRL is told so that it makes the steps that the contract asks for."""
+    return {
+        "output_dir": folder,
+        "num_train_epochs": 1,
+        "per_device_train_batch_size": contract.batch_size,
+        "learning_rate": contract.learning_rate,
+        "lr_scheduler_type": "linear",
+        "max_grad_norm": contract.max_grad_norm,
+        "weight_decay": 0.0,
+        "train_sampling_strategy": "sequential",
+        "logging_steps": 1,  # ours keeps every step's loss too
+        "max_length": None,  # nothing is cut on either side
+        "bf16": False,  # the model is in the precision that is compared; nothing is cast
+        "gradient_checkpointing": False,
+        "use_cpu": contract.device == "cpu",
+        "report_to": "none",
+        "save_strategy": "no",
+        "disable_tqdm": True,
+        "seed": contract.seed,
+    }
 
 
 def _tokenizer() -> PreTrainedTokenizerBase:
@@ -159,7 +188,7 @@ SIDES: dict[str, tuple[Side, tuple[str, ...]]] = {
     "plain": (plain, ()),
     "ours + Liger": (ours, ("liger_kernel",)),
     "TRL": (trl, ("trl", "datasets")),
-    "TRL + Liger": (trl_with_liger, ("trl", "datasets", "liger_kernel")),
+    "TRL + Liger": (partial(trl, liger=True), ("trl", "datasets", "liger_kernel")),
 }
 
 
@@ -182,7 +211,7 @@ def step(name: str, job: Job) -> dict[str, object]:
     batches = _batches(job, values["vocab_size"])
     clock = StepClock(job.device)
     with measured(job.device) as measurement:
-        side(job, model, batches, clock)
+        side(job.contract, model, batches, clock)
     return _found(job, clock, measurement.peak)
 
 
@@ -221,8 +250,3 @@ def _batches(job: Job, vocabulary: int) -> list[Batch]:
 def short(job: Job) -> Job:
     """The same at a size of a second."""
     return replace(job, scale="tiny", length=32, steps=4, warm_up=1)
-
-
-def names() -> Sequence[str]:
-    """The sides, ours first."""
-    return tuple(SIDES)
