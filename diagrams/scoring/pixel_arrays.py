@@ -12,7 +12,6 @@ from diagrams.draw import draw
 
 Pixels = NDArray[np.uint8]
 
-DARK_HEIGHT, DARK_WIDTH = 150, 250
 COLOUR_HEIGHT, COLOUR_WIDTH = 60, 100
 HUE_STRETCH = 3
 

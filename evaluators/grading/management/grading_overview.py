@@ -15,15 +15,15 @@ from evaluators.grading.statistics.agreement import blind_first_grades, reply_ke
 from evaluators.grading.store.grade_records import Grade, Grader, Screen, grades_that_count
 from evaluators.grading.store.grade_store import GradeStore
 
-#: How far a grader is: has a link of the manager's, or came alone, and has not begun; grades; is
-#: done; or was shut out.
-STATES = ("invited", "joined", "grading", "finished", "revoked")
-
 
 @dataclass(frozen=True, slots=True)
 class GraderRow:
     """One grader's progress. Screens and flags are without practice; seconds are the median of a
-    screen."""
+    screen.
+
+    `state` is "invited" (has a link of the manager's) or "joined" (came alone) before it has begun,
+    then "grading", "finished", or "revoked".
+    """
 
     grader: str
     name: str
