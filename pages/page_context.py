@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from evaluators.grading.grading_session import GradingSession
     from pages.serving.page_models import Models
 
+#: How the page's own events are called: at once, unseen, and by no other client.
+OWN_EVENT: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
 
 @dataclass(frozen=True, slots=True)
 class PageContext:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from model_registry.files.json_values import JsonDict
 from pages.management.management_tab import management_tab
-from pages.page_context import PageContext, is_owner
+from pages.page_context import OWN_EVENT, PageContext, is_owner
 from pages.page_texts import TRANSLATIONS, word
 from pages.serving.fair_queue import FairQueue
 from pages.serving.page_shell import PageShell
@@ -135,9 +135,7 @@ def build_page(context: PageContext) -> gr.Blocks:
                 made["manage"],
                 made["diagram"],
             ],
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
+            **OWN_EVENT,
         )
     return page
 

@@ -21,17 +21,10 @@ def excel_records(path: Path, raw: bytes) -> tuple[list[Record], list[str]]:
         The records, and the names of the sheets that were not read.
 
     Raises:
-        BadFile: it is no workbook, or openpyxl is not installed.
+        BadFile: it is no workbook.
     """
-    try:
-        from openpyxl import load_workbook
-    except ImportError:
-        raise BadFile(
-            path,
-            None,
-            "Excel files need openpyxl: pip install openpyxl",
-            "Excel 파일을 읽으려면 openpyxl이 필요합니다: pip install openpyxl",
-        ) from None
+    from openpyxl import load_workbook
+
     try:
         book = load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
         sheets = {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in book.worksheets}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
 from gradio.components import Component
@@ -16,6 +15,7 @@ from gradio.components import Component
 from evaluators.grading.rubric import LEVELS
 from evaluators.grading.submission import LONGEST_NOTE, InvalidRequest
 from pages.page_context import (
+    OWN_EVENT,
     PageContext,
     errors_as_messages,
     prefers_korean,
@@ -130,9 +130,8 @@ def _grade_row(context: PageContext, history: gr.HTML, candidate: gr.Dropdown) -
 
     # Which one was chosen is marked in the conversation itself, where everybody sees it. What was
     # said of another goes at once, in the browser: a click in the same moment would keep it.
-    own: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    history.pick(None, None, [choice, note], js='() => [null, ""]', **own)
-    history.pick(lambda: gr.Button(word("save_grade")), None, save, **own)
+    history.pick(None, None, [choice, note], js='() => [null, ""]', **OWN_EVENT)
+    history.pick(lambda: gr.Button(word("save_grade")), None, save, **OWN_EVENT)
     return GradeParts(row, choice, note, save)
 
 
@@ -177,11 +176,6 @@ def _wire(
                     # The boxes change as it begins: what is typed meanwhile is the visitor's.
                     yield shown, *(_skipped if number else (box, seed_box, *running()))
 
-    began: dict[str, Any] = {
-        "queue": False,
-        "show_progress": "hidden",
-        "api_visibility": "private",
-    }
     # One event, so that while an answer grows nothing else begins one in the same conversation.
     answer = gr.on(
         [parts.message.submit, send.click, parts.history.edit, again.click],
@@ -197,9 +191,9 @@ def _wire(
         trigger_mode="once",
         api_name="chat",
     )
-    answer.then(idle, parts.history, state, **began)
-    stop.click(idle, parts.history, state, cancels=[answer], **began)
-    clear.click(cleared, None, [parts.history, *state], cancels=[answer], **began)
+    answer.then(idle, parts.history, state, **OWN_EVENT)
+    stop.click(idle, parts.history, state, cancels=[answer], **OWN_EVENT)
+    clear.click(cleared, None, [parts.history, *state], cancels=[answer], **OWN_EVENT)
 
 
 def _unanswered(history: Messages) -> Messages:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
 
 from evaluators.grading.masking import Mask
-from pages.page_context import PageContext, errors_as_messages, prefers_korean
+from pages.page_context import OWN_EVENT, PageContext, errors_as_messages, prefers_korean
 from pages.page_table import AS_TEXT
 from pages.page_texts import word
 from pages.tabs.candidate_pair import Pair, answered, keep_vote, next_question
@@ -99,7 +98,6 @@ def _wire(context: PageContext, parts: CompareParts, ask: gr.Button, clear: gr.B
     def start_anew() -> tuple[object, ...]:
         return _shown(context, None, korean=False)
 
-    at_once: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
     asking = gr.on(
         [parts.prompt.submit, ask.click],
         compare,
@@ -111,11 +109,12 @@ def _wire(context: PageContext, parts: CompareParts, ask: gr.Button, clear: gr.B
         trigger_mode="once",
         api_name="compare",
     )
-    asking.failure(restore, parts.pair, shown, **at_once, api_visibility="private")
-    clear.click(start_anew, None, shown, cancels=[asking], **at_once, api_visibility="private")
+    asking.failure(restore, parts.pair, shown, **OWN_EVENT)
+    clear.click(start_anew, None, shown, cancels=[asking], **OWN_EVENT)
     for button, (choice, _) in zip(parts.votes, BUTTONS, strict=True):
         given = [gr.State(choice), parts.pair, parts.view]
-        button.click(vote, given, shown, **at_once, api_name=f"vote_{choice}")
+        name = f"vote_{choice}"
+        button.click(vote, given, shown, queue=False, show_progress="hidden", api_name=name)
 
 
 def _shown(

@@ -8,14 +8,19 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
 
 import gradio as gr
 
 from diagrams.parse import is_closed
 from evaluators.grading.submission import InvalidRequest
 from model_registry.backends.backend import GenerationSettings
-from pages.page_context import PageContext, errors_as_messages, prefers_korean, refuse_while_grading
+from pages.page_context import (
+    OWN_EVENT,
+    PageContext,
+    errors_as_messages,
+    prefers_korean,
+    refuse_while_grading,
+)
 from pages.page_texts import word
 from pages.tabs.diagram_drawing import (
     LONGEST_REQUEST,
@@ -114,17 +119,12 @@ def diagram_tab(context: PageContext, tab: gr.Tab) -> gr.Textbox:
         trigger_mode="once",
         api_name="diagram",
     )
-    own: dict[str, Any] = {
-        "queue": False,
-        "show_progress": "hidden",
-        "api_visibility": "private",
-    }
-    drawn.then(lambda: gr.Button(visible=False), None, stop, **own)  # after a failure too
-    stop.click(_halt, session, None, js=_FOCUS, **own)
-    tab.select(lambda: context.models.warm_up(names[0] if names else ""), **own)
+    drawn.then(lambda: gr.Button(visible=False), None, stop, **OWN_EVENT)  # after a failure too
+    stop.click(_halt, session, None, js=_FOCUS, **OWN_EVENT)
+    tab.select(lambda: context.models.warm_up(names[0] if names else ""), **OWN_EVENT)
     scores = [score for *_, score in slots]
     for score in scores:
-        score.input(_keep_scores, [session, *scores], [status, session], **own)
+        score.input(_keep_scores, [session, *scores], [status, session], **OWN_EVENT)
     return request
 
 
