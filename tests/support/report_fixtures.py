@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results.folder import RunFolder
-from benchmarks.results.head import PlannedCase
+from benchmarks.results.run_head import PlannedCase
 from benchmarks.results.setting import Setting
 from benchmarks.study.contract import Contract
 from benchmarks.study.study_files import STUDIES

@@ -17,7 +17,7 @@ from benchmarks.report.tables.table_cells import fixed
 from benchmarks.report.tables.variant_tables import headline, variants_table
 from benchmarks.report.terminal_tables import run_table
 from benchmarks.results.folder import RunFolder
-from benchmarks.results.head import PlannedCase
+from benchmarks.results.run_head import PlannedCase
 from benchmarks.results.setting import Setting
 from tests.support.report_fixtures import make_before_and_after, make_run
 
