@@ -33,7 +33,7 @@ def screen_view(
     screen = work.screens[number]
     practice = sum(s.kind == "practice" for s in work.screens)
     cards = screen_cards(run, screen)
-    earlier = [work.latest.get(subject_of(screen, card.places[0])) for card in cards]
+    given = [work.latest.get(subject_of(screen, card.places[0])) for card in cards]
     counted = [s for s in work.screens if s.kind != "practice"]
     return {
         "screen": screen.id,
@@ -45,7 +45,7 @@ def screen_view(
         "total": len(counted) if screen.kind != "practice" else practice,
         "prompt": screen.prompt,
         "replies": [card.text for card in cards],
-        "earlier": [_own(grade) for grade in earlier] if any(earlier) else None,
+        "earlier": _given(given) if any(given) else None,
         "draft": draft if draft and len(draft) == len(cards) else None,
         "counts": counts,
         "strip": _strip(work),
@@ -91,6 +91,21 @@ def screen_cards(run: GradableRun, screen: Screen) -> list[Card]:
 
 def _practice(screen: Screen) -> Practice:
     return next(one for one in PRACTICE if one.prompt == screen.prompt)
+
+
+def _given(grades: list[Grade | None]) -> list[dict[str, object]]:
+    """What was given for each card.
+
+    Where a screen was skipped for another reason, its words stand as the note of each reply that
+    had none. They are said of the screen: who grades it after all has not noted them.
+    """
+    given = [_own(grade) for grade in grades]
+    if any(grade and grade.skip_reason == "other" for grade in grades):
+        notes = [one["note"] for one in given]
+        for one in given:
+            if len(notes) == 1 or notes.count(one["note"]) > 1:
+                one["note"] = ""
+    return given
 
 
 def _own(grade: Grade | None) -> dict[str, object]:

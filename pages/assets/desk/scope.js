@@ -7,7 +7,20 @@ const STATES = {
   all: say("everything, every rank", "전부(모든 랭크)"),
 };
 
-function scopePanel(plan) {
+// Of the run that is chosen; nobody but the manager is given one.
+async function showScope(run) {
+  const plan = await ask("grade_plan", [run, {}]).catch(() => null);
+  const choice = root.querySelector("#grader-run");
+  if (run && choice && choice.value !== run) return; // another was chosen meanwhile
+  const before = root.querySelector("#scope");
+  before?.remove();
+  if (!plan?.owner) return;
+  const panel = scopePanel(plan, run || runs[0]);
+  panel.open = Boolean(before?.open);
+  root.prepend(panel);
+}
+
+function scopePanel(plan, run) {
   const choices = (values, chosen) => values.map(([value, label]) => make("option", { value, selected: value === chosen }, label));
   const number = (id, value, max, empty) => make("input", { id, type: "number", min: 1, max, step: 1, value, placeholder: empty });
   const given = plan.scope;
@@ -32,14 +45,16 @@ function scopePanel(plan) {
       names: names.value.split(",").map((name) => name.trim()).filter(Boolean),
     };
     try {
-      tell(await ask("grade_plan", [who.run, changes]));
+      tell(await ask("grade_plan", [run, changes]));
       live.textContent = outcome.textContent;
+      const work = root.querySelector("#grader-work");
+      if (work) effort(root.querySelector("#grader-run")?.value ?? run, work);
     } catch (error) { outcome.textContent = error.message; }
   };
   const field = (label, input) => make("label", {}, label, input);
   tell(plan);
   return make("details", { class: "scope", id: "scope" },
-    make("summary", {}, say("What is graded (for you as the manager)", "평가 범위 (관리자용)")),
+    make("summary", {}, say("What is graded (for you as the manager)", "평가 범위 (관리자용)") + (runs.length > 1 ? `: ${run}` : "")),
     make("div", { class: "fields" },
       field(say("Replies", "평가할 답변"), replies),
       plan.ranks.length > 0 && field(say("Rank", "랭크"), rank),

@@ -262,6 +262,7 @@ async function submit(skip) {
     return moveTo(view.answers.findIndex((one) => one.grade === null));
   }
   view.sending = true;
+  notice("");
   clearTimeout(view.saving);
   root.querySelector("#grade-submit").disabled = true;
   try {

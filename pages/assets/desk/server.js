@@ -7,7 +7,8 @@ const KO = (navigator.language || "ko").toLowerCase().startsWith("ko");
 const say = (en, ko) => (KO ? ko : en);
 const pick = (words) => (KO ? words.ko : words.en);
 const named = (level) => (KO ? level.name : level.english);
-const invited = address.get("grader") || ""; // a grader's own token, or a name to suggest
+// A grader's own token, or a name to suggest; without what a messenger took for a part of the link.
+const invited = (address.get("grader") || "").replace(/[.,;:)\]}>"'”’]+$/, "");
 const who = { token: /^[\w-]{22}$/.test(invited) ? invited : "", name: "", run: address.get("run") || "" };
 const touch = matchMedia("(hover: none) and (pointer: coarse)");
 const narrow = matchMedia("(max-width: 760px)"); // one reply at a time; page.css knows it too
@@ -34,17 +35,19 @@ function send(endpoint, data, more = {}) {
 // Asks until there is an answer: nothing that a person did is lost, and an attempt's key makes
 // what arrives twice one grade.
 async function ask(endpoint, data) {
+  let waited = false; // only what was said about waiting is over when there is an answer
   for (let wait = 500; ; wait = Math.min(wait * 2, 8000)) {
     const answer = await send(endpoint, data);
     // A body that breaks off in the middle is a lost connection too.
     const body = await answer?.json().catch(() => null);
-    if (answer?.ok && body) { notice(""); return body.data[0]; }
+    if (answer?.ok && body) { if (waited) notice(""); return body.data[0]; }
     if (answer && !answer.ok && !passes(answer.status)) {
       if (answer.status === 401) throw new Error(say("Please log in again.", "다시 로그인해 주세요."));
       throw new Error(body?.error || say("Something went wrong here.", "문제가 생겼어요."));
     }
     notice(answer ? say("The server is busy. Sending again …", "서버가 바빠요. 다시 보내는 중 …")
                   : say("Connection lost. Sending again …", "연결이 끊겼어요. 다시 보내는 중 …"));
+    waited = true;
     await new Promise((go) => setTimeout(go, wait));
   }
 }

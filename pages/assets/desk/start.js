@@ -6,24 +6,32 @@ const remember = () => { try { localStorage.setItem(MEMORY, JSON.stringify(who))
 
 async function begin() {
   root.replaceChildren(stage, live);
-  if (address.get("key")) ask("grade_plan", [who.run, {}]).then((plan) => plan.owner && root.prepend(scopePanel(plan)), () => null);
+  if (address.get("key")) showScope(who.run);
   try {
     return await open(); // a link or a login that is known
   } catch (unknown) {
     const earlier = remembered();
-    const suggested = who.token ? "" : invited;
+    const suggested = who.token || isCut(invited) ? "" : invited;
     const same = earlier?.token && (!suggested || suggested === earlier.name);
     welcome(suggested, same ? earlier : null);
     if (who.token) told(unknown);
+    else if (isCut(invited)) notice(say("Part of this invitation link is missing. Open the whole link that you were given.", "초대 링크의 일부가 빠졌어요. 받은 링크를 끝까지 복사해서 다시 열어 주세요."));
   }
 }
+
+// A token that lost its end is no name to suggest.
+const isCut = (text) => !who.token && /^[\w-]{16,}$/.test(text) && [/\d/, /[a-z]/, /[A-Z]/].every((kind) => kind.test(text));
 
 function welcome(name, earlier) {
   const field = make("input", { id: "grader-name", maxlength: 60, autocomplete: "off", value: name || earlier?.name || "" });
   const choice = runs.length > 1
-    ? make("select", { id: "grader-run", onchange: () => effort(choice.value, work) }, runs.map((run) => make("option", { value: run, selected: run === who.run }, run)))
+    ? make("select", { id: "grader-run", onchange: () => chosen(choice.value) }, runs.map((run) => make("option", { value: run, selected: run === who.run }, run)))
     : null;
   const work = make("p", { id: "grader-work", class: "work" });
+  const chosen = (run) => {
+    effort(run, work);
+    if (address.get("key")) showScope(run);
+  };
   const start = async (token) => {
     try {
       const seat = await ask("grade_start", [field.value, token]);
@@ -57,7 +65,7 @@ async function effort(run, place) {
   if (!plan) return;
   const { items, minutes, timed_screens: timed } = plan.load;
   place.textContent = say(`${items} ${items === 1 ? "item" : "items"}, about ${minutes} ${minutes === 1 ? "minute" : "minutes"}`, `항목 ${items}개, 약 ${minutes}분`)
-    + (timed ? "" : say(" (nobody has graded yet: assumed)", " (아직 평가한 사람이 없어 어림한 시간이에요)"));
+    + (timed ? "" : say(" (assumed: too little has been timed yet)", " (아직 잰 시간이 적어 어림한 시간이에요)"));
 }
 
 function keepInAddress() {

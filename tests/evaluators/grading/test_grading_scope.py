@@ -344,6 +344,19 @@ def test_another_reason_to_skip_is_kept_in_the_person_s_own_words(tmp_path: Path
         grading.submit(who, screen["screen"], [], skip_reason="unclear: 글")
 
 
+def test_the_reason_of_a_skip_is_no_note_of_who_grades_the_item_after_all(tmp_path: Path) -> None:
+    grading = session(make_run(tmp_path / "run"))
+    who = sit(grading)
+    for _ in range(2):  # practice
+        grading.submit(who, grading.screen(who)["screen"], [{"grade": 4}, {"grade": 1}])
+    screen = grading.screen(who)
+    noted = [{"note": "길어요"}] + [{}] * (len(screen["replies"]) - 1)
+    grading.submit(who, screen["screen"], noted, skip_reason="other: 질문이 두 개예요")
+    earlier = grading.screen(who, number=2)["earlier"]
+    assert [one["note"] for one in earlier] == ["길어요"] + [""] * (len(noted) - 1)
+    assert len(noted) > 2
+
+
 def test_the_strip_tells_done_skipped_and_open_and_no_repeat(tmp_path: Path) -> None:
     grading = session(make_run(tmp_path / "run"))
     who = sit(grading)
