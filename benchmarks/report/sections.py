@@ -44,6 +44,11 @@ class Part:
     open: bool = False
     wide: bool = False
 
+    @property
+    def is_filled(self) -> bool:
+        """Whether it has anything to show."""
+        return bool(self.source or (self.table and self.table.rows))
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -73,32 +78,31 @@ class Sample:
 
 def sections(evidence: Evidence) -> list[Section]:
     """All sections of a report after the main table."""
+    parts_of = {
+        text("How it was decided", "결정 방법"): _deciding,
+        text("Quantisation", "양자화"): _quantising,
+        text("Quality and tuning", "품질과 튜닝"): _quality,
+        text("Memory", "메모리"): _memory,
+        text("Candidates and licences", "후보와 라이선스"): _candidates,
+        text("How it was measured", "측정 방법"): _measuring,
+    }
     found = [
-        Section(text("How it was decided", "결정 방법"), tuple(_deciding(evidence))),
-        Section(text("Quantisation", "양자화"), tuple(_quantising(evidence))),
-        Section(text("Quality and tuning", "품질과 튜닝"), tuple(_quality(evidence))),
-        Section(text("Memory", "메모리"), tuple(_memory(evidence))),
-        Section(text("Candidates and licences", "후보와 라이선스"), tuple(_candidates(evidence))),
-        Section(text("How it was measured", "측정 방법"), tuple(_measuring(evidence))),
+        Section(title, tuple(part for part in parts(evidence) if part.is_filled))
+        for title, parts in parts_of.items()
     ]
     return [section for section in found if section.parts]
 
 
-def _rows(part: Part) -> Iterator[Part]:
-    if part.table is not None and part.table.rows:
-        yield part
-
-
 def _deciding(evidence: Evidence) -> Iterator[Part]:
     title = text("Criteria, weights and values", "기준, 비중, 값")
-    yield from _rows(Part(title, criteria_table(evidence), wide=True, open=True))
+    yield Part(title, criteria_table(evidence), wide=True, open=True)
 
 
 def _quantising(evidence: Evidence) -> Iterator[Part]:
     if evidence.compares:  # it is what was found: it stands further up
         return
     title = text("What it saves and costs", "이득과 비용")
-    yield from _rows(Part(title, ledger_table(evidence), wide=True, open=True))
+    yield Part(title, ledger_table(evidence), wide=True, open=True)
 
 
 def _quality(evidence: Evidence) -> Iterator[Part]:
@@ -106,34 +110,32 @@ def _quality(evidence: Evidence) -> Iterator[Part]:
         title = text("Evaluators before and after", "튜닝 전후의 평가")
         noise = text("Random weights: these scores mean nothing.", "무작위 가중치: 뜻이 없음.")
         before = noise if evidence.run.random_weights else ""
-        yield from _rows(Part(title, evaluators_table(evidence), before, wide=True))
+        yield Part(title, evaluators_table(evidence), before, wide=True)
     title = text("Benchmark tasks, before and after", "튜닝 전후의 벤치마크 과제")
-    yield from _rows(Part(title, benchmark_table(evidence), wide=True, open=True))
-    yield from _rows(
-        Part(text("People's grades", "사람의 평가"), grades_table(evidence), open=True)
-    )
+    yield Part(title, benchmark_table(evidence), wide=True, open=True)
+    yield Part(text("People's grades", "사람의 평가"), grades_table(evidence), open=True)
     title = text("Judges and the composite beside people", "자동 평가와 사람")
-    yield from _rows(Part(title, raters_table(evidence), wide=True))
+    yield Part(title, raters_table(evidence), wide=True)
     title = text("People's grades joined with raters'", "사람과 자동 평가를 합친 결과")
-    yield from _rows(Part(title, joined_table(evidence), wide=True))
+    yield Part(title, joined_table(evidence), wide=True)
     title = text("What the tune did", "튜닝의 결과")
-    yield from _rows(Part(title, tuning_table(evidence), wide=True))
+    yield Part(title, tuning_table(evidence), wide=True)
     title = text("Speed of answering", "답변 속도")
     asked = asked_backends(evidence)
     table = asking_table(evidence) if asked else answering_table(evidence)
-    yield from _rows(Part(title, table, wide=True, open=asked))
+    yield Part(title, table, wide=True, open=asked)
 
 
 def _memory(evidence: Evidence) -> Iterator[Part]:
     title = text("Predicted against measured", "예측과 측정")
-    yield from _rows(Part(title, prediction_table(evidence), open=True))
+    yield Part(title, prediction_table(evidence), open=True)
 
 
 def _candidates(evidence: Evidence) -> Iterator[Part]:
     title = text("Licences and overrides", "라이선스와 예외")
-    yield from _rows(Part(title, licences_table(evidence)))
+    yield Part(title, licences_table(evidence))
     title = text("Rejected, with the reason", "제외된 후보와 이유")
-    yield from _rows(Part(title, rejected_table(evidence), open=True))
+    yield Part(title, rejected_table(evidence), open=True)
 
 
 def _measuring(evidence: Evidence) -> Iterator[Part]:
@@ -141,12 +143,10 @@ def _measuring(evidence: Evidence) -> Iterator[Part]:
     weights = evidence.head.weights
     said = sentence("weights_and_rows", weights=weights, rows=rows)
     title = f"{text('Fairness contract', '공정성 계약')} {evidence.head.contract_hash}"
-    yield from _rows(Part(title, contract_table(evidence), said))
-    yield from _rows(Part(text("All cases", "모든 케이스"), cases_table(evidence), wide=True))
-    yield from _rows(
-        Part(text("Method of each figure", "수치별 측정 방법"), measuring_table(evidence))
-    )
-    yield from _rows(Part(text("Machine and versions", "장비와 버전"), machine_table(evidence)))
+    yield Part(title, contract_table(evidence), said)
+    yield Part(text("All cases", "모든 케이스"), cases_table(evidence), wide=True)
+    yield Part(text("Method of each figure", "수치별 측정 방법"), measuring_table(evidence))
+    yield Part(text("Machine and versions", "장비와 버전"), machine_table(evidence))
     yield Part(
         text("The study, as it was declared", "선언한 연구 파일"),
         source=str(evidence.head.study_source),

@@ -14,6 +14,7 @@ from benchmarks.report.llm_report import to_csv
 from benchmarks.report.markdown import to_markdown
 from benchmarks.report.pictures.all_pictures import pictures
 from benchmarks.results.folder import RunFolder
+from model_registry.files.whole_file import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +47,8 @@ def write_report(folder: RunFolder, evidence: Evidence | None = None) -> ReportP
         tuple(where / "pictures" / f"{picture.name}.png" for picture in drawn),
     )
     for path, picture in zip(paths.pictures, drawn, strict=True):
-        _write(path, picture.png)
-    _write(paths.html, to_html(evidence, drawn).encode("utf-8", errors="replace"))
-    _write(paths.markdown, to_markdown(evidence, drawn).encode("utf-8", errors="replace"))
-    _write(paths.csv, to_csv(evidence))
+        write_whole(path, picture.png)
+    write_whole(paths.html, to_html(evidence, drawn).encode("utf-8", errors="replace"))
+    write_whole(paths.markdown, to_markdown(evidence, drawn).encode("utf-8", errors="replace"))
+    write_whole(paths.csv, to_csv(evidence))
     return paths
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all: a reader never meets half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_bytes(data)
-    draft.replace(path)

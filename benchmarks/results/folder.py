@@ -85,19 +85,14 @@ class RunFolder:
             ) from error
         try:
             return RunHead.from_json(row)
-        except KeyError as error:
+        except (KeyError, TypeError, AttributeError) as error:
+            lacks = isinstance(error, KeyError)
+            said = f"no {error}" if lacks else f"({error})"
             raise BadFile(
                 self.head_path,
                 None,
-                f"not the head of a run: no {error}",
-                f"실행 결과의 머리 파일이 아닙니다({error} 없음)",
-            ) from error
-        except (TypeError, AttributeError) as error:
-            raise BadFile(
-                self.head_path,
-                None,
-                f"not the head of a run ({error})",
-                f"실행 결과의 머리 파일이 아닙니다({error})",
+                f"not the head of a run{':' * lacks} {said}",
+                f"실행 결과의 머리 파일이 아닙니다({error}{' 없음' if lacks else ''})",
             ) from error
 
     @contextmanager

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import fields
@@ -19,6 +18,7 @@ from pathlib import Path
 from evaluators.grading.store.grade_records import Grade, Grader
 from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import OhloraError
+from model_registry.files.whole_file import write_whole
 
 #: What begins a formula in Excel, LibreOffice or Google Sheets; the quote itself is escaped too.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "＝", "＋", "－", "＠")
@@ -108,9 +108,5 @@ def export_grades(
             f"등급은 .csv나 .jsonl로 저장합니다({path.name}은(는) 안 됩니다). Hugging Face "
             "데이터셋 폴더로 저장하려면 --format dataset을 붙이세요.",
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Whole or not at all: a reader never sees half a file.
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(data)
-    draft.replace(path)
+    write_whole(path, data)
     return len(rows)

@@ -226,9 +226,8 @@ class OpenAIBackend(StreamingBackend):
         return text.answer(reason, tokens, seconds, notes, thoughts)
 
     def _finish(self, reason: str, tokens: int | None, settings: GenerationSettings) -> str:
-        if self.dialect.one_token_a_piece:  # it says "stop" whatever ended the answer
-            return "length" if (tokens or 0) >= settings.max_new_tokens else "stop"
-        if not reason:  # the stream was over and nobody said why
+        # One says "stop" whatever ended the answer; other streams end and nobody says why.
+        if self.dialect.one_token_a_piece or not reason:
             return "length" if (tokens or 0) >= settings.max_new_tokens else "stop"
         return {"length": "length", "content_filter": "error"}.get(reason, "stop")
 

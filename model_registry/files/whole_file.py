@@ -10,9 +10,12 @@ from pathlib import Path
 def write_whole(path: Path, data: bytes) -> None:
     """Replace a file; whatever comes between, its place holds the old bytes or the new.
 
+    Its folder is made if need be.
+
     Raises:
         OSError: it can't be written (a full disk, say); nothing of the try is left.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     beside = Path(name)
     try:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from model_registry.errors import LoadError
 from model_registry.files.json_values import JsonDict
+from model_registry.files.whole_file import write_whole
 
 TABLE = Path(__file__).resolve().parent / "coefficients.json"
 
@@ -174,12 +175,9 @@ def _remember(values: Mapping[str, object], name: str, value: object) -> None:
 
 
 def _write(path: Path, table: Table) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(f".{os.getpid()}.tmp")
     # One architecture a line: changes stay readable.
     lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(row)}" for key, row in table.items())
-    beside.write_text("{\n" + lines + "\n}\n", encoding="utf-8")
-    beside.replace(path)
+    write_whole(path, f"{{\n{lines}\n}}\n".encode())
 
 
 def fill(

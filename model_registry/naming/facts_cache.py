@@ -13,6 +13,7 @@ from pathlib import Path
 from model_registry.errors import LoadError, OhloraError
 from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.files.small_json import read_json_object
+from model_registry.files.whole_file import write_whole
 from model_registry.hub import cached_file
 from model_registry.language import for_files
 from model_registry.naming import hub_client
@@ -224,13 +225,8 @@ def _keep(reference: HubReference, facts: ModelFacts) -> None:
     row = asdict(facts) | {"schema": _SCHEMA, "asked_at": time.time()}
     if facts.tensors is not None:
         row["tensors"] = {n: [t.dtype, list(t.shape)] for n, t in facts.tensors.items()}
-    beside = place.with_suffix(f".{time.monotonic_ns()}.tmp")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(row, ensure_ascii=False), encoding="utf-8")
-        beside.replace(place)
-    except OSError:
-        return
+    with suppress(OSError):
+        write_whole(place, json.dumps(row, ensure_ascii=False).encode())
 
 
 def _facts(kept: JsonObject) -> ModelFacts:

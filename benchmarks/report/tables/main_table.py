@@ -190,8 +190,8 @@ def case_cell(case: Result | None, value: float | None) -> Cell:
     return Cell("", "number", float(value), under=under)
 
 
-def _about_replies(evidence: Evidence, cell: Cell) -> Cell:
-    """The cell, unless weights are random."""
+def about_replies(evidence: Evidence, cell: Cell) -> Cell:
+    """The cell of a figure of replies, unless weights are random."""
     if not evidence.run.random_weights:
         return cell
     why = text("replies of random weights mean nothing", "무작위 가중치의 답변은 뜻이 없음")
@@ -199,13 +199,13 @@ def _about_replies(evidence: Evidence, cell: Cell) -> Cell:
 
 
 def _quality_before(evidence: Evidence, name: str) -> Cell:
-    otherwise = _case_or(evidence.run.answering(name), missing(text("no score", "점수 없음")))
-    return _about_replies(evidence, _two_digits(evidence.value("quality", name), otherwise))
+    value, case = evidence.value("quality", name), evidence.run.answering(name)
+    return about_replies(evidence, _two_digits(value, _no_score(case)))
 
 
 def _quality_after(evidence: Evidence, name: str) -> Cell:
-    otherwise = _case_or(_last_tuned(evidence, name), missing(text("no score", "점수 없음")))
-    return _about_replies(evidence, _two_digits(evidence.value("quality_tuned", name), otherwise))
+    value, case = evidence.value("quality_tuned", name), _last_tuned(evidence, name)
+    return about_replies(evidence, _two_digits(value, _no_score(case)))
 
 
 def judged_fields(evidence: Evidence) -> Iterator[Field]:
@@ -222,8 +222,7 @@ def _judged(evidence: Evidence, name: str, of: Criterion) -> Cell:
         none = missing("—") if status is None else Cell(status_words(status), "failed")
         return none if value is None else Cell(f"{value:.4f}", "number", value)
     values = evidence.scores(of.name, name)
-    otherwise = _case_or(evidence.run.answering(name), missing(text("no score", "점수 없음")))
-    return _about_replies(evidence, _share_of(values) or otherwise)
+    return about_replies(evidence, _share_of(values) or _no_score(evidence.run.answering(name)))
 
 
 def _share_of(values: Sequence[float]) -> Cell | None:
@@ -240,7 +239,7 @@ def _grade(evidence: Evidence, name: str) -> Cell:
     grade = evidence.value("human_grade", name)
     none = missing(text("none", "없음"))
     found = none if grade is None else Cell(grade_words(grade), "number", grade)
-    return _about_replies(evidence, found)
+    return about_replies(evidence, found)
 
 
 def _two_digits(value: float | None, otherwise: Cell) -> Cell:
@@ -253,9 +252,11 @@ def _last_tuned(evidence: Evidence, name: str) -> Result | None:
     return next((case for case in done if case.ok), done[-1] if done else None)
 
 
-def _case_or(case: Result | None, otherwise: Cell) -> Cell:
-    """The status of a case that failed: why there is no score."""
-    return case_cell(case, None) if case is None or not case.ok else otherwise
+def _no_score(case: Result | None) -> Cell:
+    """Why there is no score: the status of a case that failed says it."""
+    if case is None or not case.ok:
+        return case_cell(case, None)
+    return missing(text("no score", "점수 없음"))
 
 
 def _score(evidence: Evidence, name: str) -> Cell:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.report_texts import sentence
-from benchmarks.report.tables.main_table import case_cell, name_cell, peak_megabytes
+from benchmarks.report.tables.main_table import about_replies, case_cell, name_cell, peak_megabytes
 from benchmarks.report.tables.table_cells import (
     Cell,
     Column,
@@ -152,9 +152,6 @@ def _signed(value: float, unit: str = "") -> str:
 
 def _quality_cell(evidence: Evidence, value: float | None, change: float | None = None) -> Cell:
     if value is None:
-        if evidence.run.random_weights:
-            why = text("replies of random weights mean nothing", "무작위 가중치의 답변은 뜻이 없음")
-            return missing(text("random", "무작위"), why)
-        return missing(text("no score", "점수 없음"))
+        return about_replies(evidence, missing(text("no score", "점수 없음")))
     under = "" if change is None else _signed(change)
     return Cell(f"{value:.2f}", "number", value, under=under)

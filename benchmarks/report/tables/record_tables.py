@@ -160,11 +160,7 @@ def measuring_table(evidence: Evidence) -> Table:
         for phase, counts in methods.items()
         for method, count in counts.items()
     ]
-    return make_table(columns, rows, _measuring_note())
-
-
-def _measuring_note() -> str:
-    return sentence("how_measured")
+    return make_table(columns, rows, sentence("how_measured"))
 
 
 def machine_table(evidence: Evidence) -> Table:
