@@ -11,12 +11,12 @@ from benchmarks.engines.engine import Event
 from benchmarks.engines.local import LocalEngine
 from benchmarks.run.case import Case
 from benchmarks.run.measure import resident_bytes
-from benchmarks.run.worker import CaseLog, is_out_of_memory, one_line, status_of
+from benchmarks.run.worker import CaseLog, is_out_of_memory, status_of
 from benchmarks.tune import Tell, tune
 from benchmarks.tune_rows import TuneRows, encode_rows
 from benchmarks.tune_state import EpochEnd
 from model_registry import cuda
-from model_registry.errors import OhloraError
+from model_registry.errors import OhloraError, first_line
 from model_registry.language import Both
 from model_registry.memory.allocator import give_back_what_is_freed
 from model_registry.statuses import status_called
@@ -43,7 +43,7 @@ def tune_here(case: Case, rows: TuneRows, tell: Tell, epoch_ends: EpochEnds) -> 
         _tune(case, _base_of(case), rows, tell, epoch_ends)
     except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
-            raise TuneOutOfMemory(one_line(error)) from error
+            raise TuneOutOfMemory(first_line(error, None)) from error
         raise
 
 
@@ -96,7 +96,7 @@ def _main(case: Case, connection: Connection) -> None:
             )  # fmt: skip
         status, message = "ok", None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whoever waits tells of it
-        status, message = status_of(error, log.stage, case.workload), one_line(error)
+        status, message = status_of(error, log.stage, case.workload), first_line(error, None)
         ours = (str(error), error.korean) if isinstance(error, OhloraError) else None
         send(("said", ours or (message, message)))
     send(("done", case.result(status, stage=log.stage, message=message)))

@@ -202,7 +202,7 @@ def system_reasons(error: OSError) -> dict[str, str]:
     return {"reason": error.strerror or str(error), "reason_ko": korean}
 
 
-def first_line(error: BaseException) -> str:
-    """An exception's class and the first line of what it says."""
+def first_line(error: BaseException, longest: int | None = 200) -> str:
+    """An exception's class and the first line of what it says, of so many characters at most."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+    return f"{type(error).__name__}: {lines[0][:longest]}" if lines else type(error).__name__

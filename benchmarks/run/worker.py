@@ -31,7 +31,7 @@ from benchmarks.workloads.workload import (
     workload_called,
 )
 from model_registry import cuda, machine
-from model_registry.errors import LoadError, NotFinite, OhloraError
+from model_registry.errors import LoadError, NotFinite, OhloraError, first_line
 from model_registry.files.json_values import JsonDict
 from model_registry.language import for_files
 from model_registry.memory.allocator import give_back_what_is_freed
@@ -121,7 +121,7 @@ def run_case(case: Case, log: CaseLog) -> Result:
         status, message = "ok", None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a failed case is a row
         status = status_of(error, log.stage, case.workload)
-        message = one_line(error)
+        message = first_line(error, None)
         if isinstance(error, OhloraError):
             facts["explanation"] = Note.of_error(error)
         if isinstance(error, PartlyDone):
@@ -253,9 +253,3 @@ def errno_of(error: BaseException) -> str | None:
             return errno.errorcode.get(int(told.group(1)))
         seen = seen.__cause__ or seen.__context__
     return None
-
-
-def one_line(error: BaseException) -> str:
-    """Exception class and first line of its message."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__

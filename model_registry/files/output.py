@@ -15,6 +15,7 @@ from pathlib import Path
 from model_registry.errors import OhloraError
 from model_registry.files.folder_lock import NAME as LOCK
 from model_registry.files.folder_lock import FolderLock
+from model_registry.files.whole_file import umask
 
 
 def check_folder(path: Path, option: str = "--out") -> None:
@@ -49,13 +50,17 @@ def check_file(path: Path, option: str = "--out") -> None:
 
 def _check_parent(path: Path, option: str) -> None:
     """The nearest thing that exists on the way to a path must be a folder that takes files."""
+    there = path.absolute().parent if path.is_file() else _nearest(path)
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise _not_writable(path, there, option)
+
+
+def _nearest(path: Path) -> Path:
+    """A path, or the nearest folder above it that exists."""
     there = path.absolute()
     while not there.exists() and there != there.parent:
         there = there.parent
-    if path.exists() and path.is_file():
-        there = path.absolute().parent
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise _not_writable(path, there, option)
+    return there
 
 
 def _not_writable(path: Path, cause: Path, option: str) -> OhloraError:
@@ -97,11 +102,8 @@ def _disk_words(path: Path, error: Exception) -> tuple[str, str]:
 
 
 def _free_megabytes(path: Path) -> int | str:
-    there = path.absolute()
-    while not there.exists() and there != there.parent:
-        there = there.parent
     try:
-        return shutil.disk_usage(there).free // 2**20
+        return shutil.disk_usage(_nearest(path)).free // 2**20
     except OSError:
         return "?"
 
@@ -154,8 +156,7 @@ def _beside(out: Path) -> Iterator[Path]:
 
 def _open_to_readers(folder: Path) -> None:
     """Give files the rights that any other program's have: libraries write some for us alone."""
-    mask = os.umask(0)
-    os.umask(mask)
+    mask = umask()
     folder.chmod(0o777 & ~mask)
     for path in folder.rglob("*"):
         path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)

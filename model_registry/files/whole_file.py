@@ -23,14 +23,15 @@ def write_whole(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        beside.chmod(0o666 & ~_umask())  # mkstemp lets nobody else read it
+        beside.chmod(0o666 & ~umask())  # mkstemp lets nobody else read it
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The rights that files made by this process don't get."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

@@ -17,7 +17,7 @@ import torch
 
 from model_registry.architectures.chunked_head import way_of
 from model_registry.architectures.model_config import build_config
-from model_registry.errors import LoadError
+from model_registry.errors import LoadError, first_line
 from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.memory.steps import Inference, Shape, Training
 
@@ -180,12 +180,11 @@ def trace_architecture(
     except LoadError:
         raise
     except Exception as error:
-        line = (str(error).splitlines() or [""])[0]
+        said, model_type = first_line(error), values["model_type"]
         raise LoadError(
             "unsupported_architecture",
-            f"{kind} of {values['model_type']} can't be followed: {type(error).__name__}: {line}",
-            f"{values['model_type']}의 {kind}을(를) 추적할 수 없습니다: "
-            f"{type(error).__name__}: {line}",
+            f"{kind} of {model_type} can't be followed: {said}",
+            f"{model_type}의 {kind}을(를) 추적할 수 없습니다: {said}",
         ) from error
     features = np.array([shape.features() for shape in shapes], dtype=float)
     found = {

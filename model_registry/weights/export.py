@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from model_registry import machine
@@ -71,7 +70,9 @@ def export(
     )  # fmt: skip
     model = _merged(loaded, method)
     if method is None and getattr(model.config, "quantization_config", None) is None:
-        model = model.to(getattr(_torch(), _written_in(loaded, dtype)))
+        import torch
+
+        model = model.to(getattr(torch, _written_in(loaded, dtype)))
     tokenizer = loaded.tokenizer
     policy = loaded.candidate.prompting
     tokenizer.chat_template = served_template(policy, tokenizer)
@@ -84,12 +85,6 @@ def export(
     with whole_folder(out) as whole:
         write(model, tokenizer, whole)
     return out
-
-
-def _torch() -> ModuleType:
-    import torch
-
-    return torch
 
 
 def _known_dtype(said: object) -> str:

@@ -11,8 +11,9 @@ from functools import partial
 from statistics import median
 
 from benchmarks.run.measure import wait_for
-from benchmarks.run.worker import is_out_of_memory, one_line
+from benchmarks.run.worker import is_out_of_memory
 from model_registry import cuda
+from model_registry.errors import first_line
 
 _DTYPES = ("float32", "float16", "bfloat16")
 _MIB = 2**20
@@ -75,7 +76,7 @@ def _after(
     try:
         fails()
     except (RuntimeError, MemoryError) as error:
-        said, recognised = one_line(error), is_out_of_memory(error)
+        said, recognised = first_line(error, None), is_out_of_memory(error)
     free()
     try:
         works = _product(device)

@@ -11,7 +11,6 @@ from benchmarks.run.case import Case, Limits
 from benchmarks.run.worker import (
     CaseLog,
     is_out_of_memory,
-    one_line,
     run_case,
     status_of,
 )
@@ -19,7 +18,7 @@ from benchmarks.study.contract import Contract
 from benchmarks.workloads.optimisation import NanLoss
 from benchmarks.workloads.workload import WORKLOADS, oom_status
 from model_registry.candidate import Candidate
-from model_registry.errors import BadTrainingRow, LoadError
+from model_registry.errors import BadTrainingRow, LoadError, first_line
 from model_registry.records import Loss
 from model_registry.statuses import STATUSES
 from tests.support.tiny_models import FREE
@@ -131,8 +130,8 @@ def test_an_ordinary_error_is_no_want_of_memory():
 
 
 def test_an_error_is_told_by_its_class_and_first_line():
-    assert one_line(ValueError("\n\n first \nsecond")) == "ValueError: first"
-    assert one_line(KeyError()) == "KeyError"
+    assert first_line(ValueError("\n\n first \nsecond")) == "ValueError: first"
+    assert first_line(KeyError()) == "KeyError"
 
 
 def test_a_phase_that_fails_is_told_before_the_worker_can_die(told, log):
