@@ -13,21 +13,9 @@ from pathlib import Path
 
 from benchmarks.study.contract import Contract
 from benchmarks.tune_rows import TuneRows
-from benchmarks.tune_state import (
-    BEST,
-    STATE,
-    EpochEnd,
-    check_state,
-    identity_of,
-    restore,
-    save,
-)
+from benchmarks.tune_state import BEST, STATE, EpochEnd, check_state, identity_of, restore, save
 from benchmarks.workloads.answer_loss import Batch, epoch_batches, validation_loss
-from benchmarks.workloads.fine_tune import (
-    add_lora,
-    dropout_of,
-    learning_rate,
-)
+from benchmarks.workloads.fine_tune import add_lora, dropout_of, learning_rate
 from benchmarks.workloads.optimisation import (
     Stepper,
     check_losses,

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from rich.markup import escape
 
 from commands.shared.console import out, plugin_files, print_json
-from commands.shared.options import (
-    Json,
-)
+from commands.shared.options import Json
 from evaluators.evaluator_registry import evaluator_manager
 from model_registry.language import text
 from model_registry.plugins import offered

@@ -12,16 +12,7 @@ import typer
 from benchmarks.tune_candidate import TooLarge, tune_candidate
 from commands.shared.console import out
 from commands.shared.option_class import option
-from commands.shared.options import (
-    TURNS,
-    Base,
-    CureName,
-    Device,
-    Dtype,
-    MemoryLimit,
-    Rank,
-    Weights,
-)
+from commands.shared.options import TURNS, Base, CureName, Device, Dtype, MemoryLimit, Rank, Weights
 from commands.shared.pasted_command import with_options
 from commands.shared.tuning_options import Epochs, TuningOptions
 from commands.shared.user_registry import registry

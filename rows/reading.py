@@ -8,14 +8,7 @@ from pathlib import Path
 
 from model_registry.errors import BadFile
 from rows.columns import CHECKS, Columns, find_all
-from rows.conversations import (
-    Roles,
-    Turn,
-    clean,
-    history_turns,
-    rows_of_turns,
-    turns_of,
-)
+from rows.conversations import Roles, Turn, clean, history_turns, rows_of_turns, turns_of
 from rows.encoding import broken_korean, refuse_mojibake
 from rows.forms import Forms, forms_of, is_filled
 from rows.record import Record, Table

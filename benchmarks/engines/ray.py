@@ -31,12 +31,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from benchmarks.engines.engine import CaseOutcome, Engine, Event, Listener, Watcher, ignore_event
 from benchmarks.engines.fork_server import NotReady, ServerDied
-from benchmarks.engines.placement import (
-    WAIT_SECONDS,
-    ResourceRequest,
-    resources_of,
-    why_waiting,
-)
+from benchmarks.engines.placement import WAIT_SECONDS, ResourceRequest, resources_of, why_waiting
 from benchmarks.engines.ray_cluster import connect, live_machines
 from benchmarks.engines.ray_task import EventBoard, do_case
 from benchmarks.run.case import Case

@@ -8,13 +8,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.tables.main_table import (
-    Field,
-    case_cell,
-    judged_fields,
-    size,
-    tokens_cell,
-)
+from benchmarks.report.tables.main_table import Field, case_cell, judged_fields, size, tokens_cell
 from benchmarks.report.tables.table_cells import (
     Cell,
     Column,

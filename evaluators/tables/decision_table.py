@@ -19,12 +19,7 @@ from evaluators.ranking.rank_candidates import Failures, rank
 from evaluators.ranking.ranking_result import Ranking
 from evaluators.tables.cell_values import is_failure, missing_reason
 from evaluators.tables.directions import column_words
-from evaluators.tables.table_columns import (
-    Column,
-    Row,
-    read_column,
-    unit_in_name,
-)
+from evaluators.tables.table_columns import Column, Row, read_column, unit_in_name
 from evaluators.tables.table_criteria import (
     NO_COLUMN_OPTIONS,
     ColumnOptions,

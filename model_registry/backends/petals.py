@@ -20,11 +20,7 @@ import httpx2
 from model_registry.backends.backend import Answer, GenerationSettings
 from model_registry.backends.remote.connection_failures import error_of_connection
 from model_registry.backends.remote.endpoint import Endpoint, mask, read_endpoint
-from model_registry.backends.remote.failures import (
-    AskError,
-    ServerRefusal,
-    one_line,
-)
+from model_registry.backends.remote.failures import AskError, ServerRefusal, one_line
 from model_registry.backends.remote.retries import seconds_to_wait, with_retries
 from model_registry.backends.remote.streamed_text import StreamedText
 from model_registry.backends.remote.streaming_backend import StreamingBackend

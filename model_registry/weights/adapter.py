@@ -11,9 +11,7 @@ from model_registry.candidate import Candidate, PromptPolicy
 from model_registry.errors import LoadError, OhloraError, UnknownName
 from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.files.small_json import read_json_object
-from model_registry.messages.path_errors import (
-    nothing_there,
-)
+from model_registry.messages.path_errors import nothing_there
 from model_registry.naming.resolve import TUNE_CARD, find_candidate
 from model_registry.registry import Registry
 from model_registry.weights.folder_check import ADAPTER_WEIGHTS, check_adapter

@@ -14,12 +14,7 @@ from pathlib import Path
 from model_registry.architectures.architecture_limits import check_values, parameters_at_least
 from model_registry.errors import LoadError, system_reasons
 from model_registry.files.small_json import read_json_object
-from model_registry.weights.weight_files import (
-    Tensor,
-    is_lfs_pointer,
-    read_tensors,
-    read_weights,
-)
+from model_registry.weights.weight_files import Tensor, is_lfs_pointer, read_tensors, read_weights
 
 #: The most bytes of a file by how its name ends; the first that fits counts.
 _MOST_BYTES = (

@@ -9,11 +9,7 @@ from benchmarks.report.evidence import Evidence
 from benchmarks.report.pictures.cost_pictures import candidates_along_y
 from benchmarks.report.pictures.drawing import FAINT, LIMIT, WIDTH, Picture, colour, draw, shade
 from benchmarks.report.report_texts import sentence
-from benchmarks.report.tables.detail_tables import (
-    QUALITY,
-    directions,
-    evaluators_of,
-)
+from benchmarks.report.tables.detail_tables import QUALITY, directions, evaluators_of
 from benchmarks.results.case_figures import Means, mean_before_and_after, mean_scores, spread_of
 from evaluators.evaluator_registry import evaluator_words
 from model_registry.language import text

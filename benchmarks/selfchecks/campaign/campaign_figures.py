@@ -18,6 +18,7 @@ from model_registry.errors import LoadError
 from model_registry.files.json_values import JsonDict
 from model_registry.memory.correction import correction_for
 from model_registry.memory.fit import is_quick, predict
+from model_registry.records import Result, from_json
 
 _NOWHERE = Path("no-cases-measured-here")
 
@@ -54,10 +55,11 @@ def compared(
         return []
     found = []
     figures = row.found["figures"]
+    result = from_json(Result, asdict(case.result("ok")) | {"peaks": row.found["peaks"]})
     correction = correction_for("", case.contract.device, _NOWHERE)
     for phase, work in works(case, figures, capability).items():
         peak = row.found["peaks"].get(phase)
-        measured = None if peak is None else measured_bytes(row, phase)
+        measured = None if peak is None else result.peak_bytes(phase)
         architecture = case.candidate.architecture
         if measured is None or not (trace or is_quick(architecture, work)):
             continue
@@ -81,16 +83,6 @@ def compared(
             }
         )
     return found
-
-
-def measured_bytes(row: Row, phase: str) -> int | None:
-    """As `Result.peak_bytes`: the allocator's peak, or what the process grew by on a CPU."""
-    peak, load = row.found["peaks"][phase], row.found["peaks"].get("load")
-    if peak["allocated_bytes"] is not None:
-        return int(peak["allocated_bytes"])
-    if peak["process_bytes"] is None or load is None or load["baseline_bytes"] is None:
-        return None
-    return max(0, int(peak["process_bytes"]) - int(load["baseline_bytes"]))
 
 
 def errors(pairs: list[JsonDict]) -> dict[str, object]:

@@ -18,12 +18,7 @@ from sqlalchemy import Engine, Executable, RowMapping, Table, delete, func, sele
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from evaluators.grading.store import schema
-from evaluators.grading.store.database import (
-    cause_of,
-    database_url,
-    lock_planning,
-    open_database,
-)
+from evaluators.grading.store.database import cause_of, database_url, lock_planning, open_database
 from evaluators.grading.store.grade_records import (
     CHOICES,
     Grade,

@@ -10,14 +10,7 @@ from sqlalchemy import Connection, RowMapping, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from evaluators.grading.store import schema
-from evaluators.grading.store.grade_records import (
-    Grade,
-    PlannedScreens,
-    Screen,
-    Shown,
-    Vote,
-    now,
-)
+from evaluators.grading.store.grade_records import Grade, PlannedScreens, Screen, Shown, Vote, now
 from model_registry.files.json_values import JsonDict
 
 
