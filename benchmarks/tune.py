@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.study.contract import Contract
+from benchmarks.study.tuning_settings import step_counts
 from benchmarks.tune_rows import TuneRows
 from benchmarks.tune_state import BEST, STATE, EpochEnd, check_state, identity_of, restore, save
 from benchmarks.workloads.answer_loss import Batch, epoch_batches, validation_loss
@@ -106,14 +107,6 @@ def tune(
     for left in (BEST, STATE):  # no state is left without its best epoch
         (out / left).unlink(missing_ok=True)
     return history
-
-
-def step_counts(rows: int, contract: Contract) -> tuple[int, int]:
-    """Steps of one epoch, and of the whole tune."""
-    batches = math.ceil(rows / contract.batch_size)
-    per_epoch = math.ceil(batches / contract.gradient_accumulation)
-    steps = per_epoch * contract.epochs
-    return per_epoch, min(steps, contract.max_steps or steps)
 
 
 def best_of(history: Sequence[EpochEnd]) -> EpochEnd | None:

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 from benchmarks.run.case import Case, Limits, Task
 from benchmarks.run.progress import progress_bar
 from benchmarks.study.contract import Contract
+from benchmarks.study.tuning_settings import step_counts
+from benchmarks.tune_checks import check_model, check_settings, check_warm_up
 from benchmarks.tune_fit import Attempt, fastest_that_fits, first_smaller
 from benchmarks.tune_rows import TuneRows, encode_with
 from benchmarks.tune_state import STATE, EpochEnd, check_state, identity_of
 from benchmarks.tune_worker import TuneOutOfMemory, tune_here, tune_in_worker
 from benchmarks.workloads.optimisation import check_optimizer, no_valid_rows
+from benchmarks.workloads.training_rows import as_trained
 from model_registry import machine
 from model_registry.architectures.architecture import declared_architecture
 from model_registry.architectures.fused_kernels import check_fused_kernels
@@ -132,13 +135,17 @@ def tune_candidate(
     check_optimizer(contract.optimizer)
     check_fused_kernels(contract.fused_kernels, where)
     get_ready(quantization, tunes=True)
+    check_settings(contract, quantization=quantization, device=where)
+    architecture = declared_architecture(candidate)
+    check_model(architecture, contract, rank)
     tokenizer = load_tokenizer(candidate, source=source)
     encoded = encode_with(candidate, tokenizer, train, valid, contract, say)
     if contract.patience and not encoded.valid:
         raise no_valid_rows(str(data))
+    check_warm_up(contract, step_counts(len(as_trained(encoded.train, contract)), contract)[1])
     if budget_bytes is not None:
         choice = fastest_that_fits(
-            declared_architecture(candidate), encoded.train, contract, budget_bytes,
+            architecture, encoded.train, contract, budget_bytes,
             rank=rank, quantization=quantization,
         )  # fmt: skip
         say(choice.words)

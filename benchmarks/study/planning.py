@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.study.asking_plan import make_asking_plan
 from benchmarks.study.plan import Options, Plan, make_tuning_plan
 from benchmarks.study.study import Study
+from benchmarks.study.variant import effective
+from benchmarks.tune_checks import check_layers, check_settings
 from benchmarks.workloads.optimisation import no_valid_rows
 from benchmarks.workloads.workload import workload_called
+from model_registry.architectures.architecture import declared_architecture
 from model_registry.errors import OhloraError
 from model_registry.registry import Registry
 
@@ -31,6 +35,7 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
     _refuse_of_pairs(plan)
     if options.quantization != "none":
         _refuse_unquantized(plan, options)
+    _refuse_what_can_not_work(plan)
     if plan.contract.patience and plan.study.work.tunes and not plan.task.valid:
         raise no_valid_rows(plan.study.name)
     return plan
@@ -54,6 +59,20 @@ def _refuse_unquantized(plan: Plan, options: Options) -> None:
             f"--quantization은 랭크별로 튜닝할 모델에 씁니다. {name} 스터디에는 그런 케이스가 "
             "없으니 --ranks 16처럼 랭크를 정하거나 --quantization을 빼세요.",
         )
+
+
+def _refuse_what_can_not_work(plan: Plan) -> None:
+    """Refuse what no case could be tuned with; what one candidate can't do is its row."""
+    tuned = [case for case in plan.cases if workload_called(case.workload).tunes]
+    named: dict[str, list[Mapping[str, object]]] = {}
+    for case in tuned:
+        own, settings = effective(case.contract, case.settings), case.settings
+        quantization = str(settings.get("quantization", "none"))
+        check_settings(own, quantization=quantization, device=own.device, rows=len(plan.task.train))
+        if settings.get("tuning") != "full":
+            named.setdefault(own.lora_targets, []).append(declared_architecture(case.candidate))
+    for targets, architectures in named.items():
+        check_layers(architectures, targets)
 
 
 def _refuse_of_pairs(plan: Plan) -> None:

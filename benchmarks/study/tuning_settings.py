@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -48,3 +49,11 @@ class TuningSettings:
     fused_kernels: str = "none"  # or Liger's, on a card
     seed: int = 42
     dtype: str = "float32"
+
+
+def step_counts(rows: int, settings: TuningSettings) -> tuple[int, int]:
+    """Steps of one epoch, and of the whole tune."""
+    batches = math.ceil(rows / settings.batch_size)
+    per_epoch = math.ceil(batches / settings.gradient_accumulation)
+    steps = per_epoch * settings.epochs
+    return per_epoch, min(steps, settings.max_steps or steps)

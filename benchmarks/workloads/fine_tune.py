@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from benchmarks.run.case import Case
 from benchmarks.study.contract import Contract
 from benchmarks.study.variant import effective, tuned_rank
+from benchmarks.tune_checks import check_warm_up
 from benchmarks.workloads.answer_loss import (
     Batch,
     answer_loss,
@@ -70,6 +71,7 @@ def work(case: Case, opened: Opened, log: WorkLog) -> Outcome:
     with log.phase("warm_up"):
         model = make_trainable(loaded.model, rank, contract)
         steps = training_batches(rows, contract, tokenizer.pad_token_id, _device(model))
+        check_warm_up(contract, len(training_steps(steps, contract)))
         warm_up(model, steps[: contract.warm_up])
     with log.phase("training"):
         rate = learning_rate(loaded, contract)

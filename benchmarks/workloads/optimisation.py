@@ -249,7 +249,7 @@ def prepare(model: PreTrainedModel, settings: TuningSettings) -> None:
         OhloraError: the model can't do what is asked for.
     """
     if settings.attention != "auto":
-        _attend(model, settings.attention)
+        attend(model, settings.attention)
     if settings.packing:
         check_packs(model, settings.batch_size)
     fuse(model, settings.fused_kernels)
@@ -266,7 +266,12 @@ def prepare(model: PreTrainedModel, settings: TuningSettings) -> None:
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
 
-def _attend(model: PreTrainedModel, name: str) -> None:
+def attend(model: PreTrainedModel, name: str) -> None:
+    """Set the implementation of attention.
+
+    Raises:
+        OhloraError: the model can't use it here.
+    """
     try:
         model.set_attn_implementation(name)
     except (ValueError, ImportError) as error:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Annotated
 
+import typer
 from typer.models import OptionInfo
 
+from benchmarks.study.contract import lora_targets
 from benchmarks.study.tuning_settings import (
     ATTENTIONS,
     FUSED_KERNELS,
@@ -18,6 +20,7 @@ from benchmarks.study.tuning_settings import (
 from commands.shared.option_class import option
 from commands.shared.options import choice, ranged
 from model_registry.files.json_values import JsonDict
+from model_registry.language import text
 
 
 def _number(name: str, english: str, korean: str) -> OptionInfo:
@@ -27,6 +30,18 @@ def _number(name: str, english: str, korean: str) -> OptionInfo:
 def _one_of(known: tuple[str, ...], english: str, korean: str) -> OptionInfo:
     listed = ", ".join(known)
     return option(f"{english}: {listed}.", f"{korean}: {listed}.", callback=choice(known))
+
+
+def _names_layers(value: str | None) -> str | None:
+    """A check of LoRA's targets: at least one name."""
+    if value is not None and not lora_targets(value):
+        raise typer.BadParameter(
+            text(
+                "it names no layer: all-linear, or q_proj,v_proj",
+                "레이어가 없습니다. all-linear나 q_proj,v_proj처럼 적으세요",
+            )
+        )
+    return value
 
 
 Epochs = Annotated[int | None, _number("epochs", "Times over all rows.", "전체 행을 도는 횟수.")]
@@ -121,7 +136,9 @@ class TuningOptions:
     lora_targets: Annotated[
         str | None,
         option(
-            "Layers: all-linear, or q_proj,v_proj.", "LoRA를 붙일 층: all-linear, q_proj,v_proj"
+            "Layers: all-linear, or q_proj,v_proj.",
+            "LoRA를 붙일 층: all-linear, q_proj,v_proj",
+            callback=_names_layers,
         ),
     ] = None
     lora_alpha: Annotated[int | None, _number("lora_alpha", "Of LoRA.", "LoRA의 alpha.")] = None

@@ -7,7 +7,8 @@ first forgets the layers beside them that bear their old names: so what is tuned
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,14 +50,20 @@ def lora_targets(model: PreTrainedModel, targets: str) -> LoraTargets:
         model: plain or quantised.
         targets: "all-linear", or names of layers separated by commas.
 
+    Names that it does not have are passed over: a study names those of several architectures.
+
     Raises:
-        LoadError: "unsupported_architecture", where quantised weights lie beside stacked experts.
+        LoadError: "unsupported_architecture", where it has none of the layers, or quantised
+            weights lie beside stacked experts.
     """
     experts = stacked_experts(model)
     if targets != ALL_LINEAR:
-        names = [name.strip() for name in targets.split(",") if name.strip()]
+        names = named_layers(targets)
         chosen = [name for name in experts if name.rpartition(".")[2] in names]
-        return LoraTargets([n for n in names if n in _leaves(_linears(model))], chosen)
+        modules = [name for name in names if name in _layers(model)]
+        if not modules and not chosen:
+            raise no_such_layers(names, layer_names(model))
+        return LoraTargets(modules, chosen)
     if not experts:
         return LoraTargets(gptq_layers(model) or ALL_LINEAR, [])
     if getattr(model.config, "quantization_config", None) is not None:
@@ -65,6 +72,29 @@ def lora_targets(model: PreTrainedModel, targets: str) -> LoraTargets:
     beside = [f"{_suffix(n)}.weight" for n in linears if n.rpartition(".")[2] in _TAKEN_FOR_EXPERTS]
     modules = sorted(_leaves(linears) - _TAKEN_FOR_EXPERTS)
     return LoraTargets(modules, [*experts, *sorted(set(beside))])
+
+
+def named_layers(targets: str) -> list[str]:
+    """The names of layers in a policy's LoRA targets, none for all of them."""
+    names = [name.strip() for name in targets.split(",") if name.strip()]
+    return [] if names == [ALL_LINEAR] else names
+
+
+def layer_names(model: PreTrainedModel) -> set[str]:
+    """What LoRA targets may name in a model: linear layers, and the parameters of experts."""
+    return _layers(model) | _leaves(stacked_experts(model))
+
+
+def no_such_layers(names: Sequence[str], known: Iterable[str]) -> LoadError:
+    """The error for LoRA targets that a model does not have; it names the near one."""
+    listed = ", ".join(sorted(known))
+    near = [m for name in names for m in difflib.get_close_matches(name, sorted(known), n=1)]
+    meant = ",".join(dict.fromkeys(near))
+    return LoadError.of(
+        "no_such_layers", names=", ".join(names), known=listed,
+        hint=f" Did you mean {meant}?" if meant else "",
+        hint_ko=f" {meant}을(를) 쓰려고 했나요?" if meant else "",
+    )  # fmt: skip
 
 
 def lora_dropout(model: PreTrainedModel, targets: str, wanted: float) -> float:
@@ -106,6 +136,10 @@ def stacked_experts(model: PreTrainedModel) -> list[str]:
         if parameter.ndim == 3 and min(parameter.shape) > 1
     }
     return sorted(found)
+
+
+def _layers(model: PreTrainedModel) -> set[str]:
+    return _leaves(_linears(model)) | set(gptq_layers(model))
 
 
 def _linears(model: PreTrainedModel) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.study.contract import Contract
-from benchmarks.tune import step_counts
+from benchmarks.study.tuning_settings import step_counts
 from benchmarks.tune_fit import attempts, fastest_that_fits, work_of
 from benchmarks.workloads.optimisation import is_patience_over
 from model_registry.errors import OhloraError
