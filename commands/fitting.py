@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -12,18 +13,21 @@ from rich.markup import escape
 
 from benchmarks.study.contract import tuned_by
 from benchmarks.study.tuning_settings import TuningSettings
+from benchmarks.tune_checks import check_layers, check_settings
 from commands.shared.console import out, print_columns, print_json
 from commands.shared.economy_words import DataRows, economy_by_name, print_lengths
 from commands.shared.option_class import option
 from commands.shared.options import CatalogName, CureName, Dtype, Gpu, Json, ranged
 from commands.shared.tuning_options import TuningOptions
 from commands.shared.user_registry import registry
+from model_registry.files.json_values import JsonDict
 from model_registry.language import text
 from model_registry.machine import pick_dtype
 from model_registry.memory.correction import correction_for
 from model_registry.memory.fit import NO_CORRECTION, Work
 from model_registry.memory.fit_report import (
     FitRow,
+    Said,
     card_budget,
     column,
     columns,
@@ -41,6 +45,12 @@ _SHOWN = {"load", "inference", "inference nf4", "lora r16", "lora r32", "lora r6
 
 #: What a column is of, in Korean; LoRA and ORPO are called so there, too.
 _KOREAN = {"load": "불러오기", "inference": "추론", "full": "전체 튜닝"}
+
+#: Levers of a tune that a change of it names itself, where they are not what they are else.
+_SAID_BY_WORK = {"batch_size", "gradient_accumulation", "gradient_checkpointing", "lora_targets",
+                 "dora", "packing", "optimizer", "attention"}  # fmt: skip
+#: Levers that a trace is made with.
+_TRACED_APART = {"lora_targets", "dora"}
 
 #: Seconds for which `fit` follows what the table has not, about 15 s each, without being asked to.
 #: What was followed is kept, so that the next call goes on with the rest.
@@ -95,9 +105,13 @@ class FitOptions(TuningOptions):
     cure: CureName = None
     as_json: Json = False
 
+    def settings(self) -> TuningSettings:
+        """What a tune is told."""
+        return replace(TuningSettings(), **self.given())
+
     def tuned(self) -> Work:
         """How a tune is done, as far as memory hangs on it."""
-        settings = replace(TuningSettings(), **self.given())
+        settings = self.settings()
         work = Work(
             kind="lora",
             batch=settings.batch_size,
@@ -106,6 +120,45 @@ class FitOptions(TuningOptions):
             quantization=self.quantization or "none",
         )
         return tuned_by(settings, work)
+
+    def said(self) -> Said:
+        """What commands to paste say beside what a change does: levers that memory does not hang
+        on, the rows, the cure. `ohlora tune` finds no candidate of a catalog of one's own."""
+        others: JsonDict = {"catalog": self.catalog} if self._of_own_catalog else {}
+        others |= {"gpu": self.gpu} if self.gpu else {}
+        traced = {name: value for name, value in self.given().items() if name in _TRACED_APART}
+        traced |= {"dtype": self.dtype} if self.dtype != "auto" else {}
+        traced |= {"cure": self.cure} if self.cure else {}
+        return Said(
+            None if self._of_own_catalog else _as_options(self._of_tune()),
+            _as_options(others | traced),
+        )
+
+    @property
+    def _of_own_catalog(self) -> bool:
+        return self.catalog is not None and self.catalog.endswith(".toml")
+
+    def _of_tune(self) -> JsonDict:
+        given = {name: value for name, value in self.given().items() if name not in _SAID_BY_WORK}
+        if self.packing or self.max_length == TuningSettings().max_length:
+            del given["max_length"]
+        if given.get("lora_dropout") == 0:
+            del given["lora_dropout"]
+        if self.dtype not in ("auto", "float32"):  # a change of the last says the other itself
+            given["dtype"] = self.dtype
+        given |= {"cure": self.cure} if self.cure else {}
+        return given | {"data": self.data or "FILE", "out": "DIR"}
+
+
+def _as_options(given: Mapping[str, object]) -> str:
+    return " ".join(_as_option(name, value) for name, value in given.items())
+
+
+def _as_option(name: str, value: object) -> str:
+    option = "--tune-seed" if name == "seed" else f"--{name.replace('_', '-')}"
+    if isinstance(value, bool):
+        return option if value else option.replace("--", "--no-", 1)
+    return f"{option} {shlex.quote(str(value))}"
 
 
 def fit(options: FitOptions) -> None:
@@ -118,12 +171,15 @@ def fit(options: FitOptions) -> None:
         chosen = find_candidates(options.names, known, options.catalog, cure=options.cure)
     else:
         chosen = [c for c in known.candidates(options.catalog) if c.backend == "transformers"]
+    tuned = options.tuned()
     budget = card_budget(options.gpu) if options.gpu else machine_budget()
     if options.dtype != "auto":
         budget = replace(budget, dtype=pick_dtype(budget.device, options.dtype))
+    check_settings(options.settings(), quantization=tuned.quantization, device=budget.device)
+    shapes = [c.shapes for c in chosen if c.shapes]
+    check_layers(shapes, options.settings().lora_targets)
     correction = NO_CORRECTION if options.gpu else correction_for(budget.name, budget.device)
     economy = economy_by_name(chosen, options.data)
-    tuned = options.tuned()
     rows = fit_rows(
         chosen,
         budget,
@@ -132,6 +188,7 @@ def fit(options: FitOptions) -> None:
         lengths={name: each.longest for name, each in economy.items() if each.longest},
         correction=correction,
         trace_seconds=math.inf if options.trace else _TRACED_FOR,
+        said=options.said(),
     )
     if options.as_json:
         economies = [each.to_json() for each in economy.values()]
@@ -196,14 +253,17 @@ def _in_words(name: str) -> str:
 
 
 def _print_changes(rows: Sequence[FitRow], tuned: Work) -> None:
-    """Why something is not known, and the smallest change with which a tune would fit."""
+    """Why something is not known, each reason once, and the smallest change with which a tune
+    would fit."""
+    told = set()
     for row in rows:
         if row.work.quantization != tuned.quantization:
             continue
         if row.reason and row.work.kind in ("load", "lora"):
-            out.print(
-                f"  {escape(row.name)} {_in_words(row.work.kind)}: {escape(row.reason.words)}"
-            )
+            line = f"  {escape(row.name)} {_in_words(row.work.kind)}: {escape(row.reason.words)}"
+            if line not in told:
+                out.print(line)
+            told.add(line)
         elif row.smallest_change and (row.work.kind, row.work.rank) == ("lora", tuned.rank or 16):
             out.print(
                 f"  {escape(row.name)} lora r{row.work.rank} → {escape(row.smallest_change)}",

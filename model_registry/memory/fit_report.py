@@ -13,7 +13,7 @@ from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError
 from model_registry.licenses.remark_words import remark_in_korean
 from model_registry.memory.fit import NO_CORRECTION, Correction, Work, is_quick, predict
-from model_registry.memory.verdict import Change, margin, smallest_change
+from model_registry.memory.verdict import TUNED_LENGTH, Change, margin, smallest_change
 from model_registry.messages.notes import Note
 from model_registry.selection import parse_bytes
 from model_registry.statuses import STATUSES
@@ -28,6 +28,18 @@ _HOPPER = ("H100", "H200")
 _LEAST = 2**20  # bytes: less than this is a number whose unit was forgotten
 RANKS = (16, 32, 64)
 _TUNED = Work(kind="lora", batch=4)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What else the commands to paste say. `tune` is None where no `ohlora tune` can do it, as for
+    names of a catalog of one's own; `fit` is the card and the levers of an `ohlora fit`."""
+
+    tune: str | None = "--data FILE --out DIR"
+    fit: str = ""
+
+
+NOTHING_ELSE = Said()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +181,20 @@ def fit_rows(
     lengths: Mapping[str, int] | None = None,
     correction: Correction = NO_CORRECTION,
     trace_seconds: float = 0.0,
+    said: Said = NOTHING_ELSE,
 ) -> list[FitRow]:
     """A verdict for each candidate and kind of work; an unknown one carries its reason.
 
     `tuned` is how a tune is done: its batch, rank and levers. `lengths` are tokens of a row by
     candidate, where its tokenizer has counted the user's rows; `length` is for the others.
     Architectures that are not in the table are followed, one kind of work after the other, until
-    `trace_seconds` are over; what is left then is refused.
+    `trace_seconds` are over; what is left then is refused. `said` are further options of
+    the commands that are proposed.
     """
     known = lengths or {}
     begin = time.monotonic()
     return [
-        fit_row(c, work, budget, correction, trace=time.monotonic() - begin < trace_seconds)
+        fit_row(c, work, budget, correction, said, trace=time.monotonic() - begin < trace_seconds)
         for c in candidates
         for work in all_works(budget, tuned, known.get(c.name, length))
     ]
@@ -191,16 +205,18 @@ def fit_row(
     work: Work,
     budget: Budget,
     correction: Correction = NO_CORRECTION,
+    said: Said = NOTHING_ELSE,
     *,
     trace: bool = False,
 ) -> FitRow:
-    """One verdict."""
+    """One verdict; `said` as `fit_rows` takes it."""
     try:
         if not candidate.shapes:
             note = candidate.parameters_note or "its catalog entry has no architecture"
             raise LoadError("unsupported_architecture", note, remark_in_korean(note))
         if not trace and not is_quick(candidate.shapes, work):
-            command = f"`ohlora fit {shlex.quote(candidate.name)} --trace`"
+            again = f"{shlex.quote(candidate.name)} {said.fit}".strip()
+            command = f"`ohlora fit {again} --trace`"
             raise LoadError(
                 "not traced yet", f"{command} follows it now", f"{command}로 지금 추적하세요"
             )
@@ -213,16 +229,19 @@ def fit_row(
     change = None
     if left < 0:
         smallest = smallest_change(candidate.shapes, work, budget.bytes, correction, quick=True)
-        change = _as_command(candidate.name, smallest) or _more_memory(-left, budget)
+        change = _as_command(candidate.name, smallest, said.tune) or _more_memory(-left, budget)
     terms = {name: count for name, count in estimate.terms.items() if count}
     return FitRow(candidate.name, work, estimate.predicted_bytes, left >= 0, left, change, terms)
 
 
-def _as_command(name: str, change: Change | None) -> str | None:
+def _as_command(name: str, change: Change | None, also: str | None) -> str | None:
     """A change as the command to paste, or the line of a study where no command alone can do it."""
-    if change is None or change.tune is None:
+    if change is None or change.tune is None or also is None:
         return change.study if change else None
-    return f"ohlora tune {shlex.quote(name)} {change.tune} --data FILE --out DIR"
+    length = f"--max-length {change.work.length}"
+    longer = change.work.length > TUNED_LENGTH and "--max-length " not in change.tune + also
+    words = [shlex.quote(name), change.tune, *([length] if longer else []), also]
+    return f"ohlora tune {' '.join(words)}"
 
 
 def _more_memory(lacking: int, budget: Budget) -> str:

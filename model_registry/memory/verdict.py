@@ -12,8 +12,9 @@ from model_registry.memory.fit import NO_CORRECTION, Correction, Estimate, Work,
 #: What a process holds on a card beside the allocator's memory: its context and the kernels that it
 #: loads. Measured on an H200 with CUDA 13: 610 MiB when it has loaded, 758 when it has tuned.
 CARD_RESERVE = 768 * 2**20
-#: Rows in a step of `ohlora tune`.
+#: Rows in a step of `ohlora tune`, and the tokens that each may have.
 TUNED_BATCH = 4
+TUNED_LENGTH = 512
 
 
 def fits(estimate: Estimate, budget_bytes: int, device: str) -> bool:
@@ -88,9 +89,11 @@ def tune_options(work: Work) -> str:
         "--gradient-checkpointing": work.checkpointing,
         f"--quantization {work.quantization}": work.quantization != "none",
         f"--lora-targets {targets}": targets != "all-linear",
+        "--lora-dropout 0": not work.dropout,
         "--dora": work.dora,
         f"--packing --max-length {work.length}": work.packed,  # which decides their length
         f"--optimizer {work.optimizer}": work.optimizer != "adamw",
+        f"--attention {work.attention}": work.attention != "auto",
     }
     return " ".join(option for option, holds in said.items() if holds)
 
@@ -113,6 +116,11 @@ def _of_lora(work: Work) -> list[Change]:
         one = _in_batches_of(quantized, 1)
         steps.append(_change(work, quantized, line))
         steps.append(_change(work, one, f"{line}; [contract] batch_size = 1"))
+        if not work.checkpointing:
+            kept = f"{line}; [contract] gradient_checkpointing = true"
+            one = replace(one, checkpointing=True)
+            steps.append(_change(work, replace(quantized, checkpointing=True), kept))
+            steps.append(_change(work, one, f"{kept}; [contract] batch_size = 1"))
     return steps
 
 
