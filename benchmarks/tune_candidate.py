@@ -75,6 +75,7 @@ def tune_candidate(
     quantization: str = "none",
     budget_bytes: int | None = None,
     memory_limit: int | None = None,
+    command: Callable[[str], str] | None = None,
     **settings: object,
 ) -> Path:
     """Tune a candidate on a file or folder of rows, showing progress and the losses of each epoch.
@@ -96,6 +97,7 @@ def tune_candidate(
         budget_bytes: memory that the tune must fit into; the fastest settings that do are taken.
         memory_limit: bytes that the tune may take beyond Python and the libraries; it is ended
             when it takes more.
+        command: makes of options the command that has them, to be told which settings were taken.
         settings: of `TuningSettings`, by their names.
 
     Raises:
@@ -149,6 +151,9 @@ def tune_candidate(
             rank=rank, quantization=quantization,
         )  # fmt: skip
         say(choice.words)
+        if command is not None:
+            same = command(choice.taken.words)
+            say(text(f"The same without asking: {same}", f"같은 설정의 명령: {same}"))
         contract, quantization = choice.taken.contract, choice.taken.quantization
     with FolderLock(out).acquire():
         check_state(out, identity_of(candidate, tokenizer, encoded, contract, rank, quantization))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -79,6 +80,7 @@ def _tuned(options: TuneOptions) -> Path:
         quantization=options.quantization or "none",
         budget_bytes=card_budget(options.fit).bytes if options.fit else None,
         memory_limit=parse_bytes(options.memory_limit) if options.memory_limit else None,
+        command=partial(with_options, without=["--fit"]),
         **options.given(),
     )  # fmt: skip
 

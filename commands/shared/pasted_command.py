@@ -7,12 +7,15 @@ import sys
 from collections.abc import Sequence
 
 
-def with_options(words: str, given: Sequence[str] | None = None) -> str:
+def with_options(
+    words: str, given: Sequence[str] | None = None, *, without: Sequence[str] = ()
+) -> str:
     """The given command with these options in the place of its own of the same names.
 
     Args:
         words: options and their values, as "--batch-size 2 --gradient-checkpointing".
         given: the command's arguments; this process's own if left out.
+        without: options with a value that are left out.
     """
     new = shlex.split(words)
     values = {
@@ -20,6 +23,7 @@ def with_options(words: str, given: Sequence[str] | None = None) -> str:
         for word, following in zip(new, [*new[1:], None], strict=True)
         if word.startswith("--")
     }
+    values |= dict.fromkeys(without, True)
     kept: list[str] = []
     left = 0
     for part in sys.argv[1:] if given is None else given:

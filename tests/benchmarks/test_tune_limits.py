@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import ohlora_cli
+from benchmarks import tune_candidate as tune_candidate_module
 from benchmarks.study.contract import Contract
 from benchmarks.tune_candidate import TooLarge
 from benchmarks.tune_fit import Attempt, attempts, first_smaller
@@ -70,6 +71,27 @@ def test_what_fit_promises_is_enough_where_the_plain_settings_run_out(
 )
 def test_a_command_to_paste_replaces_what_was_said(given, words, wanted) -> None:
     assert with_options(words, shlex.split(given)) == f"ohlora {wanted}"
+
+
+def test_the_settings_that_fit_are_told_as_a_command_to_paste(
+    long_rows, tmp_path, monkeypatch, ohlora
+):
+    monkeypatch.setattr(
+        tune_candidate_module, "_tune_showing", lambda case, *_: asked_for.append(case.contract)
+    )
+    asked_for: list[Contract] = []
+    asked = [
+        "tune", BASE, "--data", str(long_rows), "--out", str(tmp_path / "a b"), "--fit", "200MB",
+        "--too-long", "cut", "--batch-size", "8", "--device", "cpu",
+    ]  # fmt: skip
+    monkeypatch.setattr("sys.argv", ["ohlora", *asked])
+    code, out, _ = ohlora(*asked)
+    (command,) = [line.partition(": ")[2] for line in out.splitlines() if "without asking" in line]
+    assert (code, "--fit" in command) == (0, False)
+    code, out, error = ohlora(*shlex.split(command)[1:])
+    assert (code, error) == (0, "")
+    assert asked_for[0] == asked_for[1] != Contract()
+    assert asked_for[0].batch_size < 8
 
 
 def test_the_command_to_paste_begins_in_another_folder_where_an_epoch_was_saved(
