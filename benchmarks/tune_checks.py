@@ -94,6 +94,7 @@ def model_without_weights(values: Mapping[str, object]) -> PreTrainedModel | Non
     """The model on the meta device; None where it can't be built so: loading it will say why."""
     import torch
 
+    # It imports torch, which no plan of a run without named layers needs.
     from model_registry.memory.trace import on_meta
 
     if not values:
