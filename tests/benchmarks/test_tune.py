@@ -549,7 +549,7 @@ def test_a_killed_process_loses_no_finished_epoch(tiny_model, tmp_path) -> None:
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + 240
     while not (out / STATE).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)

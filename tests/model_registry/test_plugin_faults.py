@@ -111,7 +111,7 @@ def test_an_evaluator_that_exits_costs_its_own_scores(code):
 
 @pytest.mark.parametrize("hang", ["sleeps", "spins", "catches all"])
 def test_an_evaluator_that_hangs_costs_its_own_scores(monkeypatch, hang):
-    monkeypatch.setattr(time_limit, "BASE_SECONDS", 0.3)
+    monkeypatch.setattr(time_limit, "BASE_SECONDS", 1.0)
     monkeypatch.setattr(time_limit, "REPLY_SECONDS", 0.0)
 
     def judge(replies):
@@ -123,9 +123,9 @@ def test_an_evaluator_that_hangs_costs_its_own_scores(monkeypatch, hang):
 
     begin = time.perf_counter()
     rows, _ = judge_replies([AllReplies("hangs", judge), GOOD], REPLIES)
-    assert time.perf_counter() - begin < 10
+    assert time.perf_counter() - begin < 30
     assert [row.value for row in rows if row.evaluator == "good"] == [1.0] * 3
-    assert "no answer after 0.3 s" in next(r.reason for r in rows if r.evaluator == "hangs")
+    assert "no answer after 1 s" in next(r.reason for r in rows if r.evaluator == "hangs")
 
 
 FORKS = """

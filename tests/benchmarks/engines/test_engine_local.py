@@ -86,12 +86,12 @@ def test_a_peak_that_came_and_went_between_two_looks_still_counts(engine, small_
 
 def test_a_case_over_its_time_limit_is_a_timeout_and_keeps_what_it_found(engine, small_case):
     case = small_case(max_new_tokens=200)
-    case = replace(case, task=long_task(), limits=Limits(seconds=2))
+    case = replace(case, task=long_task(), limits=Limits(seconds=5))
     outcome = engine.run(case)
     assert outcome.result.status == "timeout"
-    assert "the limit is 2 s" in outcome.result.message
+    assert "the limit is 5 s" in outcome.result.message
     assert outcome.result.seconds["load"] > 0
-    assert outcome.wall_seconds < 10
+    assert outcome.wall_seconds < 40
 
 
 def test_a_worker_that_tells_without_pause_can_not_outrun_its_limit(engine, small_case):
@@ -99,7 +99,7 @@ def test_a_worker_that_tells_without_pause_can_not_outrun_its_limit(engine, smal
     case = replace(case, task=Task(train=ROWS[:2]), limits=Limits(seconds=2))
     outcome = engine.run(case)
     assert outcome.result.status == "timeout"
-    assert outcome.wall_seconds < 10
+    assert outcome.wall_seconds < 40
 
 
 def test_a_case_that_raises_is_an_error_with_its_message(engine, small_case):
@@ -162,7 +162,7 @@ def test_no_worker_is_left_when_the_listener_raises(engine, small_case):
     begin = time.perf_counter()
     with pytest.raises(Enough):
         engine.run(replace(small_case(max_new_tokens=200), task=long_task()), stop)
-    assert time.perf_counter() - begin < 10
+    assert time.perf_counter() - begin < 40
     assert not psutil.pid_exists(pids[0]) or psutil.Process(pids[0]).status() == "zombie"
 
 

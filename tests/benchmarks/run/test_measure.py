@@ -76,7 +76,7 @@ def test_memory_that_a_phase_leaves_behind_is_the_baseline_of_the_next():
 def test_where_the_mark_can_not_be_reset_samples_find_the_peak():
     meter = _SamplingMeter()
     held = _touch(HELD)
-    time.sleep(0.05)
+    time.sleep(0.5)
     del held
     peak = meter.stop()
     assert peak.process_bytes - peak.baseline_bytes >= HELD - 8 * MIB
@@ -96,7 +96,7 @@ def test_a_kernel_that_refuses_the_reset_is_measured_by_samples(monkeypatch, tmp
 def test_seconds_are_those_of_the_block():
     with measured("cpu") as measurement:
         time.sleep(0.05)
-    assert 0.05 <= measurement.seconds < 0.5
+    assert 0.05 <= measurement.seconds < 5
 
 
 def test_a_phase_that_raises_is_measured_all_the_same():

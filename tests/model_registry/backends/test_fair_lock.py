@@ -64,7 +64,8 @@ def test_a_turn_is_due_only_after_it_has_lasted(monkeypatch: pytest.MonkeyPatch)
     with line.taken():
         waiting = threading.Thread(target=lambda: line.taken().__enter__(), daemon=True)
         waiting.start()
-        time.sleep(0.02)
+        while not line._waiting:
+            time.sleep(0.001)
         assert not line.due
         monkeypatch.setattr(fair_lock, "SLICE", 0.0)
         assert line.due
