@@ -18,7 +18,7 @@ from model_registry.files.folder_lock import FolderLock
 from model_registry.files.whole_file import umask
 
 
-def check_folder(path: Path, option: str = "--out") -> None:
+def check_folder(path: Path) -> None:
     """Refuse a folder that could not be written, before anything is done for it.
 
     Raises:
@@ -26,13 +26,13 @@ def check_folder(path: Path, option: str = "--out") -> None:
     """
     if path.exists() and not path.is_dir():
         raise OhloraError(
-            f"{path} is a file, not a folder. Choose another {option}.",
-            f"{path}은(는) 폴더가 아니라 파일입니다. 다른 {option}을 지정하세요.",
+            f"{path} is a file, not a folder. Choose another --out.",
+            f"{path}은(는) 폴더가 아니라 파일입니다. 다른 --out을 지정하세요.",
         )
-    _check_parent(path, option)
+    _check_parent(path, "--out")
 
 
-def check_file(path: Path, option: str = "--out") -> None:
+def check_file(path: Path, option: str) -> None:
     """Refuse a file that could not be written, before anything is done for it.
 
     Raises:

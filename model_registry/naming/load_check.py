@@ -106,8 +106,8 @@ def load_verdict(
         count: also count on the meta device, which takes about 0.1 s and torch.
     """
     values = cured(facts.config, cure)
-    looked = [*_source(facts), *_class(facts, values), *_config(facts, values, cure)]
-    config = _built(values)
+    config, said = _config(facts, values, cure)
+    looked = [*_source(facts), *_class(facts, values), *said]
     looked += [*_tokenizer(facts), *_template(facts), *_weights(facts)]
     meta = _count(values) if count and config is not None else None
     stored = facts.parameters
@@ -127,7 +127,7 @@ def catalog_verdict(name: str, values: JsonObject, cure: str | None) -> LoadVerd
     facts = ModelFacts(name, values)
     healed = cured(values, cure)
     looked = [Looked("source", None, Note("load_catalog_only"))]
-    looked += [*_class(facts, healed), *_config(facts, healed, cure)]
+    looked += [*_class(facts, healed), *_config(facts, healed, cure)[1]]
     needed = cure_for(healed)
     return LoadVerdict(name, tuple(looked), needed.name if needed else None)
 
@@ -152,29 +152,26 @@ def _class(facts: ModelFacts, values: Mapping[str, object]) -> list[Looked]:
     return [Looked("class", False, Note("load_class_unknown", said), "unsupported_architecture")]
 
 
-def _config(facts: ModelFacts, values: Mapping[str, object], cure: str | None) -> list[Looked]:
+def _config(
+    facts: ModelFacts, values: Mapping[str, object], cure: str | None
+) -> tuple[Any, list[Looked]]:
+    """The configuration, None where it can't be built, and what there is to say of it."""
     try:
-        build_config(values)
+        config = build_config(values)
     except LoadError as error:
         if error.status != "error":
-            return []  # said of the class
+            return None, []  # said of the class
         reason = str(error).partition("values: ")[2] or str(error)
         reason = reason.removeprefix("ValueError: ").rstrip(".")
         looked = [Looked("config", False, Note("load_config_refused", {"reason": reason}))]
         if (known := cure_for(values)) is not None:
             offered = {"cure": known.name, "means": known.name}
             looked.append(Looked("config", None, Note("load_cure_offered", offered)))
-        return looked
+        return None, looked
+    note = Note("load_config_accepted")
     if cure is not None and cure_for(facts.config) is not None:
-        return [Looked("config", True, Note("load_config_cured", {"cure": cure, "means": cure}))]
-    return [Looked("config", True, Note("load_config_accepted"))]
-
-
-def _built(values: Mapping[str, object]) -> Any:
-    try:
-        return build_config(values)
-    except OhloraError:
-        return None
+        note = Note("load_config_cured", {"cure": cure, "means": cure})
+    return config, [Looked("config", True, note)]
 
 
 def _tokenizer(facts: ModelFacts) -> list[Looked]:
