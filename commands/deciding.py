@@ -10,14 +10,14 @@ import typer
 from rich.markup import escape
 
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.terminal_tables import run_table
 from benchmarks.report.write_report import write_report
 from benchmarks.results import decision as deciding
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
-from benchmarks.results.uses import licence_account, licence_document
+from benchmarks.results.uses import licence_document
+from commands.run_messages import tell_answer, tell_licences
 from commands.shared.console import out, print_json
-from commands.shared.option_class import option
+from commands.shared.option_class import argument, option
 from commands.shared.options import Json, Use
 from evaluators.tables.decision_sentences import sensitivity_text
 from evaluators.tables.decision_table import read_table
@@ -29,7 +29,9 @@ from model_registry.language import text
 class DecideOptions:
     """What `ohlora decide` is asked for."""
 
-    run_dir: Annotated[Path | None, typer.Argument(metavar="RUN")] = None
+    run_dir: Annotated[
+        Path | None, argument("Folder of a run.", "실행 결과 폴더.", metavar="RUN")
+    ] = None
     table: Annotated[Path | None, option("A CSV of criteria.", "기준이 담긴 CSV.")] = None
     low: Annotated[
         list[str] | None, option("A column of the table: low is better.", "낮을수록 좋은 표의 열.")
@@ -41,7 +43,9 @@ class DecideOptions:
         list[str] | None, option("A column that does not decide.", "결정에 쓰지 않을 표의 열.")
     ] = None
     use: Use = None
-    ignore_license: Annotated[bool, typer.Option("--ignore-license")] = False
+    ignore_license: Annotated[
+        bool, option("Leave licences out of it.", "라이선스를 따지지 않습니다.", "--ignore-license")
+    ] = False
     as_json: Json = False
 
 
@@ -68,10 +72,8 @@ def _decide_run(folder: RunFolder, options: DecideOptions) -> None:
     if options.as_json:
         print_json(decision.to_json() | licence_document(run))
         return
-    out.print(run_table(Evidence(run, decision)))
-    out.print(escape(decision.ranking.reason), highlight=False)
-    for line in licence_account(run, decision):
-        print(line)
+    tell_answer(Evidence(run, decision))
+    tell_licences(run, decision)
     if decision.use is None:
         print(text("--use says what for.", "--use로 용도를 지정할 수 있습니다."))
 
@@ -95,7 +97,7 @@ def _decide_table(table: Path, options: DecideOptions) -> None:
 class ReportOptions:
     """What `ohlora report` is asked for."""
 
-    run_dir: Annotated[Path, typer.Argument(metavar="RUN")]
+    run_dir: Annotated[Path, argument("Folder of a run.", "실행 결과 폴더.", metavar="RUN")]
 
 
 def report(options: ReportOptions) -> None:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from commands.shared.console import out, print_columns, print_json
 from commands.shared.option_class import argument, option
 from commands.shared.options import Json, choice, ranged
@@ -28,9 +26,7 @@ class DiagramOptions:
 
     request: Annotated[
         str | None,
-        typer.Option(
-            help=text("What was asked for, without a column.", "요청한 내용(질문 열이 없을 때).")
-        ),
+        option("What was asked for, without a column.", "요청한 내용(질문 열이 없을 때)."),
     ] = None
 
     def sources(self) -> list[Source]:
@@ -49,7 +45,7 @@ class DiagramDrawOptions(DiagramOptions):
 
     out_dir: Annotated[Path, option("Folder.", "결과 폴더.", "--out")]
     kind: Annotated[
-        str, typer.Option("--format", help="png, svg", callback=choice(("png", "svg")))
+        str, option("png or svg.", "png 또는 svg.", "--format", callback=choice(("png", "svg")))
     ] = "png"
     as_json: Json = False
 
@@ -111,9 +107,20 @@ class DiagramRecommendOptions(DiagramOptions):
 
     keep: Annotated[int, option("How many.", "고를 개수.", callback=ranged("keep"))] = 3
     scored: Annotated[
-        Path | None, option("CSV of diagram and score: a taste.", "diagram, score 열의 CSV: 취향.")
+        Path | None,
+        option(
+            "CSV of diagram (its text) and score (0 to 5): a taste.",
+            "diagram(다이어그램 글), score(0~5) 열의 CSV: 취향.",
+        ),
     ] = None
-    readability_weight: Annotated[float, typer.Option(callback=ranged("readability_weight"))] = 0.5
+    readability_weight: Annotated[
+        float,
+        option(
+            "Of readability beside taste, 0 to 1.",
+            "취향과 견준 가독성의 비중, 0~1.",
+            callback=ranged("readability_weight"),
+        ),
+    ] = 0.5
     as_json: Json = False
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-import typer
 from rich.markup import escape
 
 from benchmarks.study.contract import tuned_by
@@ -16,8 +15,15 @@ from benchmarks.study.tuning_settings import TuningSettings
 from benchmarks.tune_checks import check_layers, check_settings
 from commands.shared.console import out, print_columns, print_json
 from commands.shared.economy_words import DataRows, economy_by_name, print_lengths
-from commands.shared.option_class import option
-from commands.shared.options import CatalogName, CureName, Dtype, Gpu, Json, ranged
+from commands.shared.option_class import argument, option
+from commands.shared.options import (
+    CatalogName,
+    CureName,
+    Dtype,
+    Gpu,
+    Json,
+    ranged,
+)
 from commands.shared.tuning_options import TuningOptions
 from commands.shared.user_registry import registry
 from model_registry.files.json_values import JsonDict
@@ -61,7 +67,14 @@ _TRACED_FOR = 60.0
 class FitOptions(TuningOptions):
     """What `ohlora fit` is asked for."""
 
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...")] = None
+    names: Annotated[
+        list[str] | None,
+        argument(
+            "Candidates, org/model or folders; all of the catalog else.",
+            "후보, org/model, 폴더. 없으면 카탈로그의 모든 후보.",
+            metavar="[NAME]...",
+        ),
+    ] = None
     catalog: CatalogName = None
     gpu: Gpu = None
     batch_size: Annotated[

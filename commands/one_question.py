@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Annotated
 
 from commands.shared.console import err
+from commands.shared.option_class import argument
 from commands.shared.options import (
     Base,
     CureName,
     Device,
     Dtype,
+    Model,
     NewTokens,
     Seed,
     Temperature,
@@ -29,8 +32,8 @@ from rows.encoding import nfc
 class AskOptions:
     """What `ohlora ask` is asked for."""
 
-    name: str
-    question: str
+    name: Model
+    question: Annotated[str, argument("What to ask.", "물어볼 내용.")]
     weights: Weights = "auto"
     device: Device = "auto"
     dtype: Dtype = "auto"

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from commands.shared.console import out, plugin_files, print_columns, print_json
-from commands.shared.option_class import option
+from commands.shared.option_class import argument, option
 from commands.shared.options import Json
 from evaluators.csv_scoring import score_csv
 from evaluators.evaluator_registry import load_evaluators
@@ -24,7 +22,14 @@ if TYPE_CHECKING:
 class ScoreOptions:
     """What `ohlora score` is asked for."""
 
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv")]
+    file: Annotated[
+        Path,
+        argument(
+            "A table of replies: CSV, Excel, JSON …",
+            "답변이 담긴 표: CSV, Excel, JSON 등.",
+            metavar="FILE.csv",
+        ),
+    ]
     prompt_column: Annotated[str | None, option("Whose cells were asked.", "질문 열.")] = None
     reply_column: Annotated[
         list[str] | None,

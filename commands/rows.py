@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from rich.markup import escape
 
 from commands.shared.console import out, print_json
 from commands.shared.economy_words import print_lengths
-from commands.shared.option_class import option
+from commands.shared.option_class import argument, option
 from commands.shared.options import TURNS, CatalogName, Json, ranged
 from commands.shared.user_registry import registry
 from model_registry.candidate import Candidate
@@ -38,7 +37,10 @@ SHORTLIST = "korean-2026"
 class DataOptions:
     """What `ohlora data` is asked for."""
 
-    file: Annotated[Path, typer.Argument(metavar="FILE")]
+    file: Annotated[
+        Path,
+        argument("A file, or a folder of splits.", "파일 또는 분할 폴더.", metavar="FILE"),
+    ]
     candidates: Annotated[
         str | None,
         option(

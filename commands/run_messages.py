@@ -15,7 +15,10 @@ from benchmarks.report.evidence import Evidence
 from benchmarks.report.report_texts import banner
 from benchmarks.report.terminal_tables import run_table
 from benchmarks.report.write_report import write_report
+from benchmarks.results.decision import Decision
 from benchmarks.results.folder import RunFolder, was_interrupted
+from benchmarks.results.run import Run
+from benchmarks.results.uses import licence_account
 from benchmarks.study.plan import Plan
 from commands.shared.console import err, out
 from model_registry.errors import OhloraError
@@ -178,10 +181,18 @@ def _print_yellow(what: str, how: str, command: str) -> None:
 
 
 def tell_decision(folder: RunFolder) -> None:
-    """The table, chosen and reserve (or why nothing is), and where the report is."""
+    """The answer, what its use changes where one was asked for, and where the report is."""
     with out.status(text("deciding and writing the report", "결정하고 보고서를 쓰는 중")):
         evidence = Evidence.read(folder)
         paths = write_report(folder, evidence)
+    tell_answer(evidence)
+    if evidence.decision is not None and evidence.decision.use is not None:
+        tell_licences(evidence.run, evidence.decision)
+    out.print(f"{text('report', '보고서')}: {paths.html}", highlight=False, soft_wrap=True)
+
+
+def tell_answer(evidence: Evidence) -> None:
+    """The table, chosen and reserve (or why nothing is), and a warning where weights stand in."""
     out.print(run_table(evidence))
     if evidence.decision is None:
         answer = answer_of(evidence)
@@ -194,4 +205,9 @@ def tell_decision(folder: RunFolder) -> None:
         out.print(escape(ranking.reason), highlight=False)
     if (warning := banner(evidence.head)) is not None:
         out.print(f"[yellow]{escape('. '.join(warning))}[/]", highlight=False)
-    out.print(f"{text('report', '보고서')}: {paths.html}", highlight=False, soft_wrap=True)
+
+
+def tell_licences(run: Run, decision: Decision) -> None:
+    """Under which use the decision holds, on what conditions, and what another would change."""
+    for line in licence_account(run, decision):
+        out.print(escape(line), highlight=False, soft_wrap=True)

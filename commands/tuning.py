@@ -12,8 +12,18 @@ import typer
 
 from benchmarks.tune_candidate import TooLarge, tune_candidate
 from commands.shared.console import out
-from commands.shared.option_class import option
-from commands.shared.options import TURNS, Base, CureName, Device, Dtype, MemoryLimit, Rank, Weights
+from commands.shared.option_class import argument, option
+from commands.shared.options import (
+    TURNS,
+    Base,
+    CureName,
+    Device,
+    Dtype,
+    MemoryLimit,
+    Model,
+    Rank,
+    Weights,
+)
 from commands.shared.pasted_command import with_options
 from commands.shared.tuning_options import Epochs, TuningOptions
 from commands.shared.user_registry import registry
@@ -34,7 +44,7 @@ MOST_CALIBRATED = 256  # rows; more of them change the rounding little
 class TuneOptions(TuningOptions):
     """What `ohlora tune` is asked for."""
 
-    name: str
+    name: Model
     data: Annotated[Path, option("Rows to learn.", "학습할 데이터.")]
     out_dir: Annotated[Path, option("For the adapter.", "어댑터 폴더.", "--out")]
     rank: Rank = 16
@@ -107,7 +117,7 @@ def _what_fits(error: TooLarge) -> str:
 class ExportOptions:
     """What `ohlora export` is asked for."""
 
-    folder: Annotated[Path, typer.Argument(metavar="DIR")]
+    folder: Annotated[Path, argument("Folder of a tune.", "튜닝 결과 폴더.", metavar="DIR")]
     out_dir: Annotated[Path, option("For the model.", "모델 폴더.", "--out")]
     quantization: Annotated[
         str | None,

@@ -148,7 +148,7 @@ def _measuring(evidence: Evidence) -> Iterator[Part]:
     yield Part(text("Method of each figure", "수치별 측정 방법"), measuring_table(evidence))
     yield Part(text("Machine and versions", "장비와 버전"), machine_table(evidence))
     yield Part(
-        text("The study, as it was declared", "선언한 연구 파일"),
+        text("The study, as it was declared", "선언한 스터디 파일"),
         source=str(evidence.head.study_source),
     )
 

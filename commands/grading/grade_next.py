@@ -6,12 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from benchmarks.results.human_grades import grades_of
 from benchmarks.results.rater_rows import GradedRun
 from commands.shared.console import print_columns, print_json
-from commands.shared.option_class import option
+from commands.shared.option_class import argument, option
 from commands.shared.options import Json
 from evaluators.grading.gradable_replies import read_run
 from evaluators.grading.statistics.next_grades import GradingPlan
@@ -26,7 +24,7 @@ _SHOWN_CHARACTERS = 40
 class NextOptions:
     """What `ohlora grades next` is asked for."""
 
-    run_dir: Annotated[Path, typer.Argument(metavar="RUN")]
+    run_dir: Annotated[Path, argument("Folder of a run.", "실행 결과 폴더.", metavar="RUN")]
     count: Annotated[int, option("How many prompts.", "보여 줄 질문 수.", min=1)] = 5
     as_json: Json = False
 

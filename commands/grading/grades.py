@@ -8,7 +8,7 @@ from typing import Annotated
 
 from benchmarks.results.rater_rows import GradedRun, joined_rows, length_sentences, rater_rows
 from commands.shared.console import out, print_columns, print_json
-from commands.shared.option_class import option
+from commands.shared.option_class import argument, option
 from commands.shared.options import Json
 from evaluators.grading.grade_export import export_grades
 from evaluators.grading.grade_import import import_grades
@@ -42,7 +42,10 @@ def _store() -> GradeStore:
 class GradeExportOptions:
     """What `ohlora grades export` is asked for."""
 
-    file: Path
+    file: Annotated[
+        Path,
+        argument("The file, or the dataset's folder.", "파일 또는 데이터셋 폴더."),
+    ]
     run: RunName = None
     format: Annotated[
         str | None,
@@ -69,7 +72,7 @@ def export_grades_of(options: GradeExportOptions) -> None:
 class GradeImportOptions:
     """What `ohlora grades import` is asked for."""
 
-    file: Path
+    file: Annotated[Path, argument("Grades that were exported.", "내보낸 등급 파일.")]
 
 
 def import_grades_of(options: GradeImportOptions) -> None:

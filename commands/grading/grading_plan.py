@@ -10,7 +10,7 @@ import typer
 
 from benchmarks.results.human_grades import stored_grades
 from commands.shared.console import print_columns, print_json
-from commands.shared.option_class import option
+from commands.shared.option_class import argument, option
 from commands.shared.options import Json, one_of
 from evaluators.grading.gradable_replies import GradableRun, read_run
 from evaluators.grading.scope.grading_load import GradingLoad, load_of, scope_document
@@ -45,7 +45,7 @@ def _count(value: str | None) -> str | None:
 class PlanOptions:
     """What `ohlora grades plan` is asked for; without any option it shows what is planned."""
 
-    run_dir: Annotated[Path, typer.Argument(metavar="RUN")]
+    run_dir: Annotated[Path, argument("Folder of a run.", "실행 결과 폴더.", metavar="RUN")]
     replies: Annotated[
         str | None,
         option(

@@ -11,7 +11,7 @@ import typer
 import typer.main
 from typer.models import TyperPath
 
-from commands.shared.option_class import option
+from commands.shared.option_class import argument, option
 from commands.shared.streams import only_json
 from model_registry.files.ranges import out_of_range
 from model_registry.language import for_files, text
@@ -32,6 +32,10 @@ Json = Annotated[
     option(
         "Print one JSON document.", "JSON 문서 하나를 출력합니다.", "--json", callback=_for_programs
     ),
+]
+Model = Annotated[
+    str,
+    argument("A candidate, org/model, a folder or a URL.", "후보, org/model, 폴더, URL."),
 ]
 CatalogName = Annotated[
     str | None, option("A catalog's name, or a file.", "카탈로그 이름 또는 파일.")

@@ -26,10 +26,10 @@ Reading = Literal["text", "summary", "reported"]
 #: What a model may be for, in words. A use is one entry here; a licence of the table that says
 #: nothing of it is unknown until somebody reads it.
 USE_WORDS: dict[str, tuple[str, str]] = {
-    "own-service": ("in a service of one's own", "자체 서비스"),
+    "own-service": ("a service of one's own", "자체 서비스"),
     "api": ("access sold to others (API)", "API 제공"),
-    "on-premise": ("installed at a customer's", "고객사 구축"),
-    "on-device": ("inside an app or a device", "온디바이스 탑재"),
+    "on-premise": ("installation at a customer's", "고객사 구축"),
+    "on-device": ("an app or a device", "온디바이스 탑재"),
     "research": ("research", "연구"),
     "derivative": ("tuned weights given to others", "튜닝한 가중치 배포"),
 }

@@ -160,6 +160,23 @@ def test_every_command_of_the_tables_is_there_and_imports_nothing_heavy() -> Non
     assert done.returncode == 0, done.stderr
 
 
+def test_every_option_and_argument_of_every_command_says_what_it_is() -> None:
+    program = (
+        "import typer, ohlora_cli as o\n"
+        "def walk(command, path):\n"
+        "    for part in command.params:\n"
+        "        if not part.help: print(*path, part.name)\n"
+        "    context = typer.Context(command)\n"
+        "    for name in getattr(command, 'list_commands', lambda _: [])(context):\n"
+        "        walk(command.get_command(context, name), [*path, name])\n"
+        "walk(typer.main.get_command(o.app), ['ohlora'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == []
+
+
 def test_the_texts_are_korean_where_the_locale_is() -> None:
     environment = {**os.environ, "LANG": "ko_KR.UTF-8", "OHLORA_LANG": ""}
     done = subprocess.run(

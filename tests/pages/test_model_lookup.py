@@ -174,7 +174,7 @@ def test_results_say_for_which_use_the_decision_holds_and_what_another_would_cha
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
     said = finish(show_results(context, "run", visitor())).use
-    assert "It holds for: in a service of one's own." in said
+    assert "It holds for: a service of one's own." in said
     assert "would be chosen; not allowed: alpha-2.6b, beta-1.3b" in said
     korean = finish(show_results(context, "run", visitor(language="ko"))).use
     assert "이 결정의 용도" in korean

@@ -11,6 +11,7 @@ from benchmarks.results.decision import decide
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
 from benchmarks.results.uses import licence_account, licence_document, under_each_use
+from commands.run_messages import tell_decision
 from model_registry.licenses.license_uses import USES
 from tests.support.report_fixtures import make_run
 
@@ -66,7 +67,7 @@ def test_each_use_says_who_would_be_chosen_and_who_is_allowed_but_was_not_measur
 def test_the_account_names_the_use_the_clause_the_attribution_and_the_changes(run) -> None:
     decision = decide(run)
     told = "\n".join(licence_account(run, decision))
-    assert "It holds for: in a service of one's own." in told
+    assert "It holds for: a service of one's own." in told
     if decision.ranking.chosen == "beta-1.3b":
         assert "Powered by Kanana" in told
     assert "For research: " in told
@@ -94,6 +95,25 @@ def test_the_command_decides_for_a_use(folder, ohlora) -> None:
     assert document["use"] == "api"
     assert document["chosen"] == "gamma-2.5b"
     assert {row["name"] for row in document["rejected"]} == {"alpha-2.6b", "beta-1.3b"}
+
+
+def test_the_command_names_the_chosen_and_what_another_use_would_change(folder, ohlora) -> None:
+    printed = ohlora("decide", folder.path)[1]
+    ranking = decide(Run.read(folder)).ranking
+    assert f"\nchosen: {ranking.chosen}\nreserve: {ranking.reserve}\n" in printed
+    assert "It holds for: a service of one's own." in printed
+    assert "For research: " in printed
+
+
+def test_a_decision_on_stand_ins_warns_that_they_are_no_real_candidates(tmp_path, ohlora) -> None:
+    made = make_run(tmp_path / "stand-ins", weights="bundled")
+    printed = " ".join(ohlora("decide", made.path)[1].split())
+    assert "Bundled stand-ins, not the real candidates." in printed
+
+
+def test_a_run_made_for_a_use_ends_with_what_another_would_change(folder, capsys) -> None:
+    tell_decision(folder)
+    assert "For research: " in capsys.readouterr().out
 
 
 def test_a_table_is_decided_for_a_use_by_its_column_of_licences(tmp_path: Path, ohlora) -> None:
