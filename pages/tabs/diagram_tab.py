@@ -12,8 +12,10 @@ from dataclasses import replace
 import gradio as gr
 
 from diagrams.parse import is_closed
+from diagrams.scoring.taste import cold_start
 from evaluators.grading.submission import InvalidRequest
 from model_registry.backends.backend import GenerationSettings
+from model_registry.language import read_on_page, text
 from pages.page_context import (
     OWN_EVENT,
     PageContext,
@@ -208,9 +210,9 @@ def _keep_scores(request: gr.Request, session: Session, *scores: int | None) -> 
         new = tuple((session.shown[place], float(score)) for place, score in given)
         others = tuple(one for one in session.scored if all(one[0] is not r for r, _ in new))
         session = replace(session, scored=(*others, *new))
-        said = (
-            f"{len(session.scored)}개에 점수를 매겼어요. 다음 순위는 이 취향을 따라요."
-            if prefers_korean(request)
-            else f"{len(session.scored)} scored. The next ranking follows your taste."
-        )
-        return lines(said), session
+        with read_on_page(prefers_korean(request)):
+            known = text("The next ranking follows your taste.", "다음 순위는 이 취향을 따릅니다.")
+            scored = len(session.scored)
+            said = text(f"{scored} scored.", f"{scored}개에 점수를 매겼습니다.")
+            taught = [(reply.diagram, score) for reply, score in session.scored]
+            return lines(f"{said} {cold_start(taught) or known}"), session

@@ -46,7 +46,8 @@ from pages.results_columns import (
 from pages.results_words import notice_words, people_rows
 from pages.serving.shared_results import Look
 
-#: What results_age.js draws: whose results are shown, since when, and when to ask again.
+#: What results_age.js draws: whose results are shown, since when, when to ask again, and whether
+#: the buttons for files give any.
 Age = dict[str, object]
 
 #: Seconds after which the browser asks whether newer results are there.
@@ -102,7 +103,7 @@ def results_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
         joined = data_table("joined", JOINED, [], "results-joined", none=NOTHING)
         further = data_table("grade_next", NEXT, [], "results-next", none=NOTHING)
         people = data_table("each_grader", GRADERS, [], "results-graders", none=NOTHING)
-        with gr.Row():
+        with gr.Row(elem_id="results-files"):
             as_csv = gr.DownloadButton(word("download_csv"), elem_id="results-csv")
             as_json = gr.DownloadButton(word("download_json"), elem_id="results-json")
     joining = [raters, joined, further]
@@ -186,7 +187,7 @@ async def show_results(
             people=people_rows(summary["each_grader"], None if allowed.everything else mine),
             as_csv=str(kept.grades_csv) if allowed.everything else None,
             as_json=str(kept.summary_json) if allowed.everything else None,
-            age={**age, **_age(look, summary["grades"])},
+            age={**age, "files": allowed.everything, **_age(look, summary["grades"])},
         )
 
 

@@ -175,6 +175,7 @@ def test_a_score_is_kept_and_scoring_again_replaces_it():
     _, session = _keep_scores(Asking(), session, 5, None)
     said, session = _keep_scores(Asking(), session, 2, None)
     assert [score for _, score in session.scored] == [2.0] and "1 scored" in said
+    assert "1 of at least 3" in said and "follows" not in said, "one is no taste yet"
 
 
 def test_two_clicks_at_once_keep_both_scores():

@@ -41,6 +41,7 @@ def test_the_owner_sees_results_and_downloads_them(visit: Callable, picture: Cal
     assert tab.locator("#results-decision tbody tr").count() == 3
     assert tab.locator("#results-cost svg circle").count() in (0, 3)
     picture(tab, "results")
+    assert tab.is_visible("#results-csv")
     with tab.expect_download() as csv:
         tab.click("#results-csv")
     content = csv.value.path().read_bytes()
@@ -131,6 +132,37 @@ def test_older_results_are_shown_at_once_and_newer_ones_come_by_themselves(
     picture(tab, "results-refreshing")
     tab.wait_for_function("document.querySelector('#results-age p').textContent === ''")
     assert tab.inner_text("#results-notice") != earlier
+
+
+@pytest.mark.parametrize("size", ["phone"], indirect=True)
+def test_a_first_look_that_waits_says_so_and_a_grader_gets_no_buttons_for_files(
+    visit: Callable, page: Page
+) -> None:
+    who = page.sit("다 함")
+    while "finished" not in (screen := page.value("grade_screen", who, "", -1)):
+        grades = [{"grade": 4} for _ in screen["replies"]]
+        page.value("grade_submit", who, screen["screen"], grades, "", 2.0, "")
+    tab = visit(f"?tab=chat&lang=ko&grader={who}")
+    tab.wait_for_selector("#chat-entry")
+    held: list[Any] = []
+    holding = [True]
+    tab.route(
+        "**/gradio_api/run/**",
+        lambda route: held.append(route) if holding else route.continue_(),
+    )
+    tab.evaluate("document.getElementById('tab-results-button')?.click()")
+    if not tab.is_visible("#results-run"):  # a phone's bar of tabs is too short for all
+        tab.click(".overflow-menu > button")
+        tab.click(".overflow-dropdown button:has-text('결과')")
+    tab.wait_for_selector("#results-age p:has-text('결과를 계산하고 있어요')")
+    holding.clear()
+    for one in held:
+        one.continue_()
+    tab.wait_for_selector("#results-decision tbody tr")
+    tab.wait_for_function(
+        "!/계산하고 있어요…/.test(document.querySelector('#results-age p').textContent)"
+    )
+    assert not tab.is_visible("#results-csv") and not tab.is_visible("#results-json")
 
 
 def grade_a_screen(page: Page, name: str) -> None:
