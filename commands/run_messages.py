@@ -119,9 +119,9 @@ def tell_failures(results: Sequence[Result], again: str) -> None:
             out.print(f"[red]{escape(_nothing_succeeded(failed))}[/]", highlight=False)
         _print_yellow(
             text(
-                f"failed, and rows: {len(failed)} of {len(results)} cases: {_words(failed)}",
+                f"failed, and rows: {len(failed)} of {len(results)} cases: {case_words(failed)}",
                 f"{len(results)}개 중 {len(failed)}개 케이스가 실패했고 행으로 남았습니다: "
-                f"{_words(failed)}",
+                f"{case_words(failed)}",
             ),
             text("To do them again:", "다시 하려면:"),
             again.removesuffix("--resume") + "--retry-failed",
@@ -130,9 +130,9 @@ def tell_failures(results: Sequence[Result], again: str) -> None:
         _print_yellow(
             text(
                 f"unfinished, ended from outside: {len(unfinished)} of {len(results)} cases: "
-                f"{_words(unfinished)}",
+                f"{case_words(unfinished)}",
                 f"{len(results)}개 중 {len(unfinished)}개 케이스가 외부에서 종료되어 끝나지 "
-                f"않았습니다: {_words(unfinished)}",
+                f"않았습니다: {case_words(unfinished)}",
             ),
             text("To finish them:", "마저 하려면:"),
             again,
@@ -154,6 +154,7 @@ def check_hub(plan: Plan) -> None:
         raise OhloraError(*_HUB_NOT_REACHED)
 
 
+_NAMED = 3  # failed cases of one status; the report has them all
 _HUB_NOT_REACHED = (
     "The hub can't be reached: check the network (and unset HF_HUB_OFFLINE), or take "
     "--weights bundled, which needs none.",
@@ -171,8 +172,18 @@ def _nothing_succeeded(failed: Sequence[Result]) -> str:
     return text(f"No case succeeded. {why}", f"성공한 케이스가 없습니다. {why}")
 
 
-def _words(results: Sequence[Result]) -> str:
-    return ", ".join(f"{result.case}: {result.status}" for result in results)
+def case_words(results: Sequence[Result]) -> str:
+    """The cases by status, with the first one's reason; of many the first ones are named."""
+    return "; ".join(_of_status(s, results) for s in dict.fromkeys(r.status for r in results))
+
+
+def _of_status(status: str, results: Sequence[Result]) -> str:
+    cases = [result for result in results if result.status == status]
+    names = ", ".join(result.case for result in cases[:_NAMED])
+    if (more := len(cases) - _NAMED) > 0:
+        names += text(f" and {more} more", f" 외 {more}개")
+    reason = cases[0].shown
+    return f"{status}: {names}" + (f" ({reason})" if reason else "")
 
 
 def _print_yellow(what: str, how: str, command: str) -> None:

@@ -61,13 +61,27 @@ def print_lengths(found: Sequence[Economy], most: int) -> None:
         for each in found
     ]
     print_columns([head, *rows], right=range(1, 5))
+    for line in _problems(found):
+        print(line)
     for each in found:
-        if each.message:
-            print(f"  {each.name}: {each.message}")
-        elif len(each.lengths) < each.rows:
+        if not each.message and len(each.lengths) < each.rows:
             print(
                 text(
                     f"  {each.name}: counted on {len(each.lengths)} of {each.rows} rows.",
                     f"  {each.name}: {each.rows}개 행 중 {len(each.lengths)}개로 셌습니다.",
                 )
             )
+
+
+def _problems(found: Sequence[Economy]) -> list[str]:
+    """Why tokens were not counted, a line each; what several have alike is said once."""
+    alike: dict[str, list[Economy]] = {}
+    for each in found:
+        if each.message:
+            alike.setdefault(each.message.replace(each.name, "…"), []).append(each)
+    return [
+        f"  {same[0].name}: {same[0].message}"
+        if len(same) == 1
+        else text(f"  {len(same)} candidates: {words}", f"  후보 {len(same)}개: {words}")
+        for words, same in alike.items()
+    ]

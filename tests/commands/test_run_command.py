@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,8 @@ import pytest
 import commands.runs
 import ohlora_cli
 from benchmarks.results.folder import RunFolder
+from commands.run_messages import case_words
+from model_registry.records import Result
 from tests.benchmarks.run.test_interruptions import Ends
 from tests.support.small_study import write_study
 
@@ -67,6 +70,19 @@ def test_what_failed_by_itself_is_no_reason_to_fail_and_how_to_retry_is_said(run
     code, lines = run(*pasted(lines[-1]))
     assert code == 0
     assert "failed" not in "\n".join(lines[1:]).replace("--retry-failed", "")
+
+
+def test_of_many_cases_that_failed_alike_the_first_ones_are_named_and_one_reason():
+    """Twenty-four benchmark tasks without a network were as many entries, none with its reason."""
+    case = partial(Result, candidate="one", workload="benchmark", settings={}, contract="")
+    results = [
+        case(f"one/task={n}", status="unreachable", message="ValueError: no data") for n in range(9)
+    ]
+    said = case_words([*results, case("one/inference", status="oom_inference")])
+    assert said == (
+        "unreachable: one/task=0, one/task=1, one/task=2 and 6 more (ValueError: no data); "
+        "oom_inference: one/inference"
+    )
 
 
 def test_where_no_case_succeeded_the_end_says_why_and_the_run_fails(run, monkeypatch):

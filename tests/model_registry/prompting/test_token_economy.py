@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from commands.shared.economy_words import print_lengths
 from model_registry.candidate import Candidate, License
 from model_registry.prompting import token_economy
 from model_registry.prompting.token_economy import (
+    Economy,
     economies,
     economy_of,
     has_tokenizer_here,
@@ -104,6 +106,20 @@ def test_the_tokenizer_in_the_hub_s_cache_serves_without_a_weight(tmp_path, monk
     assert found.per_100 == pytest.approx(
         tokens_per_100(tokenizer_of(LLAMA, online=False), ROWS), rel=1e-9
     )
+
+
+def test_what_keeps_many_tokenizers_away_is_said_once(capsys) -> None:
+    """Offline, a catalog of 22 had one sentence 22 times."""
+    names = [f"model-{n}" for n in range(22)]
+    away = [
+        Economy(name, rows=4, problem="unreachable", message=f"The tokenizer of {name} is away.")
+        for name in names
+    ]
+    print_lengths([*away, Economy("odd", rows=4, problem="error", message="odd: broken")], 512)
+    said = capsys.readouterr().out
+    assert said.count("is away") == 1
+    assert "  22 candidates: The tokenizer of … is away." in said
+    assert "  odd: odd: broken" in said
 
 
 def test_fit_predicts_for_the_longest_row_of_each_candidate(tmp_path, ohlora) -> None:
