@@ -21,6 +21,7 @@ from benchmarks.results.run_head import (
 from benchmarks.run.case import Case
 from benchmarks.study.contract import differences
 from benchmarks.study.plan import Plan
+from benchmarks.study.study_files import parse_study
 from evaluators.instructions.instruction_declarations import Declared, prompt_key
 from model_registry.errors import BadFile, OhloraError
 from model_registry.files.folder_lock import FolderLock
@@ -84,16 +85,32 @@ class RunFolder:
                 self.head_path, None, f"not JSON ({error})", f"JSON이 아닙니다({error})"
             ) from error
         try:
-            return RunHead.from_json(row)
-        except (KeyError, TypeError, AttributeError) as error:
-            lacks = isinstance(error, KeyError)
-            said = f"no {error}" if lacks else f"({error})"
+            source = str(row.get("study_source", ""))
+            return RunHead.from_json(row, self._variants(row["cases"], source))
+        except KeyError as error:
             raise BadFile(
                 self.head_path,
                 None,
-                f"not the head of a run{':' * lacks} {said}",
-                f"실행 결과의 머리 파일이 아닙니다({error}{' 없음' if lacks else ''})",
+                f"not the head of a run: no {error}",
+                f"실행 결과의 머리 파일이 아닙니다({error} 없음)",
             ) from error
+        except (TypeError, AttributeError) as error:
+            raise BadFile(
+                self.head_path,
+                None,
+                f"not the head of a run ({error})",
+                f"실행 결과의 머리 파일이 아닙니다({error})",
+            ) from error
+
+    def _variants(self, cases: Sequence[object], study_source: str) -> list[str]:
+        """The names that the study of an older run gives its variants; its ids don't tell."""
+        if not any(isinstance(case, str) for case in cases):
+            return []
+        try:
+            study = parse_study(study_source, self.head_path)
+        except OhloraError:
+            return []
+        return [variant.name for variant in study.work.variants]
 
     @contextmanager
     def kept(self) -> Iterator[None]:

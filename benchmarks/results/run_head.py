@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from benchmarks.results.setting import Setting, case_id
@@ -41,6 +41,16 @@ class PlannedCase:
     def from_json(cls, row: JsonObject) -> PlannedCase:
         setting = Setting.of(row.get("settings") or {})
         return cls(row["candidate"], row["workload"], setting, row.get("instead_of"))
+
+    @classmethod
+    def from_id(
+        cls, case: str, candidates: Collection[str], variants: Collection[str], instead: str | None
+    ) -> PlannedCase:
+        """A case of a run that was begun when only ids were kept."""
+        named = [name for name in candidates if case.startswith(f"{name}/")]
+        name = max(named, key=len, default=case.partition("/")[0])
+        workload, _, ending = case.removeprefix(f"{name}/").partition("/")
+        return cls(name, workload, Setting.parse(ending, variants), instead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +112,9 @@ class RejectedCandidate:
 
     @classmethod
     def from_json(cls, row: JsonObject) -> RejectedCandidate:
-        return cls(row["name"], tuple(Note.from_json(reason) for reason in row["reasons"]))
+        """One of a file; older files hold one sentence, as `reason`."""
+        said = row["reasons"] if "reasons" in row else [row["reason"]]
+        return cls(row["name"], tuple(Note.from_json(reason) for reason in said))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +200,14 @@ class RunHead:
         }
 
     @classmethod
-    def from_json(cls, row: JsonObject) -> RunHead:
-        """The head of a file.
+    def from_json(cls, row: JsonObject, variants: Collection[str] = ()) -> RunHead:
+        """The head of a file, or of an older one; `variants` are names that its study gives.
 
         Raises:
             KeyError, TypeError, AttributeError: something is missing, or is not what it should be.
         """
+        notes = tuple(Note.from_json(note) for note in row.get("notes") or ())
+        candidates = _candidates(row, notes)
         rows, limits = row.get("rows") or {}, row.get("limits") or {}
         facts = row.get("facts") or {}
         return cls(
@@ -205,11 +219,11 @@ class RunHead:
             contract=row["contract"],
             contract_hash=row["contract_hash"],
             varies=tuple(row.get("varies") or ()),
-            candidates=tuple(map(CandidateRow.from_json, row["candidates"])),
+            candidates=candidates,
             rejected=tuple(RejectedCandidate.from_json(each) for each in row.get("rejected") or ()),
             overrides=tuple(Override(**each) for each in row.get("overrides") or ()),
             use=row.get("use"),
-            cases=tuple(map(PlannedCase.from_json, row["cases"])),
+            cases=_cases(row, [each.name for each in candidates], variants),
             facts={asked: tuple(words) for asked, words in facts.items()},
             checks={
                 asked: tuple(map(Check.from_json, checks))
@@ -219,6 +233,28 @@ class RunHead:
             rows=RowCounts(**{name: rows.get(name, 0) for name in RowCounts.__dataclass_fields__}),
             memory_limit_bytes=limits.get("memory_bytes"),
             time_limit_seconds=limits.get("seconds"),
-            notes=tuple(Note.from_json(note) for note in row.get("notes") or ()),
+            notes=notes,
             study_source=str(row.get("study_source", "")),
         )
+
+
+def _candidates(row: JsonObject, notes: Sequence[Note]) -> tuple[CandidateRow, ...]:
+    """A head's candidates; in older ones only a note has the tokens for 100 characters."""
+    found = (note.values.get("tokens") for note in notes if note.code == "tokens_per_100")
+    noted = next((tokens for tokens in found if isinstance(tokens, Mapping)), {})
+    return tuple(
+        CandidateRow.from_json({"tokens_per_100_characters": noted.get(each["name"]), **each})
+        for each in row["candidates"]
+    )
+
+
+def _cases(
+    row: JsonObject, candidates: Sequence[str], variants: Collection[str]
+) -> tuple[PlannedCase, ...]:
+    instead = row.get("instead_of") or {}
+    return tuple(
+        PlannedCase.from_id(case, candidates, variants, instead.get(case))
+        if isinstance(case, str)
+        else PlannedCase.from_json(case)
+        for case in row["cases"]
+    )

@@ -1,4 +1,4 @@
-"""A setting: variant, tuning, rank and quantisation. Case ids are written here.
+"""A setting: variant, tuning, rank and quantisation. Case ids are written and parsed here.
 
 The id of a case reads gemma-2-2b-it/fine-tune/rank=16. A variant that a study names stands for all
 that it sets: gemma-2-2b-it/fine-tune/after.
@@ -6,6 +6,7 @@ that it sets: gemma-2-2b-it/fine-tune/after.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from model_registry.files.json_values import JsonObject
@@ -31,6 +32,17 @@ class Setting:
         own = {name: settings[name] for name in _OWN if settings.get(name) is not None}
         others = sorted((name, value) for name, value in settings.items() if name not in _OWN)
         return cls(**own, others=tuple(others))
+
+    @classmethod
+    def parse(cls, words: str, variants: Collection[str] = ()) -> Setting:
+        """Parse the setting at the end of a case's id; `variants` are the study's variant names.
+
+        Only runs that were begun before `run.json` held settings need it.
+        """
+        parts = [part.partition("=") for part in words.split("/")] if words else []
+        if words and (words in variants or not all(sign for _, sign, _ in parts)):
+            return cls(variant=words)
+        return cls.of({name: _value(value) for name, _, value in parts})
 
     def to_json(self) -> dict[str, object]:
         """Plain values, only those that are set."""
@@ -69,6 +81,13 @@ class Setting:
         labels = [f"r{self.rank}"] if self.rank is not None else []
         labels += [self.tuning] if self.tuning else []
         return " ".join([*labels, *(n if v is True else str(v) for n, v in self.others)])
+
+
+def _value(words: str) -> bool | int | str:
+    """A value of an id: a number or a yes where it reads as one."""
+    if words in ("True", "False"):
+        return words == "True"
+    return int(words) if words.isdecimal() else words
 
 
 def case_id(candidate: str, workload: str, setting: Setting) -> str:

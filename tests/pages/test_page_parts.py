@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import tempfile
 import threading
 import time
@@ -662,10 +661,8 @@ def test_tokens_of_the_run_are_a_column_for_who_may_know_who_takes_part(
 ) -> None:
     from model_registry.selection import Criteria, select
 
-    run = report_fixtures.make_run(tmp_path / "counted", candidates=("beta-1.3b",))
-    head = json.loads(run.head_path.read_text(encoding="utf-8"))
-    head["candidates"][0]["tokens_per_100_characters"] = 63.2
-    run.head_path.write_text(json.dumps(head), encoding="utf-8")
+    note = {"code": "tokens_per_100", "values": {"tokens": {"beta-1.3b": 63.2}}}
+    run = report_fixtures.make_run(tmp_path / "counted", notes=[note])
     store = GradeStore.open(f"sqlite:///{tmp_path / 'others.db'}")
     grading = GradingSession(lambda: store, {"counted": run.path}, owner_key="key")
     page = PageContext(grading, context.models)

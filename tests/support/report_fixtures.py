@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results.folder import RunFolder
-from benchmarks.results.run_head import PlannedCase
-from benchmarks.results.setting import Setting
 from benchmarks.study.contract import Contract
 from benchmarks.study.study_files import STUDIES
 from model_registry.records import SCHEMA, Loss, Peak, Reply, Result, ScoreRow
@@ -63,8 +61,8 @@ def make_run(
 
 
 def _head(names: tuple[str, ...], contract: Contract) -> dict[str, Any]:
-    cases = [PlannedCase(n, "inference", Setting()) for n in names]
-    cases += [PlannedCase(n, "fine-tune", Setting(rank=r)) for n in names for r in RANKS]
+    cases = [f"{n}/inference" for n in names]
+    cases += [f"{n}/fine-tune/rank={r}" for n in names for r in RANKS]
     return {
         "schema": SCHEMA,
         "study": "korean-small",
@@ -80,14 +78,14 @@ def _head(names: tuple[str, ...], contract: Contract) -> dict[str, Any]:
              "leaderboard": CANDIDATES[n][1], "traits": []}
             for n in names
         ],
-        "rejected": [{"name": "omega-33b", "reasons": ["33.0 B parameters are more than 3.0 B"]}],
+        "rejected": [{"name": "omega-33b", "reason": "33.0 B parameters are more than 3.0 B"}],
         "overrides": [
             {"candidate": "alpha-2.6b", "license": "vendor-terms", "decided_by": "a person",
              "reason": "compared under its <i>conditions</i>"},
             {"candidate": "delta-1.2b", "license": "unknown", "decided_by": "a person",
              "reason": "to be verified"},
         ],
-        "cases": [case.to_json() for case in cases],
+        "cases": cases,
         "facts": {},
         "rows": {"tuned_on": 20, "valid": 60, "prompts": len(PROMPTS)},
         "limits": {"memory_bytes": 12 * 2**30, "seconds": None},
@@ -217,11 +215,7 @@ def make_before_and_after(
     cases = ["beta-1.3b/fine-tune/before", "beta-1.3b/fine-tune/after",
              "alpha-2.6b/fine-tune/before", "alpha-2.6b/fine-tune/after in 4 bit"]  # fmt: skip
     source = (STUDIES / f"{study}.toml").read_text(encoding="utf-8")
-    planned = [
-        PlannedCase(name, workload, Setting(variant=variant)).to_json()
-        for name, workload, variant in (case.split("/") for case in cases)
-    ]
-    head = _head(names, contract) | {"cases": planned, "study": study, "study_source": source}
+    head = _head(names, contract) | {"cases": cases, "study": study, "study_source": source}
     run.head_path.write_text(json.dumps(head, ensure_ascii=False), encoding="utf-8")
     for case in cases:
         name, workload, variant = case.split("/")

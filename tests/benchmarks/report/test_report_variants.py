@@ -17,8 +17,6 @@ from benchmarks.report.tables.table_cells import fixed
 from benchmarks.report.tables.variant_tables import headline, variants_table
 from benchmarks.report.terminal_tables import run_table
 from benchmarks.results.folder import RunFolder
-from benchmarks.results.run_head import PlannedCase
-from benchmarks.results.setting import Setting
 from tests.support.report_fixtures import make_before_and_after, make_run
 
 
@@ -111,9 +109,9 @@ def test_a_study_of_ranks_has_no_variants(tmp_path):
 def with_a_fallback(run: RunFolder, name: str) -> Evidence:
     """The same run, had its study tried a quantised case where the plain one does not run."""
     head = json.loads(run.head_path.read_text(encoding="utf-8"))
-    gptq = Setting(quantization="gptq")
-    fallback = PlannedCase(name, "inference", gptq, instead_of=f"{name}/inference")
-    head["cases"].append(fallback.to_json())
+    fallback = f"{name}/inference/quantization=gptq"
+    head["cases"].append(fallback)
+    head["instead_of"] = {fallback: f"{name}/inference"}
     run.head_path.write_text(json.dumps(head), encoding="utf-8")
     return Evidence.read(run)
 

@@ -224,8 +224,8 @@ def test_a_mean_of_grades_is_told_by_the_nearest_grade(monkeypatch):
 def test_the_head_of_a_run_is_read_as_it_was_written(run, evidence):
     written = json.loads(run.head_path.read_text(encoding="utf-8"))
     read = evidence.head.to_json()
-    keys = ("cases", "study", "title", "weights", "contract", "contract_hash", "rows")
-    for key in (*keys, "study_source"):
+    assert [case["case"] for case in read["cases"]] == written["cases"]
+    for key in ("study", "title", "weights", "contract", "contract_hash", "rows", "study_source"):
         assert read[key] == written[key]
     again = RunHead.from_json(json.loads(json.dumps(read)))
     assert again == evidence.head

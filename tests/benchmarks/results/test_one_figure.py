@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,9 +159,33 @@ def test_a_run_with_random_weights_shows_no_quality_anywhere(tmp_path) -> None:
     assert all(row["quality"] is None for row in decision_rows(run, decide(run)))
 
 
+def test_a_run_of_an_older_version_still_opens(folder) -> None:
+    head = json.loads(folder.head_path.read_text(encoding="utf-8"))
+    assert all(isinstance(case, str) for case in head["cases"])  # ids only, and sentences
+    read = folder.head()
+    assert [case.id for case in read.cases] == head["cases"]
+    assert read.cases[1].setting.rank is None and read.cases[-1].setting.rank == 64
+    assert read.notes[0].words == head["notes"][0]
+    assert read.rejected[0].reasons[0].words == head["rejected"][0]["reason"]
+
+
+def test_a_case_of_an_older_run_is_told_from_its_id_whatever_names_hold(folder) -> None:
+    head = json.loads(folder.head_path.read_text(encoding="utf-8"))
+    study = head["study_source"] + '\n[[work.variants]]\nname = "lr=1e-4"\n'
+    row = head["candidates"][0] | {"name": "org/model"}
+    cases = ["org/model/fine-tune/lr=1e-4", "org/model/fine-tune/rank=16", "org/model/inference"]
+    changed = head | {"study_source": study, "candidates": [row], "cases": cases}
+    folder.head_path.write_text(json.dumps(changed), encoding="utf-8")
+    planned = folder.head().cases
+    assert [case.id for case in planned] == cases
+    assert {case.candidate for case in planned} == {"org/model"}
+    assert planned[0].setting.variant == "lr=1e-4"
+    assert planned[1].setting.rank == 16
+
+
 def test_a_head_that_is_none_names_the_file_and_what_is_missing(folder) -> None:
     folder.head_path.write_text('{"study": "x", "candidates": []}', encoding="utf-8")
-    with pytest.raises(Exception, match=r"run\.json: not the head of a run: no 'weights'"):
+    with pytest.raises(Exception, match=r"run\.json: not the head of a run: no 'cases'"):
         folder.head()
 
 

@@ -1,4 +1,4 @@
-"""A setting is written into a case's id in one place."""
+"""A setting is written into a case's id and read from it in one place."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ def test_a_setting_keeps_its_values_and_has_an_id_and_a_label(
     assert setting.to_json() == settings
     assert (setting.id, setting.label) == (ending, label)
     assert Setting.of(setting.to_json()) == setting
+    variant = settings.get("variant")
+    if variant is None:
+        assert Setting.parse(ending) == setting
+    else:
+        assert Setting.parse(ending, [variant]).work == setting.work
 
 
 def test_an_id_without_a_setting_ends_with_the_workload() -> None:
@@ -55,7 +60,15 @@ NAMES = st.text(min_size=1, max_size=20).filter(lambda name: name == name.strip(
 
 
 @given(NAMES, st.integers(1, 64), st.sampled_from(["none", "int8", "nf4"]))
-def test_a_variant_of_any_name_is_the_end_of_its_cases_id(name, rank, quantization) -> None:
+def test_a_variant_of_any_name_is_told_again_from_its_id(name, rank, quantization) -> None:
     setting = Setting.of({"variant": name, "rank": rank, "quantization": quantization})
     assert setting.id == name
+    assert Setting.parse(setting.id, variants=[name]).variant == name
     assert Setting.of(setting.to_json()) == setting
+
+
+@given(st.integers(1, 4096), st.sampled_from(["none", "int8", "nf4", "gptq"]))
+def test_a_rank_and_a_quantisation_are_told_again_from_their_id(rank, quantization) -> None:
+    assert Setting.parse(Setting(rank=rank, quantization=quantization).id) == Setting(
+        rank=rank, quantization=quantization
+    )

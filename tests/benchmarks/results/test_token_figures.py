@@ -21,6 +21,7 @@ from benchmarks.results.run import Run
 from benchmarks.results.run_head import RunHead
 from benchmarks.results.shown_rows import decision_rows
 from benchmarks.study.row_lengths import within_length
+from model_registry.messages.notes import Note
 from tests.support.report_fixtures import make_run
 from tests.support.small_study import plan_study, write_study
 
@@ -79,6 +80,14 @@ def test_who_was_not_counted_has_a_dash_and_an_empty_cell_and_no_zero(tmp_path) 
     cell = in_report(run)["alpha-2.6b"]
     assert (cell.text, cell.kind, in_csv(run)["alpha-2.6b"]) == ("—", "missing", "")
     assert value_of(FIGURE, "alpha-2.6b", Run.read(run)) is None
+
+
+def test_an_older_run_that_only_noted_the_figures_has_the_column_too(tmp_path) -> None:
+    note = Note("tokens_per_100", {"tokens": TOKENS}).to_json()
+    cells = in_report(make_run(tmp_path / "noted", notes=["a sentence", note]))
+    assert cells["beta-1.3b"].text == "63.2"
+    cells = in_report(make_run(tmp_path / "never counted"))
+    assert {cell.text for cell in cells.values()} == {"—"}
 
 
 def test_a_study_may_weigh_it_and_its_terminal_table_then_has_it(tmp_path) -> None:
