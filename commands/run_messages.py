@@ -12,12 +12,12 @@ from rich.markup import escape
 
 from benchmarks.report.decision_section import answer_of
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.report_texts import banner
 from benchmarks.report.terminal_tables import run_table
 from benchmarks.report.write_report import write_report
 from benchmarks.results.decision import Decision
 from benchmarks.results.folder import RunFolder, was_interrupted
 from benchmarks.results.run import Run
+from benchmarks.results.stand_ins import banner
 from benchmarks.results.uses import licence_account
 from benchmarks.study.plan import Plan
 from commands.shared.console import err, out

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from math import isclose
 
 from benchmarks.report.evidence import Evidence
-from benchmarks.report.report_texts import sentence, stand_in
+from benchmarks.report.report_texts import sentence
 from benchmarks.report.tables import quantisation_ledger, variant_tables
 from benchmarks.report.tables.main_table import parameters
 from benchmarks.report.tables.table_cells import MIB, decimals, fixed, share_text
 from benchmarks.results.criteria import CRITERIA
 from benchmarks.results.decision import Decision, winners_by_normalization
+from benchmarks.results.stand_ins import stand_in
 from benchmarks.results.uses import licence_account
 from evaluators.ranking.ranking_sentences import unit_label
 from model_registry.language import text

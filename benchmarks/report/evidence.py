@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from benchmarks.report.report_texts import stand_in
 from benchmarks.results.criteria import scores_of, value_of
 from benchmarks.results.decision import Decision, decision_of
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.rater_rows import GradedRun
 from benchmarks.results.run import Run
 from benchmarks.results.run_head import CandidateRow, RunHead
+from benchmarks.results.stand_ins import stand_in
 from evaluators.grading.store.grade_store import GradeStore
 from evaluators.ranking.criterion_table import Criterion
 from evaluators.ranking.ranking_result import RankedRow

@@ -9,12 +9,12 @@ from pathlib import Path
 from benchmarks.report.decision_section import answer_of
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.pictures.drawing import Picture
-from benchmarks.report.report_texts import banner
 from benchmarks.report.sections import samples, samples_note, sections
 from benchmarks.report.tables.main_table import main_table
 from benchmarks.report.tables.quantisation_ledger import ledger_table
 from benchmarks.report.tables.record_tables import failures_table
 from benchmarks.report.tables.variant_tables import variants_table
+from benchmarks.results.stand_ins import banner
 from model_registry.language import text
 
 HERE = Path(__file__).resolve().parent

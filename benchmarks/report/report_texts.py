@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.results.run_head import RunHead
 from model_registry.language import read_texts, text
 from model_registry.records import GRADES
 
@@ -20,18 +19,3 @@ def grade_words(mean: float) -> str:
     """The grade nearest to a mean of grades, and the mean: good (4.1)."""
     nearest = min(GRADES, key=lambda grade: abs(GRADES[grade] - mean))
     return f"{sentence(f'grade_{nearest}')} ({mean:.1f})"
-
-
-def stand_in(weights: str | None) -> str:
-    """The label beside a name whose figures are not the real model's; empty otherwise."""
-    code = f"stand_in_{weights}"
-    return sentence(code) if code in _SENTENCES else ""
-
-
-def banner(head: RunHead) -> tuple[str, str] | None:
-    """Headline and text that warn where a report's weights are not the real candidates'."""
-    if head.weights not in ("bundled", "random"):
-        return None
-    tiny = head.weights == "random" and head.contract.get("scale") != "full"
-    about = sentence(f"measured_{head.weights}{'_tiny' if tiny else ''}")
-    return sentence(f"headline_{head.weights}"), about

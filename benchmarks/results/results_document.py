@@ -24,6 +24,7 @@ from benchmarks.results.rater_rows import (
 )
 from benchmarks.results.run import Run
 from benchmarks.results.shown_rows import decision_rows
+from benchmarks.results.stand_ins import banner
 from benchmarks.results.uses import licence_account
 from evaluators.grading.grade_export import export_grades
 from evaluators.grading.scope import grading_scope
@@ -60,7 +61,8 @@ def state_of(folder: Path, store: GradeStore) -> tuple[object, ...]:
 
 
 def results_document(folder: Path, store: GradeStore | str, files: Path) -> JsonDict:
-    """The decision with its rows and uses in both languages, and the summary of the grades.
+    """The warning of stand-ins, the decision with its rows and uses, each in both languages, and
+    the summary of the grades.
 
     `store` may be named by its address. The grades and the summary are written into `files` too,
     as grades.csv and summary.json.
@@ -94,9 +96,10 @@ def _document(folder: Path, store: GradeStore, files: Path) -> JsonDict:
     decision, _ = decision_of(run)
     graded = GradedRun.of(run)
     evidence, plan = graded.evidence, graded.plan()
-    rows, decided, uses, raters = {}, {}, {}, {}
+    warned, rows, decided, uses, raters = {}, {}, {}, {}, {}
     for name, korean in LANGUAGES.items():
         with read_on_page(korean=korean):
+            warned[name] = ". ".join(banner(run.head) or ())
             rows[name] = decision_rows(run, decision)
             decided[name] = _words_of(decision) if decision else ""
             uses[name] = "\n".join(licence_account(run, decision)) if decision else ""
@@ -117,6 +120,7 @@ def _document(folder: Path, store: GradeStore, files: Path) -> JsonDict:
     (files / "summary.json").write_text(kept + "\n", encoding="utf-8-sig")
     export_grades(store, files / "grades.csv", folder.resolve().name)
     return {
+        "warned": warned,
         "decision": rows,
         "decided": decided,
         "use": uses,

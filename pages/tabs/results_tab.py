@@ -172,7 +172,7 @@ async def show_results(
     raters = kept.document["raters"][language]
     with read_on_page(korean=korean):
         return ResultsShown(
-            notice=notice_words(kept.document, allowed.folder, language),
+            notice=notice_words(kept.document, language),
             shown=gr.Column(visible=True),
             decision=rows,
             use=kept.document["use"][language],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
+import io
 import itertools
+import os
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,6 +31,7 @@ from benchmarks.results.shown_rows import (
 from evaluators.grading.grading_session import GradingSession
 from evaluators.grading.masking import Mask
 from evaluators.grading.rater_identity import Visitor
+from evaluators.grading.statistics.agreement import Agreement
 from evaluators.grading.statistics.grade_summary import summarize, summary_of
 from evaluators.grading.store.grade_records import Grader, Vote
 from evaluators.grading.store.grade_store import GradeStore
@@ -36,6 +40,7 @@ from model_registry.backends.backend import Answer, GenerationSettings
 from model_registry.backends.remote.failures import AskError
 from model_registry.candidate import Candidate, License
 from model_registry.errors import UnknownName
+from model_registry.language import read_on_page
 from model_registry.records import append_rows
 from model_registry.registry import Registry
 from pages.management.management_tab import exported
@@ -48,6 +53,7 @@ from pages.page_context import (
     sees_names,
     shows_names,
 )
+from pages.results_words import notice_words
 from pages.serving.page_models import Models, is_at_hand, on_gpu
 from pages.serving.shared_results import SharedResults
 from pages.tabs import candidate_pair, conversation
@@ -190,6 +196,72 @@ def test_a_look_at_the_results_leaves_no_folder_behind(
         assert Path(shown.as_csv).is_file() and Path(shown.as_json).is_file()
     assert list((tmp_path / "temporary").iterdir()) == []
     assert len(list((tmp_path / "served").rglob("*.csv"))) == 1
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Every file that is opened from now on."""
+    found: list[Path] = []
+
+    def counting(really: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(file: Any, *arguments: Any, **given: Any) -> Any:
+            found.extend([] if isinstance(file, int) else [Path(os.fsdecode(file))])
+            return really(file, *arguments, **given)
+
+        return counted
+
+    for module in (builtins, io, os):
+        monkeypatch.setattr(module, "open", counting(module.open))
+    return found
+
+
+def test_a_look_at_results_that_are_there_opens_no_file_of_the_run(
+    tmp_path: Path, opened: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
+    run = report_fixtures.make_run(tmp_path / "run", weights="bundled").path
+    store = GradeStore.open(f"sqlite:///{tmp_path / 'grades.db'}")
+    grading = GradingSession(lambda: store, {"run": run}, owner_key="key")
+    context = PageContext(grading, Models(Registry()), results=SharedResults(apart=False))
+    _, token = grading.join("민지")
+    who = Visitor(token)
+    while "finished" not in (screen := grading.screen(who)):
+        grading.submit(who, screen["screen"], [{"grade": 4} for _ in screen["replies"]])
+    links = ("key=key", f"grader={token}")
+    visitors = [a_request(f"{link}&lang={lang}") for link in links for lang in ("ko", "en")]
+    first = [finish(show_results(context, "run", one)) for one in visitors]
+    assert run / "run.json" in opened
+    opened.clear()
+    warm = [finish(show_results(context, "run", one)) for one in visitors]
+    assert [file for file in opened if file.is_relative_to(run)] == []
+    assert [look.notice for look in warm] == [look.notice for look in first]
+    korean, english = ({look.notice.partition(".")[0] for look in warm[i::2]} for i in (0, 1))
+    assert korean == {"실제 후보가 아닌 내장 대역 모델"}
+    assert english == {"Bundled stand-ins, not the real candidates"}
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "4 graders gave 90 grades. Agreement (alpha) 0.51 (0.40–0.60). 2 pairs are not "
+         "separated yet. Each place further down changes a grade by -0.25."),
+        ("ko", "평가자 4명이 등급 90개를 매겼어요. 일치도(알파) 0.51 (0.40–0.60). 아직 차이가 "
+         "확인되지 않은 쌍이 2개예요. 화면에서 한 자리 아래로 갈 때마다 등급이 -0.25 달라져요."),
+    ],
+)  # fmt: skip
+def test_the_head_of_the_results_says_how_far_they_hold(language: str, told: str) -> None:
+    summary = {
+        "graders": 4,
+        "grades": 90,
+        "agreement": asdict(Agreement(0.51, 0.4, 0.6, 30, 4)),
+        "differences": [{"p_holm": p} for p in (None, 0.2, 0.01)],
+        "position": {"slope": -0.25, "p": 0.02},
+    }
+    no_words = {"en": "", "ko": ""}
+    no_raters = {language: {"said": []} for language in no_words}
+    document = {"warned": no_words, "decided": no_words, "raters": no_raters, "summary": summary}
+    with read_on_page(korean=language == "ko"):
+        assert notice_words(document, language) == told
 
 
 def handler(context: PageContext, name: str) -> Any:
