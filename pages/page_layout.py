@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +30,7 @@ from pages.tabs.chat_tab import chat_tab
 from pages.tabs.compare_tab import compare_tab
 from pages.tabs.diagram_tab import diagram_tab, example
 from pages.tabs.grade_tab import grade_tab
-from pages.tabs.results_tab import results_tab, run_to_show
+from pages.tabs.results_tab import make_first_results, results_tab, run_to_show
 
 HERE = Path(__file__).parent / "assets"
 
@@ -200,10 +203,18 @@ async def _healthz(_: Request) -> PlainTextResponse:
     return PlainTextResponse("ok")
 
 
-def serving(page: gr.Blocks) -> dict[str, object]:
+def serving(page: gr.Blocks, context: PageContext) -> dict[str, object]:
     """The server's routes and middleware: the request filter before the page, and `/healthz`,
-    which answers without login."""
+    which answers without login. While it serves, its first results are made."""
+
+    @asynccontextmanager
+    async def with_results(_: object) -> AsyncIterator[None]:
+        begun = asyncio.create_task(make_first_results(context))
+        yield
+        begun.cancel()
+
     return {
+        "lifespan": with_results,
         "routes": [Route("/healthz", _healthz, methods=["GET", "HEAD"])],
         "middleware": [
             # What streams is sent as it is; quickly rather than small, since a class opens at once.

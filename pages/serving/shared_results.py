@@ -3,7 +3,8 @@
 A look costs seconds where there are thousands of grades. So what was computed is kept, and given at
 once to whoever comes; where the run's files or the number of its grades have changed since, newer
 results are made behind it, one at a time, with a pause between, and where they take neither the
-server's event loop nor its interpreter lock. Only the first look of all waits.
+server's event loop nor its interpreter lock. Only the first look of all waits, unless they were
+made ahead of it and nothing is new since.
 """
 
 from __future__ import annotations
@@ -73,9 +74,17 @@ class SharedResults:
         self._apart, self._pause = apart, pause
         self._kept: dict[Path, KeptResults] = {}
         self._failed: set[Path] = set()
+        self._unseen: set[Path] = set()  # made ahead, and nobody has looked yet
         self._not_before: dict[Path, float] = {}
         self._making: dict[Path, asyncio.Task[KeptResults]] = {}
         self._one_at_a_time = asyncio.Lock()
+
+    async def make_ahead(self, folder: Path, store: GradeStore) -> None:
+        """Make the results of a run that nobody has looked at. A failure is told to who looks."""
+        if folder in self._kept or folder in self._making:
+            return
+        self._unseen.add(folder)
+        await asyncio.wait([self._begin(folder, store)])
 
     async def of(self, folder: Path, store: GradeStore) -> Look:
         """The last results; where there are newer grades, the next are begun. Waits for the first.
@@ -85,8 +94,13 @@ class SharedResults:
         """
         state = await to_thread.run_sync(state_of, folder, store)
         kept = self._kept.get(folder)
+        is_first = folder in self._unseen
+        self._unseen.discard(folder)
         if kept and kept.state == state and kept.has_files:
             return Look(kept)
+        if kept and is_first:  # hours old, it may be: who looks first has always got the newest
+            kept = None
+            del self._kept[folder], self._not_before[folder]
         making = self._making.get(folder) or self._begin(folder, store)
         if kept:
             return Look(kept, refreshing=True, failed=folder in self._failed)
@@ -151,6 +165,8 @@ async def _in_a_process(folder: Path, store: str, files: Path) -> JsonDict:
         try:
             return await to_process.run_sync(document_apart, folder, store, files)
         except (BrokenWorkerProcess, ProcessLookupError):  # the latter while it starts
+            continue
+        except KeyboardInterrupt:  # the process's; here it would break the server's loop
             continue
     raise OhloraError(
         "The process that computes the results was ended twice; this machine may be out of memory.",

@@ -6,6 +6,8 @@ knowing how others graded would colour one's own grades.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from typing import Any, NamedTuple
 
@@ -52,6 +54,9 @@ Age = dict[str, object]
 
 #: Seconds after which the browser asks whether newer results are there.
 ASK_AGAIN = 2.0
+
+#: Seconds from the page's start to its first results: the first visitors are served before.
+AFTER_START = 3.0
 
 
 class ResultsShown(NamedTuple):
@@ -133,6 +138,15 @@ def results_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
     run.input(results_in_passing, run, outputs, trigger_mode="always_last", **private)
     age.tick(newer_results, [run, age], outputs, **{**private, "show_progress": "hidden"})
     return run
+
+
+async def make_first_results(context: PageContext) -> None:
+    """Make what the tab opens with, ahead of the first look, when the page has started."""
+    await asyncio.sleep(AFTER_START)
+    with contextlib.suppress(Exception):  # whoever looks is told what is wrong
+        run = await to_thread.run_sync(context.grading.run)
+        if context.grading.store.url:  # else they'd be computed among the graders
+            await context.results.make_ahead(run.folder, context.grading.store)
 
 
 def run_to_show(context: PageContext, request: gr.Request) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import io
 import itertools
@@ -53,6 +54,7 @@ from pages.page_context import (
     sees_names,
     shows_names,
 )
+from pages.page_layout import serving
 from pages.results_words import notice_words
 from pages.serving.page_models import Models, is_at_hand, on_gpu
 from pages.serving.shared_results import SharedResults
@@ -70,7 +72,12 @@ from pages.tabs.conversation import (
 )
 from pages.tabs.grade_tab import grading_visitor
 from pages.tabs.markdown_nodes import markdown_nodes
-from pages.tabs.results_tab import results_tab, run_to_show, show_results
+from pages.tabs.results_tab import (
+    make_first_results,
+    results_tab,
+    run_to_show,
+    show_results,
+)
 from tests.pages.event_loops import finish
 from tests.support import report_fixtures
 from tests.support.grading_fixtures import CANDIDATES, PROMPTS, make_run
@@ -238,6 +245,37 @@ def test_a_look_at_results_that_are_there_opens_no_file_of_the_run(
     korean, english = ({look.notice.partition(".")[0] for look in warm[i::2]} for i in (0, 1))
     assert korean == {"실제 후보가 아닌 내장 대역 모델"}
     assert english == {"Bundled stand-ins, not the real candidates"}
+
+
+def test_a_page_that_serves_makes_its_first_results_before_anybody_asks(
+    context: PageContext, opened: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
+    monkeypatch.setattr("pages.tabs.results_tab.AFTER_START", 0.0)
+    folder = context.grading.run("run").folder
+
+    async def serve_and_look() -> str:
+        lifespan: Any = serving(the_tab(context, results_tab), context)["lifespan"]
+        async with lifespan(None):
+            while not list((tmp_path / "served").rglob("summary.json")):
+                await asyncio.sleep(0.01)
+            opened.clear()
+            return (await show_results(context, "run", a_request("key=key"))).notice
+
+    assert "0 graders gave 0 grades" in finish(serve_and_look())
+    assert [file for file in opened if file.is_relative_to(folder)] == []
+
+
+def test_a_page_without_runs_has_nothing_to_make_and_says_so_to_who_looks(
+    context: PageContext, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pages.tabs.results_tab.AFTER_START", 0.0)
+    grading = GradingSession(lambda: context.grading.store, {}, owner_key="key")
+    empty = replace(context, grading=grading)
+    finish(make_first_results(empty))
+    assert caplog.text == ""
+    with pytest.raises(InvalidRequest, match="no run to grade"):
+        finish(show_results(empty, "", a_request("key=key")))
 
 
 @pytest.mark.parametrize(

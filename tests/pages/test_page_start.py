@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from pages.page_start import AppOptions, _greet
-from tests.pages.page_server import ROOT
+from tests.pages.page_server import ROOT, running_page
 from tests.support.grading_fixtures import make_run
 
 
@@ -87,6 +89,19 @@ def test_a_place_that_is_no_folder_is_refused_at_the_start(tmp_path: Path, folde
     status, said = start(OHLORA_DATA_DIR=place)
     assert (status, len(said.splitlines())) == (1, 1), said
     assert "OHLORA_DATA_DIR" in said
+
+
+@pytest.mark.slow
+def test_a_page_has_its_results_made_although_nobody_looks_and_ends_at_once(
+    tmp_path: Path,
+) -> None:
+    with running_page(tmp_path, "--run", str(make_run(tmp_path / "run"))) as page:
+        while not list((tmp_path / "gradio").rglob("summary.json")):
+            assert page.process.poll() is None
+            time.sleep(0.1)
+        page.process.send_signal(signal.SIGINT)
+        assert page.process.wait(timeout=60) == 0
+    assert "Traceback" not in (tmp_path / "page.log").read_text()
 
 
 def test_a_share_without_a_link_prints_no_address_for_graders(

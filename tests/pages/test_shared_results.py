@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -224,6 +225,97 @@ def test_a_visitor_who_leaves_ends_the_computation_for_nobody_else(
 
     assert finish(leave_and_stay())
     assert len(computed) == 1
+
+
+def test_results_made_before_anybody_looks_are_those_of_the_first_look(
+    run: Path, store: GradeStore, computed: list[Path]
+) -> None:
+    shared = SharedResults(apart=False)
+
+    async def make_and_look() -> Look:
+        await shared.make_ahead(run, store)
+        await shared.make_ahead(run, store)
+        return await shared.of(run, store)
+
+    assert not finish(make_and_look()).refreshing
+    assert computed == [run]
+
+
+def test_whoever_looks_while_they_are_made_ahead_waits_for_the_same(
+    run: Path, store: GradeStore, gate: Gate
+) -> None:
+    shared = SharedResults(apart=False)
+    gate.open.clear()
+
+    async def look_meanwhile() -> list[Look]:
+        ahead = asyncio.create_task(shared.make_ahead(run, store))
+        while not gate.inside:
+            await asyncio.sleep(0.01)
+        looks = [asyncio.create_task(shared.of(run, store)) for _ in range(2)]
+        gate.open.set()
+        await ahead
+        return [await look for look in looks]
+
+    first, second = finish(look_meanwhile())
+    assert first.kept is second.kept and not first.refreshing
+    assert len(gate.times) == 1
+
+
+def test_the_first_look_waits_for_newer_ones_where_a_grade_came_since_they_were_made_ahead(
+    run: Path, store: GradeStore, computed: list[Path]
+) -> None:
+    shared = SharedResults(apart=False, pause=3600)
+
+    async def grade_before_anybody_looks() -> list[Look]:
+        await shared.make_ahead(run, store)
+        grade(store, run, "a")
+        looks = asyncio.gather(*(shared.of(run, store) for _ in range(3)))
+        return list(await asyncio.wait_for(looks, 120))  # and for no pause
+
+    looks = finish(grade_before_anybody_looks())
+    assert [(grades_in(look), look.refreshing) for look in looks] == [(1, False)] * 3
+    assert len(computed) == 2
+
+
+def test_what_can_t_be_made_ahead_is_told_to_the_first_who_looks_and_no_sooner(
+    run: Path, store: GradeStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    shared = SharedResults(apart=False)
+    results = (run / "results.jsonl").read_text()
+
+    async def look_at_a_damaged_run() -> Look:
+        (run / "results.jsonl").write_text("no json\n{}\n")
+        await shared.make_ahead(run, store)
+        assert caplog.text == ""
+        with pytest.raises(OhloraError, match=r"results\.jsonl"):
+            await shared.of(run, store)
+        (run / "results.jsonl").write_text(results)
+        return await shared.of(run, store)
+
+    assert not finish(look_at_a_damaged_run()).failed
+    assert caplog.text == ""
+
+
+def test_ctrl_c_that_reaches_the_process_that_computes_breaks_nothing_in_the_server(
+    run: Path, store: GradeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal sends it to both; the server ends by itself, and in order."""
+    tries = 0
+
+    async def interrupted(function: Callable[..., object], *given: object) -> object:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise KeyboardInterrupt
+        return function(*given)
+
+    monkeypatch.setattr(shared_results.to_process, "run_sync", interrupted)
+    monkeypatch.setattr(shared_results, "document_apart", shared_results.results_document)
+    try:
+        look = finish(SharedResults().of(run, store))
+    except KeyboardInterrupt:
+        pytest.fail("it would end the server's loop")
+    assert (grades_in(look), tries) == (0, 2)
 
 
 @pytest.mark.slow
