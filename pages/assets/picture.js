@@ -19,7 +19,8 @@ function draw() {
 
 function scatter(points) {
   if (!points.length) return [quiet(pick(props.none))];
-  const W = 520, H = 300, L = 58, B = 40, T = 12, R = 16;
+  // On a phone the picture is drawn narrower, not smaller: its letters stay as large.
+  const W = Math.max(300, Math.min(520, root.clientWidth || 520)), H = 300, L = 58, B = 40, T = 12, R = 16;
   const most = Math.max(...points.map((p) => p.seconds)) * 1.12 || 1;
   const [low, high] = props.value.graded ? [1, 5] : [0, 1];
   const x = (s) => L + ((W - L - R) * s) / most;
@@ -34,13 +35,23 @@ function scatter(points) {
   plot.append(svg("text", { x: (L + W - R) / 2, y: H - 4, "text-anchor": "middle" }, pick(props.axis)));
   const middle = T + (H - T - B) / 2;
   plot.append(svg("text", { x: 12, y: middle, transform: `rotate(-90 12 ${middle})`, "text-anchor": "middle" }, pick(props.sides)[Number(Boolean(props.value.graded))]));
-  for (const point of points) {
-    const right = x(point.seconds) > W * 0.68;
-    plot.append(svg("circle", { cx: x(point.seconds), cy: y(point.good), r: 6 }));
-    plot.append(svg("text", { x: x(point.seconds) + (right ? -11 : 11), y: y(point.good) + 4, "text-anchor": right ? "end" : "start", class: "name" }, point.candidate));
+  const spots = points.map((point) => [x(point.seconds), y(point.good), point.candidate]);
+  for (const [cx, cy] of spots) plot.append(svg("circle", { cx, cy, r: 6 }));
+  const taken = spots.map(([cx, cy]) => [cx - 6, cx + 6, cy]);
+  for (const [cx, cy, name] of spots) {
+    const wide = [...name].reduce((sum, letter) => sum + (letter > "\u2e80" ? 12 : 7.4), 0);
+    const toLeft = cx + 11 + wide > W;
+    const from = toLeft ? cx - 11 - wide : cx + 11;
+    const free = (at) => at > T && at < H - B && !taken.some(([a, b, c]) => a < from + wide && from < b && Math.abs(c - at) < 13);
+    const at = cy + (ASIDE.find((by) => free(cy + by)) ?? 0);
+    taken.push([from, from + wide, at]);
+    plot.append(svg("text", { x: cx + (toLeft ? -11 : 11), y: at + 4, "text-anchor": toLeft ? "end" : "start", class: "name" }, name));
   }
   return [plot];
 }
+
+// How far above or below its point a name may stand where another name or point is in its way.
+const ASIDE = [0, 7, -7, 14, -14, 21, -21, 28, -28];
 
 function stacked(bars) {
   if (!bars.length) return [quiet(pick(props.none))];

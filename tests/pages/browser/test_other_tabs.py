@@ -134,6 +134,41 @@ def test_older_results_are_shown_at_once_and_newer_ones_come_by_themselves(
     assert tab.inner_text("#results-notice") != earlier
 
 
+@pytest.mark.parametrize("width", [334, 540])
+def test_names_in_the_picture_are_as_large_on_a_phone_and_cover_no_other(
+    browser: Any, width: int
+) -> None:
+    tab = browser.new_page()
+    style = (ROOT / "pages/assets/page.css").read_text("utf-8")
+    tab.set_content(
+        f"<style>{style}</style>"
+        f'<div id="it" style="width:{width}px"><h2></h2><div class="picture"></div></div>'
+    )
+    names = ("gemma-2-2b-it", "polyglot-ko-1.3b", "llama1B", "koquality-polyglot-1.3b")
+    points = [
+        {"candidate": name, "seconds": 1 + at / 20, "good": 3 + at / 50}
+        for at, name in enumerate(names)
+    ]
+    tab.evaluate(
+        "(value) => { const words = { ko: '가', en: 'a' }, watch = () => null;"
+        "const props = { kind: 'points', title: words, axis: words, none: words,"
+        " sides: { ko: [1, 2], en: [1, 2] }, value };"
+        "const element = document.querySelector('#it');"
+        + (ROOT / "pages/assets/picture.js").read_text("utf-8")
+        + "}",
+        {"points": points, "graded": True},
+    )
+    boxes = [one.bounding_box() for one in tab.locator(".picture .name").all()]
+    assert len(boxes) == 4
+    for at, one in enumerate(boxes):
+        assert one["height"] > 11, "readable"
+        assert one["x"] >= 0 and one["x"] + one["width"] <= width + 16, "inside"
+        for other in boxes[:at]:
+            apart_x = one["x"] > other["x"] + other["width"] or other["x"] > one["x"] + one["width"]
+            assert apart_x or abs(one["y"] - other["y"]) > 9, "no name over another"
+    tab.close()
+
+
 @pytest.mark.parametrize("size", ["phone"], indirect=True)
 def test_a_first_look_that_waits_says_so_and_a_grader_gets_no_buttons_for_files(
     visit: Callable, page: Page
