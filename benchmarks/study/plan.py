@@ -16,7 +16,7 @@ from benchmarks.study.participants import (
 )
 from benchmarks.study.study import Study, Work
 from benchmarks.study.study_rows import data_path, rows_of_study
-from benchmarks.study.task_plan import adapter_folder, task_cases, tasks_asked
+from benchmarks.study.task_plan import adapter_folder, task_cases, tasks_asked, variant_folder
 from evaluators.checks.persona import read_facts
 from evaluators.instructions.instruction_declarations import Declared, declared_in
 from model_registry import machine
@@ -257,7 +257,8 @@ def _cases(
         for variant in study.work.variants:
             if not variant.only or candidate.name in variant.only:
                 settings = variant.settings(half)
-                cases.append(Case(candidate, "fine-tune", contract, task, settings, limits))
+                keep = variant_folder(out, candidate, variant)
+                cases.append(Case(candidate, "fine-tune", contract, task, settings, limits, keep))
         for workload, asked in study.work.further.items():
             for each in dict.fromkeys(asked):
                 settings = {} if each is None else {"rank": each}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.study.asking_plan import make_asking_plan
@@ -14,6 +15,7 @@ from benchmarks.workloads.optimisation import no_valid_rows
 from benchmarks.workloads.workload import workload_called
 from model_registry.architectures.architecture import declared_architecture
 from model_registry.errors import OhloraError
+from model_registry.messages.notes import Note
 from model_registry.registry import Registry
 
 
@@ -35,6 +37,7 @@ def make_plan(study: Study, registry: Registry, options: Options, out: Path) -> 
     _refuse_of_pairs(plan)
     if options.quantization != "none":
         _refuse_unquantized(plan, options)
+        plan = _saying_what_is_plain(plan, options.quantization)
     _refuse_what_can_not_work(plan)
     if plan.contract.patience and plan.study.work.tunes and not plan.task.valid:
         raise no_valid_rows(plan.study.name)
@@ -59,6 +62,14 @@ def _refuse_unquantized(plan: Plan, options: Options) -> None:
             f"--quantization은 랭크별로 튜닝할 모델에 씁니다. {name} 스터디에는 그런 케이스가 "
             "없으니 --ranks 16처럼 랭크를 정하거나 --quantization을 빼세요.",
         )
+
+
+def _saying_what_is_plain(plan: Plan, quantization: str) -> Plan:
+    """The plan with a note that replies before the tune are of other weights than those after."""
+    if not any(case.workload == "inference" and not case.settings for case in plan.cases):
+        return plan
+    note = Note("answered_plain", {"quantization": quantization})
+    return replace(plan, notes=(*plan.notes, note))
 
 
 def _refuse_what_can_not_work(plan: Plan) -> None:

@@ -10,6 +10,7 @@ from benchmarks.run.case import Case, Limits
 from benchmarks.study.contract import Contract
 from benchmarks.study.study import Work
 from benchmarks.study.task_index import MISSING, check_installed, task_hashes
+from benchmarks.study.variant import Variant
 from benchmarks.workloads.lm_harness import quietly
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
@@ -69,6 +70,12 @@ def adapter_folder(out: Path, candidate: Candidate, rank: int) -> str:
     return str(out / "adapters" / candidate.name / f"r{rank}")
 
 
+def variant_folder(out: Path, candidate: Candidate, variant: Variant) -> str | None:
+    """Where a variant keeps its adapter; None of full tuning, which has none."""
+    folder = out / "adapters" / candidate.name / "variants" / variant.name
+    return str(folder) if variant.tuning == "lora" else None
+
+
 def task_cases(
     asked: AskedTasks,
     candidates: Sequence[Candidate],
@@ -77,8 +84,14 @@ def task_cases(
     limits: Limits,
     out: Path,
 ) -> tuple[Case, ...]:
-    """A case for each candidate and task, and one more for each of its tunes, by rank."""
+    """A case for each candidate and task, and one more for each of its tunes, by rank.
+
+    Before the tunes the base is asked as they have it, quantised where they are: what changed is
+    then what was learned or forgotten, and not what quantising cost.
+    """
     folder = str(asked.folder) if asked.folder else None
+    first = next(iter(tunes.values()), {})
+    base = {name: value for name, value in first.items() if name == "quantization"}
     return tuple(
         Case(
             candidate,
@@ -91,6 +104,6 @@ def task_cases(
             tasks_places=asked.places,
         )
         for candidate in candidates
-        for rank, settings in ((None, {}), *tunes.items())
+        for rank, settings in ((None, base), *tunes.items())
         for task in asked.hash_of
     )

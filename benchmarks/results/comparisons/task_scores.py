@@ -41,9 +41,12 @@ def task_ranks(run: Run) -> tuple[int, ...]:
 
 
 def task_case(run: Run, name: str, task: str, rank: int | None = None) -> Result | None:
-    """A candidate's case of a task, before the tune or after it; None where it is not done."""
+    """A candidate's case of a task, before the tune or after it; None where it is not done.
+
+    The last one: a run that was begun when bases were asked unquantised and gone on with has both.
+    """
     asked = ("benchmark", task, rank)
-    for result in run.by_candidate.get(name, []):
+    for result in reversed(run.by_candidate.get(name, [])):
         if (result.workload, result.settings.get("task"), result.settings.get("rank")) == asked:
             return result
     return None

@@ -17,6 +17,7 @@ from benchmarks.results.comparisons.task_scores import (
     task_change,
     task_estimate,
     task_ranks,
+    task_value,
     tasks_of,
 )
 from benchmarks.results.criteria import failure_of, samples_of, value_of
@@ -33,8 +34,10 @@ from model_registry.registry import Registry
 DOCUMENTS = 12
 
 
-def a_result(name: str, task: str, rank: int | None, value: float | None, status: str) -> Result:
-    settings = {"task": task} if rank is None else {"rank": rank, "task": task}
+def a_result(
+    name: str, task: str, rank: int | None, value: float | None, status: str, **more: str
+) -> Result:
+    settings = more | ({"task": task} if rank is None else {"rank": rank, "task": task})
     figures = {"metric": "acc,none", "value": value, "documents": DOCUMENTS} if value else {}
     case = f"{name}/benchmark/{Setting.of(settings).id}"
     return Result(case, name, "benchmark", settings, "hash", status, figures=figures)
@@ -160,6 +163,27 @@ def test_the_table_has_a_row_for_every_candidate_and_task(run):
     assert all(under for _, under in cells[0])
     assert cells[1][0][0] == "unreachable" or "reached" in cells[1][0][0]
     assert "first 12 documents" in table.note
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ({"quantization": "nf4"}, {"quantization": "nf4"}, "on nf4"),
+        ({}, {"quantization": "nf4"}, "on plain weights"),
+        ({}, {}, ""),
+    ],
+)
+def test_the_table_says_on_which_weights_a_task_was_asked_before_the_tune(run, before, after, said):
+    results = (a_result("one", "own", None, 0.5, "ok", **before),
+               a_result("one", "own", 8, 0.4, "ok", **after))  # fmt: skip
+    table = benchmark_table(Evidence(replace(run, results=results), None))
+    assert [cell.note for cell in table.rows[0][4:6]] == [said, ""]
+
+
+def test_a_run_that_asked_plain_bases_first_shows_what_was_asked_like_its_tune(run):
+    results = (a_result("one", "own", None, 0.5, "ok"),
+               a_result("one", "own", None, 0.25, "ok", quantization="nf4"))  # fmt: skip
+    assert task_value(replace(run, results=results), "one", "own") == 0.25
 
 
 def test_a_leaderboard_of_more_than_a_year_ago_is_warned_of_where_it_is_weighed():

@@ -301,6 +301,16 @@ def test_blanks_between_the_layers_of_lora_say_nothing(study, tmp_path):
     assert lora_targets("all-linear ") == "all-linear"
 
 
+def test_a_variant_keeps_its_adapter_in_a_folder_of_its_own(study, tmp_path):
+    both = 'name = "r4"\nrank = 4\n[[work.variants]]\nname = "all"\ntuning = "full"'
+    plan = plan_study(with_variants(study, both), tmp_path / "out")
+    kept = {case.id.partition("/")[2]: case.keep for case in plan.cases if case.keep}
+    name = plan.candidates[-1].name
+    assert kept["fine-tune/r4"] == str(tmp_path / "out" / "adapters" / name / "variants" / "r4")
+    assert len({*kept.values()}) == len(kept)
+    assert "fine-tune/all" not in kept
+
+
 def test_layers_with_a_blank_between_have_the_prediction_of_those_without():
     candidate = next(c for c in Registry().candidates("lightweighting") if c.name == "opt-350m")
     asked = Task(train=(Row("질문", "답변"),) * 4)
@@ -385,14 +395,20 @@ def test_ranks_are_tuned_on_quantised_bases_where_that_is_asked_for(tmp_path):
     ]  # fmt: skip
     assert [Path(str(case.keep)).name for case in tunes] == ["r8", "r16"]
     assert "quantization" in plan.contract.varies
+    (said,) = [note for note in plan.notes if note.code == "answered_plain"]
+    assert "the tunes on nf4" in said.english
+    plain = plan_study(study, tmp_path / "out", ranks=(8, 16))
+    assert "answered_plain" not in [note.code for note in plain.notes]
 
 
-def test_tasks_are_asked_again_on_the_quantised_base_that_was_tuned(tmp_path, monkeypatch):
+def test_tasks_are_asked_before_and_after_on_the_quantised_base_that_is_tuned(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(plan_module, "tasks_asked", lambda *_: AskedTasks({"copa": "hash"}))
     study = write_study(tmp_path, tmp_path / "model", names=("one",))
     plan = plan_study(study, tmp_path / "out", quantization="nf4", ranks=(8,))
     before, after = [case for case in plan.cases if case.workload == "benchmark"]
-    assert (before.settings, before.adapter) == ({"task": "copa"}, None)
+    assert (before.settings, before.adapter) == ({"quantization": "nf4", "task": "copa"}, None)
     assert after.settings == {"rank": 8, "quantization": "nf4", "task": "copa"}
     assert after.adapter in [case.keep for case in plan.cases]
 
