@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.tune_candidate import TooLarge, tune_candidate
+from benchmarks.tune_state import STATE
 from commands.shared.console import out
 from commands.shared.option_class import argument, option
 from commands.shared.options import (
@@ -25,6 +26,7 @@ from commands.shared.options import (
     Weights,
 )
 from commands.shared.pasted_command import with_options
+from commands.shared.stopping import exit_status, stopped_by_signals
 from commands.shared.tuning_options import Epochs, TuningOptions
 from commands.shared.user_registry import registry
 from model_registry.errors import OhloraError
@@ -68,7 +70,11 @@ class TuneOptions(TuningOptions):
 def tune(options: TuneOptions) -> None:
     """Tune with LoRA over all rows; the same command goes on after a kill."""
     try:
-        done = _tuned(options)
+        with stopped_by_signals():
+            done = _tuned(options)
+    except KeyboardInterrupt as stopped:
+        _tell_how_to_go_on(options.out_dir)
+        raise typer.Exit(exit_status(stopped)) from None
     except TooLarge as error:
         raise OhloraError(
             f"{error} {_what_fits(error)}", f"{error.korean} {_what_fits(error)}"
@@ -77,6 +83,21 @@ def tune(options: TuneOptions) -> None:
         text(
             f'Tuned: {done}\n  ohlora ask {done} "…"\n  ohlora export {done} --out MODEL',
             f'튜닝 완료: {done}\n  ohlora ask {done} "…"\n  ohlora export {done} --out MODEL',
+        )
+    )
+
+
+def _tell_how_to_go_on(folder: Path) -> None:
+    """What a stopped tune has kept; the words of its own command, where it has kept anything."""
+    stopped = text("Stopped.", "멈췄습니다.")
+    if not (folder / STATE).exists():
+        print(text(f"{stopped} No epoch was finished.", f"{stopped} 끝난 에폭이 없습니다."))
+        return
+    again = with_options("")
+    print(
+        text(
+            f"{stopped} Its finished epochs are kept. To go on:\n  {again}",
+            f"{stopped} 끝난 에폭은 저장했습니다. 이어서 하려면:\n  {again}",
         )
     )
 

@@ -20,7 +20,7 @@ def with_options(
     new = shlex.split(words)
     values = {
         word: following is not None and not following.startswith("--")
-        for word, following in zip(new, [*new[1:], None], strict=True)
+        for word, following in zip(new, [*new[1:], None], strict=False)
         if word.startswith("--")
     }
     values |= dict.fromkeys(without, True)

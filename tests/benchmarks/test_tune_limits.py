@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from benchmarks import tune_candidate as tune_candidate_module
 from benchmarks.study.contract import Contract
 from benchmarks.tune_candidate import TooLarge
 from benchmarks.tune_fit import Attempt, attempts, first_smaller
+from benchmarks.tune_state import STATE
 from commands import tuning
 from commands.shared.pasted_command import with_options
 from model_registry.prompting.tokenization import EncodedRow
@@ -128,3 +130,26 @@ def test_the_smallest_change_needs_less_than_what_ran_out() -> None:
         architecture, rows, Contract(batch_size=8), 2**20, rank=16, quantization="none"
     )
     assert none is None
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [(True, "Its finished epochs are kept. To go on:\n  ohlora tune x"), (False, "No epoch was")],
+)
+def test_a_tune_that_is_stopped_says_what_is_kept_and_how_to_go_on(
+    kept, said, monkeypatch, tmp_path, ohlora
+) -> None:
+    out = tmp_path / "tuned"
+
+    def stopped(*_: object, **__: object) -> None:
+        if kept:
+            out.mkdir()
+            (out / STATE).touch()
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(tuning, "tune_candidate", stopped)
+    asked = ["tune", "x", "--data", "rows.csv", "--out", str(out)]
+    monkeypatch.setattr("sys.argv", ["ohlora", *asked])
+    code, told, error = ohlora(*asked)
+    assert (code, error) == (143, "")
+    assert said in told
