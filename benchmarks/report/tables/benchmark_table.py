@@ -17,7 +17,7 @@ from benchmarks.results.comparisons.task_scores import (
     task_value,
     tasks_of,
 )
-from benchmarks.results.run import Run, setting_of
+from benchmarks.results.run import Run, quantization
 from benchmarks.results.setting import PLAIN
 from model_registry.language import text
 from model_registry.records import Result
@@ -64,18 +64,17 @@ def _value_cell(run: Run, name: str, task: str, rank: int | None) -> Cell:
         return case_cell(case, None)
     if value is None:
         return missing(text("no single figure", "하나의 수치가 없음"))
-    under = _interval(task_estimate(run, name, task, rank))
-    note = _base(run, name, task, case) if rank is None else ""
-    return Cell(f"{value:.4f}", "number", value, under=under, note=note)
+    under = (_interval(task_estimate(run, name, task, rank)), _base(run, name, task, case))
+    return Cell(f"{value:.4f}", "number", value, under=", ".join(filter(None, under)))
 
 
-def _base(run: Run, name: str, task: str, before: Result) -> str:
-    """On which weights a figure before the tune is, where it or a tune's base is quantised."""
-    tuned = (task_case(run, name, task, rank) for rank in task_ranks(run))
-    own, *others = (setting_of(case).quantization for case in (before, *tuned) if case)
-    if own != PLAIN:
-        return text(f"on {own}", f"{own} 가중치")
-    return text("on plain weights", "양자화하지 않은 가중치") if {*others} - {own} else ""
+def _base(run: Run, name: str, task: str, asked: Result) -> str:
+    """On which weights a task was asked, where any of its figures is of quantised ones."""
+    own = quantization(asked)
+    cases = (task_case(run, name, task, rank) for rank in (None, *task_ranks(run)))
+    if own == PLAIN and all(quantization(case) == PLAIN for case in cases if case):
+        return ""
+    return text("plain weights", "양자화 안 함") if own == PLAIN else own
 
 
 def _change_cell(run: Run, name: str, task: str, rank: int) -> Cell:

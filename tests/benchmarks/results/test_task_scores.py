@@ -168,16 +168,16 @@ def test_the_table_has_a_row_for_every_candidate_and_task(run):
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ({"quantization": "nf4"}, {"quantization": "nf4"}, "on nf4"),
-        ({}, {"quantization": "nf4"}, "on plain weights"),
-        ({}, {}, ""),
+        ({"quantization": "nf4"}, {"quantization": "nf4"}, ["nf4", "nf4"]),
+        ({}, {"quantization": "nf4"}, ["plain weights", "nf4"]),
+        ({}, {}, ["", ""]),
     ],
 )
-def test_the_table_says_on_which_weights_a_task_was_asked_before_the_tune(run, before, after, said):
+def test_the_table_says_on_which_weights_a_task_was_asked(run, before, after, said):
     results = (a_result("one", "own", None, 0.5, "ok", **before),
                a_result("one", "own", 8, 0.4, "ok", **after))  # fmt: skip
     table = benchmark_table(Evidence(replace(run, results=results), None))
-    assert [cell.note for cell in table.rows[0][4:6]] == [said, ""]
+    assert [cell.under for cell in table.rows[0][4:6]] == said
 
 
 def test_a_run_that_asked_plain_bases_first_shows_what_was_asked_like_its_tune(run):
