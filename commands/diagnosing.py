@@ -10,13 +10,13 @@ import typer
 from rich.markup import escape
 
 from benchmarks.study.row_lengths import longest_row
-from commands.shared.console import out, print_json
+from commands.shared.console import err, out, print_json
 from commands.shared.option_class import argument, option
 from commands.shared.options import CatalogName, CureName, Gpu, Json, ranged
 from commands.shared.user_registry import registry
 from model_registry.candidate import Candidate
 from model_registry.doctor import Finding, examine, examine_folder
-from model_registry.errors import UnknownName
+from model_registry.errors import LoadError, UnknownName
 from model_registry.language import text
 from model_registry.messages.diagnoses import diagnose
 from model_registry.messages.path_errors import existing_path, names_a_path, nothing_there
@@ -112,8 +112,23 @@ def _look_at_folder(name: str, there: Path, options: DoctorOptions) -> None:
 
 
 def _verdict(candidate: Candidate, options: DoctorOptions) -> LoadVerdict:
-    longest = None if options.data is None else longest_row(candidate, options.data)
+    longest = None if options.data is None else _longest(candidate, options.data)
     return verdict_of(candidate, gpu=options.gpu, length=longest or options.length)
+
+
+def _longest(candidate: Candidate, data: Path) -> int | None:
+    """Tokens of the longest row; None, which is told, where the tokenizer is out of reach."""
+    try:
+        return longest_row(candidate, data)
+    except LoadError as error:
+        if error.status != "unreachable":
+            raise
+        said = text(
+            f"The rows' tokens are not counted: {error.shown}",
+            f"데이터의 토큰 수를 세지 못했습니다. {error.shown}",
+        )
+        err.print(escape(said), style="yellow", highlight=False, soft_wrap=True)
+        return None
 
 
 def _print_verdict(verdict: LoadVerdict, as_json: bool) -> None:

@@ -71,6 +71,19 @@ def test_doctor_takes_the_length_from_the_user_s_rows(hub, ohlora, tmp_path):
     assert hub.sent.get("model.safetensors", 0) < 1 << 17 or hub.sent["tokenizer.json"] > 0
 
 
+def test_doctor_judges_a_catalog_s_model_without_the_hub_where_rows_can_t_be_counted(
+    ohlora, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    rows = tmp_path / "rows.csv"
+    rows.write_text("prompt,reply\n안녕?,네!\n", encoding="utf-8")
+    code, said, error = ohlora("doctor", "Qwen/Qwen3-1.7B", "--gpu", "12GB", "--data", rows)
+    assert code == 0
+    assert "LoRA r16 at 512 tokens a row" in said
+    assert "The rows' tokens are not counted: " in error
+
+
 def test_a_name_that_the_hub_has_not_is_one_line(hub, ohlora):
     for command in (("doctor",), ("fit",), ("ask",)):
         question = ["안녕?"] if command == ("ask",) else []
