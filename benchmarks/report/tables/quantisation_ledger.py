@@ -52,14 +52,14 @@ def comparisons(evidence: Evidence) -> list[QuantizationComparison]:
 
 def headline(evidence: Evidence) -> Iterator[str]:
     """One line a candidate: which quantisations of which work are needed, help, or do not."""
-    lines: dict[str, dict[str, list[str]]] = {}
+    lines: dict[str, dict[str, dict[str, None]]] = {}
     for found in comparisons(evidence):
         what = quantization(found.quantised)
         work = workload_called(found.quantised.workload)
         if work.tunes:
             what = text(f"{work.en} on {what}", f"{what} {work.ko}")
         by_verdict = lines.setdefault(found.quantised.candidate, {})
-        by_verdict.setdefault(verdict_words(found)[0], []).append(what)
+        by_verdict.setdefault(verdict_words(found)[0], {})[what] = None  # once, whatever the rank
     for name, by_verdict in lines.items():
         told = "; ".join(f"{word}: {', '.join(what)}" for word, what in by_verdict.items())
         yield f"{evidence.shown(name)} — {told}."

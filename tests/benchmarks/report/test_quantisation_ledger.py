@@ -123,6 +123,12 @@ def test_a_quantised_variant_is_paired_with_the_plain_rank(tmp_path):
     assert found.plain is not None
 
 
+def test_ranks_that_come_to_the_same_are_named_once(tmp_path):
+    ranks = [tune(f"r{rank}", rank=rank, quantization="nf4") for rank in (16, 32, 64)]
+    (line,) = headline(run_of(tmp_path, *ranks))
+    assert line.count("nf4") == 1
+
+
 def test_full_tuning_is_no_partner_of_lora(tmp_path):
     full = tune("before", tuning="full")
     (found,) = comparisons(run_of(tmp_path, full, tune("after", quantization="nf4")))
