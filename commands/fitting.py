@@ -101,7 +101,7 @@ class FitOptions(TuningOptions):
         int | None,
         option(
             "Of LoRA; 16, 32 and 64 else.",
-            "LoRA의 rank. 없으면 16, 32, 64.",
+            "LoRA 랭크. 없으면 16, 32, 64.",
             callback=ranged("rank"),
         ),
     ] = None

@@ -155,7 +155,7 @@ Dtype = Annotated[
         callback=choice(PRECISIONS),
     ),
 ]
-Rank = Annotated[int, option("Of LoRA.", "LoRA의 rank.", callback=ranged("rank"))]
+Rank = Annotated[int, option("Of LoRA.", "LoRA 랭크.", callback=ranged("rank"))]
 NewTokens = Annotated[
     int, option("Most tokens of a reply.", "최대 생성 토큰 수.", callback=ranged("max_new_tokens"))
 ]

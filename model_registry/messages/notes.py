@@ -87,9 +87,12 @@ def _plain(value: object) -> object:
 
 
 class _Wording(Formatter):
-    """Writes values by the forms that the words name: {size:parameters}."""
+    """Writes values by the forms that the words name: {size:parameters}, {count:row|rows}."""
 
     def format_field(self, value: object, form: str) -> str:
+        one, several, more = form.partition("|")
+        if several:
+            return one if value == 1 else more
         return FORMS[form](value) if form in FORMS else str(super().format_field(value, form))
 
 
@@ -121,7 +124,8 @@ def _freedom(free: str) -> str:
 def _lines(numbers: Sequence[int], count: int) -> str:
     """(lines 2, 5…): the first of them."""
     said = ", ".join(map(str, numbers)) + ("…" if count > len(numbers) else "")
-    return text(f" (lines {said})", f" ({said}번째 줄)") if numbers else ""
+    word = "lines" if count > 1 else "line"
+    return text(f" ({word} {said})", f" ({said}번째 줄)") if numbers else ""
 
 
 _DELIMITERS = {",": ("comma", "쉼표"), ";": ("semicolon", "세미콜론"), "\t": ("tab", "탭")}

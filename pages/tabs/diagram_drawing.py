@@ -126,7 +126,7 @@ def drawing_request(models: Models, candidate: str, given: str, keep: int) -> Dr
 
 
 class Drawing:
-    """The diagrams of one commission while they are made, and what the page shows of them."""
+    """The diagrams of one request while they are made, and what the page shows of them."""
 
     def __init__(self, wanted: DrawingRequest, count: int, session: Session, korean: bool) -> None:
         self._wanted, self._korean = wanted, korean

@@ -145,7 +145,7 @@ def test_a_row_too_long_for_one_candidate_is_dropped_for_all(study, tmp_path, mo
     assert {len(case.task.train) for case in fitted.cases} == {len(fitted.task.train)}
     assert {case.contract.data for case in fitted.cases} == {fitted.contract.data}
     assert fitted.contract.data != plan.contract.data
-    assert "left out: 1 train rows of more than 100 tokens" in [note.words for note in fitted.notes]
+    assert "left out: 1 train row of more than 100 tokens" in [note.words for note in fitted.notes]
     assert within_length(fitted) is fitted
 
 

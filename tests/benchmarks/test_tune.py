@@ -617,8 +617,8 @@ def test_a_tune_says_how_rows_were_read_and_leaves_out_valid_rows_it_learns(
         device="cpu", console=Console(file=printed, width=300),
     )  # fmt: skip
     assert seen == [(2, 1)]
-    for words in ("question=질문", "train 2, valid 3", "1 valid rows without an answer (lines 6)",
-                  "1 valid rows that ask what a train row asks (or nearly) (lines 4)"):  # fmt: skip
+    for words in ("question=질문", "train 2, valid 3", "1 valid row without an answer (line 6)",
+                  "1 valid row that asks what a train row asks (or nearly) (line 4)"):  # fmt: skip
         assert words in printed.getvalue()
 
 

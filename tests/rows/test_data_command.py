@@ -45,7 +45,7 @@ def test_data_says_it_in_words_too(tmp_path: Path) -> None:
     status, printed = ohlora("data", path)
     assert status == 0
     for words in ("rows.csv", "comma", "answer=출력", "train 2, valid 2",
-                  "1 valid rows without an answer", "1 rows stand there before"):  # fmt: skip
+                  "1 valid row without an answer", "1 rows stand there before"):  # fmt: skip
         assert words in printed
 
 

@@ -124,6 +124,6 @@ def test_the_columns_of_all_forms_are_told(tmp_path, monkeypatch) -> None:
         "conversation": "messages",
     }  # fmt: skip
     said = "\n".join(note.words for note in read_notes(rows))
-    assert "left out: 1 train rows of no known form, with title, body (lines 4)" in said
+    assert "left out: 1 train row of no known form, with title, body (line 4)" in said
     monkeypatch.setenv("OHLORA_LANG", "ko")
     assert "알 수 없는 형식" in "\n".join(note.words for note in read_notes(rows))

@@ -110,7 +110,7 @@ def test_a_run_tunes_on_nothing_that_it_asks(tmp_path: Path) -> None:
     train.write_text(line + train.read_text(encoding="utf-8"), encoding="utf-8")
     plan = plan_study(study, tmp_path / "out")
     assert plan.task.train == plain.task.train
-    assert any("1 train rows that ask what a prompt asks" in n.words for n in plan.notes)
+    assert any("1 train row that asks what a prompt asks" in n.words for n in plan.notes)
 
 
 @pytest.mark.parametrize("reason", REASONS)
