@@ -197,13 +197,18 @@ def test_results_begin_with_who_is_chosen_and_who_is_the_reserve_and_why(
     assert korean[0].removeprefix("선택: ") == told[0].removeprefix("Chosen: ")
 
 
+@pytest.mark.parametrize(("weights", "warned"), [("bundled", True), ("hub", False)])
 def test_results_of_stand_in_weights_say_so_before_anything_else(
-    context: PageContext, run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: PageContext,
+    run: RunFolder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    weights: str,
+    warned: bool,
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
     head = json.loads(run.head_path.read_text(encoding="utf-8"))
-    for weights, warned in (("bundled", True), ("hub", False)):
-        run.head_path.write_text(json.dumps(head | {"weights": weights}), encoding="utf-8")
-        told = finish(show_results(context, "run", visitor())).notice
-        assert told.startswith("Chosen: ") is not warned
-        assert ("stand" in told.split("\n")[0].lower()) is warned
+    run.head_path.write_text(json.dumps(head | {"weights": weights}), encoding="utf-8")
+    told = finish(show_results(context, "run", visitor())).notice
+    assert told.startswith("Chosen: ") is not warned
+    assert ("stand" in told.split("\n")[0].lower()) is warned
