@@ -62,8 +62,7 @@ def check_layers(architectures: Iterable[Mapping[str, object]], targets: str) ->
     Raises:
         LoadError: with the names that there are.
     """
-    names = named_layers(targets)
-    if not names:
+    if not named_layers(targets):
         return
     known: set[str] = set()
     for values in architectures:
@@ -71,7 +70,11 @@ def check_layers(architectures: Iterable[Mapping[str, object]], targets: str) ->
         if model is None:
             return
         known |= layer_names(model)
-    if unknown := [name for name in names if name not in known]:
+    _check_names(targets, known)
+
+
+def _check_names(targets: str, known: set[str]) -> None:
+    if unknown := [name for name in named_layers(targets) if name not in known]:
         raise no_such_layers(unknown, known)
 
 
@@ -81,10 +84,10 @@ def check_model(values: Mapping[str, object], settings: TuningSettings, rank: in
     Raises:
         OhloraError: it names what to change.
     """
-    check_layers([values], settings.lora_targets)
     model = model_without_weights(values)
     if model is None:
         return
+    _check_names(settings.lora_targets, layer_names(model))
     check_rank(model, rank)
     if settings.attention != "auto":
         attend(model, settings.attention)

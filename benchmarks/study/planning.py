@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from benchmarks.tune_checks import check_layers, check_settings
 from benchmarks.workloads.optimisation import no_valid_rows
 from benchmarks.workloads.workload import workload_called
 from model_registry.architectures.architecture import declared_architecture
+from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
 from model_registry.messages.notes import Note
 from model_registry.registry import Registry
@@ -75,15 +75,15 @@ def _saying_what_is_plain(plan: Plan, quantization: str) -> Plan:
 def _refuse_what_can_not_work(plan: Plan) -> None:
     """Refuse what no case could be tuned with; what one candidate can't do is its row."""
     tuned = [case for case in plan.cases if workload_called(case.workload).tunes]
-    named: dict[str, list[Mapping[str, object]]] = {}
+    named: dict[str, dict[str, Candidate]] = {}  # by targets: each once, whatever its ranks
     for case in tuned:
         own, settings = effective(case.contract, case.settings), case.settings
         quantization = str(settings.get("quantization", "none"))
         check_settings(own, quantization=quantization, device=own.device, rows=len(plan.task.train))
         if settings.get("tuning") != "full":
-            named.setdefault(own.lora_targets, []).append(declared_architecture(case.candidate))
-    for targets, architectures in named.items():
-        check_layers(architectures, targets)
+            named.setdefault(own.lora_targets, {})[case.candidate.name] = case.candidate
+    for targets, candidates in named.items():
+        check_layers(map(declared_architecture, candidates.values()), targets)
 
 
 def _refuse_of_pairs(plan: Plan) -> None:
