@@ -16,14 +16,7 @@ from benchmarks.tune_checks import check_layers, check_settings
 from commands.shared.console import out, print_columns, print_json
 from commands.shared.economy_words import DataRows, economy_by_name, print_lengths
 from commands.shared.option_class import argument, option
-from commands.shared.options import (
-    CatalogName,
-    CureName,
-    Dtype,
-    Gpu,
-    Json,
-    ranged,
-)
+from commands.shared.options import CatalogName, CureName, Dtype, Gpu, Json, ranged
 from commands.shared.tuning_options import TuningOptions
 from commands.shared.user_registry import registry
 from model_registry.files.json_values import JsonDict

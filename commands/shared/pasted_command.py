@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 
 
 def with_options(
@@ -19,8 +20,8 @@ def with_options(
     """
     new = shlex.split(words)
     values = {
-        word: following is not None and not following.startswith("--")
-        for word, following in zip(new, [*new[1:], None], strict=False)
+        word: not following.startswith("--")
+        for word, following in pairwise([*new, "--"])  # after the last no value comes
         if word.startswith("--")
     }
     values |= dict.fromkeys(without, True)

@@ -51,7 +51,7 @@ def replace_linears(model: PreTrainedModel, method: str, device: str) -> None:
 
 
 def disable_unfit_kernels(model: PreTrainedModel) -> None:
-    """Prepare quantised layers for their device; call once after quantising or loading."""
+    """Keep nf4 layers off a CPU kernel that needs other sizes; call once they are quantised."""
     for layer in filter(_is_nf4, model.modules()):
         if layer.out_features % _KERNEL_ROWS:
             layer.support_avx512bf16_for_cpu = False
