@@ -22,6 +22,9 @@ _REPLACES = {
     "dtype": "dtype",
 }
 
+#: Settings that only LoRA has.
+_OF_LORA = ("rank", "alpha", "dropout", "targets")
+
 _CHOICES = {
     "tuning": ("lora", "full"),
     "quantization": ("none", *QUANTIZATIONS),
@@ -62,6 +65,12 @@ class Variant:
             return (
                 "quantised weights can't be tuned fully: use LoRA on them",
                 "양자화한 가중치는 전체 튜닝할 수 없습니다. LoRA를 쓰세요",
+            )
+        ignored = ", ".join(name for name in _OF_LORA if getattr(self, name) is not None)
+        if self.tuning == "full" and ignored:
+            return (
+                f'full tuning has no {ignored}: leave it out, or tuning = "lora"',
+                f'전체 튜닝에는 {ignored} 설정이 없습니다. 빼거나 tuning = "lora"로 하세요',
             )
         return None
 

@@ -73,6 +73,13 @@ def test_quantised_weights_are_not_tuned_fully():
     assert Variant("x", quantization="nf4").problem() is None
 
 
+def test_full_tuning_refuses_what_only_lora_has():
+    english, korean = Variant("x", tuning="full", rank=8, dropout=0.1).problem() or ("", "")
+    assert "rank, dropout" in english and "rank, dropout" in korean
+    assert Variant("x", tuning="full", learning_rate=2e-5).problem() is None
+    assert Variant("x", rank=8, dropout=0.1).problem() is None
+
+
 @pytest.mark.parametrize(
     "line", ['tuning = "half"', 'quantization = "int3"', "rank = true", 'speed = "fast"']
 )
