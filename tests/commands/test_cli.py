@@ -178,7 +178,8 @@ def test_every_option_and_argument_of_every_command_says_what_it_is() -> None:
 
 
 def test_the_texts_are_korean_where_the_locale_is() -> None:
-    environment = {**os.environ, "LANG": "ko_KR.UTF-8", "OHLORA_LANG": ""}
+    others = dict.fromkeys(("OHLORA_LANG", "LC_ALL", "LC_MESSAGES"), "")
+    environment = {**os.environ, "LANG": "ko_KR.UTF-8", **others}
     done = subprocess.run(
         [sys.executable, "-m", "ohlora_cli", "--help"],
         cwd=ROOT,

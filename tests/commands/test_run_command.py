@@ -129,7 +129,8 @@ def test_a_disk_that_is_full_is_told_with_the_command_to_go_on(run, monkeypatch)
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
 def test_a_run_that_is_told_to_stop_says_how_to_go_on(tmp_path, tiny_model, number, status):
-    study = write_study(tmp_path / "study", tiny_model)
+    names = tuple(f"m{n}" for n in range(12))  # not through before the signal is there
+    study = write_study(tmp_path / "study", tiny_model, names)
     process = subprocess.Popen(
         [sys.executable, "-m", "ohlora_cli", "run", study, "--out", tmp_path / "run",
          "--weights", "path", "--device", "cpu"],
@@ -140,10 +141,10 @@ def test_a_run_that_is_told_to_stop_says_how_to_go_on(tmp_path, tiny_model, numb
         time.sleep(0.01)
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=200)
     assert process.returncode == status, error
     assert pasted(error.splitlines()[-1])[-1] == "--resume"
-    assert psutil.wait_procs(family, timeout=10)[1] == []
+    assert psutil.wait_procs(family, timeout=60)[1] == []
     left = {path.name for path in tmp_path.iterdir()}
     assert not [name for name in left if name.startswith(("ohlora-", "pymp-"))]
 

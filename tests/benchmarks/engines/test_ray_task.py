@@ -51,7 +51,7 @@ class Slow:
 
     def run(self, case: Case, listen: Any) -> CaseOutcome:
         listen(("stage", "training"))
-        assert self.spoken.wait(10)
+        assert self.spoken.wait(120)
         Path(str(case.keep), "adapter").mkdir()
         Path(str(case.keep), "adapter", "weights").write_bytes(b"made there")
         return CaseOutcome(case.result("ok", machine={"name": "another CPU"}))
@@ -74,7 +74,8 @@ def test_a_case_tells_its_beginning_its_phases_and_now_and_then_that_it_lives(
     monkeypatch.setattr(ray_task, "SIGN_OF_LIFE_SECONDS", 0.01)
     outcome, files = do_case(replace(case, keep="/run/adapters"), board)
     told = [event for _, _, event in board.board.take()]
-    assert told[:3] == [("began",), ("stage", "imports"), ("stage", "training")]
+    phases = [event for event in told if event != ("alive",)]  # which comes when it comes
+    assert phases == [("began",), ("stage", "imports"), ("stage", "training")]
     assert ("alive",) in told and board.board.take() == []
     assert files == {"adapter/weights": b"made there"}
     assert outcome.result.contract == replace(CONTRACT, machine="another CPU").hash

@@ -108,7 +108,7 @@ class Faults:
                     hit = True
         worker.join(120)
         assert not worker.is_alive(), "it hangs"
-        _, left = psutil.wait_procs(family, timeout=10)
+        _, left = psutil.wait_procs(family, timeout=60)
         assert not left, f"left behind: {left}"
         self.exits[worker.exitcode] += 1
         self.last = worker.exitcode
@@ -195,7 +195,7 @@ def host():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fork_server, "PRELOAD", "tests.support.command_preload")
         server = ForkServer()
-    server.wait_until_ready(120)
+    server.wait_until_ready(250)
     yield server
     server.close()
 

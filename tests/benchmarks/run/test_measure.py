@@ -76,7 +76,9 @@ def test_memory_that_a_phase_leaves_behind_is_the_baseline_of_the_next():
 def test_where_the_mark_can_not_be_reset_samples_find_the_peak():
     meter = _SamplingMeter()
     held = _touch(HELD)
-    time.sleep(0.5)
+    until = time.monotonic() + 60
+    while meter.highest < (meter.baseline or 0) + HELD - 8 * MIB and time.monotonic() < until:
+        time.sleep(0.01)  # until a sample was taken
     del held
     peak = meter.stop()
     assert peak.process_bytes - peak.baseline_bytes >= HELD - 8 * MIB
@@ -94,9 +96,10 @@ def test_a_kernel_that_refuses_the_reset_is_measured_by_samples(monkeypatch, tmp
 
 
 def test_seconds_are_those_of_the_block():
+    began = time.perf_counter()
     with measured("cpu") as measurement:
         time.sleep(0.05)
-    assert 0.05 <= measurement.seconds < 5
+    assert 0.05 <= measurement.seconds <= time.perf_counter() - began
 
 
 def test_a_phase_that_raises_is_measured_all_the_same():
