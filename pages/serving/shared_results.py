@@ -101,11 +101,19 @@ class SharedResults:
         if kept and is_first:  # hours old, it may be: who looks first has always got the newest
             kept = None
             del self._kept[folder], self._not_before[folder]
-        making = self._making.get(folder) or self._begin(folder, store)
+        under_way = self._making.get(folder)
+        making = under_way or self._begin(folder, store)
         if kept:
             return Look(kept, refreshing=True, failed=folder in self._failed)
         # One visitor who leaves ends it for nobody else.
-        return Look(await asyncio.shield(making))
+        made = await asyncio.shield(making)
+        if not under_way or made.state == state:
+            return Look(made)
+        # It was begun before the last grade that this visitor may have given.
+        if is_first:
+            self._not_before.pop(folder, None)
+        newer = self._making.get(folder) or self._begin(folder, store)
+        return Look(await asyncio.shield(newer)) if is_first else Look(made, refreshing=True)
 
     def is_unchanged(self, folder: Path, read_at: object) -> bool:
         """Whether results that a visitor has are still the last, the next being made."""

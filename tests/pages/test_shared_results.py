@@ -131,7 +131,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
         gate.inside += 1
         assert gate.inside == 1, "two run at once"
         time.sleep(0.1)
-        assert gate.open.wait(60)
+        assert gate.open.wait(240)
         found = whole(folder, store, files)
         gate.inside -= 1
         gate.times.append((begun, time.monotonic()))
@@ -171,9 +171,31 @@ def test_a_visitor_never_waits_for_a_refresh_and_two_never_run_at_once(
 
 
 def test_a_grade_shows_up_after_the_pause_and_not_before(
+    run: Path, store: GradeStore, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_results, "LEISURE", 0)  # on a busy machine it would be longer
+    shared, pauses, really = SharedResults(apart=False, pause=0.7), [], asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        pauses.append(seconds)
+        await really(seconds)
+
+    async def see_a_grade() -> None:
+        await shared.of(run, store)
+        grade(store, run, "a")
+        assert grades_in(await refreshed(shared, run, store)) == 1
+
+    monkeypatch.setattr(shared_results.asyncio, "sleep", noted)
+    finish(see_a_grade())
+    (_, end), (begin, _) = gate.times
+    assert begin - end >= 0.7
+    assert max(pauses) <= 0.7, "and no longer than that, whatever the machine took"
+
+
+def test_a_pause_is_longer_where_the_computation_was(
     run: Path, store: GradeStore, gate: Gate
 ) -> None:
-    shared = SharedResults(apart=False, pause=0.7)
+    shared = SharedResults(apart=False, pause=0)
 
     async def see_a_grade() -> None:
         await shared.of(run, store)
@@ -181,8 +203,8 @@ def test_a_grade_shows_up_after_the_pause_and_not_before(
         assert grades_in(await refreshed(shared, run, store)) == 1
 
     finish(see_a_grade())
-    (_, end), (begin, _) = gate.times
-    assert 0.7 <= begin - end < 3
+    (first, end), (begin, _) = gate.times
+    assert begin - end >= shared_results.LEISURE * (end - first)
 
 
 def test_what_can_t_be_refreshed_stays_and_the_log_has_the_reason(
@@ -275,6 +297,51 @@ def test_the_first_look_waits_for_newer_ones_where_a_grade_came_since_they_were_
     looks = finish(grade_before_anybody_looks())
     assert [(grades_in(look), look.refreshing) for look in looks] == [(1, False)] * 3
     assert len(computed) == 2
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_results_begun_before_a_grade_are_not_taken_for_those_with_it(
+    run: Path, store: GradeStore, monkeypatch: pytest.MonkeyPatch, ahead: bool
+) -> None:
+    """Whoever has just finished looks while others' results, or those made ahead, are made."""
+    shared, done, go_on = SharedResults(apart=False, pause=0), threading.Event(), threading.Event()
+    whole, stamp = shared_results.results_document, shared_results.state_of
+    stamps: list[object] = []
+
+    def slow_to_end(folder: Path, store: GradeStore | str, files: Path) -> dict:
+        found = whole(folder, store, files)
+        done.set()
+        assert go_on.wait(240)
+        return found
+
+    def noted(folder: Path, store: GradeStore) -> tuple[object, ...]:
+        stamps.append(found := stamp(folder, store))
+        return found
+
+    monkeypatch.setattr(shared_results, "results_document", slow_to_end)
+    monkeypatch.setattr(shared_results, "state_of", noted)
+
+    async def grade_meanwhile() -> Look:
+        begun = asyncio.create_task((shared.make_ahead if ahead else shared.of)(run, store))
+        while not done.is_set():
+            await asyncio.sleep(0.01)
+        grade(store, run, "a")
+        before = len(stamps)
+        look = asyncio.create_task(shared.of(run, store))
+        while len(stamps) == before:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)  # by now it most likely waits for what is being made
+        go_on.set()
+        await begun
+        return await look
+
+    async def look_on() -> tuple[Look, Look]:
+        look = await grade_meanwhile()
+        return look, await refreshed(shared, run, store)
+
+    look, last = finish(look_on())
+    assert grades_in(look) == 1 or (look.refreshing and not ahead)
+    assert grades_in(last) == 1
 
 
 def test_what_can_t_be_made_ahead_is_told_to_the_first_who_looks_and_no_sooner(
