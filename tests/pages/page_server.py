@@ -8,16 +8,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from tests.support.fake_servers import free_port
 
 ROOT = Path(__file__).parents[2]
+
+#: Seconds that an answer may take: much more than any does, however busy the machine is.
+PATIENCE = 240
+
 OWNER = "owner-key-of-the-tests"
 
 
@@ -31,7 +36,7 @@ class Page:
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = httpx.Client(base_url=self.base, timeout=60)
+        self.client = httpx.Client(base_url=self.base, timeout=PATIENCE)
 
     def ask(self, endpoint: str, *data: Any, client: httpx.Client | None = None) -> httpx.Response:
         """Call an unqueued endpoint."""
@@ -73,10 +78,12 @@ class Page:
 def running_page(
     folder: Path, *arguments: str, environment: dict[str, str] | None = None
 ) -> Iterator[Page]:
-    """Start the page with its grades in `folder`; it is up when this enters."""
+    """Start the page with its grades in `folder`; it is up, and has printed its addresses, when
+    this enters, and so is no process of its when this ends."""
     port = free_port()
     command = [sys.executable, "ohlora_app.py", "--port", str(port), *arguments]
     with (folder / "page.log").open("a") as log:
+        begin = log.tell()
         process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -88,10 +95,10 @@ def running_page(
     page = Page(f"http://127.0.0.1:{port}", process, folder)
     try:
         wait_until_up(page)
+        wait_until_greeted(page, begin)
         yield page
     finally:
-        process.kill()
-        process.wait()
+        end(process)
         page.client.close()
 
 
@@ -125,6 +132,35 @@ def wait_until_up(page: Page, seconds: float = 240) -> None:
         except httpx.TransportError:
             time.sleep(0.1)
     raise AssertionError("the page did not come up: " + (page.folder / "page.log").read_text())
+
+
+def wait_until_greeted(page: Page, begin: int) -> None:
+    """The addresses are printed last, a while after the server answers."""
+    owners = f"key={OWNER}".encode()
+    while owners not in (page.folder / "page.log").read_bytes()[begin:]:
+        assert page.process.poll() is None, "the page ended before it had printed its addresses"
+        time.sleep(0.05)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End a page at once, with the process that computes its results."""
+    helpers = []
+    if process.poll() is None:
+        helpers = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    for one in helpers:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    while not all(has_ended(one) for one in helpers):
+        time.sleep(0.01)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def plugin() -> Sequence[str]:

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from evaluators.grading.store.grade_store import GradeStore
-from tests.pages.page_server import OWNER, Page, plugin, running_page
+from tests.pages.page_server import OWNER, PATIENCE, Page, plugin, running_page
 from tests.support.grading_fixtures import make_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
@@ -195,7 +195,7 @@ def test_an_answer_that_was_changed_in_the_browser_is_not_graded(page: Page) -> 
 def test_skipping_everything_shows_no_name(page: Page) -> None:
     token = page.sit("건너뛰기")
     link = {"referer": f"{page.base}/?grader={token}"}
-    with httpx.Client(base_url=page.base, headers=link, timeout=60) as browser:
+    with httpx.Client(base_url=page.base, headers=link, timeout=PATIENCE) as browser:
         while "finished" not in (screen := page.value("grade_screen", token, "", -1)):
             page.value("grade_submit", token, screen["screen"], [], "", 1, "unclear")
         shut = page.ask("results", "run", client=browser).json()["data"]
@@ -226,7 +226,7 @@ def test_keys_are_in_no_log_and_in_no_file(tmp_path: Path) -> None:
 
 def chat_seconds(page: Page, message: str, visit: str) -> float:
     """How long a visitor's page waits for a whole answer."""
-    with httpx.Client(base_url=page.base, timeout=120) as client:
+    with httpx.Client(base_url=page.base, timeout=PATIENCE) as client:
         begun = time.monotonic()
         body = {"data": [message, [], "메아리-산", "", 0.0, 1.0, 60, 0], "session_hash": visit}
         event = client.post("/gradio_api/call/chat", json=body).json()["event_id"]
@@ -267,7 +267,7 @@ def flooded(page: Page, visit: Callable[[int], dict[str, str]]) -> Iterator[Coun
     stop, told, numbers = threading.Event(), Counter[int](), itertools.count()
 
     def flood() -> None:
-        with httpx.Client(base_url=page.base, timeout=60) as client:
+        with httpx.Client(base_url=page.base, timeout=PATIENCE) as client:
             while not stop.is_set():
                 body = {"data": FLOOD, **visit(next(numbers))}
                 told[client.post("/gradio_api/call/chat", json=body).status_code] += 1
@@ -325,7 +325,7 @@ def test_two_thousand_turns_of_chat_leave_the_memory_as_it_was(page: Page) -> No
     process = psutil.Process(page.process.pid)
 
     def talk(first: int) -> None:
-        with httpx.Client(base_url=page.base, timeout=120) as client:
+        with httpx.Client(base_url=page.base, timeout=PATIENCE) as client:
             for i in range(first, first + 100):
                 body = {"data": [f"바로 {i}", [], "메아리-산", "", 0.0, 1.0, 8, 0]}
                 event = client.post("/gradio_api/call/chat", json=body).json()["event_id"]

@@ -18,7 +18,7 @@ from evaluators.grading.gradable_replies import read_run
 from evaluators.grading.store.grade_records import reply_hash
 from evaluators.grading.store.grade_store import GradeStore
 from model_registry.records import Reply, append_rows
-from tests.pages.page_server import Page, plugin, running_page
+from tests.pages.page_server import PATIENCE, Page, plugin, running_page
 
 pytestmark = pytest.mark.slow
 
@@ -28,6 +28,9 @@ NAMES = {
     "hidden-owner/누마루-8w": "case-ww2",
     "다솔-9e": "case-ee3",
 }
+#: How long each reply took and its first token: digits that no other figure begins with, as those
+#: of an answer's own duration might with a few.
+SECONDS, FIRST_TOKEN = 3408641275, 5912703846
 PROMPTS = [f"물음표 {i} 번째 이야기를 해 줄래?" for i in range(8)]
 
 
@@ -43,8 +46,8 @@ def a_reply(name: str, case: str, number: int, prompt: str) -> Reply:
         tuned=None,
         new_tokens=31 + number,
         finish_reason="stop",
-        seconds=7.125 + number,
-        first_token_seconds=0.0625,
+        seconds=SECONDS + 0.125 * number,
+        first_token_seconds=FIRST_TOKEN + 0.0625,
     )
 
 
@@ -68,7 +71,7 @@ def everything_a_browser_can_get(page: Page, token: str) -> dict[str, str]:
     """Every page, config, list and endpoint, asked as this grader, before a single vote."""
     link = {"referer": f"{page.base}/?grader={token}&run=run"}
     got: dict[str, str] = {}
-    with httpx.Client(base_url=page.base, headers=link, timeout=60) as browser:
+    with httpx.Client(base_url=page.base, headers=link, timeout=PATIENCE) as browser:
         for path in (
             "/", f"/?grader={token}", "/config", "/gradio_api/info", "/gradio_api/openapi.json",
             "/gradio_api/startup-events", "/gradio_api/queue/status", "/theme.css",
@@ -123,7 +126,7 @@ def test_nothing_links_a_shown_reply_to_its_candidate(page: Page) -> None:
     telling |= {reply_hash(r.reply) for r in replies}
     telling |= {kind(r.reply.encode()).hexdigest() for r in replies
                 for kind in (hashlib.md5, hashlib.sha1, hashlib.sha256)}  # fmt: skip
-    telling |= {"7.125", "0.0625", '"new_tokens"', '"case"', '"candidate": "hid'}
+    telling |= {str(SECONDS), str(FIRST_TOKEN), '"new_tokens"', '"case"', '"candidate": "hid'}
     assert "번째 답이에요" in got["the first screen"], "the test saw no reply at all"
     leaks = [(where, word) for where, text in got.items() for word in telling if word in text
              or word in json.dumps(text)]  # fmt: skip
@@ -174,7 +177,7 @@ def test_a_screens_id_and_place_do_not_depend_on_the_candidates(page: Page) -> N
 def test_a_vote_between_two_shows_names_only_afterwards(page: Page) -> None:
     from gradio_client import Client
 
-    client = Client(page.base, verbose=False)
+    client = Client(page.base, verbose=False, httpx_kwargs={"timeout": PATIENCE})
     try:
         names = ("메아리-", "bundled-")
         for asked in ("바다 이야기", "이름이 뭐예요?", "그리고요?"):

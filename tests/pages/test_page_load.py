@@ -13,7 +13,7 @@ import pytest
 
 from evaluators.grading.store.grade_records import Grade
 from evaluators.grading.store.grade_store import GradeStore
-from tests.pages.page_server import Page, running_page
+from tests.pages.page_server import PATIENCE, Page, running_page
 from tests.support.grading_fixtures import CANDIDATES, make_run
 from tests.support.postgres_fixture import postgres as postgres
 from tests.support.postgres_fixture import postgres_url as postgres_url
@@ -34,7 +34,7 @@ def grade_forty(page: Page, name: str) -> list[tuple[str, str]]:
     Returns (screen, attempt) for every submission that the server acknowledged.
     """
     acknowledged = []
-    with httpx.Client(base_url=page.base, timeout=120) as client:
+    with httpx.Client(base_url=page.base, timeout=PATIENCE) as client:
         token = page.sit(name, client=client)
         given = 0
         while given < GRADES:
@@ -89,7 +89,7 @@ def kill_in_the_middle(page: Page, store: GradeStore) -> None:
 
     def work(name: str) -> None:
         try:
-            with httpx.Client(base_url=page.base, timeout=60) as client:
+            with httpx.Client(base_url=page.base, timeout=PATIENCE) as client:
                 token = page.sit(name, client=client)
                 while True:
                     screen = page.value("grade_screen", token, "", -1, client=client)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -23,10 +24,36 @@ ROOT = Path(__file__).resolve().parents[2]
 ANSWER = ["안녕", "하세요", ", 저는", " 오로라", "예요", "."]
 
 
+#: One for each port that was given out here, by whose name other processes see that it is taken.
+_CLAIMS: list[socket.socket] = []
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that stays free until the test's server has started, which may take long.
+
+    It is none of those that the kernel gives to connections meanwhile, and none that another test
+    process was given.
+    """
+    for port in random.SystemRandom().sample(range(10_000, _first_of_the_kernels()), k=1000):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0a port of ohlora's tests: {port}")
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+        else:
+            _CLAIMS.append(claim)
+            return port
+    raise OSError("no port is free")
+
+
+def _first_of_the_kernels() -> int:
+    """The first of the ports that connections are given; where there is no room below, no limit."""
+    told = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first = int(told.read_text().split()[0]) if told.exists() else 32_768
+    return first if first >= 12_000 else 60_000
 
 
 # --- A small HTTP server by hand: every byte on the wire is the test's to choose --------------
@@ -45,7 +72,10 @@ def read_request(connection: socket.socket) -> tuple[str, dict[str, str], bytes]
     headers = dict(line.split(": ", 1) for line in lines)
     length = int(headers.get("Content-Length", 0))
     while len(body) < length:
-        body += connection.recv(65536)
+        more = connection.recv(65536)
+        if not more:
+            raise ConnectionError("closed before the body was there")
+        body += more
     return first, headers, body
 
 
@@ -393,7 +423,7 @@ def running(kind: str, *pieces: str) -> Iterator[tuple[subprocess.Popen[str], st
             process.stdout.close()
 
 
-def wait_for(port: int, seconds: float = 60.0) -> None:
+def wait_for(port: int, seconds: float = 240.0) -> None:
     """Until something listens there."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

@@ -52,7 +52,7 @@ class RestartedServer:
         """End it at once, with whoever is connected (a "fast shutdown")."""
         leader = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
         os.kill(leader, signal.SIGINT)
-        self._process.wait(timeout=60)
+        self._process.wait(timeout=240)
 
     def restart(self) -> None:
         self.stop()
@@ -88,7 +88,7 @@ def postgres_url(postgres: RestartedServer) -> str:
 def _wait_until_it_listens(port: int, process: subprocess.Popen[bytes]) -> None:
     import psycopg
 
-    for _ in range(600):
+    for _ in range(2400):
         try:
             psycopg.connect(f"postgresql://postgres@127.0.0.1:{port}/postgres").close()
         except psycopg.OperationalError:
@@ -97,4 +97,4 @@ def _wait_until_it_listens(port: int, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.1)
         else:
             return
-    pytest.fail("PostgreSQL did not answer within 60 s")
+    pytest.fail("PostgreSQL did not answer within 240 s")

@@ -33,12 +33,12 @@ def transformers_serve(model: str) -> Iterator[str]:
             command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            wait_for(port, 180)
+            wait_for(port)
             yield f"http://127.0.0.1:{port}/v1"
         finally:
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
