@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 import ohlora_cli
 from benchmarks.engines.local import LocalEngine
@@ -36,9 +36,10 @@ for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
 
 # The same texts in every run, so that a change is what fails; others with
-# `--hypothesis-profile=explore`.
-settings.register_profile("same", derandomize=True)
-settings.register_profile("explore", settings.get_profile("default"))
+# `--hypothesis-profile=explore`. None is timed: on a busy machine any may take long.
+untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", untimed, derandomize=True)
+settings.register_profile("explore", untimed)
 settings.load_profile("same")
 
 ROWS = tuple(Row(f"질문 {n}번이야?", f"답변은 {n}이야.") for n in range(8))
