@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
 
+from evaluators.grading import grading_session
 from evaluators.grading.cards import cards_of
 from evaluators.grading.grading_session import GradingSession
 from evaluators.grading.rater_identity import Visitor
@@ -127,7 +129,12 @@ def test_many_candidates_that_say_the_same_need_no_second_screen(tmp_path: Path)
     assert sizes == {5, 6}, "eleven cards on two screens, those alike on one"
 
 
-def test_no_place_belongs_to_a_card_that_two_share(tmp_path: Path) -> None:
+def test_no_place_belongs_to_a_card_that_two_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Lots are drawn from a grader's token: these are the same in every run.
+    tokens = (f"grader {number}" for number in count())
+    monkeypatch.setattr(grading_session, "new_token", lambda: next(tokens))
     grading = a_session(tmp_path, {"가": SAME, "나": SAME, "다": "하나", "라": "둘"})
     first = []
     for _ in range(60):
