@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from random import Random
 
 import httpx
 import pytest
@@ -57,8 +57,8 @@ def test_a_database_that_is_locked_for_a_minute_is_waited_for(tmp_path: Path) ->
     with running_page(tmp_path, "--run", str(run)) as page:
         token = page.sit()
         screen = page.value("grade_screen", token, "", -1)
-        holder = hold(tmp_path / "data" / "grades.db", 60)
         begun = time.monotonic()
+        holder = hold(tmp_path / "data" / "grades.db", 60)
         asked = ("grade_submit", token, screen["screen"], [{"grade": 4}] * 2, "a", 1, "")
         with httpx.Client(base_url=page.base, timeout=200) as patient:
             while (answer := page.ask(*asked, client=patient)).status_code != 200:
@@ -91,7 +91,7 @@ def test_a_database_that_is_damaged_in_the_middle_loses_no_word_about_it(tmp_pat
     store.close()
     sqlite3.connect(file).execute("PRAGMA wal_checkpoint(TRUNCATE)")
     damaged = bytearray(file.read_bytes())
-    damaged[8192:-4096] = os.urandom(len(damaged) - 8192 - 4096)
+    damaged[8192:-4096] = Random(0).randbytes(len(damaged) - 8192 - 4096)
     file.write_bytes(bytes(damaged))
     with pytest.raises(OhloraError, match="damaged"):
         GradeStore.open(f"sqlite:///{file}").grades(history=True)
@@ -141,7 +141,7 @@ def test_four_processes_that_migrate_at_once_make_one_database(tmp_path: Path, o
 
 def grade_all(page: Page, name: str, kept: list[str]) -> None:
     """One grader to the end, sending again whatever a restart swallowed, as a browser does."""
-    with httpx.Client(base_url=page.base, timeout=60) as client:
+    with httpx.Client(base_url=page.base, timeout=300) as client:
 
         def patient(*asked: object) -> dict[str, object]:
             while (answer := page.ask(*asked, client=client)).status_code != 200:  # type: ignore[arg-type]
