@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from diagrams.scoring.geometry import geometric_score, measure
 from diagrams.scoring.networks import AutoEncoder, ReadabilityNetwork, load, save, scores
@@ -38,6 +39,7 @@ def test_a_thin_line_can_still_be_seen():
 
 def test_saved_networks_say_the_same_after_loading(tmp_path):
     pixels = stack_darkness([diagram(node(1, 500, 300))])
+    torch.manual_seed(1)
     judge = ReadabilityNetwork()
     save([judge, ReadabilityNetwork()], tmp_path / "judges.safetensors")
     found = load(ReadabilityNetwork, tmp_path / "judges.safetensors")
@@ -97,6 +99,7 @@ def test_the_judges_of_an_ensemble_go_on_from_the_first_and_leave_it_as_it_is():
     rng = np.random.default_rng(2)
     pixels = rng.integers(0, 255, size=(8, 1, 150, 250), dtype=np.uint8)
     labels = np.linspace(0.0, 5.0, 8)
+    torch.manual_seed(1)
     first = ReadabilityNetwork()
     before = scores(first, pixels)
     judge = train_judge(pixels, labels, epochs=1, seed=1, start=first)
