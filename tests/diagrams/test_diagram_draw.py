@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from xml.etree import ElementTree
 
 import pytest
+from PIL import Image
 
 from diagrams.connectors import CORNER, arrowhead, border_distance, clip, connectors, dashes
 from diagrams.diagram import MAX_NODES, Diagram, DiagramRefused
@@ -126,13 +129,18 @@ def test_too_many_lines_are_refused():
 
 
 def test_a_diagram_is_drawn_within_ten_milliseconds():
+    def seconds(work: Callable[[], object]) -> float:
+        start = time.thread_time()
+        work()
+        return time.thread_time() - start
+
+    def empty_canvas() -> Image.Image:
+        return Image.new("RGB", (2_000, 1_200)).reduce(2)
+
     targets = [pair.target for pair in make_pairs(12, seed=5)]
-    best = []
-    for target in targets:
-        times = []
-        for _ in range(5):  # the best of five, in CPU time: other work shares the machine
-            start = time.process_time()
-            draw(target)
-            times.append(time.process_time() - start)
-        best.append(min(times))
-    assert sorted(best)[len(best) // 2] < 0.010
+    # The best of five, in CPU time: other work shares the machine, which may be a slow one. An
+    # empty canvas takes 0.0025 s on the one that the limit is of.
+    works = [empty_canvas, *(partial(draw, target) for target in targets)]
+    rounds = [[seconds(work) for work in works] for _ in range(5)]
+    empty, *best = (min(times) for times in zip(*rounds, strict=True))
+    assert sorted(best)[len(best) // 2] < max(0.010, 4 * empty)

@@ -94,27 +94,30 @@ def test_200_000_texts_do_not_crash():
 
 @pytest.mark.parametrize("piece", [*HOSTILE, "a", " ", "\n", ",", REPLY + "\n"])
 def test_ten_kilobytes_of_anything_are_read_at_once(piece):
-    text = (piece * (10_000 // len(piece) + 1))[:10_000]
-    seconds = []
-    for _ in range(3):  # the best of three, in CPU time: other work shares the machine
-        start = time.process_time()
+    def seconds(piece: str) -> float:
+        text = (piece * (10_000 // len(piece) + 1))[:10_000]
+        start = time.thread_time()
         try_one(text)
-        seconds.append(time.process_time() - start)
-    assert min(seconds) < SECONDS_FOR_10_KB
+        return time.thread_time() - start
+
+    # The best of five, in CPU time: other work shares the machine, which may be a slow one. Nodes
+    # as they should be take 0.008 s on the one that the limit is of.
+    odd, usual = zip(*[(seconds(piece), seconds(REPLY + "\n")) for _ in range(5)], strict=True)
+    assert min(odd) < max(SECONDS_FOR_10_KB, 8 * min(usual))
 
 
 @pytest.mark.parametrize("piece", ["[1, ", REPLY.replace("1,", "7,", 1), "[1,2,3,a,"])
 def test_time_grows_in_line_with_the_text(piece):
-    def best(length: int) -> float:
+    def seconds(length: int) -> float:
         text = (piece * (length // len(piece) + 1))[:length]
-        times = []
-        for _ in range(3):
-            start = time.process_time()
-            parse(text)
-            times.append(time.process_time() - start)
-        return min(times)
+        start = time.thread_time()
+        parse(text)
+        return time.thread_time() - start
 
-    assert best(160_000) < 10 * best(40_000)
+    # The best of each by turns, so that what else the machine does falls on both. Quadratic growth
+    # would be a factor of 16.
+    long, short = zip(*[(seconds(160_000), seconds(40_000)) for _ in range(5)], strict=True)
+    assert min(long) < 10 * min(short)
 
 
 def test_a_million_nodes_are_refused_in_bounded_memory():

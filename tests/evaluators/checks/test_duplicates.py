@@ -76,13 +76,15 @@ def test_the_time_grows_in_step_with_the_number_of_replies(same: bool) -> None:
     def seconds(count: int) -> float:
         texts = [SENTENCE if same else str(chance.getrandbits(330)) for _ in range(count)]
         replies = [a_reply(text, f"{i * 7919 % 99991}번 질문") for i, text in enumerate(texts)]
-        started = time.process_time()
+        started = time.thread_time()
         near_duplicate(replies)
-        return time.process_time() - started
+        return time.thread_time() - started
 
     seconds(500)
-    # Quadratic growth would be a factor of 25.
-    assert min(seconds(20_000) for _ in range(2)) < 15 * seconds(4_000)
+    # The best of each by turns, so that what else the machine does falls on both. Quadratic growth
+    # would be a factor of 25.
+    many, few = zip(*[(seconds(20_000), seconds(4_000)) for _ in range(4)], strict=True)
+    assert min(many) < 15 * min(few)
 
 
 def pairs_that_share(share: float, count: int = 40) -> list[tuple[str, str]]:

@@ -102,7 +102,10 @@ def test_code_and_formulas_do_not_lower_the_share_of_korean() -> None:
 
 
 def test_long_runs_of_blanks_take_no_time_that_grows_with_their_square() -> None:
-    began = time.process_time()
-    for sign in (" ", "\t"):
-        korean_prose("가;\n" + sign * 9_900 + "나")
-    assert time.process_time() - began < 0.2
+    seconds = []
+    for _ in range(3):  # the best of three: collecting garbage takes as long as the limit
+        began = time.thread_time()
+        for sign in (" ", "\t"):
+            korean_prose("가;\n" + sign * 9_900 + "나")
+        seconds.append(time.thread_time() - began)
+    assert min(seconds) < 0.2

@@ -40,11 +40,12 @@ def test_a_short_reply_has_no_repetition_to_measure() -> None:
 
 
 def test_a_million_characters_take_bounded_time() -> None:
-    started = time.process_time()
+    started = time.thread_time()
     for text in ("가나다 " * 250_000, "a" * 1_000_000, "ab" * 500_000 + "c"):
         repetition(text)
         loop(text)
-    assert time.process_time() - started < 2
+    # A tenth of a second; what grows with the square of the length takes hours.
+    assert time.thread_time() - started < 20
 
 
 def test_vocabulary_is_distinct_words_by_the_root_of_all_words() -> None:
