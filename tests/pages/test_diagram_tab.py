@@ -17,6 +17,7 @@ from model_registry.backends.partial_answers import PartialAnswer
 from model_registry.errors import OhloraError
 from pages.page_context import PageContext
 from pages.serving.page_models import Models
+from pages.tabs import diagram_drawing
 from pages.tabs.diagram_drawing import MOST_SHOWN, Drawing, DrawingRequest, Session, drawing_request
 from pages.tabs.diagram_tab import _halt, _keep_scores, _settings, diagram_tab
 from pages.tabs.diagram_view import Progress
@@ -75,11 +76,17 @@ def test_a_picture_that_can_not_be_checked_has_no_final_score():
     assert "is what was asked for can" in status
 
 
-def test_a_picture_is_shown_as_soon_as_it_is_made_and_scored_when_all_are():
+def test_a_picture_is_shown_as_soon_as_it_is_made_and_scored_when_all_are(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(diagram_drawing, "time", SimpleNamespace(monotonic=lambda: now[0]))
     made = drawing(3)
     status, *_, session, stop = made.begun()
     assert "0 of 3 drawn" in status and stop.visible and session.shown == ()
+    now[0] += 0.9
     assert made.look([PartialAnswer(REPLY[:200])] * 3) is None, "nothing to say within a second"
+    now[0] += 0.2
+    status, *_ = made.look([PartialAnswer(REPLY[:200])] * 3)
+    assert "Drawing 3 together" in status
     status, column, picture, score, *_ = made.look(
         [PartialAnswer(REPLY, ended=True), *[PartialAnswer("[[1,")] * 2]
     )

@@ -31,10 +31,10 @@ _CLAIMS: list[socket.socket] = []
 def free_port() -> int:
     """A port that stays free until the test's server has started, which may take long.
 
-    It is none of those that the kernel gives to connections meanwhile, and none that another test
-    process was given.
+    It is none of those that the kernel gives to connections meanwhile, none that another test
+    process was given, and none of the 10002 to 19999 that Ray's workers take.
     """
-    for port in random.SystemRandom().sample(range(10_000, _first_of_the_kernels()), k=1000):
+    for port in random.SystemRandom().sample(range(20_000, _first_of_the_kernels()), k=1000):
         claim = socket.socket(socket.AF_UNIX)
         try:
             claim.bind(f"\0a port of ohlora's tests: {port}")
@@ -53,7 +53,7 @@ def _first_of_the_kernels() -> int:
     """The first of the ports that connections are given; where there is no room below, no limit."""
     told = Path("/proc/sys/net/ipv4/ip_local_port_range")
     first = int(told.read_text().split()[0]) if told.exists() else 32_768
-    return first if first >= 12_000 else 60_000
+    return first if first >= 22_000 else 60_000
 
 
 # --- A small HTTP server by hand: every byte on the wire is the test's to choose --------------
