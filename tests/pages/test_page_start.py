@@ -100,7 +100,7 @@ def test_a_page_has_its_results_made_although_nobody_looks_and_ends_at_once(
             assert page.process.poll() is None
             time.sleep(0.1)
         page.process.send_signal(signal.SIGINT)
-        assert page.process.wait(timeout=60) == 0
+        assert page.process.wait(timeout=200) == 0
     assert "Traceback" not in (tmp_path / "page.log").read_text()
 
 
