@@ -24,6 +24,9 @@ OF_A_KIND = 3
 #: measured then is kept beside the prediction of then, so that it is left out. 2: the C library
 #: gives back what is freed. 3: masks and dropout are counted apart.
 _FORM = 3
+#: The share of tunes for which the bytes that a tune adds are enough. Half would be off least, but
+#: what is predicted too low ends out of memory, and what is predicted too high wastes little.
+_TUNES_WITHIN = 0.6
 #: Two cases tell a slope where their small pieces differ by so many bytes.
 _APART = 2**24
 _SHIPPED = Path(__file__).resolve().parent / "correction.json"
@@ -168,8 +171,8 @@ def fitted(
         source: said with every corrected figure.
         unmeasured: whose figure stays where too few cases of a kind were measured.
 
-    Medians, because one case with a disturbed measurement must not move all predictions. None is
-    below zero: a process holds what its tensors take.
+    Medians, because one case with a disturbed measurement must not move all predictions; for what a
+    tune adds a little more than that. None is below zero: a process holds what its tensors take.
     """
     loaded = [m - e.predicted_bytes for e, m in pairs if e.moment == "load"]
     overhead = max(0.0, _median(loaded)) if len(loaded) >= OF_A_KIND else unmeasured.overhead_bytes
@@ -194,7 +197,8 @@ def fitted(
 
 
 def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Constant and slope by Theil and Sen: the median of all slopes, and of what they leave.
+    """Constant and slope by Theil and Sen: the median of all slopes, and what covers most of the
+    points (`_TUNES_WITHIN`) of what they leave.
 
     A slope below zero would be memory that the heap saves: none.
     """
@@ -205,7 +209,9 @@ def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
         if abs(x2 - x1) >= _APART
     ]
     slope = max(0.0, _median(slopes)) if slopes else 0.0
-    return _median([y - slope * x for x, y in points]), slope
+    left = sorted(y - slope * x for x, y in points)
+    # A measured value, not one between two: one of three that is disturbed counts for none.
+    return left[int(_TUNES_WITHIN * (len(left) - 1))], slope
 
 
 def _median(values: Sequence[float]) -> float:

@@ -417,6 +417,15 @@ def test_one_disturbed_measurement_moves_no_correction():
     assert fitted(pairs).overhead_bytes < 30 * MIB
 
 
+def test_what_a_tune_adds_is_enough_for_more_than_half_of_the_tunes():
+    """What is predicted too low ends out of memory."""
+    plain = Estimate({"weights": 100 * MIB, "optimiser": 50}, 0, "loss")
+    tuned = [(plain, plain.predicted_bytes + more * MIB) for more in range(40, 51)]
+    assert fitted(tuned).tuning_bytes == 46 * MIB
+    three = [*tuned[:2], (plain, 10**12)]
+    assert fitted(three).tuning_bytes == 41 * MIB, "one disturbed measurement moved it"
+
+
 def test_a_heap_is_never_said_to_save_memory():
     assert fitted(made_up_pairs(27 * MIB, 400 * MIB, -0.5)).kept_share == 0
 
