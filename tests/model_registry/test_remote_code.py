@@ -126,7 +126,7 @@ def test_a_configuration_for_another_version_of_transformers_is_looked_at_too(fo
     assert not marker.exists()
 
 
-def on_a_terminal(words: list[str], answer: bytes, seconds: float = 120) -> tuple[int, str]:
+def on_a_terminal(words: list[str], answer: bytes, seconds: float = 280) -> tuple[int, str]:
     """Run a command on a terminal where someone types `answer` all the time."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -147,13 +147,13 @@ def on_a_terminal(words: list[str], answer: bytes, seconds: float = 120) -> tupl
                 break
     if process.poll() is None and time.monotonic() > until:
         process.kill()
-    code = process.wait(timeout=30)
+    code = process.wait(timeout=60)
     os.close(ours)
     return code, said.decode("utf-8", "replace")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(700)
 def test_who_types_yes_on_a_terminal_runs_nothing_of_a_strangers(folder, tmp_path):
     marker = tmp_path / "ran"
     with_code(folder, marker, "config.json", model_type="strange", auto_map=MODEL)

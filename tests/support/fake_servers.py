@@ -202,16 +202,22 @@ def in_turn(*behaviours: Behaviour) -> Behaviour:
 
 
 def stalls(after: int) -> Behaviour:
-    """Send so many pieces, then nothing more, for ever."""
+    """Send so many pieces, at once, then nothing more, for ever."""
 
     def behave(server: Faulty, connection: socket.socket, headers: dict, body: dict) -> None:
         if after:
-            connection.sendall(STREAM_HEAD)
-        for text in ANSWER[:after]:
-            connection.sendall(chunk(piece(text)))
+            said = b"".join(chunk(piece(text)) for text in ANSWER[:after])
+            connection.sendall(STREAM_HEAD + said)
         server.released.wait(60)
 
     return behave
+
+
+def endless(server: Faulty, connection: socket.socket, headers: dict, body: dict) -> None:
+    """Send pieces as long as somebody takes them: no buffer on the way holds all of them."""
+    connection.sendall(STREAM_HEAD)
+    while not server.released.is_set():
+        connection.sendall(chunk(piece("가")))
 
 
 def drips(server: Faulty, connection: socket.socket, headers: dict, body: dict) -> None:

@@ -65,7 +65,7 @@ endpoint = {{ {endpoint} }}
 
 def entry(name: str, url: str, **endpoint: Any) -> str:
     backend = endpoint.pop("backend", "openai")
-    limits = {"stall_timeout": 0.4, "timeout": 3.0, "retry_seconds": 0.01, "retries": 1}
+    limits = {"retry_seconds": 0.01, "retries": 1}
     values = {"base_url": url, "model": "fake", "api_key_env": "STUDY_KEY"} | limits | endpoint
     said = ", ".join(f"{key} = {json.dumps(value)}" for key, value in values.items())
     plain = 'prompting = {kind = "plain"}' if backend == "petals" else ""
@@ -115,7 +115,8 @@ def servers() -> Iterator[dict[str, Faulty]]:
 def test_every_backend_has_a_row_with_its_status_and_nothing_has_the_key(
     tmp_path: Path, servers: dict[str, Faulty]
 ) -> None:
-    catalog = "".join(entry(name, server.url) for name, server in servers.items())
+    short = {"stalls": {"stall_timeout": 2.0}}  # all others are waited for on a crowded machine
+    catalog = "".join(entry(n, server.url, **short.get(n, {})) for n, server in servers.items())
     catalog += entry("gone", f"http://127.0.0.1:{free_port()}/v1")
     with running("dllama") as (_, dllama), running("petals") as (_, petals):
         catalog += entry("dllama", f"{dllama}/v1", dialect="dllama")

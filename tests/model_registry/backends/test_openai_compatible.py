@@ -14,7 +14,12 @@ import pytest
 
 pytest.importorskip("openai")
 
-from model_registry.backends.backend import Answer, GenerationSettings, conversation
+from model_registry.backends.backend import (
+    Answer,
+    GenerationSettings,
+    collect_answer,
+    conversation,
+)
 from model_registry.backends.openai_compatible import OpenAIBackend
 from model_registry.backends.remote.endpoint import (
     MASK,
@@ -37,6 +42,7 @@ from tests.support.fake_servers import (
     chunk,
     drips,
     drips_headers,
+    endless,
     event,
     free_port,
     in_turn,
@@ -45,17 +51,20 @@ from tests.support.fake_servers import (
     running,
     says,
     stalls,
+    usage,
 )
 
 KEY = "sk-test-1234567890abcdef"
 QUESTION = conversation("안녕?", system="짧게 답해.")
 SETTINGS = GenerationSettings(max_new_tokens=16)
-QUICK: dict[str, Any] = {"stall_timeout": 0.3, "timeout": 2.0, "retry_seconds": 0.01}
+# A server of a test answers at once, and on a crowded machine after a while.
+PATIENT: dict[str, Any] = {"stall_timeout": 60.0, "timeout": 120.0, "retry_seconds": 0.01}
+STALL = 2.0  # seconds: long enough to take what a server has sent before it stalls
 FREE = License("Apache-2.0", "yes")
 
 
 def ask(server: Faulty, settings: GenerationSettings = SETTINGS, **limits: Any) -> Answer:
-    backend = OpenAIBackend(Endpoint(server.url, "fake", KEY, **{**QUICK, **limits}))
+    backend = OpenAIBackend(Endpoint(server.url, "fake", KEY, **{**PATIENT, **limits}))
     return backend.reply(QUESTION, settings)
 
 
@@ -70,8 +79,21 @@ def failure(server: Faulty, **limits: Any) -> AskError:
 
 
 def test_an_answer_has_its_text_tokens_reason_and_three_times() -> None:
-    with Faulty(answers(seconds=0.02)) as server:
-        answer = ask(server)
+    taken = threading.Event()
+
+    def behave(server: Faulty, connection: socket.socket, headers: dict, body: dict) -> None:
+        time.sleep(0.02)
+        connection.sendall(STREAM_HEAD + chunk(piece(ANSWER[0])))
+        assert taken.wait(60)
+        time.sleep(0.08)
+        rest = [*map(piece, ANSWER[1:]), LAST, usage(6), DONE]
+        connection.sendall(b"".join(map(chunk, rest)) + b"0\r\n\r\n")
+
+    with Faulty(behave) as server:
+        stream = OpenAIBackend(Endpoint(server.url, "fake")).stream(QUESTION, SETTINGS)
+        assert next(stream) == ANSWER[0]
+        taken.set()
+        answer = collect_answer(stream)
     assert answer.text == "".join(ANSWER)
     assert (answer.new_tokens, answer.finish_reason, answer.problems) == (6, "stop", ())
     assert answer.connect_seconds is not None and answer.first_token_seconds is not None
@@ -86,11 +108,11 @@ def test_a_stream_gives_the_pieces_as_they_come() -> None:
 
 
 def test_closing_a_stream_closes_the_connection() -> None:
-    with Faulty(answers(*["가"] * 10_000)) as server:
+    with Faulty(endless) as server:
         stream = OpenAIBackend(Endpoint(server.url, "fake")).stream(QUESTION, SETTINGS)
         assert next(stream) == "가"
         stream.close()
-        assert server.cut.wait(5)
+        assert server.cut.wait(60)
 
 
 def test_the_system_text_the_model_and_greedy_settings_are_sent() -> None:
@@ -184,7 +206,7 @@ def test_nobody_listening_is_unreachable_at_once() -> None:
     with pytest.raises(AskError, match="is the server running") as caught:
         backend.reply(QUESTION, SETTINGS)
     assert caught.value.status == "unreachable" and caught.value.fatal
-    assert time.perf_counter() - began < 20
+    assert time.perf_counter() - began < 60
 
 
 def test_a_server_that_accepts_no_connection_is_unreachable_within_the_timeout() -> None:
@@ -206,10 +228,9 @@ def test_a_server_that_accepts_no_connection_is_unreachable_within_the_timeout()
 
 @pytest.mark.parametrize("after", [0, 3])
 def test_a_stall_ends_at_the_stall_timeout_and_keeps_what_came(after: int) -> None:
-    began = time.perf_counter()
     with Faulty(stalls(after)) as server:
-        error = failure(server)
-    assert error.status == "timeout" and time.perf_counter() - began < 20
+        error = failure(server, stall_timeout=STALL)
+    assert error.status == "timeout" and f"sent nothing for {STALL:g} s" in str(error)
     kept = error.answer.text if error.answer else ""
     assert kept == "".join(ANSWER[:after])
 
@@ -218,13 +239,13 @@ def test_a_stall_ends_at_the_stall_timeout_and_keeps_what_came(after: int) -> No
 def test_a_server_that_drips_for_ever_ends_at_the_timeout_of_the_whole(behaviour: Any) -> None:
     began = time.perf_counter()
     with Faulty(behaviour) as server:
-        error = failure(server, timeout=0.5, stall_timeout=5.0)
-    assert error.status == "timeout" and 0.4 < time.perf_counter() - began < 20
+        error = failure(server, timeout=0.5)
+    assert error.status == "timeout" and 0.4 < time.perf_counter() - began < 60
 
 
 def test_a_server_killed_in_the_middle_is_unreachable_and_its_words_are_kept() -> None:
     with running("dllama", *ANSWER, "@sleep") as (process, url):
-        endpoint = Endpoint(f"{url}/v1", "m", dialect="dllama", timeout=20)
+        endpoint = Endpoint(f"{url}/v1", "m", dialect="dllama")
         stream = OpenAIBackend(endpoint).stream(QUESTION, SETTINGS)
         for _ in ANSWER:
             next(stream)
@@ -249,7 +270,7 @@ def test_too_many_requests_are_asked_again_and_the_answer_says_so() -> None:
     with Faulty(in_turn(busy, busy, answers())) as server:
         answer = ask(server)
     assert answer.text == "".join(ANSWER) and answer.problems == ("asked 3 times",)
-    assert answer.seconds is not None and answer.seconds < 5
+    assert answer.seconds is not None and answer.seconds < 60
 
 
 def test_a_server_broken_for_ever_is_asked_a_few_times_only() -> None:
@@ -355,7 +376,7 @@ def test_the_environment_gives_address_and_key(monkeypatch: pytest.MonkeyPatch) 
 
 
 def dllama(url: str, settings: GenerationSettings = SETTINGS) -> Answer:
-    endpoint = Endpoint(f"{url}/v1", "distributed-llama", dialect="dllama", timeout=10)
+    endpoint = Endpoint(f"{url}/v1", "distributed-llama", dialect="dllama")
     return OpenAIBackend(endpoint).reply(QUESTION, settings)
 
 
@@ -397,13 +418,13 @@ def test_the_fake_distributed_llama_aborts_as_the_real_one_does(wrong: dict[str,
         socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as connection,
     ):
         connection.sendall(head + data)
-        assert process.wait(10) == -signal.SIGABRT
+        assert process.wait(60) == -signal.SIGABRT
 
 
 def test_the_fake_distributed_llama_aborts_at_a_bare_connect() -> None:
     with running("dllama") as (process, url):
         socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))).close()
-        assert process.wait(10) == -signal.SIGABRT
+        assert process.wait(60) == -signal.SIGABRT
 
 
 def test_two_clients_at_once_are_served_one_after_the_other() -> None:
@@ -415,7 +436,7 @@ def test_two_clients_at_once_are_served_one_after_the_other() -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
     assert found == ["".join(ANSWER)] * 2
 
 

@@ -37,12 +37,7 @@ def swarm() -> Iterator[str]:
 
 
 def ask(url: str, transport: str, settings: GenerationSettings = SETTINGS, **values: Any) -> Answer:
-    values = {
-        "model": PETALS_MODEL,
-        "timeout": 5,
-        "stall_timeout": 2,
-        "retry_seconds": 0.01,
-    } | values
+    values = {"model": PETALS_MODEL, "connect_timeout": 60, "retry_seconds": 0.01} | values
     backend = PetalsBackend(Endpoint(url, transport=transport, **values), PLAIN)
     return backend.reply(conversation("안녕?"), settings)
 
@@ -114,14 +109,14 @@ def test_a_swarm_that_stalls_is_a_timeout(transport: str) -> None:
     began, ended = time.perf_counter(), threading.Event()
     with served(lambda connection: ended.wait(60)) as url:
         with pytest.raises(AskError) as caught:
-            ask(url, transport, stall_timeout=0.3, connect_timeout=0.3)
+            ask(url, transport, stall_timeout=0.3, connect_timeout=2)
         ended.set()
-    assert caught.value.status == "timeout" and time.perf_counter() - began < 30
+    assert caught.value.status == "timeout" and time.perf_counter() - began < 60
 
 
 def test_a_swarm_killed_in_the_middle_keeps_what_it_said() -> None:
     with running("petals", *["가"] * 100_000) as (process, url):
-        backend = PetalsBackend(Endpoint(url, PETALS_MODEL, timeout=20), PLAIN)
+        backend = PetalsBackend(Endpoint(url, PETALS_MODEL), PLAIN)
         stream = backend.stream(conversation("?"), GenerationSettings(max_new_tokens=90_000))
         for _ in range(20):
             next(stream)
@@ -186,7 +181,7 @@ def test_a_swarm_that_is_busy_at_the_door_is_asked_again_over_a_websocket() -> N
     end()
     assert answer.text == "응" and answer.problems == ("asked 3 times",)
     assert shown == [f"Bearer {KEY}"] * 3
-    assert answer.seconds is not None and answer.seconds < 5
+    assert answer.seconds is not None and answer.seconds < 60
 
 
 def test_a_wrong_key_over_a_websocket_is_gated_and_not_asked_again() -> None:

@@ -35,8 +35,7 @@ END = b"0\r\n\r\n"
 
 
 def backend_for(url: str, **more: Any) -> OpenAIBackend:
-    limits = {"stall_timeout": 1.0, "timeout": 5.0, "retry_seconds": 0.01, "retries": 1} | more
-    return OpenAIBackend(Endpoint(url, "fake", **limits))
+    return OpenAIBackend(Endpoint(url, "fake", **{"retry_seconds": 0.01, "retries": 1} | more))
 
 
 def ask(server: Faulty, settings: GenerationSettings = SETTINGS) -> Answer:

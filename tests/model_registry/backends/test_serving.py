@@ -78,13 +78,13 @@ def test_an_exported_model_answers_through_transformers_serve_as_it_does_here(
 @pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_our_client_costs_less_than_five_milliseconds_an_answer() -> None:
-    """Medians of 50, side by side; a crowded machine gets three tries, a slow client fails all."""
+    """Medians of 50, side by side; a crowded machine gets ten tries, a slow client fails all."""
     from benchmarks.selfchecks.client_overhead import side_by_side
 
     model = str(Registry().candidate("bundled-neox-0.4m").path)
     costs: list[tuple[float, float]] = []
     with transformers_serve(model) as url:
-        while len(costs) < 3 and not any(max(cost) < 0.005 for cost in costs):
+        while len(costs) < 10 and not any(max(cost) < 0.005 for cost in costs):
             found = side_by_side(url, model, rounds=50, max_new_tokens=20)
             ours, bare = found["ours"], found["bare"]
             costs.append((ours.first - bare.first, ours.total - bare.total))

@@ -236,7 +236,7 @@ def test_a_hub_that_does_not_come_to_an_end_is_left_in_time(hub, monkeypatch, be
     hub.before = behaviour
     begun = time.monotonic()
     assert "did not answer within" in str(problem())
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 60
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"null", b'{"id": 1}', b"{" * 100_000])

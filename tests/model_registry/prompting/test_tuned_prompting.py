@@ -133,7 +133,7 @@ def test_a_hostile_folder_is_one_line_on_the_command_line(template, cause, tmp_p
     (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "ohlora_cli", "ask", str(folder), "안녕?"],
-        capture_output=True, text=True, timeout=120, env=os.environ | {"LC_ALL": "C.UTF-8"},
+        capture_output=True, text=True, timeout=280, env=os.environ | {"LC_ALL": "C.UTF-8"},
     )  # fmt: skip
     assert done.returncode == 1
     assert cause in " ".join(done.stderr.split()) and "Traceback" not in done.stderr

@@ -17,7 +17,6 @@ from model_registry.weights.adapter import CARD, write_card
 from model_registry.weights.export import export
 from tests.support.tiny_models import change, make_tiny_model
 
-pytestmark = pytest.mark.timeout(60)
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
