@@ -81,6 +81,8 @@ class OpenAIBackend(StreamingBackend):
             api_key=endpoint.api_key or "none",  # the library wants one; a local server reads none
             max_retries=0,  # ours say how often they were needed
             http_client=self._http.http,
+            # Its client's own, said once more: one that equals httpx's default it takes for none.
+            timeout=self._http.http.timeout,
         )
         if not f".{urlsplit(endpoint.base_url).hostname}".endswith(".openai.com"):
             # The library tells every server what OPENAI_ORG_ID and OPENAI_PROJECT_ID hold.

@@ -235,6 +235,12 @@ def test_a_stall_ends_at_the_stall_timeout_and_keeps_what_came(after: int) -> No
     assert kept == "".join(ANSWER[:after])
 
 
+def test_a_stall_timeout_is_kept_though_it_is_what_the_library_would_take_for_none() -> None:
+    backend = OpenAIBackend(Endpoint("http://127.0.0.1:9/v1", "fake", stall_timeout=5.0))
+    assert backend._client.timeout == backend._http.http.timeout
+    backend.close()
+
+
 @pytest.mark.parametrize("behaviour", [drips, drips_headers])
 def test_a_server_that_drips_for_ever_ends_at_the_timeout_of_the_whole(behaviour: Any) -> None:
     began = time.perf_counter()
