@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 RETRIES = 3  # of a case whose worker died, never of one that failed by itself
 QUIET_SECONDS = 30.0  # without a word from any case, before it is said what is waited for
 _TICK_SECONDS = 0.25
+_LOOK_SECONDS = 5.0  # for what the workers told: the board may be only just starting
 
 
 #: What a task brings back: how its case ended, and the files that it made by name.
@@ -71,6 +72,7 @@ class RayEngine(Engine):
         self.wait_seconds = wait_seconds
         self._board: Any = None  # a handle of Ray's, which makes its methods as it goes
         self._task: Any = None
+        self._look: ObjectRef[list[tuple[str, str, Event]]] | None = None
 
     def start(self, device: str = "cpu") -> float:
         """Connect to a cluster or start one; returns how long that took.
@@ -228,18 +230,23 @@ class RayEngine(Engine):
 
         Progress is never worth a failure.
         """
+        if self._look is None:
+            self._look = self._board.take.remote()
         try:
-            events = ray.get(self._board.take.remote(), timeout=5)
-        except (ray.exceptions.RayError, TimeoutError):
+            told: list[tuple[str, str, Event]] = ray.get(self._look, timeout=_LOOK_SECONDS)
+        except (ray.exceptions.GetTimeoutError, TimeoutError):
+            return False  # waited for again next time: what it takes, no other look finds
+        except ray.exceptions.RayError:
+            self._look = None
             return False
-        told: list[tuple[str, str, Event]] = events
+        self._look = None
         for case, where, event in told:
             watcher.case_event(case, where, event)
         return bool(told)
 
     def close(self) -> None:
         """Disconnect from the cluster; one that was started here ends."""
-        self._board = self._task = None
+        self._board = self._task = self._look = None
         ray.shutdown()
 
 

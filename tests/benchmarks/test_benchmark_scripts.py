@@ -61,7 +61,7 @@ def test_two_sides_take_turns():
         assert ours.recv() >= 0
         assert len(done) == 2 * turn
     ours.send("end")
-    worker.join(timeout=5)
+    worker.join(timeout=60)
     assert not worker.is_alive()
 
 

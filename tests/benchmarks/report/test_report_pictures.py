@@ -39,6 +39,8 @@ def test_each_is_an_svg_element_with_a_name_and_a_png(drawn):
 
 
 def test_korean_is_drawn_without_a_missing_glyph_or_a_font_warning(evidence, monkeypatch, caplog):
+    import matplotlib.font_manager  # noqa: F401 - its first list of fonts, a slow one says so
+
     monkeypatch.setenv("OHLORA_LANG", "ko")
     with warnings.catch_warnings(), caplog.at_level(logging.WARNING, logger="matplotlib"):
         warnings.simplefilter("error")

@@ -15,6 +15,7 @@ def test_graders_and_visitors_are_timed_until_the_last_grade_is_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(page_under_load, "READING", 0.5)
+    monkeypatch.setattr(page_under_load, "LOOKING", 0.5)
     monkeypatch.setattr(page_under_load, "first_paint", lambda base: None)
     monkeypatch.setattr(
         sys, "argv", ["page_under_load", "--graders", "3", "--visitors", "1", "--seconds", "3"]
