@@ -201,6 +201,7 @@ function activate(place) {
 }
 
 function moveTo(place) {
+  clearTimeout(view.going); // who chooses a reply is not taken on to the next
   // The focus goes along: a key must not act on one card while another has the focus.
   activate(place);
   const node = root.querySelector(`#card-${place}`);
@@ -244,7 +245,7 @@ function onward(place, after) {
   const { screen } = view;
   const next = view.answers.findIndex((one, at) => at > place && one.grade === null);
   const go = () => { if (view?.screen === screen && view.active === place && next >= 0) moveTo(next); };
-  if (after) setTimeout(go, after); // the choice is seen before it goes
+  if (after) view.going = setTimeout(go, after); // the choice is seen before it goes
   else go();
 }
 
