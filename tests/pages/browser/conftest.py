@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -62,9 +63,9 @@ def visit(
         )
         contexts.append(context)
         tab = context.new_page()
-        tab.set_default_timeout(60_000)
+        tab.set_default_timeout(120_000)
         tab.on("pageerror", lambda error: errors.append(str(error)))
-        tab.goto(f"{page.base}/{query}")
+        go_to(tab, f"{page.base}/{query}")
         return tab
 
     yield open_page
@@ -80,10 +81,37 @@ def picture(size: str) -> Callable[[Any, str], None]:
     return lambda tab, name: tab.screenshot(path=PICTURES / f"{name}-{size}.png", full_page=True)
 
 
+def go_to(tab: Any, address: str) -> None:
+    """Open an address and wait until the page is ready for a person.
+
+    When the page has been told which tab to open, that tab's boxes are shown, and some frames later
+    set to what they begin with: what a test has typed by then would be lost.
+    """
+    with tab.expect_response("**/gradio_api/run/predict**") as greeted:
+        tab.goto(address)
+    greeted.value.finished()
+    if asked := re.search(r"[?&]tab=(\w+)", address):
+        tab.wait_for_selector(f"#tab-{asked[1]}")
+    tab.evaluate(
+        """async () => {
+            for (let frame = 0; frame < 20; frame++) await new Promise(requestAnimationFrame);
+        }"""
+    )
+
+
+def wait_until_still(tab: Any) -> None:
+    """Until no colour changes and nothing moves any more, what turns without end apart."""
+    tab.wait_for_function(
+        """() => document.getAnimations().every((one) => one.playState !== 'running'
+            || one.effect.getComputedTiming().endTime === Infinity)"""
+    )
+
+
 def axe_finds_nothing(tab: Any, state: str) -> None:
     """Fail on every finding of axe-core that is more than minor; `state` says where."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     tab.wait_for_timeout(200)
+    wait_until_still(tab)
     found = axe.run(tab).response
     assert len(found["passes"]) > 15, "axe has looked"
     told = [

@@ -1,10 +1,15 @@
 """A plugin with a candidate that draws slowly, one diagram after another: the seed says how many
-nodes, 4, 5, 6 and so on."""
+nodes, 4, 5, 6 and so on.
+
+While the file that `OHLORA_TEST_HOLD` names is there, it finishes two and stops amid the third.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
 
 from model_registry.backends.backend import Answer, BackendFactory, GenerationSettings
 from model_registry.candidate import Candidate, License
@@ -13,22 +18,32 @@ from model_registry.hookspecs import hookimpl
 SECONDS = 0.12  # a node
 
 
+def is_held() -> bool:
+    path = os.environ.get("OHLORA_TEST_HOLD")
+    return bool(path) and Path(path).exists()
+
+
 class Painter:
     """Draws a chain of nodes, a node at a time."""
 
     def stream(
         self, messages: Sequence[dict[str, str]], settings: GenerationSettings
     ) -> Generator[str, None, Answer]:
-        count = 4 + settings.seed % 5
+        count, written = 4 + settings.seed % 5, ""
         for number in range(1, count + 1):
             time.sleep(SECONDS)
+            while settings.seed >= 2 and number > 2 and is_held():
+                time.sleep(SECONDS)
+                yield ""  # where the page can stop it
             onward = [number + 1] if number < count else []
-            yield (
+            node = (
                 f"{'[' if number == 1 else ''}[{number}, {900 * number // count}, 300, "
                 f'"circle", 60, 60, "solid arrow", (208, 224, 248), (0, 0, 0), {onward}]'
                 f"{',' if onward else ']'}\n"
             )
-        return Answer("", count, "stop")
+            written += node
+            yield node
+        return Answer(written.strip(), count, "stop")
 
     def reply(self, messages: Sequence[dict[str, str]], settings: GenerationSettings) -> Answer:
         return Answer("".join(self.stream(messages, settings)), 1, "stop")
