@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from evaluators.grading.store.grade_store import GradeStore
-from tests.pages.browser.conftest import axe_finds_nothing
+from tests.pages.browser.conftest import axe_finds_nothing, go_to
 from tests.pages.browser.test_grade_tab import compose
 from tests.pages.page_plugin import MARKDOWN
 from tests.pages.page_server import Page
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MESSAGE = "#chat-message textarea, #chat-message input"
 PROMPT = "#compare-prompt textarea, #compare-prompt input"
@@ -67,9 +67,10 @@ def test_a_chat_in_composed_korean_is_answered_graded_and_repeated(
     (kept,) = [g for g in stored(page).grades("chat") if g.note == f"메모 {size}"]
     assert (kept.grade, kept.candidate, kept.prompt, kept.blind) == (5, "메아리-산", "안녕", False)
     picture(tab, "chat")
+    tab.evaluate("document.querySelector('#chat-history .bot').dataset.old = ''")
     tab.click("#chat-again")
-    tab.wait_for_timeout(400)
-    wait_for_answer(tab, "산에서 안녕")
+    tab.wait_for_selector("#chat-history .bot:not([data-old])")
+    wait_for_answer(tab, "산에서 안녕 하고 부르면 안녕 하고 돌아와요.")
     assert len(bubbles(tab)) == 2
     tab.click("#chat-clear")
     tab.wait_for_function("document.querySelectorAll('#chat-history .message').length === 0")
@@ -147,7 +148,9 @@ def test_a_grade_is_kept_for_whoever_made_the_answer_whoever_is_chosen_by_now(
     assert grades_in_chat(page, first) == [("메아리-산", 1)]
     say(tab, second, f"바다는 {second}")
     tab.locator("#chat-history .grade").first.focus()  # back to the earlier answer
-    tab.keyboard.press("Enter")
+    # What the server says to that must not come after what it says to the grade.
+    with tab.expect_response("**/gradio_api/run/**"):
+        tab.keyboard.press("Enter")
     assert tab.evaluate("document.activeElement.ariaPressed") == "true", "focus stays with it"
     assert tab.locator("#chat-history .graded .text").inner_text().startswith(f"산에서 {first}")
     assert tab.is_visible("#chat-history .graded:has([aria-pressed=true]) .mark")
@@ -172,7 +175,7 @@ def test_a_note_stays_with_its_answer_however_late_the_server_is(visit: Callable
     held: list[Any] = []
     tab.route("**/gradio_api/run/**", lambda route: held.append(route))
     tab.locator("#chat-history .grade").first.click()
-    tab.wait_for_function("where => !document.querySelector(where).value", arg=note, timeout=3000)
+    tab.wait_for_function("where => !document.querySelector(where).value", arg=note)
     for one in held:
         one.continue_()
 
@@ -329,7 +332,12 @@ def test_two_candidates_are_asked_on_and_named_after_the_verdict(
         )
         assert "메아리-" not in tab.inner_text("#compare-view")
         assert "bundled-" not in tab.inner_text("#compare-view")
-    a, b = (tab.locator(f"[data-side={side}]").last.bounding_box() for side in "ab")
+    tab.wait_for_selector("#vote-right:not([disabled])")
+    a, b = tab.evaluate(
+        """() => ["a", "b"].map((side) =>
+            [...document.querySelectorAll(`[data-side=${side}]`)].at(-1).getBoundingClientRect().toJSON()
+        )"""
+    )  # at one moment
     if size == "phone":
         assert b["y"] >= a["y"] + a["height"] and a["x"] == b["x"], "one under the other"
     else:
@@ -373,9 +381,9 @@ def test_a_candidate_that_fails_leaves_the_conversation_as_it_was(visit: Callabl
             break
         tab.click("#compare-clear")
         tab.wait_for_selector("#compare-view .empty")
+    tab.locator(".toast-body").wait_for(state="detached")
     tab.wait_for_selector("#vote-left:not([disabled])")
     assert "고장" not in tab.inner_text("#compare-view")
-    tab.locator(".toast-body").wait_for(state="detached")
     assert ask_both(tab, "둘") == 4
     assert "고장" not in tab.inner_text("#compare-view")
 
@@ -397,7 +405,7 @@ def test_axe_finds_nothing_serious_or_moderate_in_conversations(
     tab.click("#chat-history .edit")
     axe_finds_nothing(tab, "chat, editing")
     picture(tab, f"chat-edit-{scheme}")
-    tab.goto(tab.url.replace("tab=chat", "tab=compare"))
+    go_to(tab, tab.url.replace("tab=chat", "tab=compare"))
     tab.wait_for_selector(PROMPT)
     axe_finds_nothing(tab, "compare, empty")
     tab.fill(PROMPT, "바로 말해 줘")

@@ -10,7 +10,7 @@ import pytest
 from tests.pages.page_server import OWNER, Page, running_page
 from tests.support.grading_fixtures import make_run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.pages.browser.conftest import go_to
 from tests.pages.page_server import OWNER, Page, running_page
 from tests.support.grading_fixtures import make_run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 #: Each would change the title, be set as a formula, or hide what stands behind it.
 SCRIPT = "<img src=x onerror=\"document.title='뚫림'\"><script>document.title='뚫림'</script>"
@@ -115,10 +116,10 @@ def test_chats_pairs_and_errors_read_markup_as_text(visit: Any, picture: Any) ->
     assert MARKUP.replace("**", "") in said, "bold is the one thing that takes effect"
     nothing_ran(tab)
     picture(tab, "markup-chat")
-    tab.goto(tab.url.replace("tab=chat", "tab=compare"))
+    go_to(tab, tab.url.replace("tab=chat", "tab=compare"))
     tab.fill("#compare-prompt textarea, #compare-prompt input", "둘 다 말해 봐")
     tab.keyboard.press("Enter")
-    tab.wait_for_selector("#vote-left:not([disabled])", timeout=60_000)
+    tab.wait_for_selector("#vote-left:not([disabled])")
     tab.click("#vote-left")
     tab.wait_for_selector("#compare-outcome p:not(:empty)")
     outcome = tab.inner_text("#compare-outcome")

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.pages.browser.conftest import wait_until_still
 from tests.pages.page_server import OWNER, Page
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 TABS = ("chat", "grade", "compare", "candidates", "results", "diagram", "manage")
 
@@ -66,6 +67,8 @@ def use(tab: Any, name: str) -> None:
         tab.fill("#manage-names textarea", "Kim")
         tab.click("#manage-invite")
         tab.wait_for_function("document.querySelector('#manage-links textarea').value")
+    elif name == "results":
+        tab.wait_for_selector("#results-decision tbody tr")
     tab.mouse.move(0, 0)
 
 
@@ -97,6 +100,7 @@ def test_every_tab_is_of_one_language_without_barriers_and_narrow_enough(
                 tab.evaluate("(dark) => document.body.classList.toggle('dark', dark)",
                              scheme == "dark")  # fmt: skip
                 tab.wait_for_timeout(300)
+                wait_until_still(tab)
                 picture(tab, f"{name}-{language}-{scheme}")
                 found += [
                     (name, language, scheme, one["id"], node["html"][:150])
@@ -106,9 +110,13 @@ def test_every_tab_is_of_one_language_without_barriers_and_narrow_enough(
                 ]
             tab.evaluate("document.body.classList.remove('dark')")
             tab.set_viewport_size({"width": 640, "height": 430})  # 1280 x 860 at 200 %
-            wide, there = tab.evaluate(
-                "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-            )
+            for _ in range(100):  # the bar of tabs is fitted to it in a moment
+                wide, there = tab.evaluate(
+                    "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+                )
+                if wide <= there:
+                    break
+                tab.wait_for_timeout(100)
             tab.set_viewport_size({"width": 1280, "height": 860})
             if wide > there:
                 found.append((name, language, f"{wide} px wide at 200 %"))
