@@ -21,6 +21,8 @@ from urllib.parse import unquote, urlsplit
 import huggingface_hub.constants
 import pytest
 
+from model_registry.naming import hub_client
+
 _PIECE = 1 << 16
 
 
@@ -116,6 +118,9 @@ class FakeHub:
     def use(self, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
         """Make this the hub of the process, with an empty cache in `home`."""
         constants = huggingface_hub.constants
+        # Both ends are in this process: a crowded machine may take a while.
+        monkeypatch.setattr(hub_client, "SECONDS", 300.0)
+        monkeypatch.setattr(hub_client, "READ_SECONDS", 120.0)
         monkeypatch.setattr(constants, "HF_HOME", str(home))
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
         monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)

@@ -537,7 +537,9 @@ large, small = [], []
 for _ in range(8):
     large.append(torch.ones(2**20)); small.append(torch.ones(2**10))
 del large
-print(int(open("/proc/self/statm").read().split()[1]) * 4096)
+# Not what is mapped of files: the kernel takes and gives that as it likes.
+held = dict(line.split(":") for line in open("/proc/self/status"))
+print(sum(int(held[name].split()[0]) for name in ("RssAnon", "VmSwap")) * 1024)
 """
 
 
@@ -638,7 +640,7 @@ def test_fit_never_loads_torch():
         "fit(FitOptions(names=['llama1B'], gpu='12GB')); "
         "assert 'torch' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
 
 
