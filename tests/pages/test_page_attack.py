@@ -289,19 +289,24 @@ def flooded(page: Page, visit: Callable[[int], dict[str, str]]) -> Iterator[Coun
 def test_one_visitor_who_floods_the_queue_keeps_nobody_waiting(
     page: Page, visit: Callable[[int], dict[str, str]]
 ) -> None:
-    """Rounds alone and beside a flood by turns, so that a busy machine is so for both."""
+    """Rounds alone and beside a flood by turns, so that a busy machine is so for both.
+
+    What else the machine does may fall into one round; a queue that lets people wait does in each.
+    """
     token, name = page.sit("곁에서"), visit.__name__
-    waited: dict[str, tuple[list[float], list[float]]] = {"alone": ([], []), "beside": ([], [])}
+    rounds: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
     told: Counter[int] = Counter()
     for turn in range(6):
         beside = turn % 2 == 1
         with flooded(page, visit) if beside else nullcontext(Counter()) as statuses:
-            time.sleep(0.5 if beside else 0)
-            chats, steps = waited["beside" if beside else "alone"]
-            chats += [chat_seconds(page, "안녕", f"{name}-{turn}-{i}") for i in range(10)]
-            steps += [grade_seconds(page, token) for _ in range(20)]
+            while beside and sum(statuses.values()) < 50:  # by now the flood is there
+                time.sleep(0.05)
+            chats = [chat_seconds(page, "안녕", f"{name}-{turn}-{i}") for i in range(10)]
+            steps = [grade_seconds(page, token) for _ in range(20)]
+            rounds[beside].append((percentile(chats), percentile(steps)))
         told += statuses
-    alone, beside_ = ([percentile(one) for one in waited[how]] for how in ("alone", "beside"))
+    alone = [max(waited) for waited in zip(*rounds[False], strict=True)]
+    beside_ = [min(waited) for waited in zip(*rounds[True], strict=True)]
     print(f"95th percentile alone {alone}, beside a flood {beside_}; {dict(told)}")
     assert set(told) <= {200, 429}
     assert told[429] > told[200] or visit is of_forged_visits  # whom nothing tells from others
@@ -313,7 +318,7 @@ def test_a_visit_that_never_read_its_results_may_ask_again(page: Page) -> None:
     body = {"data": FLOOD, "session_hash": "never reads"}  # slow ones: none ends meanwhile
     sent = [page.client.post("/gradio_api/call/chat", json=body).status_code for _ in range(8)]
     assert 429 in sent
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     while (answer := page.client.post("/gradio_api/call/chat", json=body)).status_code == 429:
         assert time.monotonic() < until, "it is refused for ever"
         time.sleep(0.2)

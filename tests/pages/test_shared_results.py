@@ -387,8 +387,9 @@ def test_ctrl_c_that_reaches_the_process_that_computes_breaks_nothing_in_the_ser
 
 @pytest.mark.slow
 def test_another_process_computes_the_same_and_one_that_is_killed_has_a_successor(
-    run: Path, store: GradeStore
+    run: Path, store: GradeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(shared_results, "LEISURE", 0)  # minutes, where a process starts slowly
     grade(store, run, "a")
     here = finish(SharedResults(apart=False).of(run, store)).kept
     shared = SharedResults(pause=0)

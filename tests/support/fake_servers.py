@@ -7,6 +7,7 @@ OpenAI's form and breaks in one given way.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -193,9 +194,10 @@ def says(data: bytes) -> Behaviour:
 
 def in_turn(*behaviours: Behaviour) -> Behaviour:
     """The first behaviour for the first request, and so on; the last one for ever."""
+    numbers = itertools.count()
 
     def behave(server: Faulty, connection: socket.socket, headers: dict, body: dict) -> None:
-        number = min(len(server.bodies), len(behaviours)) - 1
+        number = min(next(numbers), len(behaviours) - 1)
         behaviours[number](server, connection, headers, body)
 
     return behave
