@@ -22,7 +22,7 @@ from evaluators.grading.store.grade_store import GradeStore
 from tests.pages.page_server import OWNER, PATIENCE, Page, plugin, running_page
 from tests.support.grading_fixtures import make_run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 #: What no endpoint expects, in the order of how often it breaks something.
 HOSTILE: list[Any] = [
@@ -325,7 +325,7 @@ def test_a_visit_that_never_read_its_results_may_ask_again(page: Page) -> None:
     assert answer.status_code == 200
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_two_thousand_turns_of_chat_leave_the_memory_as_it_was(page: Page) -> None:
     process = psutil.Process(page.process.pid)
 
