@@ -3,6 +3,7 @@
 // number -1: what is to be graded next.
 async function open(number = -1) {
   keepDraft(true);
+  await drafted; // else the way back would show what was chosen before
   const screen = await ask("grade_screen", [who.token, who.run, number]);
   if (screen.stranger) throw new Error(say("Please start with your name.", "이름을 적고 시작해 주세요."));
   if (screen.finished) return finish(screen);

@@ -136,6 +136,30 @@ def test_who_chooses_a_reply_is_not_taken_on_to_the_next(visit: Callable) -> Non
     tab.wait_for_selector("#card-2")
 
 
+@pytest.mark.parametrize("size", ["desktop"], indirect=True)
+def test_the_way_back_shows_what_was_chosen_last_however_late_it_is_kept(visit: Callable) -> None:
+    tab = visit("?tab=grade")
+    start(tab, "늦음")
+    practise(tab)
+    for key in ("3", "4", "5", "Enter"):
+        tab.keyboard.press(key)
+    wait_for_place(tab, "2/7")
+    tab.click("#grade-back")
+    wait_for_place(tab, "1/7")
+    held: list[Any] = []
+    tab.route("**/grade_draft", lambda route: held.append(route))
+    tab.click("#card-0 [data-grade='1']")
+    tab.click("#grade-forward")
+    tab.wait_for_timeout(500)
+    assert tab.inner_text("#grade-progress") == "1/7"
+    for one in held:
+        one.continue_()
+    wait_for_place(tab, "2/7")
+    tab.click("#grade-back")
+    wait_for_place(tab, "1/7")
+    assert tab.get_attribute("#card-0 [data-grade='1']", "aria-checked") == "true"
+
+
 def test_skipping_asks_for_a_reason(visit: Callable, page: Page, size: str) -> None:
     tab = visit("?tab=grade")
     start(tab, f"건너 {size}")
