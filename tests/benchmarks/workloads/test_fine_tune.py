@@ -187,9 +187,12 @@ def reference_losses(model_folder, rank: int, contract: Contract) -> list[float]
 
 def test_fifty_losses_agree_with_the_trainer_s_steps_written_out(tiny_model):
     """A rate that does not fall, a gradient that is not cut or a weight decay would show."""
+    # In this seed's order no step divides almost nothing by almost nothing, where the last digits
+    # of a processor's kernels would count.
     contract = replace(
-        CONTRACT, epochs=25, lora_dropout=0.0, warm_up=0, max_grad_norm=0.2, learning_rate=1e-2
-    )
+        CONTRACT, epochs=25, lora_dropout=0.0, warm_up=0, max_grad_norm=0.2, learning_rate=1e-2,
+        seed=1,
+    )  # fmt: skip
     _, log = tune(load(tiny_candidate(tiny_model)), contract)
     ours, theirs = losses_of(log), reference_losses(tiny_model, 4, contract)
     assert len(ours) == len(theirs) == 50
