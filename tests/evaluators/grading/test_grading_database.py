@@ -51,7 +51,7 @@ def a_grade(key: str) -> Grade:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_a_database_that_is_locked_for_a_minute_is_waited_for(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     with running_page(tmp_path, "--run", str(run)) as page:
@@ -165,7 +165,7 @@ def check(store: GradeStore, kept: list[str]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1_200)
 def test_two_pages_on_one_database_keep_every_grade_once(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     (tmp_path / "b").mkdir()
@@ -192,7 +192,7 @@ def test_two_pages_on_one_database_keep_every_grade_once(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1_200)
 def test_a_postgresql_that_is_restarted_while_graders_hand_in_loses_nothing(
     tmp_path: Path, postgres: RestartedServer
 ) -> None:
