@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 import ohlora_cli
 from benchmarks.engines.local import LocalEngine
@@ -41,6 +42,14 @@ untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("same", untimed, derandomize=True)
 settings.register_profile("explore", untimed)
 settings.load_profile("same")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hypothesis also draws the constants of all modules of ours that are loaded by then: other
+    texts with each change anywhere, and in each order of the tests."""
+    if not config.getoption("--hypothesis-profile", None):
+        providers._get_local_constants = providers.Constants
+
 
 ROWS = tuple(Row(f"질문 {n}번이야?", f"답변은 {n}이야.") for n in range(8))
 
