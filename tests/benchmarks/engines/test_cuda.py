@@ -55,7 +55,7 @@ def test_nothing_that_the_fork_server_imports_opens_a_card(known, said):
     pytest.importorskip("bitsandbytes")
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", CARD.replace("CAPABILITIES", known)],
-        cwd=ROOT, capture_output=True, text=True, timeout=200,
+        cwd=ROOT, capture_output=True, text=True, timeout=800,
     )  # fmt: skip
     assert said in done.stdout, done.stdout + done.stderr[-1000:]
 

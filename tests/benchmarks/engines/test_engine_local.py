@@ -118,7 +118,7 @@ def test_a_worker_that_tells_without_pause_can_not_outrun_its_limit(engine, smal
     case = replace(case, task=Task(train=ROWS[:2]), limits=Limits(seconds=2))
     outcome = engine.run(case)
     assert outcome.result.status == "timeout"
-    assert outcome.wall_seconds < 40
+    assert outcome.wall_seconds < 120
 
 
 def test_a_case_that_raises_is_an_error_with_its_message(engine, small_case):
@@ -182,7 +182,7 @@ def test_no_worker_is_left_when_the_listener_raises(engine, small_case):
     begin = time.perf_counter()
     with pytest.raises(Enough):
         engine.run(replace(small_case(max_new_tokens=200), task=long_task()), stop)
-    assert time.perf_counter() - begin < 40
+    assert time.perf_counter() - begin < 120
     assert not psutil.pid_exists(pids[0]) or psutil.Process(pids[0]).status() == "zombie"
 
 
@@ -233,11 +233,11 @@ except fork_server.NotReady as error:
 def test_a_machine_that_is_too_slow_to_import_the_libraries_is_not_waited_for_for_ever():
     began = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", IMPATIENT], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", IMPATIENT], cwd=ROOT, capture_output=True, text=True, timeout=500
     )
     assert "not imported after 0.05 s" in done.stdout and "--resume" in done.stdout, done.stderr
     assert done.returncode == 0
-    assert time.perf_counter() - began < 60
+    assert time.perf_counter() - began < 300  # READY_SECONDS are 600 otherwise
 
 
 def test_where_the_server_has_touched_cuda_each_cuda_worker_starts_fresh(monkeypatch):

@@ -39,7 +39,7 @@ finally:
 def openings(run: Path, *command: str) -> Counter[str]:
     done = subprocess.run(
         [sys.executable, "-c", COUNTING, str(run), *command], cwd=ROOT, capture_output=True,
-        text=True, timeout=120, env={**os.environ, "OHLORA_DATA_DIR": str(run.parent / "data")},
+        text=True, timeout=600, env={**os.environ, "OHLORA_DATA_DIR": str(run.parent / "data")},
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -16,7 +16,7 @@ from benchmarks.results.run import Run
 ROOT = Path(__file__).resolve().parents[3]
 MIB = 2**20
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 
 
 def ohlora(*arguments: str | Path) -> str:
@@ -24,7 +24,7 @@ def ohlora(*arguments: str | Path) -> str:
     environment = os.environ | {"LANG": "C.UTF-8", "OHLORA_LANG": "en", "COLUMNS": "200"}
     done = subprocess.run(
         [sys.executable, "-m", "ohlora_cli", *map(str, arguments)],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900,
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=2900,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "Traceback" not in done.stderr
