@@ -150,6 +150,7 @@ def test_quantised_weights_are_counted_by_their_format():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("kind", ["inference", "lora", "full"])
 def test_a_prediction_agrees_with_following_the_very_case(kind):
     from model_registry.memory import steps, trace
@@ -177,6 +178,7 @@ def test_a_prediction_agrees_with_following_the_very_case(kind):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("masked", "dropout"), [(False, 0.05), (True, 0.0)])
 def test_what_a_mask_and_dropout_add_is_what_a_step_holds_less_without(masked, dropout):
     import torch

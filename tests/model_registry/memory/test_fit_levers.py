@@ -130,6 +130,7 @@ def test_eager_attention_is_unknown_with_its_reason(architecture):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_dora_keeps_unpacked_weights_of_each_layer_unless_it_is_checkpointed():
     work = Work(kind="lora", rank=8, batch=2, length=48, dtype="bfloat16", device="cpu")
     plain, dora = predict(SMALL, work), predict(SMALL, replace(work, dora=True))
