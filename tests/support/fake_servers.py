@@ -36,18 +36,28 @@ def free_port() -> int:
     process was given, and none of the 10002 to 19999 that Ray's workers take.
     """
     for port in random.SystemRandom().sample(range(20_000, _first_of_the_kernels()), k=1000):
-        claim = socket.socket(socket.AF_UNIX)
         try:
-            claim.bind(f"\0a port of ohlora's tests: {port}")
+            _claim(port)
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(("127.0.0.1", port))
         except OSError:
-            claim.close()
-        else:
-            _CLAIMS.append(claim)
-            return port
+            continue
+        return port
     raise OSError("no port is free")
+
+
+def _claim(port: int) -> None:
+    """Take a name that no two processes can have: Linux gives it back when this one ends."""
+    if sys.platform != "linux":
+        return
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0a port of ohlora's tests: {port}")
+    except OSError:
+        claim.close()
+        raise
+    _CLAIMS.append(claim)
 
 
 def _first_of_the_kernels() -> int:
