@@ -27,13 +27,18 @@ function inKorean(label) {
   return pattern ? label.replace(pattern, words) : label;
 }
 
-function mendLabels() {
-  for (const bare of document.querySelectorAll("div[aria-label]:not([role])")) bare.removeAttribute("aria-label");
+// Before a message is painted: its title is read and read out at once.
+function mendTitles() {
   if (document.documentElement.lang !== "ko") return;
   for (const { firstChild } of document.querySelectorAll(".toast-title")) {
     const title = MESSAGE_TITLES[firstChild?.textContent.trim()];
     if (title) firstChild.textContent = `${title} `;
   }
+}
+
+function mendLabels() {
+  for (const bare of document.querySelectorAll("div[aria-label]:not([role])")) bare.removeAttribute("aria-label");
+  if (document.documentElement.lang !== "ko") return;
   for (const name of ["aria-label", "title"]) {
     for (const one of document.querySelectorAll(`[${name}]`)) {
       const label = one.getAttribute(name), korean = inKorean(label);
@@ -43,6 +48,8 @@ function mendLabels() {
 }
 
 let mending = 0;
-new MutationObserver(() => { mending ||= setTimeout(() => { mending = 0; mendLabels(); }, 100); })
-  .observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["aria-label", "title"] });
+new MutationObserver(() => {
+  mendTitles();
+  mending ||= setTimeout(() => { mending = 0; mendLabels(); }, 100);
+}).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ["aria-label", "title"] });
 mendLabels();
