@@ -1,6 +1,6 @@
 // A table of plain rows: sorted by a click on a head, texts set as text. On a phone each row is a
 // card of its own. Rows marked `folded` wait behind a button, in a sorted table as many of the last;
-// a cell's note opens by a tap or a key.
+// a cell's note opens by a tap or a key, and so does what is left of a long text.
 
 const KO = (navigator.language || "ko").toLowerCase().startsWith("ko");
 const root = element.querySelector(".rows");
@@ -39,7 +39,9 @@ function draw() {
       const cell = line.insertCell();
       cell.className = column.numeric ? "numeric" : "";
       cell.dataset.label = KO ? column.ko : column.en;
-      cell.textContent = write(row[column.key], column);
+      const written = write(row[column.key], column);
+      if (written.length > LONG) cell.append(...longText(written));
+      else cell.textContent = written;
       if (row[column.key] == null || row[column.key] === "") cell.classList.add("empty");
       if (cell.textContent.length > 22) cell.classList.add("wide");
       if (column.always) cell.classList.add("head");
@@ -61,6 +63,27 @@ function foldButton(count) {
   button.textContent = unfolded ? (KO ? "접기" : "Show fewer") : KO ? `${count}개 더 보기` : `Show ${count} more`;
   button.onclick = () => { unfolded = !unfolded; draw(); root.querySelector(".fold").focus(); };
   return button;
+}
+
+// A text that would fill the screen, such as a long reply: its beginning, and the whole at a tap.
+const LONG = 400;
+
+function longText(whole) {
+  const text = document.createElement("span");
+  const button = document.createElement("button");
+  const show = (all) => {
+    text.textContent = all ? whole : `${[...whole].slice(0, LONG / 2).join("")}…`;
+    button.textContent = all ? (KO ? "접기" : "Show less") : KO ? "전체 보기" : "Show all";
+    button.setAttribute("aria-expanded", String(all));
+  };
+  button.type = "button";
+  button.className = "fold";
+  button.onclick = () => {
+    show(button.getAttribute("aria-expanded") === "false");
+    button.scrollIntoView({ block: "nearest" }); // of a text that is short again it was far below
+  };
+  show(false);
+  return [text, button];
 }
 
 function noteButton(text) {

@@ -93,7 +93,7 @@ def disputed_rows(replies: Iterable[DisputedReply]) -> Rows:
     """Replies that people disagree on, the furthest apart first."""
     return _folded(
         {
-            "reply": one.reply,
+            "reply": _read(one.reply),
             "spread": one.spread,
             "grades": ", ".join(f"{name} {grade}" for name, grade in one.grades),
             "prompt": one.prompt,
@@ -107,7 +107,7 @@ def remark_rows(remarks: Iterable[Remark]) -> Rows:
     """Flags, notes and reasons, the newest first."""
     return _folded(
         {
-            "reply": one.reply,
+            "reply": _read(one.reply),
             "said": _said(one),
             "grade": one.grade,
             "grader": one.grader,
@@ -133,6 +133,10 @@ def invitation_rows(invitations: Iterable[Invitation]) -> Rows:
 
 def _folded(rows: Iterable[dict[str, object]]) -> Rows:
     return [{**row, "folded": place >= SHOWN} for place, row in enumerate(rows)]
+
+
+def _read(reply: str) -> str:
+    return reply if reply.strip() else text("(an empty reply)", "(빈 답변)")
 
 
 def _said(remark: Remark) -> str:

@@ -21,7 +21,7 @@ from pages.page_context import PageContext, errors_as_messages, is_owner, visito
 DESK = Path(__file__).parents[1] / "assets" / "desk"
 
 #: The program's parts, in the order in which they run.
-SCRIPTS = ("server", "scope", "start", "screen", "finish", "keys")
+SCRIPTS = ("server", "scope", "start", "screen", "long_reply", "finish", "keys")
 
 
 def grade_tab(context: PageContext, _: gr.Tab) -> None:

@@ -25,6 +25,7 @@ const KEYS = [
   ["[ ]", "item before, item after", "이전 항목, 다음 항목"],
   ["F", "flags of the reply (Space sets one)", "답변의 표시 (Space로 켜고 끄기)"],
   ["N", "note", "메모"],
+  ["W", "the whole of a long reply, or less", "긴 답변 전체 보기, 접기"],
   ["S", "skip, with a reason", "이유를 골라 건너뛰기"],
   ["Esc", "back to the reply", "답변으로 돌아가기"],
   ["?", "this help", "이 도움말"],
@@ -57,6 +58,7 @@ const LETTERS = {
   KeyF: () => card().querySelector("[data-flag]").focus(),
   KeyN: () => card().querySelector(".note").focus(),
   KeyS: () => openSkip(),
+  KeyW: () => card().querySelector(".more:not([hidden])")?.click(),
   BracketLeft: () => step(-1),
   BracketRight: () => step(1),
 };
@@ -81,6 +83,7 @@ document.addEventListener("keydown", (event) => {
   } else if (typing) return;
   else if (event.key === "?") { event.preventDefault(); help(); }
   else if (settled()) return;
+  else if (/^Arrow(Up|Down)$/.test(event.key) && event.target.matches("#grade-prompt, .rubric")) return; // scrolls it
   else if (/^[1-5]$/.test(event.key)) { if (!event.repeat) gradeByKey(Number(event.key)); }
   else if (event.key === "ArrowDown") { event.preventDefault(); moveTo(Math.min(last, view.active + 1)); }
   else if (event.key === "ArrowUp") { event.preventDefault(); moveTo(Math.max(0, view.active - 1)); }

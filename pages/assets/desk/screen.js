@@ -63,7 +63,7 @@ function draw() {
         screen.replies.map((reply, place) => replyCard(reply, place)),
         bar(screen)),
       make("section", { class: "rubric", "aria-label": say("The five grades", "등급 기준") }, make("h2", {}, say("The five grades", "등급 기준")), rubric())));
-  answers.forEach((_, place) => paint(place));
+  answers.forEach((_, place) => { paint(place); fold(place); });
   activate(Math.max(0, answers.findIndex((a) => a.grade === null)));
   for (const one of root.querySelectorAll("#grade-prompt, .rubric")) if (one.scrollHeight > one.clientHeight + 1) one.tabIndex = 0; // scrolled by keys
 }
@@ -125,7 +125,7 @@ function replyCard(reply, place) {
   const choose = () => activate(place);
   return make("article", { class: "card", id: `card-${place}`, tabindex: -1, "aria-labelledby": `card-${place}-name`, onclick: choose, onfocusin: choose },
     make("h3", { id: `card-${place}-name` }, replyName(place)),
-    make("p", { class: reply.trim() ? "reply" : "reply empty" }, reply.trim() ? reply : say("(an empty reply)", "(빈 답변)")),
+    replyText(reply, place),
     make("div", { class: "grades", role: "radiogroup", "aria-label": `${replyName(place)}: ${say("grade", "등급")}` },
       [...levels].reverse().map((level) => make("button", {
         type: "button", role: "radio", "data-grade": level.value, title: pick(level.meaning),
@@ -199,6 +199,7 @@ function activate(place) {
   view.active = place;
   root.querySelectorAll(".card").forEach((node, at) => node.classList.toggle("active", at === place));
   root.querySelectorAll("[data-pick]").forEach((node, at) => (at === place ? node.setAttribute("aria-current", "true") : node.removeAttribute("aria-current")));
+  fold(place);
 }
 
 function moveTo(place) {
@@ -292,5 +293,6 @@ function explain(feedback) {
   const go = root.querySelector("#grade-submit");
   go.replaceWith(button(touch.matches ? say("Go on", "계속") : say("Go on ⏎", "계속 ⏎"), () => open().catch(told), { class: "primary", id: "grade-go-on" }));
   root.classList.add("explained"); // all replies at once, each with its explanation
+  feedback.forEach((_, place) => fold(place));
   root.querySelector("#grade-go-on").focus();
 }

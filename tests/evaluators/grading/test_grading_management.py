@@ -9,13 +9,13 @@ import pytest
 
 from evaluators.grading.grading_session import GradingSession
 from evaluators.grading.management.grade_dataset import export_dataset
-from evaluators.grading.management.grading_overview import overview_of
+from evaluators.grading.management.grading_overview import Remark, overview_of
 from evaluators.grading.management.invitations import invite
 from evaluators.grading.rater_identity import Visitor
 from evaluators.grading.store.grade_store import GradeStore
 from evaluators.grading.submission import InvalidRequest
 from model_registry.errors import OhloraError, UnknownName
-from pages.management.management_rows import grader_rows
+from pages.management.management_rows import grader_rows, remark_rows
 from tests.support.grading_fixtures import make_run
 
 
@@ -71,6 +71,13 @@ def test_flags_of_practice_are_left_out(session: GradingSession) -> None:
         session.submit(who, screen["screen"], given[: len(screen["replies"])])
     (row,) = overview_of(session.store, session.run()).graders
     assert (row.done, row.flags) == (1, 1)
+
+
+def test_an_empty_reply_is_named_in_the_manager_s_tables() -> None:
+    said = [
+        Remark("민지", "가온", None, "질문", r, 1, (), "왜 비었죠?", "", "") for r in (" \n", "네")
+    ]
+    assert [row["reply"] for row in remark_rows(said)] == ["(an empty reply)", "네"]
 
 
 def test_results_are_promised_only_where_they_are_shown(session: GradingSession) -> None:
