@@ -13,6 +13,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from model_registry.files.shipped_data import DATASETS, find_datasets
 from tests.test_house import LAYERS, ROOT, tracked_files
@@ -61,6 +63,19 @@ def test_every_package_and_every_file_of_data_is_listed_for_the_wheel():
         for path in ROOT.glob(pattern)
     }
     assert set(inside("datasets")) <= listed
+
+
+def test_typer_is_installed_as_it_was_tested_for_its_inner_modules_are_used():
+    """They change with each minor version: 0.29 has no `TyperPath`, 0.25 no `_click`."""
+    asked = next(
+        one.specifier for one in map(Requirement, PROJECT["project"]["dependencies"])
+        if one.name == "typer"
+    )  # fmt: skip
+    pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
+    tested = Version(next(one for one in pinned if one.startswith("typer=="))[len("typer==") :])
+    assert asked.contains(tested)
+    assert not asked.contains(f"{tested.major}.{tested.minor + 1}.0")
+    assert not asked.contains("0.25.1")
 
 
 @pytest.fixture(scope="module")
