@@ -22,6 +22,7 @@ if os.environ.get("SPACES_ZERO_GPU"):
 
 import ohlora_cli
 from commands.shared.console import plugin_files
+from commands.shared.stopping import stopped_by_signals
 from pages.page_address import check_address, read_login
 
 
@@ -94,7 +95,8 @@ def page(options: PageOptions) -> None:
         runs=tuple(options.run or ()),
     )
     key = os.environ.get("OHLORA_OWNER_KEY")
-    launch(replace(asked, owner_key=key) if key else asked)
+    with stopped_by_signals():  # a Space's SIGTERM, too, leaves time for the mirror's last copy
+        launch(replace(asked, owner_key=key) if key else asked)
 
 
 if __name__ == "__main__":

@@ -104,6 +104,20 @@ def test_a_page_has_its_results_made_although_nobody_looks_and_ends_at_once(
     assert "Traceback" not in (tmp_path / "page.log").read_text()
 
 
+@pytest.mark.slow
+def test_a_page_that_a_space_stops_ends_as_by_ctrl_c_so_that_the_last_grades_are_mirrored(
+    tmp_path: Path,
+) -> None:
+    """The mirror copies what it has at the end of the process, which SIGTERM itself skips."""
+    plugin = tmp_path / "last_words.py"
+    plugin.write_text("import atexit\natexit.register(print, 'mirrored', flush=True)\n")
+    with running_page(tmp_path, "--plugin", str(plugin)) as page:
+        page.process.send_signal(signal.SIGTERM)
+        assert page.process.wait(timeout=200) == 0
+    said = (tmp_path / "page.log").read_text()
+    assert "mirrored" in said and "Traceback" not in said
+
+
 def test_a_share_without_a_link_prints_no_address_for_graders(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
