@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -76,6 +77,18 @@ def test_typer_is_installed_as_it_was_tested_for_its_inner_modules_are_used():
     assert asked.contains(tested)
     assert not asked.contains(f"{tested.major}.{tested.minor + 1}.0")
     assert not asked.contains("0.25.1")
+
+
+def test_what_is_said_to_install_is_an_extra_of_the_clone_for_no_index_has_ohlora():
+    said = [
+        line
+        for room in LAYERS for file in inside(room) if file.endswith((".py", ".toml"))
+        for line in (ROOT / file).read_text(encoding="utf-8").splitlines() if "pip install" in line
+    ]  # fmt: skip
+    assert [line for line in said if re.search(r"pip install.*ohlora", line)] == []
+    extras = {extra for line in said for extra in re.findall(r"\.\[(\w+)\]", line)}
+    assert {"quant", "postgres", "preference"} <= extras
+    assert extras <= set(PROJECT["project"]["optional-dependencies"])
 
 
 @pytest.fixture(scope="module")

@@ -197,7 +197,7 @@ def orpo_of_trl() -> Any:
             import trl.experimental.orpo as orpo
     except ImportError as error:
         raise OhloraError(
-            'ORPO needs TRL, which is not installed: pip install "ohlora[preference]".',
-            'ORPO에는 TRL이 필요합니다: pip install "ohlora[preference]"',
+            'ORPO needs TRL, which is not installed: pip install -e ".[preference]".',
+            'ORPO에는 TRL이 필요합니다: pip install -e ".[preference]"',
         ) from error
     return orpo

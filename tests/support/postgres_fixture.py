@@ -63,7 +63,7 @@ class RestartedServer:
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[RestartedServer]:
     """An empty database on a server that lives as long as the test module."""
-    pytest.importorskip("psycopg", reason="needs pip install 'ohlora[postgres]'")
+    pytest.importorskip("psycopg", reason="needs pip install -e '.[postgres]'")
     initdb, server = _tool("initdb"), _tool("postgres")
     # Not below pytest's own folder: that one is closed to other users.
     folder = Path(tempfile.mkdtemp(prefix="ohlora-pg-"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -91,6 +92,8 @@ def draw(
     `plot` is called with the empty figure, `finish` with the one that is laid out: what stands
     where is known by then.
     """
+    # Left by a notebook's kernel, it names a module that is not installed here; none is needed.
+    os.environ.pop("MPLBACKEND", None)
     import matplotlib
     from matplotlib.figure import Figure
 

@@ -74,10 +74,10 @@ def open_database(url: str) -> Engine:
     except (ArgumentError, NoSuchModuleError, ImportError, OSError) as error:
         raise OhloraError(
             f"The database of grades can't be opened: {_first_line(error)}. OHLORA_DB_URL must be "
-            "like postgresql://user:password@host/name (needs pip install 'ohlora[postgres]'), or "
+            "like postgresql://user:password@host/name (needs pip install -e '.[postgres]'), or "
             "unset for a file in OHLORA_DATA_DIR.",
             f"등급 데이터베이스를 열 수 없습니다: {_first_line(error)}. OHLORA_DB_URL은 "
-            "postgresql://user:password@host/name 꼴이어야 합니다(pip install ohlora[postgres] "
+            "postgresql://user:password@host/name 꼴이어야 합니다(pip install -e '.[postgres]' "
             "필요). OHLORA_DATA_DIR의 파일을 쓰려면 비워 두세요.",
         ) from None
     if engine.dialect.name == "sqlite":
@@ -201,9 +201,9 @@ def _migrate(engine: Engine) -> None:
     if version is not None and version > HEAD:
         raise OhloraError(
             f"This database of grades is of version {version}, made by a newer ohlora; "
-            f"this one knows {HEAD}. Update ohlora: pip install --upgrade ohlora",
+            f"this one knows {HEAD}. Update ohlora: git pull && pip install -e .",
             f"등급 데이터베이스가 더 새로운 ohlora의 버전 {version}입니다(지금 ohlora는 "
-            f"{HEAD}까지). 업데이트하세요: pip install --upgrade ohlora",
+            f"{HEAD}까지). 업데이트하세요: git pull && pip install -e .",
         )
     with engine.execution_options(writes=True).begin() as connection:
         if connection.dialect.name == "postgresql":

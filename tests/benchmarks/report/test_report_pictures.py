@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
+import subprocess
+import sys
 import warnings
 from xml.etree import ElementTree
 
@@ -13,6 +16,7 @@ from benchmarks.report.evidence import Evidence
 from benchmarks.report.pictures.all_pictures import pictures
 from benchmarks.report.pictures.point_labels import Label, place_labels
 from tests.support.report_fixtures import make_run
+from tests.test_house import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +134,19 @@ def test_a_few_names_all_stand_in_the_picture(evidence, monkeypatch):
     for names, left_out in written:
         assert not left_out
         assert {"beta-1.3b", "한국-모델-0.5b"} <= names
+
+
+def test_a_notebook_s_way_to_show_pictures_does_not_keep_a_command_from_drawing() -> None:
+    """Its kernel leaves MPLBACKEND to all that it calls: a module that may not be there."""
+    program = (
+        "from benchmarks.report.pictures.drawing import draw\n"
+        "assert draw('name', 'title', 'caption', (2, 2), lambda figure: None).svg\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, "MPLBACKEND": "of a notebook"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
