@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.report.decision_section import answer_of
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.pictures.drawing import Picture
+from benchmarks.report.report_texts import sentence
 from benchmarks.report.sections import samples, samples_note, sections
 from benchmarks.report.tables.main_table import main_table
 from benchmarks.report.tables.quantisation_ledger import ledger_table
@@ -51,7 +52,7 @@ def rendered(
         head=evidence.head,
         begun=day_and_time(str(evidence.head.begun_at)),
         banner=banner(evidence.head),
-        unfinished=evidence.run.unfinished,
+        unfinished=_unfinished(evidence),
         answer=answer_of(evidence),
         compares=evidence.compares,
         variants=variants_table(evidence),
@@ -63,6 +64,12 @@ def rendered(
         samples_note=samples_note(evidence),
         sections=sections(evidence),
     )
+
+
+def _unfinished(evidence: Evidence) -> str:
+    """That cases have no result yet, and how to go on; nothing where all have one."""
+    missing, planned = len(evidence.run.unfinished), len(evidence.head.cases)
+    return sentence("unfinished", missing=missing, planned=planned) if missing else ""
 
 
 def title_of(evidence: Evidence) -> str:

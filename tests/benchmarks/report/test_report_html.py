@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.html import day_and_time, to_html
+from benchmarks.report.markdown import to_markdown
 from tests.support.report_fixtures import HOSTILE, make_run
 
 VOID = {"meta", "link", "img", "br", "wbr", "hr", "input", "path", "use", "rect"}
@@ -133,8 +134,12 @@ def test_real_weights_have_no_such_banner(page):
 def test_a_run_that_is_not_finished_says_so(tmp_path):
     run = make_run(tmp_path, candidates=("beta-1.3b",))
     (run.path / "results.jsonl").unlink()
-    page = Page(to_html(Evidence.read(run), []))
+    evidence = Evidence.read(run)
+    page = Page(to_html(evidence, []))
     assert "4 of 4 cases have no result yet" in page.text
+    (said,) = (line for line in to_markdown(evidence, []).split("\n") if "no result yet" in line)
+    assert said.removeprefix("> ") in page.text
+    assert "--resume" in said
 
 
 def test_a_run_that_cannot_be_decided_still_has_a_report(tmp_path):
