@@ -194,7 +194,7 @@ def looks() -> dict[str, object]:
     )
     return {
         "theme": theme,
-        "css_paths": [HERE / "page.css", HERE / "desk" / "desk.css"],
+        "css_paths": [HERE / "page.css", HERE / "grade_tab" / "grade_tab.css"],
         "i18n": TRANSLATIONS,
     }
 

@@ -1,4 +1,4 @@
-"""The texts of the page's frame and tabs in both languages; the Grade tab's are in assets/desk."""
+"""The texts of the page's frame and tabs in both languages; the Grade tab's: assets/grade_tab."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ ROOMS = ("model_registry", "rows", "diagrams", "evaluators", "benchmarks", "page
 BESIDE = {
     "model_registry/catalogs": "Candidates as data, one TOML file a catalog.",
     "benchmarks/studies": "The studies that come with it, one TOML file each.",
-    "pages/assets/desk": "The Grade tab in the browser: scripts that run as one, and their style.",
+    "pages/assets/grade_tab": "The Grade tab in the browser: scripts that run as one, and style.",
     "pages/assets": "What runs in the browser: scripts and the style sheet.",
     "ohlora_cli.py": "The command line `ohlora`.",
     "ohlora_app.py": "The page: `python ohlora_app.py`, also what a Hugging Face Space starts.",

@@ -13,18 +13,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 from evaluators.grading.asked_texts import AskedTexts
-from evaluators.grading.desk.screen_view import (
+from evaluators.grading.gradable_replies import GradableRun, read_run, state_of_replies
+from evaluators.grading.grader_progress import completion_summary, has_finished, progress_of
+from evaluators.grading.rater_identity import ANONYMOUS, Visitor, new_token
+from evaluators.grading.scope.grading_load import scope_document
+from evaluators.grading.scope.grading_scope import checked_scope, declare, scope_of
+from evaluators.grading.screen_view import (
     practice_feedback,
     screen_cards,
     screen_replies,
     screen_view,
     subject_of,
 )
-from evaluators.grading.gradable_replies import GradableRun, read_run, state_of_replies
-from evaluators.grading.grader_progress import completion_summary, has_finished, progress_of
-from evaluators.grading.rater_identity import ANONYMOUS, Visitor, new_token
-from evaluators.grading.scope.grading_load import scope_document
-from evaluators.grading.scope.grading_scope import checked_scope, declare, scope_of
 from evaluators.grading.store.grade_records import Grade, Grader, Screen, now
 from evaluators.grading.store.grade_store import GradeStore
 from evaluators.grading.submission import (

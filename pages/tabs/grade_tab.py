@@ -1,8 +1,8 @@
 """The Grade tab: grade recorded replies blind; needs no model.
 
-The tab itself is a small program for the browser (`assets/desk`): grading must answer to keys at
-once, and keep what was typed when the connection goes. It talks to endpoints that are open to other
-clients too: grade_start, grade_screen, grade_draft, grade_submit and grade_plan.
+The tab itself is a small program for the browser (`assets/grade_tab`): grading must answer to keys
+at once, and keep what was typed when the connection goes. It talks to endpoints that are open to
+other clients too: grade_start, grade_screen, grade_draft, grade_submit and grade_plan.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from evaluators.grading.rubric import EXAMPLE_PROMPT, FLAGS, LEVELS, SKIP_REASON
 from evaluators.grading.submission import InvalidRequest
 from pages.page_context import PageContext, errors_as_messages, is_owner, visitor_of
 
-DESK = Path(__file__).parents[1] / "assets" / "desk"
+HERE = Path(__file__).parents[1] / "assets" / "grade_tab"
 
 #: The program's parts, in the order in which they run.
 SCRIPTS = ("server", "scope", "start", "screen", "long_reply", "finish", "keys")
@@ -28,7 +28,7 @@ def grade_tab(context: PageContext, _: gr.Tab) -> None:
     """Build the tab."""
     gr.HTML(
         html_template='<div class="grading"></div>',
-        js_on_load="\n".join((DESK / f"{n}.js").read_text(encoding="utf-8") for n in SCRIPTS),
+        js_on_load="\n".join((HERE / f"{n}.js").read_text(encoding="utf-8") for n in SCRIPTS),
         levels=[asdict(level) for level in LEVELS],
         flags={name: asdict(words) for name, words in FLAGS.items()},
         reasons={name: asdict(words) for name, words in SKIP_REASONS.items()},

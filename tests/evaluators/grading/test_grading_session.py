@@ -1,4 +1,4 @@
-"""The desk serves graders: blind, forgiving, and strict about what it is handed."""
+"""Graders are served blind, forgivingly, and strictly in what they hand in."""
 
 from __future__ import annotations
 
