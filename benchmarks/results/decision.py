@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.results.criteria import failure_of, is_independent_of_replies, samples_of, value_of
 from benchmarks.results.run import Run
-from benchmarks.study.study import DecisionPlan
 from benchmarks.workloads.workload import workload_called
 from evaluators.ranking.criterion_table import Criterion, Values
+from evaluators.ranking.decision_declaration import Declaration
 from evaluators.ranking.normalization import NORMALIZATIONS
 from evaluators.ranking.rank_candidates import rank
 from evaluators.ranking.ranking_result import Ranking
@@ -34,7 +34,7 @@ class Decision:
     rejected: tuple[tuple[str, Note], ...]  # (candidate, reason), licence and failures included
     contract: str
     left_out: tuple[tuple[str, Note], ...]  # (criterion that was not weighed, reason)
-    plan: DecisionPlan
+    plan: Declaration
     use: str | None = None  # that the licences were judged for; None: that they be free
 
     @property
@@ -87,8 +87,7 @@ def decide(run: Run, *, ignore_license: bool = False, use: str | None = None) ->
             f"The study {study.name} declares no criteria that this run can answer.",
             f"{study.name} 스터디가 선언한 기준 가운데 이 실행으로 답할 수 있는 것이 없습니다.",
         )
-    plan = DecisionPlan(criteria, study.decision.normalization, study.decision.draws,
-                        study.decision.seed)  # fmt: skip
+    plan = replace(study.decision, criteria=criteria)
     use = use or run.head.use
     rejected = [] if ignore_license else list(_without_license(run, use))
     rejected += _without_result(run)
@@ -166,11 +165,11 @@ def decide_table(
     table = read_table(path, columns)
     found = decide_on(table, ignore_license=ignore_license, use=use)
     contract = "table-" + hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
-    plan = DecisionPlan(table.criteria, table.normalization, table.draws, table.seed)
+    plan = Declaration(table.criteria, table.normalization, table.draws, table.seed)
     return Decision(found.ranking, found.rejected, contract, (), plan, use)
 
 
-def _usable(plan: DecisionPlan, run: Run) -> tuple[tuple[Criterion, ...], list[tuple[str, Note]]]:
+def _usable(plan: Declaration, run: Run) -> tuple[tuple[Criterion, ...], list[tuple[str, Note]]]:
     """The criteria that this run can speak of, and the others with the reason."""
     if not run.random_weights:
         return plan.criteria, []

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from benchmarks.study.variant import Variant
 from benchmarks.workloads.workload import workload_called
 from evaluators.quality import BY_PROMPT
-from evaluators.ranking.criterion_table import Criterion
+from evaluators.ranking.decision_declaration import Declaration
 from model_registry.files.json_values import JsonObject
 from model_registry.language import text
 from model_registry.selection import Criteria, Override
@@ -80,16 +80,6 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class DecisionPlan:
-    """How the winner is found, declared before anything is computed."""
-
-    criteria: tuple[Criterion, ...]
-    normalization: str = "min-max"
-    draws: int = 10_000
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Study:
     """One study, as its file declares it."""
 
@@ -102,7 +92,7 @@ class Study:
     data: DataPlan
     work: Work
     policy: JsonObject = field(default_factory=dict)
-    decision: DecisionPlan = DecisionPlan(())
+    decision: Declaration = field(default_factory=Declaration)  # how the winner is found
     source: str = ""  # the file's text, kept in the run
     cures: Mapping[str, str] = field(default_factory=dict)  # of architectures.cures, by candidate
 

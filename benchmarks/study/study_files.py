@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.study.contract import Contract, lora_targets
-from benchmarks.study.study import DataPlan, DecisionPlan, Span, Study, Work
+from benchmarks.study.study import DataPlan, Span, Study, Work
 from benchmarks.study.tuning_settings import CHOICES
 from benchmarks.study.variant import Variant
 from benchmarks.workloads.workload import WORKLOADS, Workload
@@ -102,7 +102,7 @@ class _Reader(TomlReader):
             data=self.data(),
             work=self.work(),
             policy=self.policy(),
-            decision=self.decision(),
+            decision=read_declaration(self),
             source=self.source,
             cures=self.cures(),
         )
@@ -291,7 +291,3 @@ class _Reader(TomlReader):
         if "lora_targets" in entry:
             entry["lora_targets"] = self.layers(entry["lora_targets"], "lora_targets")
         return entry
-
-    def decision(self) -> DecisionPlan:
-        read = read_declaration(self)
-        return DecisionPlan(read.criteria, read.normalization, read.draws, read.seed)
