@@ -82,7 +82,7 @@ def works(case: Case, figures: JsonObject, capability: str | None = None) -> dic
         dtype=contract.dtype,
         device=contract.device,
         capability=capability,
-        quantization=str(case.settings.get("quantization", "none")),
+        quantization=case.setting.quantization,
     )
     found = {"load": replace(common, quantization="none")}  # quantised in a phase of its own
     workload = workload_called(case.workload)
@@ -106,11 +106,11 @@ def works(case: Case, figures: JsonObject, capability: str | None = None) -> dic
 def _training(case: Case, kind: str, common: Work, figures: JsonObject) -> Work:
     contract = effective(case.contract, case.settings)
     guess = max((len(row.prompt) + len(row.reply) for row in case.task.train), default=1)
-    full = case.settings.get("tuning") == "full"
+    full = case.setting.tuning == "full"
     work = replace(
         common,
         kind="full" if full else kind,
-        rank=None if full else case.settings.get("rank"),
+        rank=None if full else case.setting.rank,
         batch=int(figures.get("batch_rows") or min(contract.batch_size, len(case.task.train))),
         length=int(figures.get("batch_tokens") or min(guess, contract.max_length)),
         kept=figures.get("batch_kept"),

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 
+from benchmarks.results.setting import PLAIN
 from benchmarks.run.case import Case
 from benchmarks.run.measure import Measurement, measured, resident_bytes
 from benchmarks.study.variant import effective
@@ -156,7 +157,7 @@ def _open(case: Case) -> Opened:
             candidate,
             source=contract.weights,
             scale=contract.scale,
-            device=contract.device if _quantization(case) == "none" else "cpu",
+            device=contract.device if case.setting.quantization == PLAIN else "cpu",
             dtype=contract.dtype,
             seed=contract.seed,
         )
@@ -166,8 +167,8 @@ def _open(case: Case) -> Opened:
 
 def _quantize(case: Case, opened: Opened, log: WorkLog) -> dict[str, object] | None:
     """Pack the weights where the case asks for it; the proof that it was done."""
-    method = _quantization(case)
-    if method == "none":
+    method = case.setting.quantization
+    if method == PLAIN:
         return None
     loaded = loaded_here(case, opened)
 
@@ -182,10 +183,6 @@ def _quantize(case: Case, opened: Opened, log: WorkLog) -> dict[str, object] | N
             calibration=texts,
         )
     return proof.to_json()
-
-
-def _quantization(case: Case) -> str:
-    return str(case.settings.get("quantization", "none"))
 
 
 def _weights_of(case: Case, opened: Opened) -> str:
@@ -204,7 +201,7 @@ def _prepare(case: Case) -> None:
     import torch
 
     give_back_what_is_freed()
-    get_ready(_quantization(case), tunes=workload_called(case.workload).tunes)
+    get_ready(case.setting.quantization, tunes=workload_called(case.workload).tunes)
     torch.set_num_threads(case.contract.threads)
     if case.contract.device == "cuda" and case.limits.memory_bytes is not None:
         cuda.limit_memory(case.limits.memory_bytes)

@@ -7,9 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.run.case import Case
-from benchmarks.study import plan as planning
 from benchmarks.study.participants import who_takes_part
-from benchmarks.study.plan import Options, Plan
+from benchmarks.study.plan import (
+    Options,
+    Plan,
+    contract_of,
+    only_named,
+    source_of_weights,
+    weights_notes,
+)
 from benchmarks.study.replaying_plan import replaying_plan
 from benchmarks.study.study import Study
 from benchmarks.study.study_rows import data_path, rows_of_study
@@ -76,15 +82,15 @@ def _asking(
             f"The study {study.name} has nobody to ask. {reasons}",
             f"{study.name} 스터디가 물을 수 있는 후보가 없습니다. {reasons}",
         )
-    candidates = planning._only(selection.accepted, options.only)
+    candidates = only_named(selection.accepted, options.only)
     study = study if options.data is None else study.with_other_data()
     where = options.data or data_path(study.data.path)
     rows = read_data(where, options.turns or study.data.turns)
     task, notes = rows_of_study(study, rows, given=options.data is not None)
     local = [c for c in candidates if c.backend == "transformers"]
-    source = planning._really(source, local) if local else source
+    source = source_of_weights(source, local) if local else source
     device = machine.pick_device(options.device)
-    contract = planning._contract(study, source, device, options, candidates, task)
+    contract = contract_of(study, source, device, options, candidates, task)
     cases: list[Case] = []
     for candidate in candidates:
         case = Case(candidate, "ask", contract, task, {}, options.limits)
@@ -92,7 +98,7 @@ def _asking(
         if candidate.backend == "transformers":
             cases += _tuned_cases(case, options, study.work.ranks, out)
     if local:
-        notes = [*planning.weights_notes(options, source, contract.scale), *notes]
+        notes = [*weights_notes(options, source, contract.scale), *notes]
     if len(local) < len(candidates):
         notes.append(Note("times_include_the_way"))
     facts = read_facts(where) if where.is_dir() else {}

@@ -145,8 +145,8 @@ def make_tuning_plan(study: Study, registry: Registry, options: Options, out: Pa
     device = machine.pick_device(options.device)
     candidates = _stand_ins(study, selection, registry, source)
     stands_in = candidates != selection.accepted
-    candidates = _only(candidates, options.only)
-    source = _really(source, candidates)
+    candidates = only_named(candidates, options.only)
+    source = source_of_weights(source, candidates)
     candidates, differences = read_again(candidates) if source == "hub" else (candidates, [])
     study = study if options.data is None else study.with_other_data()
     where = options.data or data_path(study.data.path)
@@ -154,7 +154,7 @@ def make_tuning_plan(study: Study, registry: Registry, options: Options, out: Pa
     task, data_notes = rows_of_study(study, rows, given=options.data is not None)
     ranks = options.ranks or study.work.ranks
     asked = tasks_asked(study.work, options.tasks, options.tasks_folder)
-    contract = _contract(study, source, device, options, candidates, task)
+    contract = contract_of(study, source, device, options, candidates, task)
     contract = replace(contract, task_hashes=asked.hashes())
     tunes = {rank: options.rank_settings(rank) for rank in ranks}
     cases = _cases(study, candidates, contract, task, tunes, options.limits, out)
@@ -187,14 +187,19 @@ def _stand_ins(
     return selection.accepted
 
 
-def _really(source: str, candidates: Sequence[Candidate]) -> str:
+def source_of_weights(source: str, candidates: Sequence[Candidate]) -> str:
     """Where the weights come from after all: a candidate with a folder always takes that."""
     if source == "random" or not all(c.path for c in candidates):
         return source
     return "bundled" if all("bundled" in c.traits for c in candidates) else "path"
 
 
-def _only(candidates: tuple[Candidate, ...], names: Sequence[str]) -> tuple[Candidate, ...]:
+def only_named(candidates: tuple[Candidate, ...], names: Sequence[str]) -> tuple[Candidate, ...]:
+    """Those of these names; all of them where none was named.
+
+    Raises:
+        UnknownName: nobody here is called so.
+    """
     known = {candidate.name: candidate for candidate in candidates}
     for name in names:
         if name not in known:
@@ -202,7 +207,7 @@ def _only(candidates: tuple[Candidate, ...], names: Sequence[str]) -> tuple[Cand
     return tuple(c for c in candidates if not names or c.name in names)
 
 
-def _contract(
+def contract_of(
     study: Study,
     source: str,
     device: str,
@@ -210,6 +215,7 @@ def _contract(
     candidates: Sequence[Candidate],
     task: Task,
 ) -> Contract:
+    """The policy of a study on this machine, with what the user said of it."""
     facts = machine.describe(device)
     largest = max((c.parameters or 0 for c in candidates), default=0)
     scale = options.scale

@@ -77,10 +77,9 @@ def _refuse_what_can_not_work(plan: Plan) -> None:
     tuned = [case for case in plan.cases if workload_called(case.workload).tunes]
     named: dict[str, dict[str, Candidate]] = {}  # by targets: each once, whatever its ranks
     for case in tuned:
-        own, settings = effective(case.contract, case.settings), case.settings
-        quantization = str(settings.get("quantization", "none"))
+        own, quantization = effective(case.contract, case.settings), case.setting.quantization
         check_settings(own, quantization=quantization, device=own.device, rows=len(plan.task.train))
-        if settings.get("tuning") != "full":
+        if case.setting.tuning != "full":
             named.setdefault(own.lora_targets, {})[case.candidate.name] = case.candidate
     for targets, candidates in named.items():
         check_layers(map(declared_architecture, candidates.values()), targets)

@@ -9,9 +9,8 @@ from pathlib import Path
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.run_head import RunHead
 from benchmarks.run.case import Case, Task
-from benchmarks.study import plan as planning
 from benchmarks.study.contract import Contract
-from benchmarks.study.plan import Options, Plan
+from benchmarks.study.plan import Options, Plan, only_named
 from benchmarks.study.study import Study
 from model_registry.backends.replay import read_transcript
 from model_registry.candidate import Candidate, License
@@ -31,7 +30,7 @@ def replaying_plan(
     """
     transcript = read_transcript(path)
     head = RunFolder(path).head()
-    candidates = planning._only(recorded_candidates(path, head), options.only)
+    candidates = only_named(recorded_candidates(path, head), options.only)
     contract = _recorded_contract(head)
     task = Task(prompts=_recorded_questions(transcript.replies))
     cases: list[Case] = []
