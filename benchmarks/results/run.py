@@ -138,10 +138,6 @@ class Run:
         return frozenset(row.evaluator for row in self.scores)
 
     @cached_property
-    def failures(self) -> tuple[Result, ...]:
-        return tuple(result for result in self.results if not result.ok)
-
-    @cached_property
     def unfinished(self) -> tuple[PlannedCase, ...]:
         """Cases that were planned and have no result, but for those that need not be done."""
         done = {result.case: result for result in self.results}

@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from statistics import median
 
 from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.language import text
@@ -175,13 +176,13 @@ def fitted(
     tune adds a little more than that. None is below zero: a process holds what its tensors take.
     """
     loaded = [m - e.predicted_bytes for e, m in pairs if e.moment == "load"]
-    overhead = max(0.0, _median(loaded)) if len(loaded) >= OF_A_KIND else unmeasured.overhead_bytes
+    overhead = max(0.0, median(loaded)) if len(loaded) >= OF_A_KIND else unmeasured.overhead_bytes
     found = replace(unmeasured, overhead_bytes=round(overhead), cases=len(pairs), source=source)
     answered = [
         m - e.predicted_bytes - overhead for e, m in pairs if not e.is_tuning and e.moment != "load"
     ]
     if len(answered) >= OF_A_KIND:
-        found = replace(found, answering_bytes=max(0, round(_median(answered))))
+        found = replace(found, answering_bytes=max(0, round(median(answered))))
     tuned = [(e, m - e.predicted_bytes - overhead) for e, m in pairs if e.is_tuning]
     points = [(e.small_bytes, more) for e, more in tuned if e.kind != "orpo"]
     if len(points) >= OF_A_KIND:
@@ -192,7 +193,7 @@ def fitted(
         for e, more in tuned
         if e.kind == "orpo"
     ]
-    by_trl = max(0, round(_median(left))) if left else 0
+    by_trl = max(0, round(median(left))) if left else 0
     return replace(found, orpo_bytes=by_trl) if len(left) >= OF_A_KIND else found
 
 
@@ -208,13 +209,7 @@ def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
         for x2, y2 in points[n + 1 :]
         if abs(x2 - x1) >= _APART
     ]
-    slope = max(0.0, _median(slopes)) if slopes else 0.0
+    slope = max(0.0, median(slopes)) if slopes else 0.0
     left = sorted(y - slope * x for x, y in points)
     # A measured value, not one between two: one of three that is disturbed counts for none.
     return left[int(_TUNES_WITHIN * (len(left) - 1))], slope
-
-
-def _median(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    return (ordered[middle] + ordered[~middle]) / 2

@@ -132,8 +132,6 @@ def _best(better: str, numbers: Sequence[float]) -> float | None:
 def decimals(numbers: Sequence[float]) -> int:
     """Digits after the point, so that the smallest number of a column keeps three that count."""
     sizes = [abs(number) for number in numbers if number and math.isfinite(number)]
-    if not sizes:
-        return 0
     if all(number == int(number) for number in sizes):
         return 0
     small, large = min(sizes), max(sizes)
