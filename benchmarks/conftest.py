@@ -24,6 +24,7 @@ from benchmarks.workloads.workload import workload_called
 from model_registry import machine
 from model_registry.errors import OhloraError
 from model_registry.files.json_values import JsonDict
+from model_registry.files.names import names_in
 from model_registry.language import text
 from model_registry.records import Result
 from model_registry.registry import Registry
@@ -104,16 +105,12 @@ def read_options(config: pytest.Config) -> Options:
         scale=config.getoption("--scale"),
         device=config.getoption("--device"),
         data=Path(data) if data else None,
-        only=_listed(config.getoption("--candidates")),
-        ranks=tuple(_rank(part) for part in _listed(config.getoption("--ranks"))),
+        only=names_in(config.getoption("--candidates")),
+        ranks=tuple(_rank(part) for part in names_in(config.getoption("--ranks"))),
         limits=Limits(
             parse_bytes(memory) if memory else None, parse_seconds(seconds) if seconds else None
         ),
     )
-
-
-def _listed(value: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 def _rank(part: str) -> int:

@@ -16,6 +16,7 @@ from commands.shared.options import TURNS, CatalogName, Json, ranged
 from commands.shared.user_registry import registry
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
+from model_registry.files.names import names_in
 from model_registry.language import text
 from model_registry.naming.resolve import find_candidates
 from model_registry.prompting.token_economy import (
@@ -90,8 +91,7 @@ def data(options: DataOptions) -> None:
 def _chosen(options: DataOptions) -> list[Candidate]:
     """Those that were named, else those of the shortlist whose tokenizers are here already."""
     known = registry()
-    names = [part.strip() for part in (options.candidates or "").split(",") if part.strip()]
-    if names:
+    if names := names_in(options.candidates):
         return find_candidates(names, known, options.catalog)
     local = [
         c for c in known.candidates(options.catalog or SHORTLIST) if c.backend == "transformers"

@@ -47,6 +47,7 @@ from commands.shared.options import (
 from commands.shared.stopping import exit_status, stopped_by_signals
 from commands.shared.task_options import TaskOptions
 from commands.shared.user_registry import registry
+from model_registry.files.names import names_in
 from model_registry.files.output import check_folder
 from model_registry.files.ranges import RANGES, out_of_range
 from model_registry.language import text
@@ -133,11 +134,6 @@ class RunOptions(TaskOptions):
         bool, option("Download without asking.", "묻지 않고 내려받습니다.", "--yes", "-y")
     ] = False
 
-    @property
-    def named(self) -> tuple[str, ...]:
-        """Who was named, in the order given."""
-        return tuple(part.strip() for part in (self.candidates or "").split(",") if part.strip())
-
     def for_plan(self) -> Options:
         """What the plan is made by; amounts and ranks are read."""
         return Options(
@@ -147,7 +143,7 @@ class RunOptions(TaskOptions):
             dtype=self.dtype,
             data=self.data,
             only=tuple(self.only or ()),
-            candidates=self.named,
+            candidates=names_in(self.candidates),
             cure=self.cure,
             ranks=_ranks(self.ranks),
             limits=Limits(
@@ -155,7 +151,7 @@ class RunOptions(TaskOptions):
                 parse_seconds(self.time_limit) if self.time_limit else None,
             ),
             replay=self.replay,
-            tasks=self.task_names,
+            tasks=names_in(self.tasks),
             tasks_folder=self.tasks_folder,
             turns=self.turns,
             tuning=self.policy(),
@@ -175,7 +171,7 @@ class RunOptions(TaskOptions):
 def run(options: RunOptions) -> None:
     """Measure all cases of a study, judge the replies, decide, report."""
     study = read_study(study_path(options.study))
-    if options.catalog is not None or options.named:
+    if options.catalog is not None or names_in(options.candidates):
         study = study.with_catalog(options.catalog or study.catalog)
     if options.use is not None:
         study = study.for_use(options.use)

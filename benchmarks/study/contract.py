@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 from benchmarks.study.tuning_settings import TuningSettings
+from model_registry.files.names import names_in
 from model_registry.memory.fit import Work
 
 #: Fields that older runs lack, with the value that stands for their silence: it is not hashed, so
@@ -64,11 +65,8 @@ class Contract(TuningSettings):
 
 
 def lora_targets(targets: str) -> str | tuple[str, ...]:
-    """The layers that a contract's `lora_targets` names: "all-linear", or their names.
-
-    They are written with commas between them; blanks around a name say nothing.
-    """
-    names = tuple(name.strip() for name in targets.split(",") if name.strip())
+    """The layers that a contract's `lora_targets` names: "all-linear", or their names."""
+    names = names_in(targets)
     return "all-linear" if names == ("all-linear",) else names
 
 

@@ -41,11 +41,6 @@ class TaskOptions(TuningOptions):
         bool | None, option("Ask tasks in the chat template.", "과제를 채팅 템플릿으로 묻습니다.")
     ] = None
 
-    @property
-    def task_names(self) -> tuple[str, ...]:
-        """Which were named, in the order given."""
-        return tuple(part.strip() for part in (self.tasks or "").split(",") if part.strip())
-
     def policy(self) -> dict[str, object]:
         """What was said of tuning and tasks, by the names of the contract."""
         own = [field.name for field in fields(TaskOptions) if field.name.startswith("task_")]

@@ -1,4 +1,4 @@
-"""Checks names that become parts of paths and case ids."""
+"""Reads names written with commas; checks those that become parts of paths and case ids."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import unicodedata
 from model_registry.language import Both
 
 LONGEST = 200  # bytes; file systems allow 255 for one part of a path
+
+
+def names_in(written: str | None) -> tuple[str, ...]:
+    """The names in a text with commas between them; blanks around a name say nothing."""
+    return tuple(name.strip() for name in (written or "").split(",") if name.strip())
 
 
 def name_problem(name: str) -> Both | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_registry.errors import LoadError, OhloraError, first_line
+from model_registry.files.names import names_in
 from model_registry.weights.folder_check import ADAPTER_WEIGHTS, check_adapter
 from model_registry.weights.gptq import gptq_layers
 from model_registry.weights.weight_files import read_tensors
@@ -74,10 +75,10 @@ def lora_targets(model: PreTrainedModel, targets: str) -> LoraTargets:
     return LoraTargets(modules, [*experts, *sorted(set(beside))])
 
 
-def named_layers(targets: str) -> list[str]:
+def named_layers(targets: str) -> tuple[str, ...]:
     """The names of layers in a policy's LoRA targets, none for all of them."""
-    names = [name.strip() for name in targets.split(",") if name.strip()]
-    return [] if names == [ALL_LINEAR] else names
+    names = names_in(targets)
+    return () if names == (ALL_LINEAR,) else names
 
 
 def layer_names(model: PreTrainedModel) -> set[str]:
