@@ -21,7 +21,7 @@ from model_registry.errors import DuplicateName
 from model_registry.hookspecs import hookimpl
 from model_registry.language import text
 from model_registry.plugins import call_each, plugin_manager, third_party_code
-from model_registry.prompting.thinking import without_thinking
+from model_registry.prompting.thinking import split_thinking
 from model_registry.records import Reply, Score, ScoreRow, reply_hash
 
 #: Files of `checks` whose columns come first, in this order; those of others follow by name.
@@ -130,7 +130,7 @@ def judge_replies(
     thought before it answered.
     """
     chosen = list(evaluators.values() if isinstance(evaluators, Mapping) else evaluators)
-    answers = [replace(reply, reply=without_thinking(reply.reply)) for reply in replies]
+    answers = [replace(reply, reply=split_thinking(reply.reply).answer) for reply in replies]
     columns: dict[str, list[Score]] = {}
     seconds: dict[str, float] = {}
     # Composites last: they are made of the columns of others.

@@ -142,14 +142,19 @@ def _tables() -> tuple[Table, Table]:
     return _read(TABLE), _read(_own_table())
 
 
+def cache_folder() -> Path:
+    """Where what was traced and measured for this user is kept."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "ohlora"
+
+
 def _own_table() -> Path:
     """The user's cache; traces of other library versions are left behind in files of their own."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     try:
         library = version("transformers")
     except PackageNotFoundError:
         library = "none"
-    return base / "ohlora" / f"fit-table-{_FORM}-{library}.json"
+    return cache_folder() / f"fit-table-{_FORM}-{library}.json"
 
 
 def _read(path: Path) -> Table:

@@ -7,7 +7,6 @@ it comes from another machine.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from statistics import median
 
 from model_registry.files.json_values import JsonDict, JsonObject
 from model_registry.language import text
+from model_registry.memory.coefficients import cache_folder
 from model_registry.memory.fit import NO_CORRECTION, Correction, Estimate
 
 #: Fewer cases than these say nothing about a machine.
@@ -35,8 +35,7 @@ _SHIPPED = Path(__file__).resolve().parent / "correction.json"
 
 def measured_path() -> Path:
     """Where this user's measured cases stand."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "ohlora" / "fit-measured.jsonl"
+    return cache_folder() / "fit-measured.jsonl"
 
 
 def remember(

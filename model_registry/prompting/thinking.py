@@ -23,7 +23,7 @@ class SplitReply:
 
 
 def split_thinking(text: str, *, begun: bool = False) -> SplitReply:
-    """Split a reply into thinking and answer.
+    """Split a reply into thinking and answer; one that holds no thinking is all answer.
 
     Args:
         text: as the model wrote it.
@@ -43,11 +43,6 @@ def split_thinking(text: str, *, begun: bool = False) -> SplitReply:
     if not thoughts:
         return SplitReply(said)
     return SplitReply(said.lstrip(), "\n".join(t.strip() for t in thoughts).strip(), not inside)
-
-
-def without_thinking(text: str) -> str:
-    """The answer of a reply; a reply that holds no thinking as it is."""
-    return split_thinking(text).answer
 
 
 def count_closed_thinking(text: str) -> int:

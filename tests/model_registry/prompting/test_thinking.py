@@ -21,7 +21,7 @@ from model_registry.backends.backend import (
 from model_registry.backends.local_answer import to_answer
 from model_registry.backends.transformers_local import TransformersBackend, answer_one
 from model_registry.candidate import PromptPolicy
-from model_registry.prompting.thinking import VisibleReply, split_thinking, without_thinking
+from model_registry.prompting.thinking import VisibleReply, split_thinking
 from model_registry.weights.loading import LoadedModel
 from rows.row import Row
 from tests.model_registry.backends.test_server_answers import ask
@@ -42,7 +42,7 @@ FORMS = {
 
 @pytest.mark.parametrize("reply", FORMS.values(), ids=FORMS)
 def test_the_answer_is_what_stands_behind_the_thinking(reply):
-    assert without_thinking(reply) == ANSWER
+    assert split_thinking(reply).answer == ANSWER
 
 
 @pytest.mark.parametrize("reply", ["<think>\n음, 이건", "<think>", "  <think>음"])
@@ -59,7 +59,7 @@ def test_a_prompt_that_opened_the_block_makes_a_reply_without_tags_thinking():
 
 @pytest.mark.parametrize("text", ["a < b", "<b>굵게</b>", "1<2 그리고 3>2", "<thinker>"])
 def test_other_text_is_left_as_it_is(text):
-    assert without_thinking(text) == text
+    assert split_thinking(text).answer == text
 
 
 @pytest.mark.parametrize("form", ["both tags", "an empty block", "none"])
