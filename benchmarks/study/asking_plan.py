@@ -7,12 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.run.case import Case
-from benchmarks.study.participants import who_takes_part
+from benchmarks.study.participants import only_named, who_takes_part
 from benchmarks.study.plan import (
     Options,
     Plan,
     contract_of,
-    only_named,
     source_of_weights,
     weights_notes,
 )

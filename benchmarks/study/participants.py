@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from benchmarks.study.study import Study
 from model_registry.candidate import Candidate
-from model_registry.errors import OhloraError
+from model_registry.errors import OhloraError, UnknownName
 from model_registry.messages.notes import Note
 from model_registry.naming.resolve import OWN_FOLDER, find_candidates, with_cure
 from model_registry.registry import Registry
@@ -55,6 +55,19 @@ def _overrides(named: Iterable[Candidate], study: Study) -> Iterator[Override]:
         if candidate.license.note == OWN_FOLDER:
             reason = "a folder of the user's own, named with --candidates"
             yield Override(candidate.name, candidate.license.name, reason, "--candidates")
+
+
+def only_named(candidates: tuple[Candidate, ...], names: Sequence[str]) -> tuple[Candidate, ...]:
+    """Those of these names; all of them where none was named.
+
+    Raises:
+        UnknownName: nobody here is called so.
+    """
+    known = {candidate.name: candidate for candidate in candidates}
+    for name in names:
+        if name not in known:
+            raise UnknownName("candidate of this run", name, known)
+    return tuple(c for c in candidates if not names or c.name in names)
 
 
 def refuse_served(candidates: Iterable[Candidate]) -> None:

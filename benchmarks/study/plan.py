@@ -11,6 +11,7 @@ from benchmarks.study.contract import Contract
 from benchmarks.study.participants import (
     leaderboard_notes,
     named_notes,
+    only_named,
     refuse_served,
     who_takes_part,
 )
@@ -192,19 +193,6 @@ def source_of_weights(source: str, candidates: Sequence[Candidate]) -> str:
     if source == "random" or not all(c.path for c in candidates):
         return source
     return "bundled" if all("bundled" in c.traits for c in candidates) else "path"
-
-
-def only_named(candidates: tuple[Candidate, ...], names: Sequence[str]) -> tuple[Candidate, ...]:
-    """Those of these names; all of them where none was named.
-
-    Raises:
-        UnknownName: nobody here is called so.
-    """
-    known = {candidate.name: candidate for candidate in candidates}
-    for name in names:
-        if name not in known:
-            raise UnknownName("candidate of this run", name, known)
-    return tuple(c for c in candidates if not names or c.name in names)
 
 
 def contract_of(

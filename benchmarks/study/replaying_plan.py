@@ -10,7 +10,8 @@ from benchmarks.results.folder import RunFolder
 from benchmarks.results.run_head import RunHead
 from benchmarks.run.case import Case, Task
 from benchmarks.study.contract import Contract
-from benchmarks.study.plan import Options, Plan, only_named
+from benchmarks.study.participants import only_named
+from benchmarks.study.plan import Options, Plan
 from benchmarks.study.study import Study
 from model_registry.backends.replay import read_transcript
 from model_registry.candidate import Candidate, License
