@@ -105,7 +105,7 @@ WORDS = {
     "joined": ("People's grades joined with raters'", "사람과 자동 평가를 합친 결과"),
     "grade_next": ("Where to grade next", "다음에 평가하면 좋은 질문"),
     "each_grader": ("Each grader", "평가자별"),
-    "strengths": ("Strengths from pairs", "쌍 비교로 본 실력"),
+    "ratings": ("Strengths from pairs", "쌍 비교로 본 실력"),
     "diagram_request": ("What should the diagram show?", "무엇을 그릴까요?"),
     "diagram_draw": ("Draw", "그리기"),
     "diagram_hint": (

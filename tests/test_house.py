@@ -285,11 +285,9 @@ def test_no_module_is_called_utils() -> None:
 
 #: Files that ask an object of somebody else's what it has: a model, a configuration, Python's os.
 PROBES = {
-    "benchmarks/workloads/fine_tune.py",
     "commands/shared/stopping.py",
     "evaluators/time_limit.py",
     "model_registry/machine.py",
-    "model_registry/memory/steps.py",
     "model_registry/prompting/chat_template.py",
     "model_registry/prompting/context.py",
     "model_registry/weights/gptq.py",

@@ -8,13 +8,7 @@ from pathlib import Path
 
 from benchmarks.run.case import Case
 from benchmarks.study.participants import only_named, who_takes_part
-from benchmarks.study.plan import (
-    Options,
-    Plan,
-    contract_of,
-    source_of_weights,
-    weights_notes,
-)
+from benchmarks.study.plan import Options, Plan, contract_of, source_of_weights, weights_notes
 from benchmarks.study.replaying_plan import replaying_plan
 from benchmarks.study.study import Study
 from benchmarks.study.study_rows import data_path, rows_of_study

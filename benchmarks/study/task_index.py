@@ -63,14 +63,14 @@ def task_manager(
     where = {named[name].folder for name in shipped if name in named}
     for _ in range(2):  # members of groups, and of the groups among them
         manager = tasks.TaskManager(include_path=[*sorted(where), *own], include_defaults=False)
-        more = {named[each].folder for each in _strangers(manager) if each in named} - where
+        more = {named[each].folder for each in _unknown_members(manager) if each in named} - where
         if not more:
             break
         where |= more
     return manager
 
 
-def _strangers(manager: TaskManager) -> set[str]:
+def _unknown_members(manager: TaskManager) -> set[str]:
     """Members of groups that a manager does not know."""
     named = {
         str(member)

@@ -70,7 +70,7 @@ class ResultsShown(NamedTuple):
     cost: dict[str, object]
     spread: dict[str, object]
     pairs: Rows
-    strengths: Rows
+    ratings: Rows
     raters: Rows
     joined: Rows
     further: Rows
@@ -103,7 +103,7 @@ def results_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
             cost = picture("points", "cost_quality", "results-cost")
             spread = picture("bars", "distribution", "results-distribution")
         pairs = data_table("differences", DIFFERENCES, [], "results-differences", none=NOTHING)
-        strong = data_table("strengths", RATINGS, [], "results-strengths", none=NOTHING)
+        ratings = data_table("ratings", RATINGS, [], "results-ratings", none=NOTHING)
         raters = data_table("raters", RATERS, [], "results-raters", none=NOTHING)
         joined = data_table("joined", JOINED, [], "results-joined", none=NOTHING)
         further = data_table("grade_next", NEXT, [], "results-next", none=NOTHING)
@@ -112,7 +112,7 @@ def results_tab(context: PageContext, tab: gr.Tab) -> gr.Dropdown:
             as_csv = gr.DownloadButton(word("download_csv"), elem_id="results-csv")
             as_json = gr.DownloadButton(word("download_json"), elem_id="results-json")
     joining = [raters, joined, further]
-    tables = [decision, use, grades, cost, spread, pairs, strong, *joining, people]
+    tables = [decision, use, grades, cost, spread, pairs, ratings, *joining, people]
     outputs = [notice, shown, *tables, as_csv, as_json, age]  # as ResultsShown has them
 
     async def results(run: str, request: gr.Request) -> tuple[object, ...]:
@@ -194,7 +194,7 @@ async def show_results(
             cost={"points": cost_and_quality(rows), "graded": kept.document["graded"]},
             spread={"bars": distribution_bars(summary)},
             pairs=difference_rows(summary),
-            strengths=rating_rows(summary),
+            ratings=rating_rows(summary),
             raters=raters["raters"],
             joined=raters["joined"],
             further=raters["next"],
