@@ -7,7 +7,6 @@ from typing import Annotated
 
 from rich.markup import escape
 
-from benchmarks.run import runner as runner
 from benchmarks.study import study_files
 from commands.shared.console import out
 from commands.shared.option_class import option
