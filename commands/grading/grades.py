@@ -34,10 +34,6 @@ _LABELS = {
 }
 
 
-def _store() -> GradeStore:
-    return GradeStore.open()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GradeExportOptions:
     """What `ohlora grades export` is asked for."""
@@ -62,9 +58,9 @@ def export_grades_of(options: GradeExportOptions) -> None:
     """Write all grades, revisions too."""
     file = options.file
     if options.format == "dataset":
-        count = export_dataset(_store(), file, options.run)
+        count = export_dataset(GradeStore.open(), file, options.run)
     else:
-        count = export_grades(_store(), file, options.run, kind=options.format)
+        count = export_grades(GradeStore.open(), file, options.run, kind=options.format)
     out.print(text(f"{count} grades: {file}", f"등급 {count}개: {file}"), soft_wrap=True)
 
 
@@ -77,7 +73,7 @@ class GradeImportOptions:
 
 def import_grades_of(options: GradeImportOptions) -> None:
     """Add what the store does not have yet; importing twice adds nothing."""
-    done = import_grades(_store(), options.file)
+    done = import_grades(GradeStore.open(), options.file)
     print(done.read)
     out.print(text(f"{done.rows} read, {done.new} new", f"{done.rows}개 읽음, 새것 {done.new}개"))
 
@@ -99,7 +95,7 @@ class AgreementOptions:
 def agreement(options: AgreementOptions) -> None:
     """Krippendorff's alpha, each grader's consistency, and raters beside people."""
     folder = _folder_of(options.run)
-    grades = _store().grades(folder.resolve().name if folder else options.run)
+    grades = GradeStore.open().grades(folder.resolve().name if folder else options.run)
     measured = asdict(measure(grades))
     evidence = GradedRun.read(folder, grades).evidence if folder else None
     if options.as_json:
