@@ -44,7 +44,7 @@ class PageContext:
         """One of a visitor's answer slots; `with` holds it.
 
         Raises:
-            Refused: their earlier questions are still being answered.
+            InvalidRequest: their earlier questions are still being answered.
         """
         who = page_visitor(request)
         known = who.login or self.grading.knows(who)
@@ -93,7 +93,7 @@ def visitor_of(token: object, request: gr.Request | None) -> Visitor:
     """The visitor, by the link's token and the login if there is one.
 
     Raises:
-        Refused: the token is no text, or too long.
+        InvalidRequest: the token is no text, or too long.
     """
     return Visitor(text(token or "", "grader", 200), login_of(request))
 
@@ -148,7 +148,7 @@ def refuse_while_grading(context: PageContext, request: gr.Request | None, *text
     """Refuse to answer a prompt that is being graded blind: the answer would reveal a candidate.
 
     Raises:
-        Refused: one of these texts is such a prompt, and the visitor has not finished.
+        InvalidRequest: one of these texts is such a prompt, and the visitor has not finished.
     """
     for run in context.grading.runs_with(texts):
         if not shows_names(context, request, run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 import subprocess
 import tokenize
@@ -149,6 +150,25 @@ def test_every_module_of_ours_that_is_imported_is_there() -> None:
         and not (ROOT / module.replace(".", "/") / "__init__.py").exists()
     ]
     assert missing == []
+
+
+def test_a_docstring_names_only_exceptions_that_are_there() -> None:
+    trees = {name: ast.parse(p.read_text(encoding="utf-8")) for name, p in modules().items()}
+    nodes = [(name, node) for name, tree in trees.items() for node in ast.walk(tree)]
+    known = {node.name for _, node in nodes if isinstance(node, ast.ClassDef)} | set(dir(builtins))
+    for _, node in nodes:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            known |= {alias.asname or alias.name for alias in node.names}
+    unknown = [
+        f"{module}.{node.name}: {word}"
+        for module, node in nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for _, _, raised in [(ast.get_docstring(node) or "").partition("Raises:\n")]
+        for names in re.findall(r"^    ([A-Z]\w+(?:, [A-Z]\w+)*):", raised, re.MULTILINE)
+        for word in names.split(", ")
+        if word not in known
+    ]
+    assert unknown == []
 
 
 #: Recipes and checks of ours: no command and no page runs them.

@@ -107,7 +107,7 @@ class GradingSession:
         seen before they had a name, this grader has seen.
 
         Raises:
-            Refused: no name, or one that is too long.
+            InvalidRequest: no name, or one that is too long.
         """
         grader, token = self._joined(name, visitor)
         if owner:
@@ -134,7 +134,7 @@ class GradingSession:
         """The grader that a visitor is.
 
         Raises:
-            Refused: nobody we know.
+            InvalidRequest: nobody we know.
         """
         known = visitor.id and self.store.grader(visitor.id)
         if not known:
@@ -228,7 +228,7 @@ class GradingSession:
             skip_reason: one of SKIP_REASONS leaves the screen ungraded; "other: …" says which.
 
         Raises:
-            Refused: with what is wrong.
+            InvalidRequest: with what is wrong.
         """
         screen = self._own_screen(visitor, screen_id)
         run = self.run(screen.run)

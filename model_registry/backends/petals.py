@@ -144,7 +144,7 @@ class PetalsBackend(StreamingBackend):
         """Connect, first the socket and then the WebSocket on it; the clock starts with this.
 
         Raises:
-            Refused: the server answered with an HTTP status instead.
+            ServerRefusal: the server answered with an HTTP status instead.
         """
         from websockets.exceptions import InvalidStatus
         from websockets.sync.client import connect

@@ -61,7 +61,7 @@ def trace_key(
 
 
 def skeleton_of(values: Mapping[str, object]) -> dict[str, int]:
-    """Counts of an architecture: see `memory_trace.skeleton`.
+    """Counts of an architecture: see `trace.skeleton`.
 
     Raises:
         LoadError: "unsupported_architecture".

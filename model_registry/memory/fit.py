@@ -1,7 +1,7 @@
 """Whether a candidate fits: the memory to load, answer and tune, before anything is downloaded.
 
 The counts come from the architecture alone. What a step holds beyond weights, adapter and
-optimiser was traced once on tensors without data (`memory_trace.py`) and is linear in batch,
+optimiser was traced once on tensors without data (`trace.py`) and is linear in batch,
 length, rank and depth; here it is only multiplied, so that a candidate takes microseconds.
 """
 

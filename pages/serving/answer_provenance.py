@@ -38,7 +38,7 @@ def read_provenance(message: object, reply: str) -> AnswerProvenance | None:
     """The provenance in a message that a browser sends back; None where it has none.
 
     Raises:
-        Refused: it is none of ours, or the text is another than it was made for.
+        InvalidRequest: it is none of ours, or the text is another than it was made for.
     """
     metadata = message.get("metadata") if isinstance(message, dict) else None
     written = metadata.get("id") if isinstance(metadata, dict) else None

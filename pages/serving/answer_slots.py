@@ -33,7 +33,7 @@ class AnswerSlots:
         """Hold one of this visitor's slots.
 
         Raises:
-            Refused: as many as are allowed are under way.
+            InvalidRequest: as many as are allowed are under way.
         """
         with self._lock:
             if self._under_way[visitor] >= MOST_EACH:

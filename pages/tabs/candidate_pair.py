@@ -72,7 +72,8 @@ def next_question(
     """The pair that is asked next, a new one after a verdict, and the checked question.
 
     Raises:
-        Refused: no question, one that is being graded, too many, or fewer than two candidates.
+        InvalidRequest: no question, one that is being graded, too many, or fewer than two
+            candidates.
     """
     asked = question(prompt)["content"]
     going_on = isinstance(pair, Pair) and not pair.voted
@@ -117,7 +118,7 @@ def answered(
     yields, changing nothing on the page: there it can be stopped.
 
     Raises:
-        Refused: one of the two gives no answer; which one, and why, is for the log.
+        InvalidRequest: one of the two gives no answer; which one, and why, is for the log.
     """
     said, due = {}, time.monotonic() + BREATH
     try:
@@ -148,7 +149,7 @@ def keep_vote(
     twice, the first vote stays. Of several turns the row holds all texts, `settings` each apart.
 
     Raises:
-        Refused: there is no conversation to vote on, or it is another than what was seen.
+        InvalidRequest: there is no conversation to vote on, or it is another than what was seen.
     """
     if not isinstance(pair, Pair) or not pair.turns:
         raise InvalidRequest("Ask both first.", "두 후보에게 먼저 물어보세요.")

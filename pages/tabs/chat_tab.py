@@ -200,7 +200,7 @@ def _unanswered(history: Messages) -> Messages:
     """The conversation without its last answer, to be answered anew.
 
     Raises:
-        Refused: nothing was asked.
+        InvalidRequest: nothing was asked.
     """
     messages = plain_messages(history)
     while messages and messages[-1]["role"] == "assistant":

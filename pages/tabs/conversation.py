@@ -93,7 +93,7 @@ def generation_settings(
     """Settings as numbers within their bounds, which other clients than the page may not keep.
 
     Raises:
-        Refused: one is out of them.
+        InvalidRequest: one is out of them.
     """
 
     def number(value: object, name: str, low: float, high: float) -> float:
@@ -122,7 +122,7 @@ def plain_messages(history: Any) -> Messages:
     answer carries as its metadata.
 
     Raises:
-        Refused: too long, or no conversation.
+        InvalidRequest: too long, or no conversation.
     """
     if not isinstance(history or [], list) or len(history or []) > MOST_TURNS:
         raise InvalidRequest(
@@ -148,7 +148,7 @@ def question(message: object) -> Message:
     """What a visitor asks, as a message.
 
     Raises:
-        Refused: no text, none at all, or too long.
+        InvalidRequest: no text, none at all, or too long.
     """
     asked = text(message, "message", LONGEST_MESSAGE).strip()
     if not asked:
@@ -164,7 +164,7 @@ def edited_messages(history: Messages, edited: object) -> Messages:
         edited: `index` and `value`, as a browser or another client sends them.
 
     Raises:
-        Refused: there is no such question, or nothing is left of it.
+        InvalidRequest: there is no such question, or nothing is left of it.
     """
     messages = plain_messages(history)
     place, new = (edited.get("index"), edited.get("value")) if isinstance(edited, dict) else (0, 0)
@@ -204,7 +204,7 @@ def keep_grade(
     conversation that another client made up itself, whose answers carry none.
 
     Raises:
-        Refused: there is no such answer, or the grade is none.
+        InvalidRequest: there is no such answer, or the grade is none.
     """
     messages = plain_messages(history)
     if not (place := graded_answer(history)):  # none, or one that nobody has asked for

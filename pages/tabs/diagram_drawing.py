@@ -113,7 +113,7 @@ def drawing_request(models: Models, candidate: str, given: str, keep: int) -> Dr
     """The request as it is read, in words that the candidate knows.
 
     Raises:
-        Refused: it is empty.
+        InvalidRequest: it is empty.
     """
     request = text(given, "request", LONGEST_REQUEST).strip()
     if not request:

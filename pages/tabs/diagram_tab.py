@@ -176,7 +176,7 @@ def _settings(count: float, keep: float, temperature: float) -> GenerationSettin
     """How the replies are made.
 
     Raises:
-        Refused: a number is out of its bounds, as other clients than the page may send.
+        InvalidRequest: a number is out of its bounds, as other clients than the page may send.
     """
     for value, low, high in (
         (count, 1, MOST_DRAWN),
