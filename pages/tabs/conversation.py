@@ -168,8 +168,8 @@ def edited_messages(history: Messages, edited: object) -> Messages:
     """
     messages = plain_messages(history)
     place, new = (edited.get("index"), edited.get("value")) if isinstance(edited, dict) else (0, 0)
-    there = type(place) is int and 0 <= place < len(messages)
-    if not there or messages[place]["role"] != "user":
+    asked = range(len(messages))
+    if type(place) is not int or place not in asked or messages[place]["role"] != "user":
         raise InvalidRequest("There is no such question.", "그런 질문이 없어요.")
     return [*messages[:place], question(new)]
 
