@@ -17,17 +17,19 @@ async function open(number = -1) {
 
 // ---- what was chosen and not handed in -------------------------------------------------------
 
-// It is kept on the server, so that it is there on any device; a failure costs only the draft.
-function keepDraft(now = false) {
+// It is kept on the server, so that it is there on any device; one that was lost is sent again.
+function keepDraft(now = false, wait = 1000) {
   if (!view?.unsaved || view.sending) return;
   clearTimeout(view.saving);
   const { screen, answers } = view;
+  const lost = (answer) => (!answer || passes(answer.status)) && view?.screen === screen && !view.sending;
   const save = () => {
-    if (view?.screen === screen) view.unsaved = false;
-    drafted = send("grade_draft", [who.token, screen.screen, answers], { keepalive: true });
+    if (view?.screen !== screen) return;
+    view.unsaved = false;
+    drafted = send("grade_draft", [who.token, screen.screen, answers], { keepalive: true })
+      .then((answer) => { if (lost(answer)) { view.unsaved = true; keepDraft(false, 4000); } });
   };
-  if (now) save();
-  else view.saving = setTimeout(save, 1000);
+  view.saving = now ? save() : setTimeout(save, wait);
 }
 let drafted = null; // the last draft on its way: grades must not overtake it
 

@@ -197,6 +197,24 @@ def test_a_draft_goes_on_in_another_browser_by_the_link_alone(visit: Callable, p
 
 
 @one_size
+def test_a_draft_that_was_lost_on_its_way_is_sent_again(visit: Callable, page: Page) -> None:
+    tab = visit("?tab=grade")
+    start(tab, "다시 보냄")
+    lost: list[Any] = []
+
+    def lose_the_first(route: Any) -> None:
+        route.continue_() if lost else route.abort()
+        lost.append(route)
+
+    tab.route("**/grade_draft", lose_the_first)
+    with tab.expect_response("**/grade_draft"):  # one that is lost has none
+        tab.keyboard.press("5")
+    tab.unroute("**/grade_draft")
+    tab.reload()
+    tab.wait_for_selector("#card-0 [data-grade='5'][aria-checked='true']")
+
+
+@one_size
 def test_a_revision_that_was_not_handed_in_is_said_so_and_what_was_given_stays(
     visit: Callable, page: Page
 ) -> None:
