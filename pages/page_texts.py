@@ -145,6 +145,7 @@ WORDS = {
     "any": ("any", "모두"),
     "all": ("all", "모두"),
     "free": ("free", "자유 이용"),
+    "unknown": ("unknown", "알 수 없음"),
     **{f"use_{use}": words for use, words in USE_WORDS.items()},
     "invite_make": ("Make links", "초대 링크 만들기"),
     "invite_whom": ("Invitation", "초대"),

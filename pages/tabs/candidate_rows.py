@@ -45,7 +45,7 @@ def candidate_row(candidate: Candidate, use: str | None = None) -> JsonDict:
         "name": candidate.name,
         "parameters": count / 1e9 if count else None,
         "parameters_note": remark_words(candidate.parameters_note),
-        "license": candidate.license.name,
+        "license": _license_words(candidate.license.name),
         "free": text(candidate.license.free, free_in_korean(candidate.license.free)),
         "free_note": remark_words(candidate.license.note),
         "use": use and _for_use(candidate.license.name, use),
@@ -55,6 +55,11 @@ def candidate_row(candidate: Candidate, use: str | None = None) -> JsonDict:
         "leaderboard": board.value if board else None,
         "hub_id": candidate.hub_id,
     }
+
+
+def _license_words(name: str) -> str:
+    """A licence's name, which is the same in every language but where none is known."""
+    return text(name, "알 수 없음") if name == "unknown" else name
 
 
 def _for_use(license_name: str, use: str) -> str:

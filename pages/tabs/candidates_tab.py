@@ -49,7 +49,10 @@ def candidates_tab(context: PageContext, tab: gr.Tab) -> gr.Column:
             [
                 (word("any"), "any"),
                 (word("free"), "free"),
-                *_values(c.license.name for c in everyone),
+                *(
+                    (word("unknown") if name == "unknown" else name, name)
+                    for name in _values(c.license.name for c in everyone)
+                ),
             ],
             value="any",
             label=word("license"),

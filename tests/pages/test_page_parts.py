@@ -59,6 +59,7 @@ from pages.serving.page_models import Models, is_at_hand, on_gpu
 from pages.serving.shared_results import SharedResults
 from pages.tabs import candidate_pair, conversation
 from pages.tabs.candidate_pair import Pair, answered, keep_vote, next_question
+from pages.tabs.candidate_rows import candidate_row
 from pages.tabs.candidates_tab import economy, tables
 from pages.tabs.chat_tab import chat_tab
 from pages.tabs.compare_tab import compare_tab
@@ -318,6 +319,16 @@ def test_the_head_of_the_results_says_how_far_they_hold(language: str, told: str
     document = {"warned": no_words, "decided": no_words, "raters": no_raters, "summary": summary}
     with read_on_page(korean=language == "ko"):
         assert notice_words(document, language) == told
+
+
+@pytest.mark.parametrize(("korean", "said"), [(True, "알 수 없음"), (False, "unknown")])
+def test_a_licence_that_nobody_knows_is_said_so_in_the_reader_s_language(
+    korean: bool, said: str
+) -> None:
+    with read_on_page(korean=korean):
+        names = ("unknown", "MIT")
+        rows = [candidate_row(Candidate("가온", License(name, "unknown"))) for name in names]
+        assert [row["license"] for row in rows] == [said, "MIT"]
 
 
 def handler(context: PageContext, name: str) -> Any:
