@@ -30,7 +30,7 @@ from model_registry.files.json_values import JsonDict
 from model_registry.files.output import check_folder
 from model_registry.language import text
 from model_registry.naming.resolve import find_candidate
-from model_registry.prompting.context import context_of
+from model_registry.prompting.context import context_of, looks_back
 from model_registry.registry import Registry
 from model_registry.weights.adapter import is_tuned
 from model_registry.weights.folder_check import is_model
@@ -202,12 +202,7 @@ def _longest(candidate: Candidate, wanted: int | None, say: Callable[[str], None
     context = context_of(candidate.architecture)
     if context is None or context >= most:
         return most
-    say(
-        text(
-            f"{candidate.name} looks back on {context} tokens: no row may have more.",
-            f"{candidate.name}의 문맥 길이는 {context}토큰입니다. 더 긴 행은 쓸 수 없습니다.",
-        )
-    )
+    say(looks_back(candidate.name, context))
     return context
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from benchmarks.study.tuning_settings import TuningSettings, step_counts
 from benchmarks.workloads.optimisation import attend
+from benchmarks.workloads.packing import check_packs
+from model_registry.architectures.architecture import shrunk
+from model_registry.architectures.model_config import build_config
 from model_registry.errors import OhloraError
+from model_registry.memory.fit import Work
 from model_registry.weights.lora import check_rank, layer_names, named_layers, no_such_layers
 
 if TYPE_CHECKING:
@@ -47,12 +54,12 @@ def check_warm_up(settings: TuningSettings, steps: int) -> None:
         OhloraError: with the number of steps.
     """
     if settings.warmup_steps and settings.warmup_steps >= steps:
+        more = "--max-steps" if settings.max_steps == steps else "--epochs"
         raise OhloraError(
             f"The warm-up takes {settings.warmup_steps} steps and the tune has {steps}: its "
-            "learning rate would never be reached. Use a smaller --warmup-steps or more "
-            "--epochs.",
+            f"learning rate would never be reached. Use a smaller --warmup-steps or more {more}.",
             f"워밍업이 {settings.warmup_steps}스텝인데 튜닝은 {steps}스텝뿐이라 학습률에 이르지 "
-            "못합니다. --warmup-steps를 줄이거나 --epochs를 늘리세요.",
+            f"못합니다. --warmup-steps를 줄이거나 {more} 값을 늘리세요.",
         )
 
 
@@ -79,18 +86,109 @@ def _check_names(targets: str, known: set[str]) -> None:
 
 
 def check_model(values: Mapping[str, object], settings: TuningSettings, rank: int) -> None:
-    """Refuse what a model of this architecture can't do: layers, rank, attention.
+    """Refuse what a model of this architecture can't do: layers, rank, attention, packed rows.
 
     Raises:
         OhloraError: it names what to change.
     """
+    check_layers([values], settings.lora_targets)
+    _check_abilities(
+        values, rank, settings.attention, settings.batch_size if settings.packing else 0
+    )
+
+
+def check_work(values: Mapping[str, object], work: Work) -> None:
+    """As `check_model`, without the layers, of a tune that is predicted; quick where it is usual.
+
+    Raises:
+        OhloraError: the same.
+    """
+    if work.kind not in ("lora", "full", "orpo"):
+        return
+    rank = None if work.kind == "full" else work.rank
+    width = values.get("hidden_size")
+    if rank and isinstance(width, int) and rank <= width:  # some layer is as wide at both ends
+        rank = None
+    packs = work.batch if work.packed else 0
+    if not rank and not packs and work.attention == "auto":
+        return
+    if problem := _problem(json.dumps(dict(values)), rank, work.attention, packs):
+        raise problem
+
+
+def check_elsewhere(values: Mapping[str, object], work: Work) -> None:
+    """As `check_work`, for another machine, where flash attention may be installed.
+
+    Raises:
+        OhloraError: the same.
+    """
+    flash = work.attention == "flash_attention_2"
+    check_work(values, replace(work, attention="auto") if flash else work)
+
+
+def check_works(
+    architectures: Iterable[Mapping[str, object]],
+    work: Work,
+    check: Callable[[Mapping[str, object], Work], None],
+) -> None:
+    """Refuse what `check` does of every one of these architectures.
+
+    Raises:
+        OhloraError: what is wrong with the first of them.
+    """
+    refused = []
+    for values in architectures:
+        try:
+            check(values, work)
+        except OhloraError as error:
+            refused.append(error)
+        else:
+            return
+    if refused:
+        raise refused[0]
+
+
+@cache
+def _problem(architecture: str, rank: int | None, attention: str, packs: int) -> OhloraError | None:
+    try:
+        _check_abilities(json.loads(architecture), rank, attention, packs)
+    except OhloraError as error:
+        return error
+    return None
+
+
+def _check_abilities(
+    values: Mapping[str, object], rank: int | None, attention: str, packs: int
+) -> None:
+    """Refuse a rank, an attention, or so many packed rows in a batch (0: none are packed)."""
     model = model_without_weights(values)
     if model is None:
         return
-    _check_names(settings.lora_targets, layer_names(model))
-    check_rank(model, rank)
-    if settings.attention != "auto":
-        attend(model, settings.attention)
+    if rank is not None:
+        check_rank(model, rank)
+    if attention != "auto":
+        attend(model, attention)
+    small = _small(values, attention) if packs else None
+    if small is not None:  # the model itself is asked again when it is loaded
+        check_packs(small, packs)
+
+
+def _small(values: Mapping[str, object], attention: str) -> PreTrainedModel | None:
+    """A small model of the architecture; None where it can't be built."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            config = build_config(shrunk(dict(values), None))
+            model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        if attention != "auto":
+            model.set_attn_implementation(attention)
+    except Exception:  # noqa: BLE001 - as for `model_without_weights`
+        return None
+    made: PreTrainedModel = model
+    return made
 
 
 def model_without_weights(values: Mapping[str, object]) -> PreTrainedModel | None:

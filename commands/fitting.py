@@ -12,7 +12,13 @@ from rich.markup import escape
 
 from benchmarks.study.contract import tuned_by
 from benchmarks.study.tuning_settings import TuningSettings
-from benchmarks.tune_checks import check_layers, check_settings
+from benchmarks.tune_checks import (
+    check_elsewhere,
+    check_layers,
+    check_settings,
+    check_work,
+    check_works,
+)
 from commands.shared.console import out, print_columns, print_json
 from commands.shared.economy_words import DataRows, economy_by_name, print_lengths
 from commands.shared.option_class import argument, option
@@ -26,7 +32,6 @@ from model_registry.memory.correction import correction_for
 from model_registry.memory.fit import NO_CORRECTION, Work
 from model_registry.memory.fit_report import (
     FitRow,
-    Said,
     card_budget,
     column,
     columns,
@@ -34,8 +39,9 @@ from model_registry.memory.fit_report import (
     fit_rows,
     machine_budget,
 )
-from model_registry.memory.verdict import TUNED_BATCH, tune_options
+from model_registry.memory.verdict import TUNED_BATCH, Said, tune_options
 from model_registry.naming.resolve import find_candidates
+from model_registry.prompting.context import context_of, looks_back
 from model_registry.prompting.token_economy import Economy
 
 #: Columns of the table; the JSON has every row.
@@ -127,6 +133,11 @@ class FitOptions(TuningOptions):
         )
         return tuned_by(settings, work)
 
+    @property
+    def shortens(self) -> bool:
+        """Whether no row that is learned is longer than `max_length`, where others are refused."""
+        return self.too_long in ("cut", "drop")
+
     def said(self) -> Said:
         """What commands to paste say beside what a change does: levers that memory does not hang
         on, the rows, the cure. `ohlora tune` finds no candidate of a catalog of one's own."""
@@ -138,6 +149,7 @@ class FitOptions(TuningOptions):
         return Said(
             None if self._of_own_catalog else _as_options(self._of_tune()),
             _as_options(others | traced),
+            self.max_length,
         )
 
     @property
@@ -146,8 +158,7 @@ class FitOptions(TuningOptions):
 
     def _of_tune(self) -> JsonDict:
         given = {name: value for name, value in self.given().items() if name not in _SAID_BY_WORK}
-        if self.packing or self.max_length == TuningSettings().max_length:
-            del given["max_length"]
+        del given["max_length"]  # as long as the rows that were counted need, which are predicted
         if given.get("lora_dropout") == 0:
             del given["lora_dropout"]
         if self.dtype not in ("auto", "float32"):  # a change of the last says the other itself
@@ -184,17 +195,23 @@ def fit(options: FitOptions) -> None:
     check_settings(options.settings(), quantization=tuned.quantization, device=budget.device)
     shapes = [c.shapes for c in chosen if c.shapes]
     check_layers(shapes, options.settings().lora_targets)
+    check = check_elsewhere if options.gpu else check_work
+    check_works(shapes, tuned, check)
     correction = NO_CORRECTION if options.gpu else correction_for(budget.name, budget.device)
     economy = economy_by_name(chosen, options.data)
+    longest = {name: each.longest for name, each in economy.items() if each.longest}
+    if options.shortens:
+        longest = {name: min(each, options.max_length) for name, each in longest.items()}
     rows = fit_rows(
         chosen,
         budget,
         tuned=tuned,
         length=options.max_length,
-        lengths={name: each.longest for name, each in economy.items() if each.longest},
+        lengths=longest,
         correction=correction,
         trace_seconds=math.inf if options.trace else _TRACED_FOR,
         said=options.said(),
+        check=check,
     )
     if options.as_json:
         economies = [each.to_json() for each in economy.values()]
@@ -215,20 +232,26 @@ def fit(options: FitOptions) -> None:
         highlight=False,
     )
     if economy:
-        _print_economy(list(economy.values()), tokens, tuned.packed)
+        _print_economy(list(economy.values()), tokens, tuned.packed, options.shortens)
+    for candidate in chosen:
+        context = context_of(candidate.shapes or {})
+        if context is not None and context < max(tokens, longest.get(candidate.name, 0)):
+            print(looks_back(candidate.name, context))
     if correction.source:
         out.print(correction.source, highlight=False)
     _print_changes(rows, tuned)
 
 
-def _print_economy(found: Sequence[Economy], length: int, packed: bool) -> None:
+def _print_economy(found: Sequence[Economy], length: int, packed: bool, shortens: bool) -> None:
     """What the tokenizers make of the rows: the longest row is the length that is predicted for."""
     print_lengths(found, length)
+    but = (f" ({length} at most)", f"(최대 {length}토큰)") if shortens else ("", "")
     print(
         text(
-            f"Where a longest row is shown, memory is predicted for rows of that length; {length} "
-            "tokens elsewhere.",
-            f"최장 길이가 보이는 후보는 그 길이로, 나머지는 {length}토큰으로 메모리를 예측합니다.",
+            f"Where a longest row is shown, memory is predicted for rows of that length{but[0]}; "
+            f"{length} tokens elsewhere.",
+            f"최장 길이가 보이는 후보는 그 길이로{but[1]}, 나머지는 {length}토큰으로 메모리를 "
+            "예측합니다.",
         )
     )
     if packed:

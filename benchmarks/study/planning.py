@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.run.case import Case
 from benchmarks.study.asking_plan import make_asking_plan
 from benchmarks.study.plan import Options, Plan, make_tuning_plan
 from benchmarks.study.study import Study
-from benchmarks.study.variant import effective
-from benchmarks.tune_checks import check_layers, check_settings
+from benchmarks.study.variant import effective, tuned_rank
+from benchmarks.tune_checks import check_elsewhere, check_layers, check_settings, check_works
 from benchmarks.workloads.optimisation import no_valid_rows
 from benchmarks.workloads.workload import workload_called
 from model_registry.architectures.architecture import declared_architecture
 from model_registry.candidate import Candidate
 from model_registry.errors import OhloraError
+from model_registry.memory.fit import Work
 from model_registry.messages.notes import Note
 from model_registry.registry import Registry
 
@@ -76,13 +78,26 @@ def _refuse_what_can_not_work(plan: Plan) -> None:
     """Refuse what no case could be tuned with; what one candidate can't do is its row."""
     tuned = [case for case in plan.cases if workload_called(case.workload).tunes]
     named: dict[str, dict[str, Candidate]] = {}  # by targets: each once, whatever its ranks
+    works: dict[Work, dict[str, Candidate]] = {}
     for case in tuned:
         own, quantization = effective(case.contract, case.settings), case.setting.quantization
         check_settings(own, quantization=quantization, device=own.device, rows=len(plan.task.train))
         if case.setting.tuning != "full":
             named.setdefault(own.lora_targets, {})[case.candidate.name] = case.candidate
+        works.setdefault(_tuned(case), {})[case.candidate.name] = case.candidate
     for targets, candidates in named.items():
         check_layers(map(declared_architecture, candidates.values()), targets)
+    for work, candidates in works.items():
+        check_works(map(declared_architecture, candidates.values()), work, check_elsewhere)
+
+
+def _tuned(case: Case) -> Work:
+    """The tune of a case, as far as an architecture may be unable to do it."""
+    own, rank = effective(case.contract, case.settings), tuned_rank(case.settings)
+    kind = workload_called(case.workload).memory_kind if rank else "full"
+    return Work(
+        kind=str(kind), rank=rank, attention=own.attention, packed=own.packing, batch=own.batch_size
+    )
 
 
 def _refuse_of_pairs(plan: Plan) -> None:

@@ -276,9 +276,11 @@ def attend(model: PreTrainedModel, name: str) -> None:
         model.set_attn_implementation(name)
     except (ValueError, ImportError) as error:
         kind = model.config.model_type
+        others = [each for each in ("sdpa", "eager", "auto") if each != name]
+        listed = " or ".join([", ".join(others[:-1]), others[-1]])
         raise OhloraError(
             f"A model of type {kind} can't use the attention {name} here. Use --attention "
-            "sdpa, eager or auto.",
-            f"{kind} 모델은 여기서 어텐션 {name}을(를) 쓸 수 없습니다. --attention에 sdpa, "
-            "eager, auto 가운데 하나를 쓰세요.",
+            f"{listed}.",
+            f"{kind} 모델은 여기서 어텐션 {name}을(를) 쓸 수 없습니다. --attention에 "
+            f"{', '.join(others)} 가운데 하나를 쓰세요.",
         ) from error

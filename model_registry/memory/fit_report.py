@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import shlex
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from model_registry import machine
@@ -13,8 +13,9 @@ from model_registry.candidate import Candidate
 from model_registry.errors import LoadError, OhloraError
 from model_registry.licenses.remark_words import remark_in_korean
 from model_registry.memory.fit import NO_CORRECTION, Correction, Work, is_quick, predict
-from model_registry.memory.verdict import TUNED_LENGTH, Change, margin, smallest_change
+from model_registry.memory.verdict import NOTHING_ELSE, Said, as_command, margin, smallest_change
 from model_registry.messages.notes import Note
+from model_registry.prompting.context import context_of
 from model_registry.selection import parse_bytes
 from model_registry.statuses import STATUSES
 
@@ -30,16 +31,8 @@ RANKS = (16, 32, 64)
 _TUNED = Work(kind="lora", batch=4)
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What else the commands to paste say. `tune` is None where no `ohlora tune` can do it, as for
-    names of a catalog of one's own; `fit` is the card and the levers of an `ohlora fit`."""
-
-    tune: str | None = "--data FILE --out DIR"
-    fit: str = ""
-
-
-NOTHING_ELSE = Said()
+#: Raises OhloraError where an architecture can't do a kind of work.
+Check = Callable[[Mapping[str, object], Work], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +175,7 @@ def fit_rows(
     correction: Correction = NO_CORRECTION,
     trace_seconds: float = 0.0,
     said: Said = NOTHING_ELSE,
+    check: Check | None = None,
 ) -> list[FitRow]:
     """A verdict for each candidate and kind of work; an unknown one carries its reason.
 
@@ -189,15 +183,20 @@ def fit_rows(
     candidate, where its tokenizer has counted the user's rows; `length` is for the others.
     Architectures that are not in the table are followed, one kind of work after the other, until
     `trace_seconds` are over; what is left then is refused. `said` are further options of
-    the commands that are proposed.
+    the commands that are proposed. What `check` refuses is not predicted.
     """
-    known = lengths or {}
-    begin = time.monotonic()
+    known, until = lengths or {}, time.monotonic() + trace_seconds
     return [
-        fit_row(c, work, budget, correction, said, trace=time.monotonic() - begin < trace_seconds)
+        fit_row(c, work, budget, correction, said, check, trace=time.monotonic() < until)
         for c in candidates
-        for work in all_works(budget, tuned, known.get(c.name, length))
+        for work in all_works(budget, *_in_context(c, tuned, known.get(c.name, length)))
     ]
+
+
+def _in_context(candidate: Candidate, tuned: Work, length: int) -> tuple[Work, int]:
+    """The work and a row's length, no longer than what the candidate looks back on."""
+    most = context_of(candidate.shapes or {}) or max(length, tuned.length)
+    return replace(tuned, length=min(tuned.length, most)), min(length, most)
 
 
 def fit_row(
@@ -206,14 +205,17 @@ def fit_row(
     budget: Budget,
     correction: Correction = NO_CORRECTION,
     said: Said = NOTHING_ELSE,
+    check: Check | None = None,
     *,
     trace: bool = False,
 ) -> FitRow:
-    """One verdict; `said` as `fit_rows` takes it."""
+    """One verdict; `said` and `check` as `fit_rows` takes them."""
     try:
         if not candidate.shapes:
             note = candidate.parameters_note or "its catalog entry has no architecture"
             raise LoadError("unsupported_architecture", note, remark_in_korean(note))
+        if check is not None:
+            check(candidate.shapes, work)
         if not trace and not is_quick(candidate.shapes, work):
             again = f"{shlex.quote(candidate.name)} {said.fit}".strip()
             command = f"`ohlora fit {again} --trace`"
@@ -221,27 +223,23 @@ def fit_row(
                 "not traced yet", f"{command} follows it now", f"{command}로 지금 추적하세요"
             )
         estimate = predict(candidate.shapes, work, correction)
-    except LoadError as error:
-        korean = STATUSES[error.status].ko if error.status in STATUSES else "아직 추적하지 않음"
-        reason = Note.in_both(f"{error.status}: {error}", f"{korean}: {error.korean}")
-        return FitRow(candidate.name, work, None, None, None, None, {}, reason)
+    except OhloraError as error:
+        return FitRow(candidate.name, work, None, None, None, None, {}, _reason(error))
     left = margin(estimate, budget.bytes, work.device)
     change = None
     if left < 0:
         smallest = smallest_change(candidate.shapes, work, budget.bytes, correction, quick=True)
-        change = _as_command(candidate.name, smallest, said.tune) or _more_memory(-left, budget)
+        change = as_command(candidate.name, smallest, said) or _more_memory(-left, budget)
     terms = {name: count for name, count in estimate.terms.items() if count}
     return FitRow(candidate.name, work, estimate.predicted_bytes, left >= 0, left, change, terms)
 
 
-def _as_command(name: str, change: Change | None, also: str | None) -> str | None:
-    """A change as the command to paste, or the line of a study where no command alone can do it."""
-    if change is None or change.tune is None or also is None:
-        return change.study if change else None
-    length = f"--max-length {change.work.length}"
-    longer = change.work.length > TUNED_LENGTH and "--max-length " not in change.tune + also
-    words = [shlex.quote(name), change.tune, *([length] if longer else []), also]
-    return f"ohlora tune {' '.join(words)}"
+def _reason(error: OhloraError) -> Note:
+    """Why nothing is predicted: of what can't be loaded, with its status before it."""
+    if not isinstance(error, LoadError):
+        return Note.in_both(str(error), error.korean)
+    korean = STATUSES[error.status].ko if error.status in STATUSES else "아직 추적하지 않음"
+    return Note.in_both(f"{error.status}: {error}", f"{korean}: {error.korean}")
 
 
 def _more_memory(lacking: int, budget: Budget) -> str:

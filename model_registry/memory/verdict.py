@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,20 @@ CARD_RESERVE = 768 * 2**20
 #: Rows in a step of `ohlora tune`, and the tokens that each may have.
 TUNED_BATCH = 4
 TUNED_LENGTH = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What else the commands to paste say. `tune` is None where no `ohlora tune` can do it, as for
+    names of a catalog of one's own; `fit` is the card and the levers of an `ohlora fit`; rows may
+    have `max_length` tokens."""
+
+    tune: str | None = "--data FILE --out DIR"
+    fit: str = ""
+    max_length: int = TUNED_LENGTH
+
+
+NOTHING_ELSE = Said()
 
 
 def fits(estimate: Estimate, budget_bytes: int, device: str) -> bool:
@@ -166,3 +181,18 @@ def smallest_change(
         if fits(estimate, budget_bytes, change.work.device):
             return change
     return None
+
+
+def as_command(name: str, change: Change | None, said: Said) -> str | None:
+    """A change as the command to paste, or the line of a study where no command alone can do it."""
+    if change is None or change.tune is None or said.tune is None:
+        return change.study if change else None
+    most = max(change.work.length, said.max_length)  # rows that were counted may be longer
+    other = most != TUNED_LENGTH and not change.work.packed  # which says it itself
+    words = [
+        shlex.quote(name),
+        change.tune,
+        *([f"--max-length {most}"] if other else []),
+        said.tune,
+    ]
+    return f"ohlora tune {' '.join(words)}"

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from model_registry.language import text
+
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
@@ -37,6 +39,14 @@ def context_of(architecture: Mapping[str, object]) -> int | None:
     inner = architecture.get("text_config")
     values = inner if isinstance(inner, Mapping) else architecture
     return _first(values.get(name) for name in _NAMES)
+
+
+def looks_back(name: str, context: int) -> str:
+    """Says that a candidate's context limits the rows that it is tuned on."""
+    return text(
+        f"{name} looks back on {context} tokens: no row may have more.",
+        f"{name}의 문맥 길이는 {context}토큰입니다. 더 긴 행은 쓸 수 없습니다.",
+    )
 
 
 def _first(values: Iterable[object]) -> int | None:

@@ -12,9 +12,17 @@ from benchmarks.study.contract import Contract
 from benchmarks.study.plan import Options
 from benchmarks.study.planning import make_plan
 from benchmarks.study.study_files import parse_study
-from benchmarks.tune_checks import check_layers, check_model, check_settings
+from benchmarks.tune_checks import (
+    check_elsewhere,
+    check_layers,
+    check_model,
+    check_settings,
+    check_work,
+    check_works,
+)
 from benchmarks.workloads.fine_tune import add_lora
 from model_registry.errors import LoadError, OhloraError
+from model_registry.memory.fit import Work
 from model_registry.registry import Registry
 from model_registry.weights.loading import load
 
@@ -54,6 +62,7 @@ def data(tmp_path) -> Path:
         (["--warmup-steps", "6"], "takes 6 steps and the tune has 6"),
         (["--warmup-steps", "1", "--packing"], "takes 1 steps and the tune has 1"),
         (["--warmup-steps", "3", "--max-steps", "2"], "takes 3 steps and the tune has 2"),
+        (["--warmup-steps", "3", "--max-steps", "2"], "--warmup-steps or more --max-steps."),
         (["--dora", "--quantization", "int8"], "Use --quantization nf4, or leave --dora out"),
         (["--attention", "flash_attention_2"], "Use --attention sdpa, eager or auto"),
         (["--rank", "4096"], "choose at most 256"),
@@ -88,6 +97,7 @@ def test_targets_that_name_nothing_are_wrong_usage(ohlora, data, tmp_path):
     ("ranks", "variant", "lever", "said"),
     [
         ("4", "", "warmup_steps = 100", "takes 100 steps and the tune has 2"),
+        ("4096", "", "", "A LoRA of rank 4096 is larger than every layer of this model"),
         ("4", "", 'lora_targets = "q_projj"', "does not have: q_projj"),
         ("", '[[work.variants]]\nname = "x"\ntargets = "q_proj,typo"', "", "not have: typo"),
         ("", '[[work.variants]]\nname = "x"\nquantization = "int8"', "dora = true", "DoRA"),
@@ -116,6 +126,30 @@ def test_a_model_without_any_of_the_layers_says_which_it_has():
         add_lora(loaded.model, 4, Contract(lora_targets="q_proj"))
     assert at.value.status == "unsupported_architecture"
     assert "q_proj" in at.value.korean
+
+
+def test_packed_rows_that_would_leak_are_refused_without_the_weights():
+    architectures = [Registry().candidate(n).shapes for n in ("KoAlpaca-KoRWKV-1.5B", "llama1B")]
+    recurrent, transformer = architectures
+    with pytest.raises(OhloraError, match="model of type rwkv: leave --packing out"):
+        check_model(recurrent, Contract(packing=True), 4)
+    check_model(recurrent, Contract(), 4)
+    check_model(transformer, Contract(packing=True), 4)
+    check_works(architectures, Work(kind="lora", packed=True), check_elsewhere)
+
+
+def test_an_attention_that_was_refused_is_not_named_as_the_cure():
+    architecture = Registry().candidate("gemma-2-2b-it").shapes
+    with pytest.raises(OhloraError, match=r"attention sdpa here. Use --attention eager or auto.$"):
+        check_model(architecture, Contract(attention="sdpa"), 4)
+
+
+def test_flash_attention_may_be_installed_elsewhere():
+    architecture = Registry().candidate("llama1B").shapes
+    work = Work(kind="lora", rank=4, attention="flash_attention_2")
+    check_works([architecture], work, check_elsewhere)
+    with pytest.raises(OhloraError, match="can't use the attention flash_attention_2 here"):
+        check_works([architecture], work, check_work)
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,7 @@ def test_what_is_not_traced_is_traced_by_the_command_that_is_named(ohlora, monke
     ("said", "told"),
     [
         (["--lora-targets", "q_projj"], "does not have: q_projj"),
+        (["--rank", "4096"], "rank 4096 is larger than every layer of this model: choose at most"),
         (["--warmup-steps", "20", "--max-steps", "10"], "takes 20 steps and the tune has 10"),
         (["--dora", "--quantization", "int8", "--dtype", "float32"], "leave --dora out"),
     ],
@@ -106,3 +107,43 @@ def test_fit_predicts_nothing_of_a_tune_that_can_not_work(ohlora, said, told, mo
     monkeypatch.setattr("model_registry.machine.pick_device", lambda *_: "cpu")
     code, _, error = ohlora("fit", "llama1B", *said)
     assert (code, told in " ".join(error.split())) == (1, True)
+
+
+def test_what_one_of_several_candidates_can_not_do_is_said_in_its_row(ohlora):
+    code, out, _ = ohlora("fit", "llama1B", "gemma-2-2b-it", "--gpu", "12GB", "--rank", "2100")
+    line = " ".join(out.split())
+    assert (code, "llama1B lora: A LoRA of rank 2100 is larger than every layer" in line) == (
+        0,
+        True,
+    )
+    assert "gemma-2-2b-it lora r2100 →" in line
+
+
+def test_rows_that_are_cut_are_predicted_as_long_as_they_are_learned(ohlora, tmp_path):
+    data = tmp_path / "long.csv"
+    data.write_text("prompt,reply\n질문,답변입니다\n길게," + "가나다라 " * 80, encoding="utf-8")
+    asked = ["bundled-llama-2.5m", "--gpu", "850MB", "--data", str(data), "--max-length", "64"]
+
+    def tuned(*said: str) -> dict[str, Any]:
+        code, out, _ = ohlora("fit", *asked, *said, "--json")
+        assert code == 0
+        return next(row for row in json.loads(out)["rows"] if row["workload"] == "lora")
+
+    assert tuned("--too-long", "cut")["length"] == 64
+    assert tuned("--too-long", "drop")["length"] == 64
+    whole = tuned()
+    assert whole["length"] > 64
+    assert read(whole["smallest_change"]).max_length == whole["length"]
+
+
+def test_fit_says_which_rows_no_candidate_looks_back_on(ohlora):
+    code, out, _ = ohlora("fit", "polyglot-ko-1.3b", "--gpu", "12GB", "--max-length", "4096")
+    line = " ".join(out.split())
+    assert (code, "polyglot-ko-1.3b looks back on 2048 tokens: no row may have" in line) == (
+        0,
+        True,
+    )
+    code, out, _ = ohlora(
+        "fit", "polyglot-ko-1.3b", "--gpu", "12GB", "--max-length", "4096", "--json"
+    )
+    assert {row["length"] for row in json.loads(out)["rows"]} == {2048}
