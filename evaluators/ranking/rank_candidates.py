@@ -138,7 +138,10 @@ def _bootstrap_shares(
     raw = np.repeat(table.raw[None], draws, axis=0)
     raw[:, sampled] += np.where(np.isnan(moved), 0.0, moved)
     units = into_units(table.criteria, normalise_all(table.criteria, raw, method))
-    return win_shares(np.where(table.enough, weighted_mean(units, table.weights), np.nan))
+    scores = np.where(table.enough, weighted_mean(units, table.weights), np.nan)
+    # A draw that tells nobody apart is shared by all that are ranked, as the scores are.
+    equal = np.isnan(scores).all(axis=-1, keepdims=True) & ~np.isnan(_scores(table))
+    return win_shares(np.where(equal, 1.0, scores))
 
 
 def _rows(table: Table, scores: Array, shares: Array, boot: Array | None) -> tuple[RankedRow, ...]:

@@ -170,6 +170,23 @@ def test_the_bootstrap_share_is_the_share_of_resampled_prompts() -> None:
     assert share["b"] == pytest.approx(0.75, abs=0.01)
 
 
+def test_draws_in_which_all_are_equal_are_shared_out() -> None:
+    # Both times the second prompt, one draw in four, says nothing of the two: each wins half of it.
+    samples = {"quality": {"a": {"p": 1.0, "q": 0.0}, "b": {"p": 0.5, "q": 0.0}}}
+    values = {"a": {"quality": 0.5}, "b": {"quality": 0.25}}
+    rows = rank([QUALITY], values, samples=samples, draws=20_000).rows
+    share = {row.name: row.bootstrap_share for row in rows}
+    assert share["a"] == pytest.approx(7 / 8, abs=0.01)
+    assert share["b"] == pytest.approx(1 / 8, abs=0.01)
+
+
+def test_the_only_candidate_wins_with_whatever_prompts() -> None:
+    samples = {"quality": {"a": {"p": 1.0, "q": 0.0}}}
+    values = {"a": {"quality": 0.5, "cost": 1}, "unknown": {}}
+    rows = rank([QUALITY, COST], values, samples=samples, draws=100).rows
+    assert [row.bootstrap_share for row in rows] == [1.0, 0.0]
+
+
 def test_without_samples_there_is_no_bootstrap_share() -> None:
     ranking = rank([QUALITY], {"a": {"quality": 1}, "b": {"quality": 2}})
     assert ranking.rows[0].bootstrap_share is None
