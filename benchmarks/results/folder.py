@@ -130,13 +130,13 @@ class RunFolder:
                 self._is_kept = False
 
     def begin(self, plan: Plan, *, resume: bool) -> None:
-        """Write the plan, or check that a resumed run has the same one, and repair its files.
+        """Write the plan, or join it to that of a resumed run, whose files are repaired.
 
         Raises:
             OhloraError: a run is here already, or another contract than this one's.
         """
         if not self.exists():
-            self._write_head(plan)
+            self._write_head(head_of(plan))
             return
         if not resume:
             raise OhloraError(
@@ -155,8 +155,10 @@ class RunFolder:
                 f"{self.path}의 실행은 다른 설정에서 시작되었습니다({'; '.join(changed)}). "
                 "수치를 비교할 수 없으니 같은 설정이나 다른 --out을 쓰세요.",
             )
-        if not self.exists():
-            self._write_head(plan)
+        begun = self.head() if self.exists() else None
+        head = begun.joined_by(head_of(plan)) if begun else head_of(plan)
+        if head != begun:
+            self._write_head(head)
 
     def _begun_under(self, plan: Plan) -> dict[str, object]:
         """The contract of the run that is here: its head's, or where that is lost its results'."""
@@ -177,10 +179,9 @@ class RunFolder:
         mend_rows(self.path / "scores.jsonl", ScoreRow)
         mend_rows(self.path / "task_samples.jsonl", TaskSample)
 
-    def _write_head(self, plan: Plan) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
-        head = json.dumps(head_of(plan).to_json(), ensure_ascii=False, indent=2)
-        write_whole(self.head_path, (head + "\n").encode("utf-8", errors="replace"))
+    def _write_head(self, head: RunHead) -> None:
+        words = json.dumps(head.to_json(), ensure_ascii=False, indent=2)
+        write_whole(self.head_path, (words + "\n").encode("utf-8", errors="replace"))
 
     def unfinished(self, plan: Plan, *, retry_failed: bool = False) -> list[Case]:
         """The cases that a resumed run does: without a result, ended from outside, or with rows

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 from benchmarks.results.setting import Setting, case_id
 from evaluators.instructions.instruction_declarations import Check, Declared
@@ -13,6 +13,8 @@ from model_registry.files.json_values import JsonObject
 from model_registry.messages.notes import Note
 from model_registry.records import SCHEMA, Result
 from model_registry.selection import Override
+
+_TOKENS = "tokens_per_100"  # the note on the tokens of each candidate, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,25 @@ class RunHead:
             cases=(),
         )
 
+    def joined_by(self, more: RunHead) -> RunHead:
+        """The head of this run once it is gone on with as `more` asks: with those candidates and
+        cases that it lacks. What was declared when it was begun stays."""
+        names, ids = {each.name for each in self.candidates}, {case.id for case in self.cases}
+        new = {each.name: each for each in more.candidates if each.name not in names}
+        cases = [case for case in more.cases if case.id not in ids]
+        if not new and not cases:
+            return self
+        candidates = (*self.candidates, *new.values())
+        return replace(
+            self,
+            candidates=candidates,
+            cases=(*self.cases, *cases),
+            varies=tuple(dict.fromkeys((*self.varies, *more.varies))),
+            rejected=tuple(each for each in self.rejected if each.name not in new),
+            overrides=tuple(dict.fromkeys((*self.overrides, *more.overrides))),
+            notes=_joined_notes((*self.notes, *more.notes), candidates),
+        )
+
     def to_json(self) -> dict[str, object]:
         """What `run.json` holds."""
         return {
@@ -240,12 +261,22 @@ class RunHead:
 
 def _candidates(row: JsonObject, notes: Sequence[Note]) -> tuple[CandidateRow, ...]:
     """A head's candidates; in older ones only a note has the tokens for 100 characters."""
-    found = (note.values.get("tokens") for note in notes if note.code == "tokens_per_100")
+    found = (note.values.get("tokens") for note in notes if note.code == _TOKENS)
     noted = next((tokens for tokens in found if isinstance(tokens, Mapping)), {})
     return tuple(
         CandidateRow.from_json({"tokens_per_100_characters": noted.get(each["name"]), **each})
         for each in row["candidates"]
     )
+
+
+def _joined_notes(notes: Iterable[Note], candidates: Iterable[CandidateRow]) -> tuple[Note, ...]:
+    """Each note once; tokens for 100 characters are told of all candidates in one."""
+    found = {each.code if each.code == _TOKENS else each.english: each for each in notes}
+    if _TOKENS in found:
+        tokens = {each.name: each.tokens_per_100_characters for each in candidates}
+        known = {name: count for name, count in tokens.items() if count is not None}
+        found[_TOKENS] = Note(_TOKENS, {"tokens": known})
+    return tuple(found.values())
 
 
 def _cases(
