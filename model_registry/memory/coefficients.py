@@ -172,6 +172,8 @@ def _known(key: str) -> JsonDict:
 def _remember(values: Mapping[str, object], name: str, value: object) -> None:
     """Keep a trace for next time; a cache that can't be written costs only the time."""
     own = _tables()[1]
+    for key, row in _read(_own_table()).items():  # another process may have traced since
+        own[key] = {**row, **own.get(key, {})}
     own.setdefault(architecture_key(values), {"model_type": values["model_type"]})[name] = value
     try:
         _write(_own_table(), own)

@@ -604,6 +604,20 @@ def test_a_trace_is_remembered_for_the_next_time(tmp_path, monkeypatch):
     assert calls == ["inference"]
 
 
+def test_what_another_process_traced_meanwhile_stays_remembered(monkeypatch):
+    found = {"prefill": {"fixed": [0.0] * 7, "per_layer": [0.0] * 7}}
+    monkeypatch.setattr(coefficients, "_trace", lambda *_: found)
+    coefficients.coefficients_of(TINY, "inference", dtype="float32", device="cpu")
+    path, mine = coefficients._own_table(), coefficients.architecture_key(TINY)
+    kept = json.loads(path.read_text())
+    kept[mine]["theirs"] = kept["theirs"] = {"model_type": "other"}
+    path.write_text(json.dumps(kept))
+    coefficients.coefficients_of(TINY, "full", dtype="float32", device="cpu")
+    now = json.loads(path.read_text())
+    assert now["theirs"] == now[mine]["theirs"] == {"model_type": "other"}
+    assert {"inference/float32/any", "full/float32/cpu"} <= set(now[mine])
+
+
 @pytest.mark.parametrize("catalog", ["korean-small", "korean-2026"])
 def test_the_table_holds_every_architecture_of_the_shortlist(catalog):
     for candidate in Registry().candidates(catalog):
