@@ -50,7 +50,8 @@ def run_plan(
         planned = [case for case in todo if case.instead_of is None]
         _do(engine, folder, watcher, [case for case in planned if case.adapter is None])
         _do(engine, folder, watcher, [case for case in planned if case.adapter is not None])
-        others = [case for case in todo if case.instead_of in _failed(folder)]
+        failed = _failed(folder)
+        others = [case for case in todo if case.instead_of in failed]
         if others:
             watcher.more(len(others))
         _do(engine, folder, watcher, others)
