@@ -48,8 +48,9 @@ def value_of(criterion: str, name: str, run: Run) -> Number:
     """One candidate's raw value of one criterion; None where it is missing.
 
     A criterion is one of `CRITERIA`, or the name of any evaluator that scored replies of the run:
-    its mean before the tune, or after it with "_tuned" behind the name. "task:NAME" is a benchmark
-    task's figure before the tune, "task:NAME_tuned" after it, "task:NAME_change" what changed.
+    its mean before the tune, or after it with "_tuned" behind the name (missing where one of the
+    candidate's tunes failed). "task:NAME" is a benchmark task's figure before the tune,
+    "task:NAME_tuned" after it, "task:NAME_change" what changed.
 
     Raises:
         OhloraError: nothing computes such a criterion.
@@ -75,8 +76,17 @@ def failure_of(criterion: str, name: str, run: Run) -> str | None:
     """The status of a case that failed where this criterion is measured; None where none did."""
     if criterion.startswith(task_scores.PREFIX):
         return task_scores.criterion_failure(criterion, name, run)
-    workload = CRITERIA[criterion].workload if criterion in CRITERIA else None
-    cases = run.compared(name, workload).values() if workload else ()
+    figure = CRITERIA.get(criterion)
+    if figure is None or figure.evaluator is not None:
+        _, tuned = _evaluator_of(criterion)
+        return _failed_tune(name, run) if tuned else None
+    cases = run.compared(name, figure.workload).values() if figure.workload else ()
+    return next((case.status for case in cases if case and not case.ok), None)
+
+
+def _failed_tune(name: str, run: Run) -> str | None:
+    """The status of a tune that failed, so that no reply after it was judged; None of none."""
+    cases = (run.tuning(name, tune) for tune in run.tunes)
     return next((case.status for case in cases if case and not case.ok), None)
 
 
@@ -126,6 +136,8 @@ def _judged(name: str, run: Run, evaluator: str, tuned: bool) -> Iterator[tuple[
 
 
 def _mean_score(name: str, run: Run, evaluator: str, tuned: bool) -> Number:
+    if tuned and _failed_tune(name, run):  # the mean of the tunes that succeeded would flatter
+        return None
     present = [value for _, value in _judged(name, run, evaluator, tuned)]
     return fmean(present) if present else None
 

@@ -217,10 +217,13 @@ def judged_fields(evidence: Evidence) -> Iterator[Field]:
 
 def _judged(evidence: Evidence, name: str, of: Criterion) -> Cell:
     """An evaluator's mean, n of N where it only says yes or no; or a benchmark task's figure."""
+    status = failure_of(of.name, name, evidence.run)
+    failed = None if status is None else Cell(status_words(status), "failed")
     if of.name.startswith(PREFIX):
-        value, status = evidence.value(of.name, name), failure_of(of.name, name, evidence.run)
-        none = missing("—") if status is None else Cell(status_words(status), "failed")
-        return none if value is None else Cell(f"{value:.4f}", "number", value)
+        value = evidence.value(of.name, name)
+        return (failed or missing("—")) if value is None else Cell(f"{value:.4f}", "number", value)
+    if failed:
+        return about_replies(evidence, failed)
     values = evidence.scores(of.name, name)
     return about_replies(evidence, _share_of(values) or _no_score(evidence.run.answering(name)))
 

@@ -11,7 +11,7 @@ from benchmarks.report.tables.main_table import main_table, parameters, size
 from benchmarks.report.tables.record_tables import cases_table
 from benchmarks.report.tables.table_cells import Cell, Table
 from benchmarks.results.run_head import CandidateRow
-from model_registry.records import Result, append_rows, to_json
+from model_registry.records import Result, ScoreRow, append_rows, to_json
 from tests.support.report_fixtures import CANDIDATES, make_run
 
 
@@ -69,6 +69,19 @@ def test_a_failed_case_shows_its_status_and_why(table):
     assert (cell.text, cell.kind) == ("oom_training", "failed")
     assert "CUDA out of memory" in cell.note
     assert row_of(table, "epsilon-1.5b")["Tuning time r32 (s)"].kind == "number"
+
+
+def test_what_is_judged_after_a_tune_that_failed_is_its_status(tmp_path):
+    source = make_run(tmp_path / "a", candidates=()).head().study_source
+    declared = '\n[[decision.criteria]]\nname = "charm_tuned"\n'
+    names = ("beta-1.3b", "epsilon-1.5b")
+    run = make_run(tmp_path / "b", candidates=names, study_source=source + declared)
+    cases = [(name, f"{name}/fine-tune/rank=16") for name in names]
+    run.add_scores([ScoreRow(case, n, "p", "greedy", 16, "charm", 0.5) for n, case in cases])
+    table = main_table(Evidence.read(run))
+    beta, epsilon = (row_of(table, name)["charm_tuned"] for name in names)
+    assert (beta.value, beta.kind) == (0.5, "number")
+    assert (epsilon.text, epsilon.kind) == ("out of memory while training", "failed")
 
 
 def test_a_candidate_that_failed_altogether_is_a_row_of_statuses(table):

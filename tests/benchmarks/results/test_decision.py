@@ -8,7 +8,7 @@ from statistics import fmean
 
 import pytest
 
-from benchmarks.results.criteria import CRITERIA, Figure, samples_of, value_of
+from benchmarks.results.criteria import CRITERIA, Figure, failure_of, samples_of, value_of
 from benchmarks.results.decision import decide
 from benchmarks.results.folder import RunFolder
 from benchmarks.results.run import Run
@@ -126,6 +126,14 @@ def test_a_candidate_that_failed_at_a_rank_is_not_ranked_without_its_cost(decisi
     assert (reason.code, reason.values["status"]) == ("failed_in", "oom_training")
     assert "out of memory while training" in reason.words
     assert "epsilon-1.5b" not in {row.name for row in decision.ranking.rows}
+
+
+def test_quality_after_the_tune_is_not_that_of_the_ranks_that_went_well(records):
+    assert value_of("quality_tuned", "epsilon-1.5b", records) is None
+    assert failure_of("quality_tuned", "epsilon-1.5b", records) == "oom_training"
+    assert value_of("quality", "epsilon-1.5b", records) is not None
+    assert failure_of("quality", "epsilon-1.5b", records) is None
+    assert failure_of("quality_tuned", "beta-1.3b", records) is None
 
 
 def test_a_rank_that_is_not_done_yet_is_missing_too(tmp_path):
