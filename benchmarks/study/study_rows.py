@@ -25,7 +25,11 @@ def data_path(name: str) -> Path:
 
 
 def rows_of_study(study: Study, rows: Rows, given: bool) -> tuple[Task, list[Note]]:
-    """Rows tuned on, valid rows and prompts: disjoint, and said where they come from."""
+    """Rows tuned on, valid rows and prompts: disjoint, and said where they come from.
+
+    Raises:
+        OhloraError: they are too few to tune on or to ask.
+    """
     notes: list[Note] = []
     train = [row for row in rows.rows if row.split == "train"]
     prompts = [row for row in rows.rows if row.split == "test"]
@@ -49,6 +53,8 @@ def rows_of_study(study: Study, rows: Rows, given: bool) -> tuple[Task, list[Not
             f"데이터의 학습 행이 {len(train)}개뿐입니다. 튜닝할 {tuned_span.first}–"
             f"{tuned_span.last - 1}번 행과 질문으로 쓰기에 부족합니다.",
         )
+    all_prompts = prompts
+    prompts, again = _once(all_prompts)
     if prompt_span is not None:
         tuned_on, asked_too = split_overlapping(tuned_on, prompts)
     if asked_too and study.work.tunes and not tuned_on:
@@ -58,6 +64,7 @@ def rows_of_study(study: Study, rows: Rows, given: bool) -> tuple[Task, list[Not
         )
     valid, seen = split_overlapping(rows.of("valid"), [*tuned_on, *prompts])
     overlaps = [
+        *overlapping(again, "asks_an_earlier_prompt", again[0].split if again else ""),
         *overlapping(asked_too, "asks_a_prompt", "train"),
         *overlapping(seen, "asks_a_train_row_or_prompt", "valid"),
     ]
@@ -66,9 +73,16 @@ def rows_of_study(study: Study, rows: Rows, given: bool) -> tuple[Task, list[Not
         valid = split_overlapping(others, [*tuned_on, *prompts])[0][:_VALID_ROWS]
         if valid:
             notes.append(Note("train_rows_validate", {"count": len(valid)}))
-    said = replace(rows, left_out=tuple(_left_out(rows, prompts)))
+    said = replace(rows, left_out=tuple(_left_out(rows, all_prompts)))
     notes += [*read_notes(said), *map(left_out_note, overlaps)]
     return Task(tuple(tuned_on), tuple(valid), tuple(prompts)), notes
+
+
+def _once(prompts: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """The first row of each prompt, and the others: a run keeps one reply of a pass to a prompt."""
+    first: dict[str, Row] = {}
+    again = [row for row in prompts if first.setdefault(row.prompt, row) is not row]
+    return list(first.values()), again
 
 
 def _left_out(rows: Rows, prompts: Sequence[Row]) -> Iterator[LeftOut]:

@@ -19,6 +19,7 @@ LONG = "오늘 서울에서 부산까지 기차를 타고 가려면 시간이 �
 REASONS = (
     "no_answer", "blank_row", "unknown_split", "unanswered_turn", "unasked_turn", "tool_turn",
     "not_text", "system_inside", "asks_a_prompt", "asks_a_train_row", "asks_a_train_row_or_prompt",
+    "asks_an_earlier_prompt",
 )  # fmt: skip
 
 

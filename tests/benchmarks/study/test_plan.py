@@ -129,6 +129,15 @@ def test_prompts_without_an_answer_that_are_asked_are_not_said_to_be_left_out(st
     assert left_out == ["left out: 3 valid rows without an answer (lines 1, 2, 3)"]
 
 
+def test_a_prompt_is_asked_once_however_often_it_stands_there(study, tmp_path):
+    """Replies go by their prompt: one would take the other's place."""
+    ask_instead(tmp_path / "rows", "test", n2="test 0?")
+    plan = plan_study(study, tmp_path)
+    assert [row.prompt for row in plan.task.prompts] == ["test 0?", "test 1?"]
+    left_out = [note.words for note in plan.notes if note.words.startswith("left out")]
+    assert left_out == ["left out: 1 test row that asks what an earlier prompt does (line 3)"]
+
+
 def test_a_valid_row_that_asks_a_prompt_is_left_out(study, tmp_path):
     ask_instead(tmp_path / "rows", "valid", n1="Test 2!")
     valid = plan_study(study, tmp_path).task.valid
