@@ -10,7 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from evaluators.grading.gradable_replies import find_runs, read_run
+from benchmarks.results.human_grades import read_gradable
+from evaluators.grading.gradable_replies import find_runs
 from evaluators.grading.grading_session import GradingSession
 from evaluators.grading.store.grade_store import GradeStore
 from evaluators.grading.store.mirror import start_mirror
@@ -57,7 +58,7 @@ def _find_runs(folders: Sequence[Path]) -> dict[str, Path]:
     """Run folders by name: those given (each must be one, or hold some), else those in reports/."""
     found = [run for folder in folders for run in (find_runs(folder) or [folder])]
     for folder in found:
-        read_run(folder)  # a wrong --run is told now, not to the first grader
+        read_gradable(folder)  # a wrong --run is told now, not to the first grader
     return {run.resolve().name: run for run in found or find_runs(Path("reports"))}
 
 

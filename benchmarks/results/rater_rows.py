@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from benchmarks.results.human_grades import read_gradable
 from benchmarks.results.run import Run
 from benchmarks.results.shown_rows import Rows
 from evaluators.evaluator_registry import built_in_evaluators, evaluator_words
-from evaluators.grading.gradable_replies import GradableRun, gradable_run, read_run
+from evaluators.grading.gradable_replies import GradableRun, gradable_run
 from evaluators.grading.scope.grading_scope import graded_part, scope_of
 from evaluators.grading.statistics.next_grades import GradingPlan, grading_plan
 from evaluators.grading.statistics.prediction_powered import PoweredMean
@@ -48,7 +49,7 @@ class GradedRun:
         Raises:
             OhloraError: it can't be read.
         """
-        run = read_run(folder)
+        run = read_gradable(folder)
         return cls(run, grades, scores_of_run(run))
 
     @cached_property

@@ -6,12 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
-from benchmarks.results.human_grades import grades_of
+from benchmarks.results.human_grades import grades_of, read_gradable
 from benchmarks.results.rater_rows import GradedRun
 from commands.shared.console import print_columns, print_json
 from commands.shared.option_class import argument, option
 from commands.shared.options import Json
-from evaluators.grading.gradable_replies import read_run
 from evaluators.grading.statistics.next_grades import GradingPlan
 from evaluators.grading.statistics.rater_scores import scores_of_run
 from model_registry.language import text
@@ -31,7 +30,7 @@ class NextOptions:
 
 def grade_next(options: NextOptions) -> None:
     """Print the stop rule and the prompts whose grades narrow the difference at the top most."""
-    run = read_run(options.run_dir)
+    run = read_gradable(options.run_dir)
     grades = grades_of(run.folder, (reply for item in run.items for reply in item.replies))
     plan = GradedRun(run, grades, scores_of_run(run)).plan(options.count)
     if options.as_json:

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.results.human_grades import stored_grades
+from benchmarks.results.human_grades import read_gradable, stored_grades
 from commands.shared.console import print_columns, print_json
 from commands.shared.option_class import argument, option
 from commands.shared.options import Json, one_of
-from evaluators.grading.gradable_replies import GradableRun, read_run
+from evaluators.grading.gradable_replies import GradableRun
 from evaluators.grading.scope.grading_load import GradingLoad, load_of, scope_document
 from evaluators.grading.scope.grading_scope import (
     STATES,
@@ -83,7 +83,7 @@ class PlanOptions:
 
 def plan(options: PlanOptions) -> None:
     """Show the scope, after the changes that were asked for."""
-    run = read_run(options.run_dir)
+    run = read_gradable(options.run_dir)
     if options.reset:
         take_back(run, now())  # not read before: it is the cure for a line that can't be read
     scope = scope_of(run)

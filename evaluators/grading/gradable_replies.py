@@ -12,8 +12,7 @@ from evaluators.grading.cards import cards_of
 from evaluators.grading.masking import Mask
 from evaluators.grading.store.grade_records import Screen, Shown, reply_hash
 from model_registry.errors import OhloraError, system_reasons
-from model_registry.files.small_json import read_json_object
-from model_registry.records import Reply, Result, read_rows
+from model_registry.records import Reply, read_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +97,24 @@ def state_of_replies(folder: Path) -> tuple[int, int]:
     return state.st_mtime_ns, state.st_size
 
 
+class NoReplies(OhloraError):
+    """A run folder holds no replies to grade; `again` is the command that makes them."""
+
+    def __init__(self, folder: Path, again: str) -> None:
+        super().__init__(
+            f"{folder} holds no replies to grade: its replies.jsonl is missing or empty. "
+            f"Go on with the run: {again}",
+            f"{folder}에 평가할 답변이 없습니다(replies.jsonl이 없거나 비어 있음). 이어서 "
+            f"실행하기: {again}",
+        )
+
+
 def read_run(folder: Path) -> GradableRun:
     """The gradable part of a run folder: prompts in the order they were asked.
 
     Raises:
-        OhloraError: there is no such folder, or it holds no replies.
+        NoReplies: it holds none.
+        OhloraError: there is no such folder.
         BadFile: its replies.jsonl can't be read.
     """
     folder = Path(folder)
@@ -113,25 +125,8 @@ def read_run(folder: Path) -> GradableRun:
         )
     run = gradable_run(folder, read_rows(folder / "replies.jsonl", Reply))
     if not run.items:
-        again = _command_again(folder)
-        raise OhloraError(
-            f"{folder} holds no replies to grade: its replies.jsonl is missing or empty. "
-            f"Go on with the run: {again}",
-            f"{folder}에 평가할 답변이 없습니다(replies.jsonl이 없거나 비어 있음). 이어서 "
-            f"실행하기: {again}",
-        )
+        raise NoReplies(folder, f"ohlora run STUDY --out {shlex.quote(str(folder))} --resume")
     return run
-
-
-def _command_again(folder: Path) -> str:
-    """The command that makes a run's missing replies: what failed is done again, too."""
-    head = folder / "run.json"
-    said = read_json_object(head, most_bytes=1 << 28) if head.is_file() else {}
-    failed = any(not result.ok for result in read_rows(folder / "results.jsonl", Result))
-    given = [str(said.get("study") or "STUDY"), "--out", str(folder)]
-    if said.get("weights") in ("hub", "bundled", "random"):
-        given += ["--weights", said["weights"]]
-    return shlex.join(["ohlora", "run", *given, "--retry-failed" if failed else "--resume"])
 
 
 def gradable_run(folder: Path, replies: Iterable[Reply]) -> GradableRun:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks.report.evidence import Evidence
 from benchmarks.report.tables.grade_tables import grades_table
 from benchmarks.results.decision import decide
 from benchmarks.results.folder import RunFolder
-from benchmarks.results.human_grades import grades_of, pooled_grades
+from benchmarks.results.human_grades import grades_of, pooled_grades, read_gradable
 from benchmarks.results.run import Run
 from evaluators.grading.store.grade_records import Grade, Grader, reply_hash
 from evaluators.grading.store.grade_store import GradeStore
-from model_registry.records import Reply
+from model_registry.errors import OhloraError
+from model_registry.records import Reply, line_of
 from tests.support.report_fixtures import make_run
 
 
@@ -86,3 +89,16 @@ def test_the_report_shows_them_apart(run):
         ("beta-1.3b (r=16)", "good (4.0)"),
         ("beta-1.3b", "poor (2.0)"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "option"), [("ok", "--resume"), ("unreachable", "--retry-failed")]
+)
+def test_a_run_without_replies_names_its_study_s_own_command(run, status, option):
+    (run.path / "replies.jsonl").unlink()
+    results = [replace(result, status=status) for result in run.results()]
+    (run.path / "results.jsonl").write_bytes(b"".join(map(line_of, results)))
+    again = f"ohlora run korean-small --out {run.path} --weights hub {option}"
+    with pytest.raises(OhloraError) as told:
+        read_gradable(run.path)
+    assert again in str(told.value) and again in told.value.korean

@@ -14,7 +14,7 @@ from evaluators.grading.scope.grading_scope import scope_of
 from evaluators.grading.store.grade_records import Grade, Grader, reply_hash
 from evaluators.grading.store.grade_store import GradeStore
 from model_registry.errors import OhloraError
-from model_registry.records import Reply, Result, append_rows
+from model_registry.records import Reply, append_rows
 from tests.support.grading_fixtures import CANDIDATES, PROMPTS, make_run
 
 
@@ -132,15 +132,6 @@ def test_a_folder_without_replies_says_how_to_make_some(tmp_path: Path) -> None:
         read_run(tmp_path)
     with pytest.raises(OhloraError, match="no run folder"):
         read_run(tmp_path / "none")
-
-
-def test_where_all_cases_failed_the_study_s_own_command_does_them_again(tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text('{"study": "korean-small", "weights": "hub"}')
-    append_rows(tmp_path / "results.jsonl", [Result("c", "m", "inference", {}, "", "unreachable")])
-    again = f"ohlora run korean-small --out {tmp_path} --weights hub --retry-failed"
-    with pytest.raises(OhloraError) as told:
-        read_run(tmp_path)
-    assert again in str(told.value) and again in told.value.korean
 
 
 def test_runs_are_found_the_newest_first(tmp_path: Path) -> None:
