@@ -127,17 +127,16 @@ def check_elsewhere(values: Mapping[str, object], work: Work) -> None:
 
 
 def check_works(
-    architectures: Iterable[Mapping[str, object]],
-    work: Work,
+    tunes: Iterable[tuple[Mapping[str, object], Work]],
     check: Callable[[Mapping[str, object], Work], None],
 ) -> None:
-    """Refuse what `check` does of every one of these architectures.
+    """Refuse tunes of which `check` refuses every one; each is an architecture and its work.
 
     Raises:
         OhloraError: what is wrong with the first of them.
     """
     refused = []
-    for values in architectures:
+    for values, work in tunes:
         try:
             check(values, work)
         except OhloraError as error:
@@ -182,7 +181,9 @@ def _small(values: Mapping[str, object], attention: str) -> PreTrainedModel | No
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             config = build_config(shrunk(dict(values), None))
-            model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+            model = AutoModelForCausalLM.from_config(
+                config, dtype=torch.float32, trust_remote_code=False
+            )
         if attention != "auto":
             model.set_attn_implementation(attention)
     except Exception:  # noqa: BLE001 - as for `model_without_weights`

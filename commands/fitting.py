@@ -196,7 +196,7 @@ def fit(options: FitOptions) -> None:
     shapes = [c.shapes for c in chosen if c.shapes]
     check_layers(shapes, options.settings().lora_targets)
     check = check_elsewhere if options.gpu else check_work
-    check_works(shapes, tuned, check)
+    check_works(((shape, tuned) for shape in shapes), check)
     correction = NO_CORRECTION if options.gpu else correction_for(budget.name, budget.device)
     economy = economy_by_name(chosen, options.data)
     longest = {name: each.longest for name, each in economy.items() if each.longest}

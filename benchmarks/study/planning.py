@@ -78,17 +78,16 @@ def _refuse_what_can_not_work(plan: Plan) -> None:
     """Refuse what no case could be tuned with; what one candidate can't do is its row."""
     tuned = [case for case in plan.cases if workload_called(case.workload).tunes]
     named: dict[str, dict[str, Candidate]] = {}  # by targets: each once, whatever its ranks
-    works: dict[Work, dict[str, Candidate]] = {}
     for case in tuned:
         own, quantization = effective(case.contract, case.settings), case.setting.quantization
         check_settings(own, quantization=quantization, device=own.device, rows=len(plan.task.train))
         if case.setting.tuning != "full":
             named.setdefault(own.lora_targets, {})[case.candidate.name] = case.candidate
-        works.setdefault(_tuned(case), {})[case.candidate.name] = case.candidate
     for targets, candidates in named.items():
         check_layers(map(declared_architecture, candidates.values()), targets)
-    for work, candidates in works.items():
-        check_works(map(declared_architecture, candidates.values()), work, check_elsewhere)
+    check_works(
+        ((declared_architecture(case.candidate), _tuned(case)) for case in tuned), check_elsewhere
+    )
 
 
 def _tuned(case: Case) -> Work:

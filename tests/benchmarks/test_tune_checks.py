@@ -112,6 +112,14 @@ def test_a_run_that_no_case_could_be_tuned_in_is_refused_before_its_first(
         make_plan(study, Registry(), options, tmp_path)
 
 
+def test_a_run_with_a_rank_that_is_too_large_beside_one_that_is_not_goes_on(tmp_path):
+    """What is too large is a row of its own, as where another candidate could do it."""
+    source = STUDY.format(ranks="4, 4096", variant="", lever="")
+    options = Options(weights="bundled", device="cpu")
+    plan = make_plan(parse_study(source, Path("m.toml")), Registry(), options, tmp_path)
+    assert {case.setting.rank for case in plan.cases} == {4, 4096}
+
+
 def test_a_study_may_name_the_layers_of_several_architectures(tmp_path):
     source = STUDY.format(ranks="4", variant="", lever='lora_targets = "q_proj,query_key_value"')
     plan = make_plan(
@@ -135,7 +143,8 @@ def test_packed_rows_that_would_leak_are_refused_without_the_weights():
         check_model(recurrent, Contract(packing=True), 4)
     check_model(recurrent, Contract(), 4)
     check_model(transformer, Contract(packing=True), 4)
-    check_works(architectures, Work(kind="lora", packed=True), check_elsewhere)
+    work = Work(kind="lora", packed=True)
+    check_works([(values, work) for values in architectures], check_elsewhere)
 
 
 def test_an_attention_that_was_refused_is_not_named_as_the_cure():
@@ -147,9 +156,9 @@ def test_an_attention_that_was_refused_is_not_named_as_the_cure():
 def test_flash_attention_may_be_installed_elsewhere():
     architecture = Registry().candidate("llama1B").shapes
     work = Work(kind="lora", rank=4, attention="flash_attention_2")
-    check_works([architecture], work, check_elsewhere)
+    check_works([(architecture, work)], check_elsewhere)
     with pytest.raises(OhloraError, match="can't use the attention flash_attention_2 here"):
-        check_works([architecture], work, check_work)
+        check_works([(architecture, work)], check_work)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import typer.main
 
 import ohlora_cli
 from commands.shared.options import SOURCES
+from commands.shared.streams import sanitised_streams
 from model_registry.memory.fit_report import CARDS
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +63,8 @@ def test_every_command_of_the_notebook_is_one_that_the_command_line_reads(cells:
         while hasattr(command, "list_commands") and not words[0].startswith("-"):
             command = command.get_command(typer.Context(command), words.pop(0))
             assert command, line
-        command.make_context("ohlora", words)  # wrong usage, such as an unknown option, raises
+        with sanitised_streams():  # wrong usage, such as an unknown option, raises
+            command.make_context("ohlora", words)
 
 
 def test_a_cell_of_the_notebook_uses_only_what_was_set_before_it(cells: list[str]) -> None:
