@@ -121,3 +121,20 @@ def axe_finds_nothing(tab: Any, state: str) -> None:
         for node in one["nodes"]
     ]
     assert told == []
+
+
+def draw_table(tab: Any, columns: list[dict], rows: list[dict]) -> None:
+    """A table of the page alone in a tab, by the page's own script and style."""
+    style, script = (
+        (ROOT / "pages/assets" / n).read_text("utf-8") for n in ("page.css", "table.js")
+    )
+    tab.set_content(
+        f"<style>{style}</style>"
+        '<div id="table" class="data-table"><h2></h2><div class="rows"></div></div>'
+    )
+    none = {"en": "", "ko": ""}
+    tab.evaluate(
+        "(props) => { const element = document.querySelector('#table'), watch = () => null;"
+        f"{script}}}",
+        {"title": none, "none": none, "columns": columns, "value": rows},
+    )

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from model_registry.records import Reply, append_rows
-from tests.pages.browser.conftest import SIZES, axe_finds_nothing
+from tests.pages.browser.conftest import SIZES, axe_finds_nothing, draw_table
 from tests.pages.browser.test_grade_tab import show, start, stored, wait_for_place
 from tests.pages.browser.test_grading_desk import comes_into_view, given_by
-from tests.pages.page_server import OWNER, ROOT, Page, running_page
+from tests.pages.page_server import OWNER, Page, running_page
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -161,22 +161,8 @@ def test_the_manager_s_tables_show_the_beginning_of_a_long_reply_and_the_whole_b
 
 def test_a_long_word_in_a_table_stays_in_its_column(browser: Any) -> None:
     tab = browser.new_page(locale="ko-KR", viewport={"width": 1180, "height": 700})
-    style = (ROOT / "pages/assets/page.css").read_text("utf-8")
-    tab.set_content(
-        f"<style>{style}</style>"
-        '<div id="table" class="data-table"><h2></h2><div class="rows"></div></div>'
-    )
-    tab.evaluate(
-        "(props) => { const element = document.querySelector('#table'), watch = () => null;"
-        + (ROOT / "pages/assets/table.js").read_text("utf-8")
-        + "}",
-        {
-            "title": {"en": "", "ko": ""},
-            "none": {"en": "", "ko": ""},
-            "columns": [{"key": "reply", "ko": "답변"}, {"key": "grade", "ko": "등급"}],
-            "value": [{"reply": "a" * 300, "grade": "3"}],
-        },
-    )
+    columns = [{"key": "reply", "ko": "답변"}, {"key": "grade", "ko": "등급"}]
+    draw_table(tab, columns, [{"reply": "a" * 300, "grade": "3"}])
     assert tab.evaluate(
         "[...document.querySelectorAll('td')].every(one => one.scrollWidth <= one.clientWidth)"
     )

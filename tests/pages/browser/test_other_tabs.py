@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.pages.browser.conftest import draw_table
 from tests.pages.browser.test_conversations import choose
 from tests.pages.page_server import OWNER, ROOT, Page
 
@@ -70,18 +71,8 @@ def test_the_owner_looks_a_model_up_and_a_guest_has_no_box(
 
 def test_a_sorted_table_folds_its_last_rows_and_not_those_of_before(browser: Any) -> None:
     tab = browser.new_page(locale="en-US")
-    tab.set_content('<div id="table"><h2></h2><div class="rows"></div></div>')
-    tab.evaluate(
-        "(props) => { const element = document.querySelector('#table'), watch = () => null;"
-        + (ROOT / "pages/assets/table.js").read_text("utf-8")
-        + "}",
-        {
-            "title": {"en": "", "ko": ""},
-            "none": {"en": "", "ko": ""},
-            "columns": [{"key": "n", "en": "Number", "ko": "", "always": True, "numeric": True}],
-            "value": [{"n": n, "folded": n > 2} for n in (1, 2, 3, 4)],
-        },
-    )
+    columns = [{"key": "n", "en": "Number", "ko": "", "always": True, "numeric": True}]
+    draw_table(tab, columns, [{"n": n, "folded": n > 2} for n in (1, 2, 3, 4)])
     assert tab.locator("td").all_inner_texts() == ["1", "2"]
     tab.click("th button")
     assert tab.locator("td").all_inner_texts() == ["4", "3"], "the largest, not the largest of two"
