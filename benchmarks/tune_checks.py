@@ -91,10 +91,12 @@ def check_model(values: Mapping[str, object], settings: TuningSettings, rank: in
     Raises:
         OhloraError: it names what to change.
     """
-    check_layers([values], settings.lora_targets)
-    _check_abilities(
-        values, rank, settings.attention, settings.batch_size if settings.packing else 0
-    )
+    model = model_without_weights(values)
+    if model is None:
+        return
+    _check_names(settings.lora_targets, layer_names(model))
+    packs = settings.batch_size if settings.packing else 0
+    _check_abilities(model, values, rank, settings.attention, packs)
 
 
 def check_work(values: Mapping[str, object], work: Work) -> None:
@@ -149,20 +151,25 @@ def check_works(
 
 @cache
 def _problem(architecture: str, rank: int | None, attention: str, packs: int) -> OhloraError | None:
+    values = json.loads(architecture)
+    model = model_without_weights(values)
+    if model is None:
+        return None
     try:
-        _check_abilities(json.loads(architecture), rank, attention, packs)
+        _check_abilities(model, values, rank, attention, packs)
     except OhloraError as error:
         return error
     return None
 
 
 def _check_abilities(
-    values: Mapping[str, object], rank: int | None, attention: str, packs: int
+    model: PreTrainedModel,
+    values: Mapping[str, object],
+    rank: int | None,
+    attention: str,
+    packs: int,
 ) -> None:
     """Refuse a rank, an attention, or so many packed rows in a batch (0: none are packed)."""
-    model = model_without_weights(values)
-    if model is None:
-        return
     if rank is not None:
         check_rank(model, rank)
     if attention != "auto":
