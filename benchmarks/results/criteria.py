@@ -6,7 +6,7 @@ not measured, or failed, is None; it is never 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
@@ -80,13 +80,15 @@ def failure_of(criterion: str, name: str, run: Run) -> str | None:
     if figure is None or figure.evaluator is not None:
         _, tuned = _evaluator_of(criterion)
         return _failed_tune(name, run) if tuned else None
-    cases = run.compared(name, figure.workload).values() if figure.workload else ()
-    return next((case.status for case in cases if case and not case.ok), None)
+    return _first_failure(run.compared(name, figure.workload).values() if figure.workload else ())
 
 
 def _failed_tune(name: str, run: Run) -> str | None:
     """The status of a tune that failed, so that no reply after it was judged; None of none."""
-    cases = (run.tuning(name, tune) for tune in run.tunes)
+    return _first_failure(run.tuning(name, tune) for tune in run.tunes)
+
+
+def _first_failure(cases: Iterable[Result | None]) -> str | None:
     return next((case.status for case in cases if case and not case.ok), None)
 
 

@@ -15,6 +15,7 @@ from model_registry.licenses.license_uses import (
 )
 from model_registry.licenses.remark_words import remark_words
 from pages.page_table import Rows, column
+from pages.page_texts import WORDS
 
 COLUMNS = [
     column("name", "Candidate", "후보", always=True),
@@ -59,7 +60,7 @@ def candidate_row(candidate: Candidate, use: str | None = None) -> JsonDict:
 
 def _license_words(name: str) -> str:
     """A licence's name, which is the same in every language but where none is known."""
-    return text(name, "알 수 없음") if name == "unknown" else name
+    return text(*WORDS["unknown"]) if name == "unknown" else name
 
 
 def _for_use(license_name: str, use: str) -> str:
